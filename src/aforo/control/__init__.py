@@ -1,0 +1,1 @@
+"""The control plane: api, commit (the one door), store, secrets, access, audit, openapi, apply."""

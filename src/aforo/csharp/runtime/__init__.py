@@ -1,0 +1,1 @@
+"""What compiled expressions call: one corner of .NET per file."""

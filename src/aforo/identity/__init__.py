@@ -1,0 +1,1 @@
+"""Tokens: keys, issue, verify; the local issuer and the managed-identity endpoint."""

@@ -1,0 +1,1 @@
+"""Wires of language models: event streams, usage, token estimates, one file per provider form."""

@@ -1,0 +1,1 @@
+"""The log plane: shipper, delta, retention, engine, query, api."""

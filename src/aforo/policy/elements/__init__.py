@@ -1,0 +1,1 @@
+"""One file per policy element: its declaration as data, then how it compiles."""

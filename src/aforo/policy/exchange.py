@@ -1,0 +1,214 @@
+"""One call in flight, as policies see and change it. It knows no socket and no compiler.
+
+The gateway makes an Exchange, the compiled sections work on it, the gateway sends what became of it. Nothing
+here is computed before somebody asks: a call that no policy looks at pays for none of it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from aforo.messages import Headers, Url
+
+if TYPE_CHECKING:
+    from aforo.policy.services import Services
+    from aforo.policy.subject import Api, Operation, Product, Subscription, User
+
+
+class Body:
+    """A message body: complete bytes, or bytes still on their way that `load` collects.
+
+    `data` is None while the body is not at hand. Policies that read a body declare it, and the section's
+    element awaits `read()` before the (synchronous) expression runs; `text` and the rest are then plain.
+    `encoding` names the content coding of `data` as received (`gzip`); `read` gives decoded bytes.
+    """
+
+    __slots__ = ("changed", "data", "load")
+
+    def __init__(self, data: bytes | None = b"", load: Callable[[], Awaitable[bytes]] | None = None) -> None:
+        self.data = data
+        self.load = load
+        self.changed = False
+
+    async def read(self) -> bytes:
+        """The whole decoded body; collected from the wire when it is not there yet."""
+        if self.data is None:
+            assert self.load is not None
+            self.data = await self.load()
+        return self.data
+
+    def replace(self, data: bytes) -> None:
+        """A policy's own body from here on."""
+        self.data = data
+        self.changed = True
+
+
+class RequestState:
+    """The request: first what the client sent, then what the backend is going to get.
+
+    `url` is the client's URL (never changed); `path` and `query` are relative to the backend's base URL and
+    are what `rewrite-uri` and `set-query-parameter` change.
+    """
+
+    __slots__ = (
+        "body",
+        "certificate",
+        "headers",
+        "ip",
+        "matched",
+        "method",
+        "original_method",
+        "path",
+        "query",
+        "url",
+    )
+
+    def __init__(self, method: str, url: Url, headers: Headers, body: Body, ip: str) -> None:
+        self.method = method
+        self.original_method = method
+        self.url = url
+        self.path = url.path
+        self.query = url.query
+        self.headers = headers
+        self.body = body
+        self.ip = ip
+        self.matched: dict[str, str] = {}
+        self.certificate: Any = None
+
+
+class ResponseState:
+    """The response: a backend's, or one that a policy made. `body` may still be arriving."""
+
+    __slots__ = ("body", "headers", "reason", "status")
+
+    def __init__(self, status: int, reason: str, headers: Headers, body: Body) -> None:
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self.body = body
+
+
+class LastError:
+    """`context.LastError`; the texts are API Management's (facts: error-handling page)."""
+
+    __slots__ = (
+        "elapsed_us",
+        "http_status",
+        "message",
+        "path",
+        "policy_id",
+        "reason",
+        "scope",
+        "section",
+        "source",
+    )
+
+    def __init__(
+        self,
+        source: str,
+        reason: str,
+        message: str,
+        *,
+        scope: str = "",
+        section: str = "",
+        path: str = "",
+        policy_id: str = "",
+        http_status: int = 500,
+    ) -> None:
+        self.source = source
+        self.reason = reason
+        self.message = message
+        self.scope = scope
+        self.section = section
+        self.path = path
+        self.policy_id = policy_id
+        self.http_status = http_status
+        self.elapsed_us = 0
+
+
+class PolicyFailure(Exception):  # noqa: N818 - it is what `on-error` handles, not a bug of ours
+    """Raised by an element or an expression: the pipeline jumps to `on-error` with this LastError.
+
+    `response` is what the client gets unless `on-error` says otherwise; None means the built-in answer for
+    `error.http_status`. `headers` are added to it (`Retry-After`).
+    """
+
+    def __init__(
+        self,
+        error: LastError,
+        response: ResponseState | None = None,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.response = response
+        self.headers = headers
+
+
+class Returned(Exception):  # noqa: N818 - control flow of `return-response` and `mock-response`
+    """The pipeline ends here with `exchange.response`."""
+
+
+class Exchange:
+    """One call. Slots in the order in which a call fills them."""
+
+    __slots__ = (
+        "api",
+        "attempts",
+        "backend_base_url",
+        "backend_id",
+        "backend_request",
+        "backend_us",
+        "call_id",
+        "errors",
+        "last_error",
+        "lent",
+        "operation",
+        "product",
+        "request",
+        "response",
+        "section",
+        "services",
+        "started",
+        "started_ns",
+        "subscription",
+        "trace",
+        "trace_flags",
+        "trace_records",
+        "user",
+        "variables",
+    )
+
+    def __init__(self, call_id: str, request: RequestState, services: Services) -> None:
+        self.call_id = call_id  # 32 hexadecimal digits
+        self.started = time.perf_counter()
+        self.started_ns = time.time_ns()
+        self.request = request
+        self.response: ResponseState | None = None
+        self.services = services
+        self.api: Api | None = None
+        self.operation: Operation | None = None
+        self.product: Product | None = None
+        self.subscription: Subscription | None = None
+        self.user: User | None = None
+        self.variables: dict[str, Any] = {}
+        self.backend_base_url: str | None = None  # None: the API's own service URL
+        self.backend_id: str | None = None
+        # What was really sent, for the record: (method, url, headers, body) of the last attempt.
+        self.backend_request: tuple[str, str, Headers, Body] | None = None
+        self.backend_us = 0
+        self.attempts = 0
+        self.section = "inbound"
+        self.last_error: LastError | None = None
+        self.errors: list[LastError] = []
+        self.trace: Any = None
+        self.trace_flags = 0
+        self.trace_records: list[Any] = []
+        # Leases (limit-concurrency and the like) that end with the exchange, not with their element.
+        self.lent: list[Callable[[], None]] = []
+
+    @property
+    def elapsed_us(self) -> int:
+        return int((time.perf_counter() - self.started) * 1e6)

@@ -1,0 +1,65 @@
+"""What policy documents become: four bound sections and what they do to bodies. It knows no compiler.
+
+A document's section is compiled once; `bind` ties its `<base/>` to the next broader scope, when a route first
+needs that combination. Sections are coroutines that mostly never suspend, so the gateway steps them inline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from aforo.policy.exchange import Exchange
+from aforo.policy.services import ForwardOptions
+
+Section = Callable[[Exchange], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What a section, with all that its `<base/>` brings in, does to bodies."""
+
+    reads_request_body: bool = False
+    writes_request_body: bool = False
+    reads_response_body: bool = False
+    writes_response_body: bool = False
+
+    def __or__(self, other: Effects) -> Effects:
+        return Effects(
+            self.reads_request_body or other.reads_request_body,
+            self.writes_request_body or other.writes_request_body,
+            self.reads_response_body or other.reads_response_body,
+            self.writes_response_body or other.writes_response_body,
+        )
+
+
+NO_EFFECTS = Effects()
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The sections of a call. A section that does nothing is None and costs nothing.
+
+    `plain_forward` says that the backend section is nothing but one `forward-request` with these options:
+    the gateway may then send without a coroutine. It is None when the section must be run.
+    """
+
+    inbound: Section | None = None
+    backend: Section | None = None
+    outbound: Section | None = None
+    on_error: Section | None = None
+    effects: Effects = NO_EFFECTS
+    plain_forward: ForwardOptions | None = None
+    # The `cors` policies in force, outermost scope last: preflights are answered from these alone.
+    cors: tuple[Any, ...] = ()
+
+
+EMPTY = Pipeline()
+
+
+class Document(Protocol):
+    """A compiled policy document."""
+
+    def bind(self, base: Pipeline) -> Pipeline:
+        """The pipeline of this document over that of the next broader scope."""

@@ -1,0 +1,83 @@
+"""What a call is about: API, operation, product, subscription, user, as expressions may see them.
+
+Plain frozen values that a snapshot carries; made once when it is built. They know no wire and no store.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Api(msgspec.Struct, frozen=True, gc=False):
+    """`context.Api`. `path` is the URL suffix without slashes at its ends."""
+
+    id: str
+    name: str
+    path: str
+    revision: str
+    version: str
+    service_url: str
+    is_current_revision: bool
+    protocols: tuple[str, ...]
+    key_header: str
+    key_query: str
+
+
+class Operation(msgspec.Struct, frozen=True, gc=False):
+    """`context.Operation`."""
+
+    id: str
+    name: str
+    method: str
+    url_template: str
+
+
+class Group(msgspec.Struct, frozen=True, gc=False):
+    """An entry of `context.User.Groups` and `context.Product.Groups`."""
+
+    id: str
+    name: str
+
+
+class Product(msgspec.Struct, frozen=True, gc=False):
+    """`context.Product`."""
+
+    id: str
+    name: str
+    state: str  # Published, NotPublished
+    subscription_required: bool
+    approval_required: bool
+    subscriptions_limit: int | None
+    groups: tuple[Group, ...]
+
+
+class Subscription(msgspec.Struct, frozen=True, gc=False):
+    """`context.Subscription` without its keys: a snapshot holds only hashes of them. Dates are unix seconds."""
+
+    id: str
+    name: str
+    created: int
+    start: int | None
+    end: int | None
+
+
+class User(msgspec.Struct, frozen=True, gc=False):
+    """`context.User`; `registered` is unix seconds."""
+
+    id: str
+    email: str
+    first_name: str
+    last_name: str
+    note: str
+    registered: int
+    groups: tuple[Group, ...]
+    identities: tuple[tuple[str, str], ...]  # (provider, id)
+
+
+class Deployment(msgspec.Struct, frozen=True, gc=False):
+    """`context.Deployment`: where the gateway runs."""
+
+    service_id: str
+    service_name: str
+    region: str
+    gateway_id: str = "managed"

@@ -1,0 +1,1 @@
+"""The portal's static files, served by control."""

@@ -1,0 +1,154 @@
+"""The frozen noun between control and gateway: what a gateway must know, as data. It holds no secret in clear
+but named values and credentials, which travel sealed (`sealed`), and subscription keys only as hashes.
+
+Control builds a Bundle from the resource graph, signs and publishes it; each gateway compiles its Runtime from it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from aforo.policy.subject import Api, Deployment, Operation, Product, Subscription, User
+
+
+class MessageLog(msgspec.Struct, frozen=True):
+    """What of one message is kept. `body_bytes` None means the whole body up to the stated cap, 0 none."""
+
+    headers: tuple[str, ...] = ()
+    body_bytes: int | None = 0
+
+
+class LogPlan(msgspec.Struct, frozen=True):
+    """An API's diagnostic, resolved (API level over service level), with the diagnostic settings applied."""
+
+    gateway_log: bool = False
+    sampling: float = 100.0
+    always_log_errors: bool = True
+    log_client_ip: bool = True
+    frontend_request: MessageLog = MessageLog()
+    frontend_response: MessageLog = MessageLog()
+    backend_request: MessageLog = MessageLog()
+    backend_response: MessageLog = MessageLog()
+    llm_requests: bool = False
+    llm_responses: bool = False
+    llm_request_bytes: int = 262_144
+    llm_response_bytes: int = 262_144
+    on_full: str = "refuse"  # or "count": what happens to calls when the spool cannot take a record
+    audit: bool = False  # a begin frame before the call is forwarded
+
+
+class OperationEntry(msgspec.Struct, frozen=True):
+    """An operation and its policy text, None where it has none."""
+
+    subject: Operation
+    policy: str | None = None
+
+
+class ApiEntry(msgspec.Struct, frozen=True):
+    """An API with everything that its calls need."""
+
+    subject: Api
+    operations: tuple[OperationEntry, ...]
+    policy: str | None
+    subscription_required: bool
+    key_bearer: bool
+    log: LogPlan
+    max_body_bytes: int = 512 * 1024 * 1024
+
+
+class ProductEntry(msgspec.Struct, frozen=True):
+    """A product: its APIs by id, and its policy."""
+
+    subject: Product
+    apis: tuple[str, ...]
+    policy: str | None
+
+
+class SubscriptionEntry(msgspec.Struct, frozen=True):
+    """A subscription. `scope` is `service`, `apis`, `api:<id>` or `product:<id>`; keys as SHA-256 digests."""
+
+    subject: Subscription
+    scope: str
+    state: str
+    key_hashes: tuple[bytes, ...]
+    user_id: str | None = None
+    allow_tracing: bool = False
+
+
+class NamedValueEntry(msgspec.Struct, frozen=True):
+    """A named value; a secret one is sealed with the key that the gateway was given (`identity.keys`)."""
+
+    name: str
+    value: str
+    secret: bool
+
+
+class PoolMember(msgspec.Struct, frozen=True):
+    """A backend of a pool."""
+
+    backend_id: str
+    weight: int = 1
+    priority: int = 1
+
+
+class BreakerRule(msgspec.Struct, frozen=True):
+    """When a backend is taken out: either `count` or `percentage` of failures within `interval_s`."""
+
+    name: str
+    count: int | None
+    percentage: int | None
+    interval_s: float
+    status_ranges: tuple[tuple[int, int], ...]
+    error_reasons: tuple[str, ...]
+    trip_s: float
+    accept_retry_after: bool
+
+
+class BackendEntry(msgspec.Struct, frozen=True):
+    """A backend or a pool of them. Credentials are added to each request; values may name `{{named values}}`."""
+
+    id: str
+    url: str
+    headers: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    query: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    authorization: tuple[str, str] | None = None  # (scheme, parameter)
+    managed_identity: tuple[str, str | None] | None = None  # (resource, client id)
+    validate_chain: bool = True
+    validate_name: bool = True
+    members: tuple[PoolMember, ...] = ()
+    breakers: tuple[BreakerRule, ...] = ()
+    failure_status: int = 503
+
+
+class Bundle(msgspec.Struct, frozen=True):
+    """Everything a gateway must know. `version` counts up with each published change."""
+
+    version: int
+    deployment: Deployment
+    resource_id: str
+    workspaces: dict[str, list[str]]  # diagnostic settings: category -> workspace ids
+    apis: tuple[ApiEntry, ...]
+    products: tuple[ProductEntry, ...]
+    subscriptions: tuple[SubscriptionEntry, ...]
+    users: tuple[User, ...]
+    named_values: tuple[NamedValueEntry, ...]
+    fragments: tuple[tuple[str, str], ...]  # (id, text)
+    backends: tuple[BackendEntry, ...]
+    global_policy: str | None
+    trusted_proxies: tuple[str, ...] = ()
+    egress_private: tuple[str, ...] = ()  # private ranges (CIDR) that the operator allows
+    local_identity: bool = True
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Bundle)
+
+
+def encode(bundle: Bundle) -> bytes:
+    """The bundle as bytes (MessagePack)."""
+    return _encoder.encode(bundle)
+
+
+def decode(data: bytes) -> Bundle:
+    """The bundle of those bytes; msgspec.ValidationError when they are none."""
+    return _decoder.decode(data)

@@ -1,0 +1,1 @@
+"""Frames on disk: what the planes write down and the log plane reads. records, frame, writer, reader."""

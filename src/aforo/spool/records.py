@@ -1,0 +1,137 @@
+"""What is written into the spool: the plain facts of a call, or finished rows. It knows no table file and no socket.
+
+The gateway writes down what it saw and nothing more; whatever can be derived (message chunks, usage, promoted
+values, metrics) is derived behind the spool, so that the call pays only for one small encode and one write.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+# Frame kinds: one byte in the frame's head.
+KIND_CALL = 1  # a CallRecord
+KIND_ROWS = 2  # a RowsRecord
+KIND_BEGIN = 3  # a BeginRecord: audit mode, before the call is forwarded
+KIND_AMEND = 4  # an AmendRecord: what became of a call after its record was written
+KIND_CONTEXT = 5  # a ContextRecord; each segment starts with those in force, so that it can be read alone
+
+
+class Message(msgspec.Struct, array_like=True, frozen=True, gc=False, omit_defaults=True):
+    """One side of an exchange as it is to be kept: masked headers and the decoded body.
+
+    `body` is what the diagnostic allows; `size` is what went over the wire. `cut` says that the body was
+    longer than the cap, `stream` that it is an event stream as received.
+    """
+
+    headers: list[tuple[bytes, bytes]] = []
+    body: bytes = b""
+    size: int = 0
+    cut: bool = False
+    stream: bool = False
+
+
+class CallError(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One entry of `Errors`; the last one is `LastError*`."""
+
+    source: str
+    reason: str
+    message: str
+    scope: str = ""
+    section: str = ""
+    path: str = ""
+    policy_id: str = ""
+    elapsed_us: int = 0
+
+
+class CallRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One call as the gateway saw it. Times are unix nanoseconds and microseconds of duration.
+
+    A body that equals another of the same call is stored once: `same_request` says that the request sent to
+    the backend had the client's body, `same_response` that the client got the backend's.
+    """
+
+    call_id: str  # 32 hexadecimal digits; the correlation id
+    started_ns: int
+    ended_ns: int
+    context: int  # `ContextRecord.index` of the same spool
+    method: str
+    url: str
+    protocol: str
+    tls_version: str
+    peer_ip: str
+    client_ip: str
+    status: int
+    api_id: str
+    api_revision: str
+    operation_id: str
+    product_id: str
+    subscription_id: str
+    user_id: str
+    backend_id: str
+    backend_method: str
+    backend_url: str
+    backend_protocol: str
+    backend_status: int
+    client_us: int
+    backend_us: int
+    cache_us: int
+    cache: str  # hit, miss, none
+    request: Message
+    response: Message
+    backend_request: Message
+    backend_response: Message
+    same_request: bool
+    same_response: bool
+    first_byte_us: int
+    attempts: int
+    aborted: str  # "", "client", "backend", "gateway"
+    errors: list[CallError]
+    trace_records: list[Any]
+    trace_flags: int  # bit 0 requested, 1 allowed, 2 expired, 3 master
+    log_flags: int  # bit 0 gateway log, 1 llm log requests, 2 llm log responses, 3 metrics
+    llm_wire: str  # "", "chat", "completions", "embeddings", "responses", ...: how to read the bodies
+    deployment: str
+    api_version: str
+    claims: dict[str, str]  # who called, by validated token
+
+
+class ContextRecord(msgspec.Struct, frozen=True):
+    """What the calls of one snapshot have in common: written when a snapshot comes into force.
+
+    `index` is given by the spool's writer, counts up and is never used twice in one spool.
+    `workspaces` maps a category (`GatewayLogs`, `GatewayLlmLogs`, `AllMetrics`) to workspace ids.
+    """
+
+    index: int
+    resource_id: str
+    region: str
+    workspaces: dict[str, list[str]]
+    llm_request_bytes: int = 262_144
+    llm_response_bytes: int = 262_144
+
+
+class RowsRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Rows that are already in their table's form: `rows` are column name to JSON-like value.
+
+    datetime values are unix nanoseconds as int; dynamic values are what `orjson` can write.
+    """
+
+    workspaces: list[str]
+    table: str
+    rows: list[dict[str, Any]]
+
+
+class BeginRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """Audit mode: a call is about to be forwarded. Without its CallRecord it becomes an `Aborted` row."""
+
+    call: CallRecord
+
+
+class AmendRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What happened to a call after its record: the client went away before the hand-over was complete."""
+
+    call_id: str
+    aborted: str
+    at_ns: int
