@@ -1,0 +1,140 @@
+"""A whole request with a whole answer, for everything that is not a proxied call: tokens, imports, probes,
+`send-request`. Redirects are followed only when asked, and each one is judged anew."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from urllib.parse import urljoin
+
+from aforo.egress.http1 import ClientConnection, Failure
+from aforo.egress.pool import Origin, Pool
+from aforo.errors import Invalid, Timeout, Upstream
+from aforo.messages import Headers, Url, parse_url
+
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+MAX_REDIRECTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer; `body` is as received (`content-encoding` applies)."""
+
+    status: int
+    reason: str
+    headers: Headers
+    body: bytes
+
+
+class _Waiter:
+    """Collects one answer."""
+
+    def __init__(self, connection: ClientConnection, max_bytes: int) -> None:
+        self.connection = connection
+        self.max_bytes = max_bytes
+        self.size = 0
+        self.chunks: list[bytes] = []
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def progress(self) -> None:
+        for chunk in self.connection.take():
+            self.size += len(chunk)
+            self.chunks.append(chunk)
+        if self.done.done():
+            return
+        if self.connection.failure is not None:
+            self.done.set_exception(self.connection.failure)
+        elif self.size > self.max_bytes:
+            self.done.set_exception(Upstream(f"the answer is larger than {self.max_bytes} bytes"))
+        elif self.connection.ended:
+            self.done.set_result(None)
+
+    def can_write(self, ready: bool) -> None:
+        """The body was handed over whole; there is nothing to hold back."""
+
+
+async def fetch(
+    pool: Pool,
+    method: str,
+    url: str,
+    headers: Headers | None = None,
+    body: bytes = b"",
+    *,
+    timeout_s: float = 60.0,
+    max_bytes: int = MAX_ANSWER_BYTES,
+    follow_redirects: bool = False,
+) -> Answer:
+    """Send a request and wait for the whole answer; Invalid, Denied, Upstream or Timeout when there is none."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            for _ in range(MAX_REDIRECTS):
+                answer = await _once(pool, method, _parse(url), headers or Headers(), body, max_bytes)
+                location = answer.headers.get(b"location")
+                if not follow_redirects or answer.status not in (301, 302, 303, 307, 308) or location is None:
+                    return answer
+                url = urljoin(url, location.decode("latin-1"))
+                if answer.status == 303 or (answer.status in (301, 302) and method == "POST"):
+                    method, body = "GET", b""
+                # Credentials are for who they were given to.
+                headers = Headers(
+                    i for i in headers or () if i[0] not in (b"authorization", b"api-key", b"cookie")
+                )
+            raise Upstream(f"more than {MAX_REDIRECTS} redirects")
+    except TimeoutError as error:
+        raise Timeout(f"no answer from {_shown(url)} within {timeout_s:g} s") from error
+
+
+async def _once(pool: Pool, method: str, url: Url, headers: Headers, body: bytes, max_bytes: int) -> Answer:
+    origin = Origin(url.scheme, url.host, url.port)
+    data = _request(method, url, headers, body)
+    connection = pool.take(origin)
+    while True:
+        if connection is None:
+            connection = await pool.connect(origin)
+        waiter = _Waiter(connection, max_bytes)
+        connection.send(waiter, data, silent=method == "HEAD")
+        try:
+            await waiter.done
+        except Failure as failure:
+            connection.close()
+            if failure.reused and not failure.answered:
+                connection = None
+                continue
+            raise Upstream(f"{url.host}:{url.port}: {failure}") from failure
+        except BaseException:
+            connection.close()
+            raise
+        answer = Answer(
+            connection.status,
+            connection.reason.decode("latin-1"),
+            Headers(connection.headers),
+            b"".join(waiter.chunks),
+        )
+        connection.release()
+        return answer
+
+
+def _request(method: str, url: Url, headers: Headers, body: bytes) -> bytes:
+    lines = [f"{method} {url.target} HTTP/1.1\r\nhost: {url.authority}\r\n".encode("latin-1")]
+    for name, value in headers:
+        if name not in (b"host", b"content-length", b"transfer-encoding", b"connection"):
+            if b"\r" in value or b"\n" in value:
+                raise Invalid(f"the value of header {name.decode('latin-1')} has a line break in it")
+            lines.append(b"%b: %b\r\n" % (name, value))
+    if body or method in ("POST", "PUT", "PATCH"):
+        lines.append(b"content-length: %d\r\n" % len(body))
+    lines.append(b"\r\n")
+    lines.append(body)
+    return b"".join(lines)
+
+
+def _parse(url: str) -> Url:
+    try:
+        return parse_url(url)
+    except ValueError as error:
+        raise Invalid(str(error)) from error
+
+
+def _shown(url: str) -> str:
+    """A URL for a message: its query may hold secrets."""
+    return url.partition("?")[0]

@@ -1,0 +1,228 @@
+"""One HTTP/1.1 connection to another server, on httptools. It knows no pool, no policy and no call.
+
+Whoever holds the connection is told once per read that there is progress and looks at the fields: most
+answers arrive whole in one read, and one notice for it is what keeps a call cheap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+import httptools
+
+MAX_HEAD_BYTES = 256 * 1024
+MAX_HEAD_FIELDS = 500
+
+
+class Holder(Protocol):
+    """Who is using a connection."""
+
+    def progress(self) -> None:
+        """Something arrived: `status`, `headers`, `chunks`, `ended` or `failure` changed."""
+
+    def can_write(self, ready: bool) -> None:
+        """The socket takes more (True) or asks to wait (False)."""
+
+
+class Failure(Exception):
+    """The connection broke. `reused` and `answered` tell whether another try is safe."""
+
+    def __init__(self, message: str, *, reused: bool, answered: bool) -> None:
+        super().__init__(message)
+        self.reused = reused
+        self.answered = answered
+
+
+class ClientConnection(asyncio.Protocol):
+    """A connection that carries one request at a time."""
+
+    __slots__ = (
+        "_close_delimited",
+        "_complete",
+        "_head_bytes",
+        "_holder",
+        "_parser",
+        "_silent",
+        "chunks",
+        "ended",
+        "failure",
+        "headers",
+        "idle_since",
+        "keep_alive",
+        "on_idle",
+        "origin",
+        "reason",
+        "requests",
+        "status",
+        "transport",
+        "version",
+    )
+
+    def __init__(self, origin: object, on_idle: Idle) -> None:
+        self.origin = origin
+        self.on_idle = on_idle
+        self.transport: asyncio.Transport | None = None
+        self.requests = 0
+        self.idle_since = 0.0
+        self._holder: Holder | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self._reset()
+
+    def _reset(self) -> None:
+        self.status = 0
+        self.reason = b""
+        self.version = "1.1"
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.chunks: list[bytes] = []
+        self.ended = False
+        self.failure: Failure | None = None
+        self.keep_alive = True
+        self._complete = False
+        self._close_delimited = False
+        self._head_bytes = 0
+
+    # what the holder does
+
+    def send(self, holder: Holder, data: bytes, *, silent: bool) -> None:
+        """Start a request. `data` is the head with as much of the body as is at hand; `silent` says that
+        the answer has no body whatever its head says (HEAD)."""
+        assert self.transport is not None
+        self._reset()
+        self._holder = holder
+        self._silent = silent
+        self.requests += 1
+        self.transport.write(data)
+
+    def write(self, data: bytes) -> None:
+        """More of a request body."""
+        if self.transport is not None:
+            self.transport.write(data)
+
+    def take(self) -> list[bytes]:
+        """The body bytes that arrived since the last call."""
+        chunks = self.chunks
+        self.chunks = []
+        return chunks
+
+    def pause(self) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def release(self) -> None:
+        """The holder is done. A connection in the middle of an answer cannot be used again."""
+        self._holder = None
+        if self.ended and self.keep_alive and self.failure is None and self.transport is not None:
+            self.on_idle(self)
+        else:
+            self.close()
+
+    def close(self) -> None:
+        self._holder = None
+        if self.transport is not None:
+            self.transport.abort()
+            self.transport = None
+
+    @property
+    def usable(self) -> bool:
+        return self.transport is not None and not self.transport.is_closing()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if self._holder is None or self.ended:
+            # Bytes that nobody asked for: whoever sent them and we no longer agree on where messages end.
+            self.close()
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            if not self.ended:
+                self._fail(f"the backend's answer is not HTTP: {error}")
+            self.keep_alive = False
+        holder = self._holder
+        if holder is not None:
+            holder.progress()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transport = None
+        self.keep_alive = False
+        holder = self._holder
+        if holder is None or self.ended:
+            return
+        if self._complete and self._close_delimited and exc is None:
+            self.ended = True
+        else:
+            self._fail(f"the backend closed the connection{f' ({exc})' if exc else ''}")
+        holder.progress()
+
+    def pause_writing(self) -> None:
+        if self._holder is not None:
+            self._holder.can_write(False)
+
+    def resume_writing(self) -> None:
+        if self._holder is not None:
+            self._holder.can_write(True)
+
+    def _fail(self, message: str) -> None:
+        self.failure = Failure(
+            message, reused=self.requests > 1, answered=self._head_bytes > 0 or self.status > 0
+        )
+        self.keep_alive = False
+
+    # httptools
+
+    def on_status(self, status: bytes) -> None:
+        # llhttp may give the reason phrase in pieces.
+        self.reason += status
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value)
+        self.headers.append((name.lower(), value))
+        if self._head_bytes > MAX_HEAD_BYTES or len(self.headers) > MAX_HEAD_FIELDS:
+            raise httptools.HttpParserError("the head of the answer is too large")
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status < 200:
+            if status == 101:
+                raise httptools.HttpParserError("the backend switched protocols without being asked")
+            self.headers = []
+            self.reason = b""
+            return
+        self.status = status
+        self._complete = True
+        self.version = self._parser.get_http_version()
+        self.keep_alive = self._parser.should_keep_alive()
+        if self._silent:
+            # llhttp does not know that this answers a HEAD: it would wait for a body. The parser is spent.
+            self.ended = True
+            self._parser = httptools.HttpResponseParser(self)
+            return
+        if not self.keep_alive:
+            names = {name for name, _ in self.headers}
+            self._close_delimited = b"content-length" not in names and b"transfer-encoding" not in names
+
+    def on_body(self, body: bytes) -> None:
+        self.chunks.append(body)
+
+    def on_message_complete(self) -> None:
+        if self.status:
+            self.ended = True
+
+
+class Idle(Protocol):
+    """What a connection tells when it is free again."""
+
+    def __call__(self, connection: ClientConnection, /) -> None: ...

@@ -1,0 +1,64 @@
+"""What may be reached from inside: judged on the address that is really connected. It opens nothing itself.
+
+Link-local addresses (the cloud's metadata service among them) and the product's own control ports are always
+refused; loopback and private ranges only where the operator lists them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+
+from aforo.errors import Denied, Invalid
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
+class EgressPolicy:
+    """`allowed` lists private networks, `allowed_ports` single (address, port) pairs of private hosts;
+    `own_ports` are ports of this system on loopback that nothing may be sent to."""
+
+    allowed: tuple[Network, ...] = ()
+    allowed_ports: frozenset[tuple[str, int]] = frozenset()
+    own_ports: frozenset[int] = field(default_factory=frozenset)
+
+    def check(self, address: str, port: int) -> None:
+        """Denied when this address may not be connected to."""
+        ip = _plain(ipaddress.ip_address(address))
+        if ip.is_link_local or ip.is_multicast or ip.is_unspecified:
+            raise Denied(f"outbound connections to {ip} are never allowed (link-local or no host address)")
+        if ip.is_loopback and port in self.own_ports:
+            raise Denied(f"outbound connections to the control plane itself ({ip}:{port}) are never allowed")
+        if ip.is_global or (str(ip), port) in self.allowed_ports:
+            return
+        if any(ip in network for network in self.allowed if network.version == ip.version):
+            return
+        raise Denied(
+            f"outbound connections to the private address {ip} need leave: list it (or its network) under "
+            "`egress.allowPrivate` of the service"
+        )
+
+
+def parse(entries: tuple[str, ...], own_ports: frozenset[int] = frozenset()) -> EgressPolicy:
+    """A policy of entries like `10.0.0.0/8`, `192.168.1.5` or `127.0.0.1:8082`; Invalid names a bad one."""
+    networks: list[Network] = []
+    ports: set[tuple[str, int]] = set()
+    for entry in entries:
+        try:
+            host, sep, port = entry.rpartition(":")
+            if sep and "/" not in entry and (entry.count(":") == 1 or host.startswith("[")):
+                ports.add((str(ipaddress.ip_address(host.strip("[]"))), int(port)))
+            else:
+                networks.append(ipaddress.ip_network(entry, strict=False))
+        except ValueError as error:
+            raise Invalid(f"{entry!r} is not a network, an address or address:port ({error})") from error
+    return EgressPolicy(tuple(networks), frozenset(ports), own_ports)
+
+
+def _plain(ip: Address) -> Address:
+    """An IPv4 address in IPv6 clothes is judged as the IPv4 address that it is."""
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
+        return ip.ipv4_mapped
+    return ip
