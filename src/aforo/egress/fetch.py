@@ -7,7 +7,7 @@ import asyncio
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
-from aforo.egress.http1 import ClientConnection, Failure
+from aforo.egress.http1 import ClientConnection, WireError
 from aforo.egress.pool import Origin, Pool
 from aforo.errors import Invalid, Timeout, Upstream
 from aforo.messages import Headers, Url, parse_url
@@ -95,7 +95,7 @@ async def _once(pool: Pool, method: str, url: Url, headers: Headers, body: bytes
         connection.send(waiter, data, silent=method == "HEAD")
         try:
             await waiter.done
-        except Failure as failure:
+        except WireError as failure:
             connection.close()
             if failure.reused and not failure.answered:
                 connection = None

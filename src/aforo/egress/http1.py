@@ -25,7 +25,7 @@ class Holder(Protocol):
         """The socket takes more (True) or asks to wait (False)."""
 
 
-class Failure(Exception):
+class WireError(Exception):
     """The connection broke. `reused` and `answered` tell whether another try is safe."""
 
     def __init__(self, message: str, *, reused: bool, answered: bool) -> None:
@@ -76,7 +76,7 @@ class ClientConnection(asyncio.Protocol):
         self.headers: list[tuple[bytes, bytes]] = []
         self.chunks: list[bytes] = []
         self.ended = False
-        self.failure: Failure | None = None
+        self.failure: WireError | None = None
         self.keep_alive = True
         self._complete = False
         self._close_delimited = False
@@ -176,7 +176,7 @@ class ClientConnection(asyncio.Protocol):
             self._holder.can_write(True)
 
     def _fail(self, message: str) -> None:
-        self.failure = Failure(
+        self.failure = WireError(
             message, reused=self.requests > 1, answered=self._head_bytes > 0 or self.status > 0
         )
         self.keep_alive = False

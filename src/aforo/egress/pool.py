@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ class Pool:
             raise Timeout(f"no connection to {where} within {CONNECT_TIMEOUT_S:g} s") from failure
         raise Upstream(f"no connection to {where}: {failure}") from failure
 
-    async def _open(self, origin: Origin, address: str, context: object) -> ClientConnection:
+    async def _open(self, origin: Origin, address: str, context: ssl.SSLContext | None) -> ClientConnection:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             # The address is given, not the name: what was judged is what is connected.
@@ -78,7 +79,7 @@ class Pool:
                 lambda: ClientConnection(origin, self._put_back),
                 address,
                 origin.port,
-                ssl=context,  # type: ignore[arg-type]
+                ssl=context,
                 server_hostname=origin.host if context is not None else None,
             )
         return connection
