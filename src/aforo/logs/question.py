@@ -1,0 +1,174 @@
+"""What a query process is asked and what it answers, as plain values and as frames on a pipe.
+
+The one vocabulary that engine, pool and APIs share. It knows no process, no engine and no HTTP.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+# Log Analytics' limits of one answer (Azure Monitor service limits, "Log queries").
+ROW_LIMIT = 500_000
+BYTE_LIMIT = 64_000_000
+
+US_PER_S = 1_000_000
+
+
+class Outcome(StrEnum):
+    """How a query ended. Everything but OK has no rows."""
+
+    OK = "ok"
+    INVALID = "invalid"  # the author's mistake: see `mistakes`
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+    CANCELLED = "cancelled"
+    FAILED = "failed"  # a bug of ours: `message` carries the id that the log has
+
+
+class TimeRange(msgspec.Struct, array_like=True, frozen=True):
+    """Half-open range of `TimeGenerated` in unix microseconds; None is open."""
+
+    start_us: int | None = None
+    end_us: int | None = None
+
+    def meet(self, other: TimeRange) -> TimeRange:
+        """The range that both allow."""
+        starts = [s for s in (self.start_us, other.start_us) if s is not None]
+        ends = [e for e in (self.end_us, other.end_us) if e is not None]
+        return TimeRange(max(starts, default=None), min(ends, default=None))
+
+
+class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One question. `readable` are the tables that the asker may see (None: all); others do not exist for him.
+
+    `resource_scopes` are lower-case ARM ids: with them only rows of those resources and of what lies below
+    them are seen. `now_us` is the query's `now()`, unix microseconds.
+    """
+
+    workspace_ids: tuple[str, ...]
+    text: str
+    now_us: int
+    timespan: TimeRange | None = None
+    parameters: dict[str, Any] = {}
+    readable: tuple[str, ...] | None = None
+    resource_scopes: tuple[str, ...] = ()
+    timeout_s: float = 180.0
+    row_limit: int = ROW_LIMIT
+    byte_limit: int = BYTE_LIMIT
+
+
+class ResultColumn(msgspec.Struct, array_like=True, frozen=True):
+    """A column of an answer; `type` is Kusto's name of it."""
+
+    name: str
+    type: str
+
+
+class Mistake(msgspec.Struct, frozen=True, kw_only=True):
+    """A diagnostic with its place: `start` and `end` in characters, `line` and `column` from 1."""
+
+    code: str
+    severity: str
+    message: str
+    start: int
+    end: int
+    line: int
+    column: int
+    token: str
+    hints: tuple[str, ...] = ()
+
+
+class Statistics(msgspec.Struct, frozen=True, kw_only=True):
+    """What a query cost. Times in seconds, `files` and `rows` as (looked at, in the tables)."""
+
+    compile_s: float = 0.0
+    execution_s: float = 0.0
+    cpu_s: float = 0.0
+    peak_bytes: int = 0
+    files: tuple[int, int] = (0, 0)
+    rows: tuple[int, int] = (0, 0)
+    size_bytes: int = 0
+
+
+class QueryAnswer(msgspec.Struct, kw_only=True):
+    """The answer. `rows` is JSON text: the rows as arrays, separated by commas, without outer brackets.
+
+    Cells are Log Analytics': datetime, timespan, guid, decimal and dynamic are strings, NaN and infinities
+    too; bool, int, long and real are JSON's own. `cut` says which limit ended the rows ("rows", "bytes", "").
+    """
+
+    outcome: Outcome
+    columns: tuple[ResultColumn, ...] = ()
+    row_count: int = 0
+    rows: bytes = b""
+    cut: str = ""
+    render: dict[str, Any] | None = None
+    mistakes: tuple[Mistake, ...] = ()
+    message: str = ""
+    tables: tuple[str, ...] = ()
+    statistics: Statistics = Statistics()
+
+    @property
+    def errors(self) -> tuple[Mistake, ...]:
+        return tuple(m for m in self.mistakes if m.severity == "error")
+
+
+class Ask(msgspec.Struct, frozen=True, tag=True):
+    """To the process: answer this."""
+
+    number: int
+    request: QueryRequest
+
+
+class Cancel(msgspec.Struct, frozen=True, tag=True):
+    """To the process: nobody waits for this any more."""
+
+    number: int
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """From the process: warm, `pid` listens."""
+
+    pid: int
+
+
+class Reply(msgspec.Struct, frozen=True, tag=True):
+    """From the process: the answer (its rows travel behind the head). `leaving`: it ends itself after this."""
+
+    number: int
+    answer: QueryAnswer
+    leaving: bool = False
+
+
+# A frame: length of the head, length of the body, head (MessagePack), body (rows as they are).
+FRAME = struct.Struct("<IQ")
+
+_encoder = msgspec.msgpack.Encoder()
+_to_process: msgspec.msgpack.Decoder[Ask | Cancel] = msgspec.msgpack.Decoder(Ask | Cancel)
+_from_process: msgspec.msgpack.Decoder[Ready | Reply] = msgspec.msgpack.Decoder(Ready | Reply)
+
+
+def pack(message: Ask | Cancel | Ready | Reply) -> tuple[bytes, bytes]:
+    """(head with its lengths, body) of a message."""
+    body = b""
+    if isinstance(message, Reply):
+        body, message.answer.rows = message.answer.rows, b""
+    head = _encoder.encode(message)
+    return FRAME.pack(len(head), len(body)) + head, body
+
+
+def unpack_to_process(head: bytes) -> Ask | Cancel:
+    """What the pool said."""
+    return _to_process.decode(head)
+
+
+def unpack_from_process(head: bytes, body: bytes) -> Ready | Reply:
+    """What a process said."""
+    message = _from_process.decode(head)
+    if isinstance(message, Reply):
+        message.answer.rows = body
+    return message

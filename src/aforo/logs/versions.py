@@ -1,0 +1,144 @@
+"""Which files a table has right now: its Delta log, read incrementally, with each file's time range.
+
+It knows no query and no engine; what it hands out are paths, columns and numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from arro3.core import DataType
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+TIME = "TimeGenerated"
+
+# The Delta protocol cuts timestamps in statistics to milliseconds: what is stored as the greatest value may be
+# up to one less than the true one.
+_STATISTICS_STEP_US = 1_000
+
+_MICROS = DataType.timestamp("us", tz="UTC")
+_INT64 = DataType.int64()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One Parquet file; the range of its `TimeGenerated` in unix microseconds, None when it is not known."""
+
+    path: str
+    rows: int
+    size_bytes: int
+    first_us: int | None
+    last_us: int | None
+
+    def touches(self, start_us: int | None, end_us: int | None) -> bool:
+        """Whether a row of the half-open range may be in it."""
+        if end_us is not None and self.first_us is not None and self.first_us >= end_us:
+            return False
+        return not (start_us is not None and self.last_us is not None and self.last_us < start_us)
+
+
+@dataclass(frozen=True, slots=True)
+class TableVersion:
+    """One version of a table: columns as (name, Delta type name) in their order, and its files."""
+
+    number: int
+    columns: tuple[tuple[str, str], ...]
+    files: tuple[StoredFile, ...]
+
+    def between(self, start_us: int | None, end_us: int | None) -> tuple[StoredFile, ...]:
+        """The files in which rows of the half-open range may be."""
+        if start_us is None and end_us is None:
+            return self.files
+        return tuple(f for f in self.files if f.touches(start_us, end_us))
+
+
+class TableVersions:
+    """The tables of a data directory, each kept open: a look costs one listing of its log (about 1 ms).
+
+    Not for several threads at once.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._open: dict[tuple[str, str], tuple[DeltaTable, TableVersion]] = {}
+
+    def names(self, workspace_id: str) -> tuple[str, ...]:
+        """The tables that a workspace has files of."""
+        folder = self.root / workspace_id
+        try:
+            return tuple(sorted(p.name for p in folder.iterdir() if (p / "_delta_log").is_dir()))
+        except FileNotFoundError:
+            return ()
+
+    def latest(self, workspace_id: str, table: str) -> TableVersion | None:
+        """The newest version; None when the table has no files yet."""
+        key = (workspace_id, table)
+        if key not in self._open:
+            path = self.root / workspace_id / table
+            if not (path / "_delta_log").is_dir():
+                return None
+            try:
+                delta = DeltaTable(path)
+            except TableNotFoundError:  # the writer has made the folder and not yet the first commit
+                return None
+            self._open[key] = delta, _read(delta)
+            return self._open[key][1]
+        delta, known = self._open[key]
+        try:
+            delta.update_incremental()
+        except (DeltaError, OSError):  # removed and made anew, or its log was cleaned under us: open it again
+            del self._open[key]
+            return self.latest(workspace_id, table)
+        if delta.version() != known.number:
+            known = _read(delta)
+            self._open[key] = delta, known
+        return known
+
+    def forget(self) -> None:
+        """Open everything anew at the next look (a file was gone: the log on disk was replaced)."""
+        self._open.clear()
+
+
+def _read(delta: DeltaTable) -> TableVersion:
+    adds = delta.get_add_actions(flatten=True)
+    root = delta.table_uri.removeprefix("file://").rstrip("/")
+    names = adds.schema.names
+
+    def column(name: str) -> list[Any]:
+        return list(adds.column(name).to_pylist()) if name in names else [None] * adds.num_rows
+
+    def micros(name: str) -> list[int | None]:
+        if name not in names:
+            return [None] * adds.num_rows
+        return list(adds.column(name).cast(_MICROS).cast(_INT64).to_pylist())
+
+    files = tuple(
+        StoredFile(
+            f"{root}/{unquote(path)}",
+            rows or 0,
+            size or 0,
+            first,
+            None if last is None else last + _STATISTICS_STEP_US - 1,
+        )
+        for path, rows, size, first, last in zip(
+            column("path"),
+            column("num_records"),
+            column("size_bytes"),
+            micros(f"min.{TIME}"),
+            micros(f"max.{TIME}"),
+            strict=True,
+        )
+    )
+    partitions = set(delta.metadata().partition_columns)
+    # A partition column stands in no file; ours repeats the day of TimeGenerated and no query asks for it.
+    columns = tuple((f.name, _type_name(f)) for f in delta.schema().fields if f.name not in partitions)
+    return TableVersion(delta.version(), columns, files)
+
+
+def _type_name(field: Any) -> str:
+    # Nested types have no plain name; nothing of ours writes them.
+    return str(getattr(field.type, "type", "nested"))
