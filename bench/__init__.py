@@ -1,0 +1,6 @@
+"""Measurements side by side with neighbours: `make bench` runs bench.run and writes RESULTS.md. Nothing here is a test.
+
+processes (one process: start, CPU, memory, stop), neighbours (nginx and Envoy as bare proxies, the fast upstream),
+sse_upstream (an upstream that streams), load (wrk, and single timed calls), system (Aforo under measurement),
+visibility (from the end of a response to its row), report (what RESULTS.md says), run (the order of it all).
+"""

@@ -1,0 +1,112 @@
+"""`aforo chat`: one call through the gateway as any client makes it, streamed to the terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from http.client import HTTPResponse
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from aforo.cli import http, running, terminal
+from aforo.cli.exits import Exit, Failure
+
+API_VERSION = "2024-10-21"
+
+
+def chat(
+    text: Annotated[str, typer.Argument(help="What to say; - reads it from stdin.")],
+    system: Annotated[str | None, typer.Option(help="System message.")] = None,
+    deployment: Annotated[str, typer.Option(help="Deployment of the account.")] = "gpt-35-turbo",
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer, in tokens.")] = None,
+    wait: Annotated[
+        int, typer.Option(min=0, help="Seconds to wait for a model that is still loading.")
+    ] = 300,
+    format: Annotated[str, typer.Option("--format", help="text or json (the whole answer).")] = "text",  # noqa: A002
+    data: running.Data = running.DATA,
+) -> None:
+    """Talk to the model behind the gateway."""
+    if format not in ("text", "json"):
+        raise Failure(f"--format must be text or json, not '{format}'.", code=Exit.USAGE)
+    if text == "-":
+        text = sys.stdin.read()
+    target = running.required(data)
+    messages = [{"role": "system", "content": system}] if system else []
+    messages.append({"role": "user", "content": text})
+    body: dict[str, Any] = {"model": deployment, "messages": messages, "stream": format == "text"}
+    if max_tokens:
+        body["max_tokens"] = max_tokens
+    url = f"{target['gateway']}/openai/deployments/{quote(deployment, safe='')}/chat/completions?api-version={API_VERSION}"
+    headers = {"api-key": target.secret("subscription_key_file"), "Accept": "*/*"}
+    until = time.monotonic() + wait
+    while True:
+        pause = _call(url, body, headers, target)
+        if pause is None:
+            return
+        if time.monotonic() + pause > until:
+            raise Failure(
+                "The model is still not ready.",
+                hint="`aforo status` shows what it does; --wait waits longer.",
+            )
+        with terminal.progress("the model is loading"):
+            time.sleep(pause)
+
+
+def _call(url: str, body: dict[str, Any], headers: dict[str, str], target: running.Running) -> float | None:
+    """Makes the call and prints its answer; the seconds to wait when the model says that it is not ready yet."""
+    try:
+        with http.stream("POST", url, body=body, headers=headers, ca=target.ca, timeout_s=300.0) as response:
+            if response.status == 503 and response.getheader("Retry-After"):
+                return _seconds(response.getheader("Retry-After"))
+            if response.status != 200:
+                answer = http.Answer(response.status, {}, response.read())
+                raise Failure(
+                    f"The gateway answered {response.status}: {terminal.printable(answer.reason())}"
+                )
+            if not body["stream"]:
+                terminal.print_json(json.loads(response.read()))
+                return None
+            for piece in _pieces(response):
+                sys.stdout.write(terminal.printable(piece))
+                sys.stdout.flush()
+            print()
+            return None
+    except http.Gone as error:
+        raise Failure(
+            f"The gateway at {target['gateway']} broke off: {error}.", code=Exit.UNREACHABLE
+        ) from error
+    except ValueError as error:
+        raise Failure(f"The gateway's answer is no JSON: {error}.") from error
+
+
+def _seconds(retry_after: str | None) -> float:
+    try:
+        return min(30.0, max(0.2, float(retry_after or 1)))
+    except ValueError:
+        return 1.0
+
+
+def _pieces(response: HTTPResponse) -> Iterator[str]:
+    """The text pieces of a chat stream (server-sent events, `data: {...}` up to `data: [DONE]`)."""
+    while line := response.readline():
+        if not line.startswith(b"data:"):
+            continue
+        payload = line[5:].strip()
+        if payload == b"[DONE]":
+            return
+        event = json.loads(payload)
+        if event.get("error"):
+            error = event["error"]
+            raise Failure(
+                f"The model broke off: {error.get('message', error) if isinstance(error, dict) else error}"
+            )
+        # Azure's first event has no choices; the last one may carry usage alone.
+        for choice in event.get("choices") or ():
+            piece = (choice.get("delta") or {}).get("content")
+            if piece:
+                yield piece
+    raise Failure("The stream ended before its [DONE]: the answer may not be whole.")

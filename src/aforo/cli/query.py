@@ -1,0 +1,158 @@
+"""`aforo query`: KQL to the running system, or to the files of one that does not run."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from aforo.cli import running, terminal
+from aforo.cli.exits import Exit, Failure
+
+FORMATS = ("table", "json", "csv", "chart")
+NUMBERS = frozenset({"int", "long", "real", "decimal"})
+
+
+def query(
+    text: Annotated[str, typer.Argument(metavar="KQL", help="The query; - reads it from stdin.")],
+    timespan: Annotated[
+        str | None, typer.Option(help="ISO 8601: PT1H, P7D, or START/END. Default: everything.")
+    ] = None,
+    format: Annotated[str, typer.Option("--format", help=f"{', '.join(FORMATS)}.")] = "table",  # noqa: A002
+    data: running.Data = running.DATA,
+) -> None:
+    """Ask the logs a question in KQL."""
+    if format not in FORMATS:
+        raise Failure(f"--format must be one of {', '.join(FORMATS)}, not '{format}'.", code=Exit.USAGE)
+    if text == "-":
+        text = sys.stdin.read()
+    if not text.strip():
+        raise Failure(
+            "The query is empty.",
+            hint="Try: aforo query 'ApiManagementGatewayLogs | take 10'",
+            code=Exit.USAGE,
+        )
+    with terminal.progress("asking"):
+        system = running.alive(data)
+        answer = _ask(system, text, timespan) if system else _ask_files(data, text, timespan)
+    _show(answer, format)
+    error = answer.get("error")
+    if isinstance(error, dict):
+        # A partial answer: the rows are there, and so is the reason why they are not all.
+        raise Failure(f"The answer is not complete: {error.get('message') or error.get('code')}")
+
+
+def _ask(system: running.Running, text: str, timespan: str | None) -> dict[str, Any]:
+    path = f"/v1/workspaces/{system['workspace_id']}/query"
+    answer = system.control("POST", path, {"query": text, "timespan": timespan})
+    body = answer.json()
+    if answer.ok and isinstance(body, dict):
+        return body
+    error = body.get("error") if isinstance(body, dict) else None
+    if answer.status != 400 or not isinstance(error, dict):
+        raise Failure(f"The query was not answered ({answer.status}): {answer.reason()}")
+    raise Failure(_explain(text, error), code=Exit.DIAGNOSTICS)
+
+
+def _ask_files(data: Path, text: str, timespan: str | None) -> dict[str, Any]:
+    """Asks the tables of a system that does not run, under its lock."""
+    if not data.is_dir():
+        raise Failure(
+            f"No system has run on {data}.",
+            hint="Start one with `aforo up`, or name its directory with --data.",
+            code=Exit.UNREACHABLE,
+        )
+    from aforo.errors import Invalid, Refusal
+    from aforo.logs import query as logs_query
+
+    try:
+        return dict(logs_query.ask_files(data, text, timespan))
+    except Invalid as refusal:
+        raise Failure(
+            refusal.message, hint="\n  ".join(d.message for d in refusal.details), code=Exit.DIAGNOSTICS
+        ) from refusal
+    except Refusal as refusal:
+        raise Failure(refusal.message, code=Exit.UNREACHABLE) from refusal
+
+
+def _explain(text: str, error: dict[str, Any]) -> str:
+    """The innermost errors of a refused query, each with the line of the query and a caret under the place."""
+    rendered = error.get("rendered")
+    if isinstance(rendered, str) and rendered:
+        return terminal.printable(rendered)
+    found: list[str] = []
+    innermost: Any = error
+    while isinstance(innermost, dict) and isinstance(innermost.get("innererror"), dict):
+        innermost = innermost["innererror"]
+    entries = error.get("details") if isinstance(error.get("details"), list) else None
+    lines = text.splitlines() or [""]
+    for entry in entries or [innermost]:
+        code, message = entry.get("code", ""), entry.get("message", "")
+        line, pos = entry.get("line"), entry.get("pos")
+        found.append(f"{code}: {message}" if code else str(message))
+        if isinstance(line, int) and 1 <= line <= len(lines):
+            found.append(f"    {line}: {lines[line - 1]}")
+            if isinstance(pos, int) and pos >= 0:
+                found.append(f"    {' ' * (len(str(line)) + 2 + pos)}^")
+    return terminal.printable("\n".join(found))
+
+
+def _show(answer: dict[str, Any], format: str) -> None:  # noqa: A002
+    tables = answer.get("tables") or []
+    if format == "json":
+        terminal.print_json(answer)
+        return
+    for position, table in enumerate(tables):
+        names = [str(c["name"]) for c in table["columns"]]
+        types = [str(c["type"]) for c in table["columns"]]
+        rows = table["rows"]
+        if position:
+            print()
+        if format == "csv":
+            _print_csv(names, rows)
+            continue
+        render = _render_hint(answer)
+        if format == "chart" or (
+            render and render.get("visualization") not in (None, "table") and terminal.is_terminal()
+        ):
+            from aforo.cli import chart
+
+            if chart.show(names, types, rows, render or {}):
+                continue
+            if format == "chart":
+                terminal.err().print("A chart needs a column of numbers; here is the table.")
+        shown = [[_nicer(value, kind) for value, kind in zip(row, types, strict=True)] for row in rows]
+        if terminal.print_table(names, shown, numeric=[t in NUMBERS for t in types]):
+            terminal.err().print("[dim]Long values are cut; `--format json` has them whole.[/dim]")
+        if terminal.is_terminal():
+            terminal.out().print(f"[dim]{len(rows)} row{'s' if len(rows) != 1 else ''}[/dim]")
+
+
+def _render_hint(answer: dict[str, Any]) -> dict[str, Any] | None:
+    """What `| render` asked for; the API sends it as an object or as JSON text."""
+    hint = answer.get("render")
+    if isinstance(hint, str):
+        try:
+            hint = json.loads(hint)
+        except ValueError:
+            return None
+    return hint if isinstance(hint, dict) else None
+
+
+def _nicer(value: Any, kind: str) -> Any:
+    """A datetime without the zeros at its end, for people; everything else as it came."""
+    if kind == "datetime" and isinstance(value, str) and terminal.is_terminal():
+        return re.sub(r"(\.\d{3})\d+Z$", r"\1Z", value)
+    return value
+
+
+def _print_csv(names: list[str], rows: list[list[Any]]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(names)
+    for row in rows:
+        writer.writerow([terminal.text_of(value) for value in row])

@@ -1,0 +1,66 @@
+"""`aforo status`: what of a system listens and answers, and where."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from aforo.cli import http, running, terminal
+from aforo.cli.exits import Exit, Failure
+
+LISTENERS = ("gateway", "gateway_tls", "control", "control_tls", "account")
+
+
+def status(
+    format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",  # noqa: A002
+    data: running.Data = running.DATA,
+) -> None:
+    """Say what runs and whether it answers."""
+    if format not in ("table", "json"):
+        raise Failure(f"--format must be table or json, not '{format}'.", code=Exit.USAGE)
+    system = running.read(data)
+    if system is None:
+        raise Failure(
+            f"No system has run on {data}.",
+            hint="Start one with `aforo up`, or name its directory with --data.",
+            code=Exit.UNREACHABLE,
+        )
+    found = [_listener(system, name) for name in LISTENERS if system.endpoints.get(name)]
+    ready = bool(found) and all(entry["live"] for entry in found)
+    if format == "json":
+        terminal.print_json(
+            {"data": str(data), "ready": ready, "listeners": found, "pids": system.endpoints.get("pids")}
+        )
+    else:
+        terminal.print_table(
+            ("Listener", "URL", "Live", "Ready", "ms"),
+            [(e["name"], e["url"], e["live"], e["ready"], e["ms"]) for e in found],
+            numeric=(False, False, False, False, True),
+        )
+        pids = system.endpoints.get("pids")
+        if isinstance(pids, dict) and ready:
+            print("pids: " + ", ".join(f"{role} {pid}" for role, pid in pids.items()))
+    if not ready:
+        dead = ", ".join(e["name"] for e in found if not e["live"])
+        raise Failure(
+            f"Not everything answers: {dead}." if dead else "Nothing listens.",
+            hint=f"Start the system with `aforo up --data {data}`; its processes write to {data}/logs.",
+            code=Exit.UNREACHABLE,
+        )
+
+
+def _listener(system: running.Running, name: str) -> dict[str, Any]:
+    """Whether one listener lives and is ready, and how long it took to say so."""
+    url = system[name]
+    started = time.perf_counter()
+    live = running.is_alive(url, system.ca)
+    took_ms = round((time.perf_counter() - started) * 1000, 1)
+    ready = False
+    if live:
+        try:
+            ready = http.request("GET", f"{url}/readyz", ca=system.ca, timeout_s=5.0).ok
+        except http.Gone:
+            live = False
+    return {"name": name, "url": url, "live": live, "ready": ready, "ms": took_ms if live else None}

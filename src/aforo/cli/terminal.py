@@ -1,0 +1,126 @@
+"""What a person sees: consoles, tables, progress. Colour and motion only on a terminal, plain text in a pipe."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# Longest cell on a terminal; the whole value is in `--format json`.
+CELL_WIDTH = 60
+
+
+def out() -> Console:
+    """The console on stdout. Rich itself obeys NO_COLOR and TERM=dumb."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def err() -> Console:
+    """The console on stderr: progress, remarks, mistakes."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+def is_terminal() -> bool:
+    """Whether a person looks at stdout."""
+    return sys.stdout.isatty()
+
+
+def print_json(value: object) -> None:
+    """One JSON document on stdout: indented for a person, one line for a script."""
+    print(json.dumps(value, ensure_ascii=False, indent=2 if is_terminal() else None, default=str))
+
+
+def text_of(value: Any) -> str:
+    """A cell as text: null is empty, lists and objects are JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    numeric: Sequence[bool] = (),
+    nothing: str = "no rows",
+) -> bool:
+    """A table on stdout. On a terminal long cells are cut, and the answer says whether one was.
+
+    In a pipe nothing is cut: columns are aligned with two spaces between them, line ends in values are written
+    as `\\n`, so that one row stays one line.
+    """
+    numeric = tuple(numeric) or (False,) * len(columns)
+    if not is_terminal():
+        _print_plain(columns, rows, numeric)
+        return False
+    console = out()
+    if not rows:
+        console.print(f"[dim]{nothing}[/dim]")
+        return False
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    # Cells are Text, never markup: what is printed here may have been written by an attacker.
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for name, is_number in zip(columns, numeric, strict=True):
+        table.add_column(Text(name), justify="right" if is_number else "left", overflow="ellipsis")
+    cut = False
+    for row in rows:
+        cells = []
+        for value in row:
+            text = _one_line(text_of(value))
+            if len(text) > CELL_WIDTH:
+                text, cut = text[: CELL_WIDTH - 1] + "…", True
+            cells.append(Text(text))
+        table.add_row(*cells)
+    console.print(table)
+    return cut or console.measure(table).maximum > console.width
+
+
+def _print_plain(columns: Sequence[str], rows: Sequence[Sequence[Any]], numeric: Sequence[bool]) -> None:
+    cells = [[_one_line(text_of(v)) for v in row] for row in rows]
+    widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(columns)]
+    for line in ([_one_line(c) for c in columns], *cells):
+        parts = [
+            text.rjust(width) if is_number else text.ljust(width)
+            for text, width, is_number in zip(line, widths, numeric, strict=True)
+        ]
+        print("  ".join(parts).rstrip())
+
+
+def _one_line(text: str) -> str:
+    """The text without anything that moves a cursor: a logged prompt must not write to somebody's terminal."""
+    text = text.replace("\\", "\\\\") if "\n" in text else text
+    text = text.replace("\r", "\\r").replace("\n", "\\n").replace("\t", "\\t")
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """The text with control characters made visible, line ends and tabs kept."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else f"\\u{ord(c):04x}" for c in text)
+
+
+@contextmanager
+def progress(message: str) -> Iterator[None]:
+    """A spinner with a message on stderr while the block runs; nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with err().status(message):
+        yield
