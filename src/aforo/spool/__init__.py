@@ -1,1 +1,7 @@
-"""Frames on disk: what the planes write down and the log plane reads. records, frame, writer, reader."""
+"""Frames on disk: what the planes write down and the log plane reads.
+
+records   what a frame carries (calls, contexts, rows)
+frame     the bytes of frames and segments: encode, check, find the next good one after damage
+writer    SpoolWriter: one process appends, each frame is in the kernel before the call returns
+reader    SpoolReader: follows the segments of one writer, gives back disk space
+"""

@@ -1,0 +1,382 @@
+"""SpoolWriter: one process appends frames to segments of one folder. It knows nothing of tables or readers.
+
+A frame is in the kernel when `append` returns: killing the process loses nothing. What a power cut can take is
+bounded by `sync` (every 100 ms). Space is reserved before it is needed, so that a call which was admitted
+(`has_room`) can also be written down when the disk fills meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import struct
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from aforo.errors import Conflict, Invalid, Unavailable
+from aforo.spool import frame
+from aforo.spool.records import (
+    KIND_AMEND,
+    KIND_BEGIN,
+    KIND_CALL,
+    KIND_CONTEXT,
+    KIND_ROWS,
+    AmendRecord,
+    BeginRecord,
+    CallRecord,
+    ContextRecord,
+    RowsRecord,
+)
+from aforo.spool.recover import lock_folder, recover, save_identity
+
+log = logging.getLogger("aforo.spool")
+
+_SPARE = "next.spare"
+
+
+class SpoolWriter:
+    """Appends frames for one writer. One thread appends; `sync` may run in another.
+
+    segment_bytes: size at which a new segment starts (a larger frame gets a segment of its own).
+    max_bytes: bound of the whole folder; reserve_bytes: what must be free for `has_room` to say yes.
+    sync_interval_s: a daemon thread syncs that often; 0 means that the owner calls `sync`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        segment_bytes: int = 32 * 1024 * 1024,
+        max_bytes: int = 8 * 1024 * 1024 * 1024,
+        reserve_bytes: int = 4 * 1024 * 1024,
+        sync_interval_s: float = 0.1,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        self.folder = folder
+        self._segment_bytes = segment_bytes
+        self._max_bytes = max_bytes
+        self._reserve = min(reserve_bytes, segment_bytes // 2)
+        self._clock_ns = clock_ns
+        lock = lock_folder(folder, patience_s=0.5)
+        if lock is None:
+            raise Conflict(f"spool {folder} is in use by another process", target=str(folder))
+        self._lock_fd = lock
+        self._buffer = bytearray(64 * 1024)
+        self._encode_into = msgspec.msgpack.Encoder().encode_into
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._guard = threading.Lock()  # between rotation and sync; never taken by an append within a segment
+        self._retired: list[int] = []  # descriptors of sealed segments that are not yet synced
+        self._fd = -1
+        self._size = 0  # of the current segment's file; the next frame stands at _size - _left
+        self._left = 0
+        self._spare: Path | None = None
+        self._dirty = False
+        self._closed = False
+        try:
+            state = recover(folder)
+            self._id = state.spool
+            self._contexts: dict[int, ContextRecord] = state.contexts
+            self._frames = state.frames
+            session = state.session + 1
+            self._sequence = frame.first_sequence(session) - 1
+            self._session = session
+            save_identity(folder, self._id, session, self._frames)
+            self._rotate(0)
+        except BaseException:
+            os.close(lock)
+            raise
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        if sync_interval_s > 0:
+            self._thread = threading.Thread(
+                target=self._sync_loop, args=(sync_interval_s,), name="spool-sync", daemon=True
+            )
+            self._thread.start()
+
+    # -- what is written -------------------------------------------------------------------------------
+
+    def append(self, kind: int, payload: bytes) -> int:
+        """Write one frame, return its sequence. Unavailable: no space is left, nothing was written."""
+        total = frame.HEAD_SIZE + len(payload)
+        if total > self._left:
+            self._rotate(total)
+        sequence = self._sequence + 1
+        head = frame.encode_head(sequence, kind, payload)
+        try:
+            written = os.writev(self._fd, (head, payload))
+        except OSError as error:
+            raise self._torn(error) from error
+        if written != total:
+            self._finish(head + payload, written)
+        self._left -= total
+        self._sequence = sequence
+        self._frames += 1
+        self._dirty = True
+        return sequence
+
+    def append_call(self, record: CallRecord) -> int:
+        """Write a call. The gateway's hot path: one encode into a reused buffer, one checksum, one write."""
+        buffer = self._buffer
+        self._encode_into(record, buffer, frame.HEAD_SIZE)
+        total = len(buffer)
+        if total > self._left:
+            self._rotate(total)
+        sequence = self._sequence + 1
+        frame.seal(buffer, sequence, KIND_CALL)
+        try:
+            written = os.write(self._fd, buffer)
+        except OSError as error:
+            raise self._torn(error) from error
+        if written != total:
+            self._finish(bytes(buffer), written)
+        self._left -= total
+        self._sequence = sequence
+        self._frames += 1
+        self._dirty = True
+        return sequence
+
+    def append_rows(self, record: RowsRecord) -> int:
+        return self.append(KIND_ROWS, self._encode(record))
+
+    def append_begin(self, record: BeginRecord) -> int:
+        return self.append(KIND_BEGIN, self._encode(record))
+
+    def append_amend(self, record: AmendRecord) -> int:
+        return self.append(KIND_AMEND, self._encode(record))
+
+    def context(
+        self,
+        resource_id: str,
+        region: str,
+        workspaces: dict[str, list[str]],
+        *,
+        llm_request_bytes: int = 262_144,
+        llm_response_bytes: int = 262_144,
+    ) -> int:
+        """The index of a context with these fields; it is written where the spool does not know it yet."""
+        for index, known in self._contexts.items():
+            same = ContextRecord(
+                index, resource_id, region, workspaces, llm_request_bytes, llm_response_bytes
+            )
+            if known == same:
+                return index
+        index = max(self._contexts, default=0) + 1
+        record = ContextRecord(index, resource_id, region, workspaces, llm_request_bytes, llm_response_bytes)
+        self.append(KIND_CONTEXT, self._encode(record))
+        self._contexts[index] = record
+        return index
+
+    # -- what is known ---------------------------------------------------------------------------------
+
+    @property
+    def accepted(self) -> int:
+        """Frames that this spool has ever accepted, over all its sessions."""
+        return self._frames
+
+    @property
+    def spool_id(self) -> str:
+        return self._id.hex()
+
+    def has_room(self) -> bool:
+        """Whether a call that is admitted now can be recorded; cheap enough to ask before each call."""
+        return self._left >= self._reserve or self._spare is not None
+
+    # -- durability ------------------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """Bring what was appended onto the disk, and reserve the next segment. Blocks; not for the loop."""
+        with self._guard:
+            if self._closed:
+                return
+            retired, self._retired = self._retired, []
+            dirty, self._dirty = self._dirty, False
+            current = os.dup(self._fd) if dirty else -1
+        try:
+            for fd in retired:
+                os.fsync(fd)
+            if current >= 0:
+                _datasync(current)
+        except OSError:
+            self._dirty = True
+            log.exception("spool %s: the disk refuses to sync; a power cut may take records", self.folder)
+        finally:
+            for fd in (*retired, current):
+                if fd >= 0:
+                    os.close(fd)
+        with self._guard:
+            if not self._closed:
+                self._make_spare()
+
+    def close(self) -> None:
+        """Sync, give back reserved space, release the folder."""
+        if self._closed:
+            return
+        if self._thread is not None:
+            self._stop.set()
+            self._thread.join()
+        self.sync()
+        with self._guard:
+            self._closed = True
+            for fd in self._retired:
+                os.close(fd)
+            self._retired = []
+            if self._fd >= 0:
+                self._seal_current()
+                os.fsync(self._fd)
+                os.close(self._fd)
+                self._fd = -1
+            (self.folder / _SPARE).unlink(missing_ok=True)
+            self._spare = None
+            os.close(self._lock_fd)
+
+    def __enter__(self) -> SpoolWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _sync_loop(self, interval_s: float) -> None:
+        while not self._stop.wait(interval_s):
+            self.sync()
+
+    # -- segments --------------------------------------------------------------------------------------
+
+    def _rotate(self, total: int) -> None:
+        """Start a new segment that has room for a frame of `total` bytes."""
+        if total > frame.MAX_PAYLOAD:
+            raise Invalid(f"a record of {total} bytes is larger than a frame may be")
+        with self._guard:
+            if self._closed:
+                raise Unavailable(f"spool {self.folder} is closed")
+            first = self._sequence + 1
+            head = frame.SegmentHead(self._id, self._session, first, self._frames, self._clock_ns())
+            start = bytearray(frame.encode_segment_head(head))
+            sequence = self._sequence
+            for context in self._contexts.values():
+                sequence += 1
+                payload = self._encode(context)
+                start += frame.encode_head(sequence, KIND_CONTEXT, payload) + payload
+            size = max(self._segment_bytes, len(start) + total)
+            path = self._take_spare(size)
+            fd = -1
+            try:
+                fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+                _write_all(fd, start)
+                path.rename(self.folder / f"{first:020d}.seg")
+            except OSError as error:
+                if fd >= 0:
+                    os.close(fd)
+                path.unlink(missing_ok=True)
+                raise self._full(error) from error
+            _sync_folder(self.folder)
+            if self._fd >= 0:
+                self._seal_current()
+                self._retired.append(self._fd)
+            self._fd = fd
+            self._frames += sequence - self._sequence
+            self._sequence = sequence
+            self._size = size
+            self._left = size - len(start)
+            self._dirty = True
+
+    def _seal_current(self) -> None:
+        """Cut the reserved zeros off the current segment."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._fd, self._size - self._left)
+
+    def _take_spare(self, size: int) -> Path:
+        path, self._spare = self._spare, None
+        if path is not None and size <= self._segment_bytes:
+            return path
+        return self._allocate(size)
+
+    def _make_spare(self) -> None:
+        if self._spare is None and self._left < self._segment_bytes // 2:
+            with contextlib.suppress(Unavailable):
+                self._spare = self._allocate(self._segment_bytes)
+
+    def _allocate(self, size: int) -> Path:
+        """A file of `size` zero bytes whose blocks exist. Unavailable: the disk or `max_bytes` says no."""
+        used = sum(e.stat().st_size for e in os.scandir(self.folder) if e.name.endswith(".seg"))
+        if used + size > self._max_bytes:
+            raise Unavailable(
+                f"spool {self.folder} is full: {used} bytes wait to be stored, {self._max_bytes} are allowed",
+                code="SpoolFull",
+            )
+        path = self.folder / _SPARE
+        path.unlink(missing_ok=True)
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                _reserve(fd, size)
+            finally:
+                os.close(fd)
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            raise self._full(error) from error
+        return path
+
+    def _full(self, error: OSError) -> Unavailable:
+        return Unavailable(f"spool {self.folder} cannot be written: {error.strerror}", code="SpoolFull")
+
+    def _finish(self, data: bytes, done: int) -> None:
+        """The kernel took a part (a signal, or the last bytes of a disk without reservation): write the rest."""
+        try:
+            _write_all(self._fd, memoryview(data)[done:])
+        except OSError as error:
+            raise self._torn(error) from error
+
+    def _torn(self, error: OSError) -> Unavailable:
+        """Take back what a failed write may have left, so that the next frame stands where readers look."""
+        offset = self._size - self._left
+        try:
+            os.ftruncate(self._fd, offset)
+            os.lseek(self._fd, offset, os.SEEK_SET)
+        except OSError:
+            log.exception("spool %s: a torn write could not be taken back", self.folder)
+        # The reservation went with the truncation: what follows goes into a new segment or is refused.
+        self._size, self._left = offset, 0
+        return self._full(error)
+
+
+def _write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def _reserve(fd: int, size: int) -> None:
+    """Make the file `size` zero bytes long, with its blocks where the platform can promise them."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(fd, 0, size)
+        return
+    if hasattr(fcntl, "F_PREALLOCATE"):
+        # macOS: fstore_t {flags F_ALLOCATEALL, position mode F_PEOFPOSMODE, offset, length, bytes allocated}
+        fcntl.fcntl(fd, fcntl.F_PREALLOCATE, struct.pack("=IiqqQ", 4, 3, 0, size, 0))
+    os.ftruncate(fd, size)
+
+
+def _datasync(fd: int) -> None:
+    if hasattr(os, "fdatasync"):
+        os.fdatasync(fd)
+    else:
+        os.fsync(fd)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name in a folder durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    except OSError:
+        log.exception("spool %s: the folder cannot be synced", folder)
+    finally:
+        os.close(fd)
