@@ -50,7 +50,7 @@ golden: .venv/.for-test ## write the expected parts of tests/golden anew; read t
 	@git diff --stat -- tests/golden
 
 bench: .venv/.for-bench .tools/.neighbours ## measure against nginx and Envoy, write bench/RESULTS.md
-	@$(PY) bench/run.py $(ARGS)
+	@$(PY) -m bench.run $(ARGS)
 
 docs: .venv/.for-test ## write docs/reference from the declarations
 	@$(PY) docs/generate.py

@@ -21,7 +21,10 @@ BODY = json.dumps(
         "model": "gpt-35-turbo",
         "messages": [
             {"role": "system", "content": "You are an AI professor who explains things shortly and exactly."},
-            {"role": "user", "content": "Hello! What does an API Management Service in Azure do, and why would one want it?"},
+            {
+                "role": "user",
+                "content": "Hello! What does an API Management Service in Azure do, and why would one want it?",
+            },
         ],
         "temperature": 0.7,
         "max_tokens": 200,
@@ -72,7 +75,17 @@ def run(folder: Path, port: int, seconds: float, *, key: str = "none", rate: flo
     script = folder / "chat.lua"
     script.write_text(_LUA.format(body=BODY, key=key, pace=pace))
     url = f"http://127.0.0.1:{port}{PATH}"
-    command = [program, "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "--timeout", "10s", "-s", str(script), url]
+    command = [
+        program,
+        "-t1",
+        f"-c{CONNECTIONS}",
+        f"-d{max(1, round(seconds))}s",
+        "--timeout",
+        "10s",
+        "-s",
+        str(script),
+        url,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
     found = _RESULT.search(done.stdout)
     if not found:

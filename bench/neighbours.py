@@ -127,7 +127,9 @@ def envoy_proxy(folder: Path, upstream_port: int) -> Process:
         "http_filters": [
             {
                 "name": "envoy.filters.http.router",
-                "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
+                },
             }
         ],
     }
@@ -138,7 +140,14 @@ def envoy_proxy(folder: Path, upstream_port: int) -> Process:
                     "name": "bench",
                     "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
                     "filter_chains": [
-                        {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+                        {
+                            "filters": [
+                                {
+                                    "name": "envoy.filters.network.http_connection_manager",
+                                    "typed_config": manager,
+                                }
+                            ]
+                        }
                     ],
                 }
             ],
@@ -164,6 +173,8 @@ def version(program: str | None, *arguments: str) -> str:
     """First line that a program says about its version."""
     if program is None:
         return "absent"
-    done = subprocess.run([program, *arguments], capture_output=True, text=True, env=environment(), check=False)
+    done = subprocess.run(
+        [program, *arguments], capture_output=True, text=True, env=environment(), check=False
+    )
     lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
     return lines[0] if lines else "unknown"

@@ -18,7 +18,13 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 def find(tool: str) -> str | None:
     """Path of a neighbour's program: the machine's, or the one that `make bench` unpacked; None without it."""
-    places = [os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", f"{UNPACKED}/usr/sbin", f"{UNPACKED}/usr/bin"]
+    places = [
+        os.environ.get("PATH", ""),
+        "/usr/sbin",
+        "/usr/local/sbin",
+        f"{UNPACKED}/usr/sbin",
+        f"{UNPACKED}/usr/bin",
+    ]
     return shutil.which(tool, path=os.pathsep.join(places))
 
 

@@ -1,0 +1,82 @@
+"""Aforo under measurement: the lab with another backend address, its processes, its CPU and its rows."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.processes import cpu_s, rss_mb
+from tests.support.system import System, running_system
+
+_BASE_URL = re.compile(r"(<set-backend-service\s+base-url=\")[^\"]+(\")")
+
+
+def configuration(folder: Path, upstream_port: int) -> Path:
+    """The lab's own `aforo.yaml` with the fast upstream as backend; everything else of it stays as it is."""
+    path = folder / "aforo.yaml"
+    subprocess.run([sys.executable, "-m", "aforo", "init", str(path)], check=True, stdout=subprocess.DEVNULL)
+    text, replaced = _BASE_URL.subn(rf"\g<1>http://127.0.0.1:{upstream_port}/openai\g<2>", path.read_text())
+    if not replaced:
+        raise RuntimeError(
+            "the lab's policy names no backend address; bench/system.py must learn where it stands now"
+        )
+    path.write_text(text)
+    return path
+
+
+@contextmanager
+def aforo(folder: Path, upstream_port: int) -> Iterator[Measured]:
+    """The system with one gateway worker and no model of its own."""
+    config = configuration(folder, upstream_port)
+    with running_system(folder, engine="scripted", config=config, workers=1) as system:
+        yield Measured(system)
+
+
+class Measured:
+    """A running system and the counts that a measurement needs."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.port = int(system.gateway.rpartition(":")[2])
+        (self.gateway_pid,) = system.pids("gateway")
+
+    def gateway_cpu_s(self) -> float:
+        """CPU seconds of the gateway process so far."""
+        return cpu_s(self.gateway_pid)
+
+    def gateway_rss_mb(self) -> float:
+        """Memory of the gateway process."""
+        return rss_mb(self.gateway_pid)
+
+    def total_cpu_s(self) -> float:
+        """CPU seconds of all processes of the system but the local account, which no measured call reaches."""
+        account = set(self.system.pids("account"))
+        pids = {*self.system.pids(""), self.system.supervisor} - account
+        return sum(cpu_s(pid) for pid in pids | {child for pid in pids for child in _children(pid)} - account)
+
+    def rows(self) -> int:
+        """How many calls can be queried now."""
+        found = self.system.query("ApiManagementGatewayLogs | summarize n = count()")
+        return int(found[0]["n"])
+
+    def wait_for_rows(self, count: int, timeout_s: float = 120.0) -> float:
+        """Seconds until exactly `count` rows are visible; RuntimeError when they do not come, or are too many."""
+        started = time.monotonic()
+        while True:
+            seen = self.rows()
+            if seen == count:
+                return time.monotonic() - started
+            if seen > count or time.monotonic() - started > timeout_s:
+                raise RuntimeError(f"{count} calls were answered, but {seen} rows can be queried")
+            time.sleep(0.1)
+
+
+def _children(pid: int) -> list[int]:
+    """Processes that a process has started, such as query workers."""
+    tasks = Path(f"/proc/{pid}/task")
+    return [int(child) for task in tasks.glob("*/children") for child in task.read_text().split()]

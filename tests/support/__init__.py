@@ -1,0 +1,1 @@
+"""Doubles and harnesses: system (the whole product as a subprocess)."""
