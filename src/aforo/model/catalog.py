@@ -1,0 +1,106 @@
+"""All kinds of resources, as one readable tuple. A new kind is one file in kinds/ and one line here."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from aforo.model.ids import ResourceId, parse_id
+from aforo.model.kind import Kind
+from aforo.model.kinds.account import ACCOUNT, DEPLOYMENT
+from aforo.model.kinds.api import API
+from aforo.model.kinds.backend import BACKEND
+from aforo.model.kinds.cache import CACHE
+from aforo.model.kinds.certificate import CERTIFICATE
+from aforo.model.kinds.diagnostic import API_DIAGNOSTIC, SERVICE_DIAGNOSTIC
+from aforo.model.kinds.diagnostic_setting import DIAGNOSTIC_SETTING
+from aforo.model.kinds.group import GROUP, GROUP_USER
+from aforo.model.kinds.logger import LOGGER
+from aforo.model.kinds.named_value import NAMED_VALUE
+from aforo.model.kinds.operation import OPERATION
+from aforo.model.kinds.policy import (
+    API_POLICY,
+    GLOBAL_POLICY,
+    OPERATION_POLICY,
+    POLICY_FRAGMENT,
+    PRODUCT_POLICY,
+)
+from aforo.model.kinds.product import PRODUCT, PRODUCT_API, PRODUCT_GROUP
+from aforo.model.kinds.resource_group import RESOURCE_GROUP
+from aforo.model.kinds.role_assignment import ROLE_ASSIGNMENT
+from aforo.model.kinds.service import SERVICE
+from aforo.model.kinds.subscription import SUBSCRIPTION
+from aforo.model.kinds.template_deployment import TEMPLATE_DEPLOYMENT
+from aforo.model.kinds.user import USER
+from aforo.model.kinds.version_set import VERSION_SET
+from aforo.model.kinds.workspace import WORKSPACE
+
+# In the order in which they are created, written and shown: what others refer to comes first.
+KINDS: tuple[Kind, ...] = (
+    RESOURCE_GROUP,
+    WORKSPACE,
+    ACCOUNT,
+    DEPLOYMENT,
+    SERVICE,
+    NAMED_VALUE,
+    POLICY_FRAGMENT,
+    CERTIFICATE,
+    BACKEND,
+    CACHE,
+    LOGGER,
+    SERVICE_DIAGNOSTIC,
+    GLOBAL_POLICY,
+    VERSION_SET,
+    API,
+    API_POLICY,
+    API_DIAGNOSTIC,
+    OPERATION,
+    OPERATION_POLICY,
+    GROUP,
+    USER,
+    GROUP_USER,
+    PRODUCT,
+    PRODUCT_API,
+    PRODUCT_GROUP,
+    PRODUCT_POLICY,
+    SUBSCRIPTION,
+    DIAGNOSTIC_SETTING,
+    ROLE_ASSIGNMENT,
+    TEMPLATE_DEPLOYMENT,
+)
+
+
+@lru_cache(maxsize=1)
+def _by_type() -> dict[str, Kind]:
+    return {kind.type.lower(): kind for kind in KINDS}
+
+
+def kind_of(full_type: str) -> Kind | None:
+    """The kind of an ARM type, whatever its case."""
+    return _by_type().get(full_type.lower())
+
+
+@lru_cache(maxsize=64)
+def children_of(full_type: str) -> tuple[Kind, ...]:
+    """The kinds that lie in a resource of that type; extensions of any resource come last."""
+    wanted = full_type.lower()
+    return tuple(k for k in KINDS if k.parent.lower() == wanted) + tuple(k for k in KINDS if k.parent == "*")
+
+
+@lru_cache(maxsize=64)
+def rank(full_type: str) -> int:
+    """Place in the order of creation."""
+    wanted = full_type.lower()
+    return next((i for i, k in enumerate(KINDS) if k.type.lower() == wanted), len(KINDS))
+
+
+def canonical(rid: ResourceId, kind: Kind) -> ResourceId:
+    """The id with its type segment spelled as declared; names keep the case they were given."""
+    if rid.type == kind.type:
+        return rid
+    if kind.parent == "*" or (
+        rid.type_key.count("/") == 1 and not kind.type.startswith("Microsoft.Resources/r")
+    ):
+        text = f"{rid.parent}/providers/{kind.type}/{rid.name}"
+    else:
+        text = f"{rid.parent}/{kind.collection}/{rid.name}"
+    return parse_id(text)

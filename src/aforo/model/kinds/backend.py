@@ -1,0 +1,170 @@
+"""Backends and pools: where calls go, with which credentials, and when one is taken out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from aforo.model.declare import (
+    anything,
+    duration,
+    flag,
+    listing,
+    mapping,
+    number,
+    record,
+    reference,
+    refused,
+    text,
+    whole,
+)
+from aforo.model.ids import ResourceId
+from aforo.model.kind import Kind, Mention, Mint, Problem, Resource, View
+from aforo.model.kinds.api import URL
+from aforo.model.kinds.named_value import token
+from aforo.model.kinds.service import SERVICE_TYPE
+from aforo.model.secret import Secret
+
+BACKEND_TYPE = f"{SERVICE_TYPE}/backends"
+_NAMED = re.compile(r"\{\{([A-Za-z0-9\-._]+)\}\}")
+
+
+def _fill(body: dict[str, Any], _old: Mapping[str, Any] | None, _id: ResourceId, _mint: Mint) -> None:
+    properties = body["properties"]
+    # Clients exist that cannot send the type of a pool: its members say what it is.
+    properties["type"] = "Pool" if "pool" in properties else "Single"
+
+
+def _single_or_pool(backend: Resource, view: View) -> Iterable[Problem]:
+    properties = backend.properties
+    if properties.get("type") == "Pool":
+        for name, word in (("url", "Url"), ("protocol", "Protocol")):
+            if name in properties:
+                yield Problem(("properties", name), f"{word} is not supported for backend pool.")
+        for name in ("credentials", "circuitBreaker"):
+            if name in properties:
+                yield Problem(("properties", name), f"{name!r} belongs to the members of a pool")
+        for index, member in enumerate(properties["pool"].get("services", ())):
+            target = view.get(str(member.get("id")))
+            if target is not None and target.properties.get("type") == "Pool":
+                place = ("properties", "pool", "services", index, "id")
+                yield Problem(place, "a pool cannot be a member of a pool")
+    else:
+        for name in ("url", "protocol"):
+            if name not in properties:
+                yield Problem(("properties",), f"{name!r} is required for a backend that is no pool")
+
+
+def _breaker_counts(backend: Resource, _view: View) -> Iterable[Problem]:
+    for index, rule in enumerate(backend.properties.get("circuitBreaker", {}).get("rules", ())):
+        condition = rule.get("failureCondition", {})
+        place = ("properties", "circuitBreaker", "rules", index, "failureCondition")
+        if ("count" in condition) == ("percentage" in condition):
+            yield Problem(place, "either 'count' or 'percentage' is needed, and not both")
+        if not condition.get("statusCodeRanges") and not condition.get("errorReasons"):
+            yield Problem(place, "'statusCodeRanges' or 'errorReasons' has to say what a failure is")
+
+
+def _mentions(backend: Resource) -> Iterable[Mention]:
+    for name in sorted(set(_names(backend.properties))):
+        yield Mention(token(backend.id.parent_key, name), f"{{{{{name}}}}}")
+
+
+def _names(value: Any) -> Iterable[str]:
+    if isinstance(value, Secret):
+        yield from _NAMED.findall(value.reveal())
+    elif isinstance(value, str):
+        yield from _NAMED.findall(value)
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _names(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _names(inner)
+
+
+_FAILURE = record("failureResponse", whole("statusCode", 200, 599))
+_VALUES = listing("values", text("value", secret=True))
+
+BACKEND = Kind(
+    name="backend",
+    type=BACKEND_TYPE,
+    parent=SERVICE_TYPE,
+    properties=(
+        text("title", minimum=1, maximum=300),
+        text("description", minimum=1, maximum=2000),
+        text("resourceId", maximum=2000),
+        text("url", minimum=1, maximum=2000, pattern=URL, doc="An absolute http or https URL is expected."),
+        text("protocol", values=("http",)),
+        text("type", values=("Single", "Pool")),
+        text("azureRegion"),
+        record(
+            "credentials",
+            mapping("header", _VALUES),
+            mapping("query", _VALUES),
+            record(
+                "authorization",
+                text("scheme", required=True, minimum=1, maximum=100),
+                text("parameter", required=True, minimum=1, maximum=300, secret=True),
+            ),
+            record("managedIdentity", text("resource", required=True), text("clientId")),
+            refused("certificateIds", "client certificates towards backends are not supported yet"),
+            refused("certificate", "client certificates towards backends are not supported yet"),
+        ),
+        record("tls", flag("validateCertificateChain"), flag("validateCertificateName")),
+        record(
+            "circuitBreaker",
+            listing(
+                "rules",
+                record(
+                    "rule",
+                    text("name", required=True),
+                    record(
+                        "failureCondition",
+                        whole("count", 1),
+                        whole("percentage", 1, 100),
+                        duration("interval", required=True),
+                        listing(
+                            "statusCodeRanges",
+                            record(
+                                "range",
+                                whole("min", 200, 599, required=True),
+                                whole("max", 200, 599, required=True),
+                            ),
+                            maximum=10,
+                        ),
+                        listing("errorReasons", text("reason", maximum=200), maximum=10),
+                        required=True,
+                    ),
+                    duration("tripDuration", required=True),
+                    flag("acceptRetryAfter"),
+                ),
+                maximum=15,
+            ),
+            _FAILURE,
+        ),
+        record(
+            "pool",
+            listing(
+                "services",
+                record(
+                    "member",
+                    reference("id", BACKEND_TYPE, required=True),
+                    number("weight", 0, 100),
+                    whole("priority", 0, 100),
+                ),
+                minimum=1,
+                maximum=30,
+                required=True,
+            ),
+            _FAILURE,
+            refused("sessionAffinity", "session affinity of pools is not supported yet"),
+        ),
+        anything("properties"),
+        refused("proxy", "calls through a forward proxy are not supported yet"),
+    ),
+    rules=(_single_or_pool, _breaker_counts),
+    mentions=_mentions,
+    fill=_fill,
+)

@@ -1,0 +1,96 @@
+"""Diagnostic settings: which log categories of a resource go to which workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aforo.model.declare import anything, flag, listing, record, reference, refused, text
+from aforo.model.ids import parse_id
+from aforo.model.kind import Kind, NameRule, Problem, Resource, View
+from aforo.model.kinds.account import ACCOUNT_TYPE
+from aforo.model.kinds.service import SERVICE_TYPE
+from aforo.model.kinds.workspace import WORKSPACE_TYPE
+from aforo.model.nearest import unknown
+
+DIAGNOSTIC_SETTING_TYPE = "Microsoft.Insights/diagnosticSettings"
+LOG_CATEGORIES: dict[str, tuple[str, ...]] = {
+    SERVICE_TYPE.lower(): ("GatewayLogs", "GatewayLlmLogs"),
+    ACCOUNT_TYPE.lower(): ("Audit", "RequestResponse", "Trace", "AzureOpenAIRequestUsage"),
+}
+METRIC_CATEGORY = "AllMetrics"
+_GROUPS = ("allLogs", "audit")
+
+
+def categories(setting: Resource) -> list[str]:
+    """The enabled categories of a setting, groups spelled out, declared spelling."""
+    offered = LOG_CATEGORIES.get(_scope_type(setting), ())
+    found: list[str] = []
+    for entry in setting.properties.get("logs", ()):
+        if not entry.get("enabled", False):
+            continue
+        group = str(entry.get("categoryGroup", "")).lower()
+        wanted = str(entry.get("category", "")).lower()
+        for category in offered:
+            in_group = group == "alllogs" or (group == "audit" and category == "Audit")
+            if in_group or category.lower() == wanted:
+                found.append(category)
+    for entry in setting.properties.get("metrics", ()):
+        if entry.get("enabled", False):
+            found.append(METRIC_CATEGORY)
+    return list(dict.fromkeys(found))
+
+
+def _scope_type(setting: Resource) -> str:
+    return parse_id(setting.id.parent).type_key
+
+
+def _known_categories(setting: Resource, _view: View) -> Iterable[Problem]:
+    scope = _scope_type(setting)
+    offered = LOG_CATEGORIES.get(scope)
+    if offered is None:
+        yield Problem((), f"a resource of type {scope} has no logs; services and accounts have")
+        return
+    for index, entry in enumerate(setting.properties.get("logs", ())):
+        place = ("properties", "logs", index)
+        category, group = entry.get("category"), entry.get("categoryGroup")
+        if (category is None) == (group is None):
+            yield Problem(place, "either 'category' or 'categoryGroup' is needed, and not both")
+        elif category is not None and category.lower() not in [c.lower() for c in offered]:
+            yield unknown("category", category, list(offered), (*place, "category"))
+        elif group is not None and group.lower() not in [g.lower() for g in _GROUPS]:
+            yield unknown("categoryGroup", group, list(_GROUPS), (*place, "categoryGroup"))
+    for index, entry in enumerate(setting.properties.get("metrics", ())):
+        category = entry.get("category")
+        if category is not None and category.lower() != METRIC_CATEGORY.lower():
+            yield unknown(
+                "category", category, [METRIC_CATEGORY], ("properties", "metrics", index, "category")
+            )
+
+
+_RETENTION = anything("retentionPolicy", doc="Azure ignores it since 2025; the workspace's retention counts.")
+
+DIAGNOSTIC_SETTING = Kind(
+    name="diagnostic setting",
+    type=DIAGNOSTIC_SETTING_TYPE,
+    parent="*",
+    properties=(
+        reference("workspaceId", WORKSPACE_TYPE, required=True),
+        text("logAnalyticsDestinationType", values=("Dedicated", "AzureDiagnostics")),
+        listing(
+            "logs",
+            record("log", text("category"), text("categoryGroup"), flag("enabled", default=True), _RETENTION),
+        ),
+        listing(
+            "metrics",
+            record("metric", text("category"), text("timeGrain"), flag("enabled", default=True), _RETENTION),
+        ),
+        refused("storageAccountId", "logs go to a workspace; its tables can lie in object storage"),
+        refused("eventHubAuthorizationRuleId", "event hubs are not supported yet"),
+        refused("eventHubName", "event hubs are not supported yet"),
+        refused("serviceBusRuleId", "service bus is not supported"),
+        refused("marketplacePartnerId", "marketplace partners are not supported"),
+    ),
+    names=NameRule(maximum=260),
+    rules=(_known_categories,),
+    created_status=200,
+)

@@ -1,0 +1,116 @@
+"""API Management services. What a new service comes with (groups, the all-access subscription) is said here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from aforo.model.declare import LOCATION, TAGS, anything, flag, listing, record, refused, text, whole
+from aforo.model.ids import RESOURCE_GROUP_TYPE, ResourceId
+from aforo.model.kind import Body, Kind, Mint, NameRule, Resource
+
+SERVICE_TYPE = "Microsoft.ApiManagement/service"
+MASTER = "master"
+_NETWORK = "network isolation is the machine's and the cluster's business here"
+
+
+def _fill(body: dict[str, Any], _old: Mapping[str, Any] | None, rid: ResourceId, mint: Mint) -> None:
+    identity = body.get("identity")
+    if identity and "SystemAssigned" in identity.get("type", ""):
+        # Derived, not random: the same file gives the same principal, so role assignments keep their meaning.
+        body["identity"] = {
+            **identity,
+            "principalId": mint.guid("identity", rid.key),
+            "tenantId": mint.tenant_id,
+        }
+
+
+def _companions(service: Resource) -> Iterable[tuple[ResourceId, Body]]:
+    for name, title, note in (
+        ("administrators", "Administrators", "Those who manage this service."),
+        ("developers", "Developers", "Those who have signed up."),
+        ("guests", "Guests", "Everybody else."),
+    ):
+        yield (
+            service.id.child("groups", name),
+            {"properties": {"displayName": title, "description": note, "builtIn": True, "type": "system"}},
+        )
+    yield (
+        service.id.child("subscriptions", MASTER),
+        {
+            "properties": {
+                "scope": service.id.text,
+                "displayName": "Built-in all-access subscription",
+                "state": "active",
+            }
+        },
+    )
+
+
+SERVICE = Kind(
+    name="service",
+    type=SERVICE_TYPE,
+    parent=RESOURCE_GROUP_TYPE,
+    yaml="services",
+    envelope=(
+        LOCATION,
+        TAGS,
+        record(
+            "sku",
+            text(
+                "name",
+                required=True,
+                values=(
+                    "Developer",
+                    "Basic",
+                    "Standard",
+                    "Premium",
+                    "Consumption",
+                    "BasicV2",
+                    "StandardV2",
+                    "PremiumV2",
+                    "Isolated",
+                ),
+                doc="Kept and shown; no feature depends on it.",
+            ),
+            whole("capacity", 0, 100, default=1),
+            required=True,
+        ),
+        record(
+            "identity",
+            text("type", required=True, values=("None", "SystemAssigned")),
+            text("principalId", readonly=True),
+            text("tenantId", readonly=True),
+        ),
+        refused("zones", "one machine has no zones"),
+    ),
+    properties=(
+        text("publisherEmail", required=True, maximum=100),
+        text("publisherName", required=True, maximum=100),
+        text("notificationSenderEmail", maximum=100),
+        text("gatewayUrl", readonly=True),
+        text("managementApiUrl", readonly=True),
+        text("portalUrl", readonly=True),
+        text("provisioningState", readonly=True),
+        text("targetProvisioningState", readonly=True),
+        text("createdAtUtc", readonly=True),
+        text("platformVersion", readonly=True),
+        text("publicNetworkAccess", values=("Enabled",)),
+        listing("trustedProxies", text("cidr"), doc="Addresses (CIDR) whose X-Forwarded-For counts."),
+        listing(
+            "privateEgress", text("cidr"), doc="Private ranges (CIDR) that policies and backends may reach."
+        ),
+        anything("customProperties", doc="Azure's protocol switches; kept and shown."),
+        flag("disableGateway"),
+        refused("virtualNetworkType", _NETWORK),
+        refused("virtualNetworkConfiguration", _NETWORK),
+        refused("additionalLocations", "run one system per region"),
+        refused("hostnameConfigurations", "give the certificate to `aforo up`"),
+        refused("certificates", "certificates of the service are not supported yet"),
+        refused("apiVersionConstraint", "every ARM api-version is accepted"),
+        refused("restore", "there is no deleted service to restore"),
+    ),
+    names=NameRule(r"^[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?$", 50, "letters, digits and -, a letter first"),
+    fill=_fill,
+    companions=_companions,
+)

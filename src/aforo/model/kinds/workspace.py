@@ -1,0 +1,50 @@
+"""Log Analytics workspaces: where the records of a system are kept and asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aforo.model.declare import LOCATION, TAGS, anything, record, refused, text, whole
+from aforo.model.ids import RESOURCE_GROUP_TYPE, ResourceId
+from aforo.model.kind import Action, Effect, Kind, Mint, NameRule
+from aforo.model.secret import Secret
+
+WORKSPACE_TYPE = "Microsoft.OperationalInsights/workspaces"
+_KEYS = (("primarySharedKey", "primarySharedKey"), ("secondarySharedKey", "secondarySharedKey"))
+
+
+def _fill(body: dict[str, Any], _old: Mapping[str, Any] | None, rid: ResourceId, mint: Mint) -> None:
+    properties = body["properties"]
+    properties["customerId"] = mint.guid("workspace", rid.key)
+    for name, _ in _KEYS:
+        if name not in properties:
+            properties[name] = Secret(mint.key())
+
+
+WORKSPACE = Kind(
+    name="workspace",
+    type=WORKSPACE_TYPE,
+    parent=RESOURCE_GROUP_TYPE,
+    envelope=(LOCATION, TAGS),
+    properties=(
+        record("sku", text("name", required=True)),
+        whole("retentionInDays", 1, 4383, default=30),
+        text("customerId", readonly=True),
+        text("provisioningState", readonly=True),
+        text("primarySharedKey", secret=True),
+        text("secondarySharedKey", secret=True),
+        text("publicNetworkAccessForIngestion", values=("Enabled",)),
+        text("publicNetworkAccessForQuery", values=("Enabled",)),
+        anything("features"),
+        anything("workspaceCapping", readonly=True),
+        refused("defaultDataCollectionRuleResourceId", "data collection rules are not supported yet"),
+    ),
+    names=NameRule(r"^[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]$", 63, "4 to 63 letters, digits and -"),
+    fill=_fill,
+    actions=(
+        Action("sharedKeys", Effect.SHOW, _KEYS),
+        Action("listKeys", Effect.SHOW, _KEYS),
+        Action("regenerateSharedKey", Effect.ROTATE, _KEYS, selector="keyName"),
+    ),
+)
