@@ -1,1 +1,3 @@
-"""Tokens: keys, issue, verify; the local issuer and the managed-identity endpoint."""
+"""Who is who: private_files, keys (the secrets of an installation), seal, ca; access (principals and roles);
+issue (the local issuer), endpoints (its HTTP face), verify; managed and identity_sources (the gateway's identity).
+"""

@@ -1,0 +1,109 @@
+"""Principals and what they may do: role assignments in force. It knows no token and no request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import msgspec
+
+from aforo.model.account_facts import RoleFacts
+
+# Built-in roles by name (lower case), with Azure's own definition ids.
+ROLE_IDS: dict[str, str] = {
+    "owner": "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
+    "contributor": "b24988ac-6180-42a0-ab88-20f7382dd24c",
+    "reader": "acdd72a7-3385-48ef-bd42-f606fba81ae7",
+    "cognitive services user": "a97b65f3-24c7-4388-baec-2e87135dc908",
+    "cognitive services contributor": "25fbc0a9-bd7c-42a3-aa1a-3b75d497ee68",
+    "cognitive services openai user": "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd",
+    "cognitive services openai contributor": "a001fd3d-188f-4b5d-821b-7da978bf7442",
+    "log analytics reader": "73c42c96-874c-492b-b04d-ab87d138a893",
+}
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Somebody a token can be about. `object_id` is what role assignments name; `client_id` the application."""
+
+    object_id: str
+    client_id: str
+    name: str = ""
+    roles: tuple[str, ...] = ()  # application roles: the `roles` claim
+    resource_id: str = ""  # of a managed identity: the resource that has it (`xms_mirid`)
+
+
+class Directory(Protocol):
+    """Who exists: control implements it over its store."""
+
+    def application(self, client_id: str) -> Application | None:
+        """The registered application; None when there is none."""
+
+    def managed_identity(
+        self, *, client_id: str | None = None, object_id: str | None = None, resource_id: str | None = None
+    ) -> Principal | None:
+        """A user-assigned identity by one of its ids, or the system-assigned one when none is given."""
+
+
+class Application(msgspec.Struct, frozen=True):
+    """An application that may ask for tokens with a secret. Secrets are known by `keys.hash_key` only."""
+
+    principal: Principal
+    secret_hashes: tuple[bytes, ...] = ()
+
+
+class KnownPrincipals:
+    """A directory of given principals: the first managed identity is the system-assigned one."""
+
+    def __init__(
+        self, applications: Iterable[Application] = (), identities: Iterable[Principal] = ()
+    ) -> None:
+        self._applications = {a.principal.client_id.lower(): a for a in applications}
+        self._identities = tuple(identities)
+
+    def application(self, client_id: str) -> Application | None:
+        return self._applications.get(client_id.lower())
+
+    def managed_identity(
+        self, *, client_id: str | None = None, object_id: str | None = None, resource_id: str | None = None
+    ) -> Principal | None:
+        for identity in self._identities:
+            if (
+                _same(client_id, identity.client_id)
+                and _same(object_id, identity.object_id)
+                and _same(resource_id, identity.resource_id)
+            ):
+                return identity
+        return None
+
+
+class RoleBook:
+    """All assignments that matter to a service, ready to be asked."""
+
+    def __init__(self, assignments: Iterable[RoleFacts] = ()) -> None:
+        self._by_principal: dict[str, list[tuple[str, str]]] = {}
+        for a in assignments:
+            entry = (_role_id(a.role), _scope(a.scope))
+            self._by_principal.setdefault(a.principal_id.lower(), []).append(entry)
+
+    def has(self, principal_id: str, roles: Iterable[str], scope: str) -> bool:
+        """Whether the principal holds one of the roles (names or ids) at this scope or above it."""
+        held = self._by_principal.get(principal_id.lower())
+        if not held:
+            return False
+        wanted = {_role_id(role) for role in roles}
+        at = _scope(scope)
+        return any(role in wanted and (at == s or at.startswith(s + "/")) for role, s in held)
+
+
+def _same(asked: str | None, actual: str) -> bool:
+    return asked is None or asked.lower() == actual.lower()
+
+
+def _role_id(role: str) -> str:
+    # A definition is named by its name, by its id, or by a path that ends in its id.
+    last = role.rpartition("/")[2].lower()
+    return ROLE_IDS.get(last, last)
+
+
+def _scope(scope: str) -> str:
+    return "/" + scope.strip("/").lower() if scope.strip("/") else ""
