@@ -26,7 +26,9 @@ def test_everything_is_private(secrets: Secrets) -> None:
     assert stat.S_IMODE(secrets.root.stat().st_mode) == 0o700
     modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in secrets.root.iterdir()}
     assert set(modes.values()) == {0o600}
-    assert {"master-key", "admin-token", "signing-key.pem", "ca.pem", "ca-key.pem", "tls-cert.pem"} <= set(modes)
+    assert {"master-key", "admin-token", "signing-key.pem", "ca.pem", "ca-key.pem", "tls-cert.pem"} <= set(
+        modes
+    )
 
 
 def test_second_start_finds_the_same(secrets: Secrets) -> None:
