@@ -72,6 +72,7 @@ class User(msgspec.Struct, frozen=True, gc=False):
     registered: int
     groups: tuple[Group, ...]
     identities: tuple[tuple[str, str], ...]  # (provider, id)
+    state: str = "active"  # only active users pass the gate
 
 
 class Deployment(msgspec.Struct, frozen=True, gc=False):

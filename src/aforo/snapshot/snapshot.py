@@ -138,6 +138,7 @@ class Bundle(msgspec.Struct, frozen=True):
     trusted_proxies: tuple[str, ...] = ()
     egress_private: tuple[str, ...] = ()  # private ranges (CIDR) that the operator allows
     local_identity: bool = True
+    log: LogPlan = LogPlan()  # of calls that match no API: the service's own diagnostic
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -1,0 +1,49 @@
+"""Whose address counts: the peer's, or the one that a trusted proxy says. It opens nothing."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from aforo.messages import Headers
+
+
+class TrustedProxies:
+    """Networks whose `X-Forwarded-For` is believed."""
+
+    def __init__(self, networks: tuple[str, ...]) -> None:
+        self._networks = [ipaddress.ip_network(n, strict=False) for n in networks]
+
+    def client_ip(self, peer_ip: str, headers: Headers) -> str:
+        """The client's address: the last one of the chain that no trusted proxy vouches for."""
+        if not self._networks or not self._trusts(peer_ip):
+            return peer_ip
+        forwarded = headers.joined(b"x-forwarded-for")
+        if forwarded is None:
+            return peer_ip
+        chain = [_address(part) for part in forwarded.decode("latin-1").split(",")]
+        for address in reversed(chain):
+            if not address:
+                return peer_ip
+            if not self._trusts(address):
+                return address
+        return chain[0] or peer_ip
+
+    def _trusts(self, address: str) -> bool:
+        try:
+            ip = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(ip in network for network in self._networks if network.version == ip.version)
+
+
+def _address(part: str) -> str:
+    """The address in one entry, without port or brackets; "" when there is none."""
+    part = part.strip()
+    if part.startswith("["):
+        part = part[1:].partition("]")[0]
+    elif part.count(":") == 1:
+        part = part.partition(":")[0]
+    try:
+        return str(ipaddress.ip_address(part))
+    except ValueError:
+        return ""

@@ -1,0 +1,73 @@
+"""The gateway's own answers, byte for byte as API Management writes them (facts 2.2). It decides nothing."""
+
+from __future__ import annotations
+
+import time
+from email.utils import formatdate
+from http import HTTPStatus
+
+import orjson
+
+from aforo.messages import Headers
+from aforo.policy.exchange import Body, ResponseState
+
+MISSING_KEY = (
+    "Access denied due to missing subscription key. Make sure to include subscription key when making "
+    "requests to an API."
+)
+INVALID_KEY = "Access denied due to invalid subscription key. Make sure to provide a valid key for an active subscription."
+NOT_FOUND = "Resource not found"
+FORBIDDEN = "Forbidden"
+INTERNAL = "Internal server error"
+
+_REASONS = {s.value: s.phrase for s in HTTPStatus}
+
+
+def reason_of(status: int) -> str:
+    """The usual reason phrase of a status, "" for an unknown one."""
+    return _REASONS.get(status, "")
+
+
+def body_of(status: int, message: str, activity_id: str = "") -> bytes:
+    """`{ "statusCode": 404, "message": "..." }`, with the spaces that the real service has."""
+    text = orjson.dumps(message).decode()
+    tail = f', "activityId": "{activity_id}"' if activity_id else ""
+    return f'{{ "statusCode": {status}, "message": {text}{tail} }}'.encode()
+
+
+def answer(
+    status: int, message: str, *, activity_id: str = "", headers: tuple[tuple[bytes, bytes], ...] = ()
+) -> ResponseState:
+    """An error answer of the gateway's own."""
+    fields = Headers(((b"content-type", b"application/json"), *headers))
+    return ResponseState(status, reason_of(status), fields, Body(body_of(status, message, activity_id)))
+
+
+def challenge(authority: str, api_path: str, key_header: str, *, scheme: str) -> tuple[bytes, bytes]:
+    """The `WWW-Authenticate` of a key that is missing or wrong."""
+    value = (
+        f'AzureApiManagementKey realm="{scheme}://{authority}/{api_path}",name="{key_header}",type="header"'
+    )
+    return b"www-authenticate", value.encode("latin-1", "replace")
+
+
+def guid(call_id: str) -> str:
+    """32 hexadecimal digits with the dashes of a GUID."""
+    return f"{call_id[:8]}-{call_id[8:12]}-{call_id[12:16]}-{call_id[16:20]}-{call_id[20:]}"
+
+
+class Clock:
+    """The `Date` of answers, made once a second."""
+
+    __slots__ = ("_date", "_until")
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._date = b""
+
+    def date(self) -> bytes:
+        now = time.time()
+        if now >= self._until:
+            self._until = float(int(now) + 1)
+            self._date = formatdate(now, usegmt=True).encode()
+        return self._date

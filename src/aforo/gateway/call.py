@@ -1,0 +1,169 @@
+"""One call on one client connection: what arrived, who serves it, how far it got. It decides nothing.
+
+The exchange (policy/exchange.py) is what policies see of a call; this is the rest of it.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from aforo.gateway.signal import Signal, Steps
+from aforo.messages import Headers
+from aforo.policy.exchange import Exchange, LastError, RequestState
+
+if TYPE_CHECKING:
+    from aforo.gateway.streaming import Relay
+    from aforo.gateway.upstream import Arrival
+    from aforo.policy.services import Services
+    from aforo.snapshot.runtime import ApiRuntime, OperationRuntime, Runtime
+
+# A request body up to this size is waited for before the call begins; a larger one streams through.
+WHOLE_BODY_BYTES = 256 * 1024
+
+
+class Client(Protocol):
+    """The client's connection, as a call uses it."""
+
+    peer_ip: str
+    tls_version: str
+    scheme: str
+
+    def write(self, data: bytes) -> None: ...
+
+    def writable(self) -> bool:
+        """False while the socket's buffer is above its mark."""
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def done(self, call: Call, *, keep_alive: bool) -> None:
+        """The call's answer has been handed over whole."""
+
+    def abort(self) -> None:
+        """Cut the connection: the answer cannot be completed."""
+
+
+class Sink(Protocol):
+    """Where the rest of a streaming request body goes."""
+
+    def push(self, data: bytes, *, last: bool) -> None: ...
+
+
+class Call:
+    """A request with what its connection told about it. Sizes are bytes on the wire, bodies only."""
+
+    __slots__ = (
+        "aborted",
+        "arrival",
+        "chunks",
+        "client",
+        "client_gone",
+        "complete",
+        "content_length",
+        "error",
+        "exchange",
+        "expects_continue",
+        "head_only",
+        "headers",
+        "http_1_0",
+        "keep_alive",
+        "keep_bytes",
+        "length_known",
+        "max_body_bytes",
+        "method",
+        "received",
+        "relay",
+        "sink",
+        "started",
+        "started_ns",
+        "steps",
+        "target",
+        "version",
+        "whole",
+    )
+
+    def __init__(self, client: Client, method: str, target: str, version: str, headers: Headers) -> None:
+        self.started = time.perf_counter()
+        self.started_ns = time.time_ns()
+        self.client = client
+        self.method = method
+        self.target = target
+        self.version = version
+        self.headers = headers
+        self.http_1_0 = version == "1.0"
+        self.head_only = method == "HEAD"
+        self.keep_alive = True
+        self.expects_continue = False
+        self.length_known = False
+        self.content_length = 0
+        self.max_body_bytes = 0  # 0: not yet known
+        self.keep_bytes = 0  # how much of a body that streams through is kept for the record
+        self.chunks: list[bytes] = []
+        self.received = 0
+        self.complete = False
+        self.whole = Signal()  # the request body is complete
+        self.sink: Sink | None = None
+        self.steps: Steps | None = None
+        self.exchange: LiveExchange | None = None
+        self.arrival: Arrival | None = None
+        self.relay: Relay | None = None
+        self.error: LastError | None = None  # of a call that never became an exchange
+        self.client_gone = False
+        self.aborted = ""
+
+    def receive(self, data: bytes) -> None:
+        """More of the request body."""
+        self.received += len(data)
+        if self.max_body_bytes and self.received > self.max_body_bytes:
+            self.client.abort()
+            return
+        if self.sink is not None:
+            if self.received <= self.keep_bytes:
+                self.chunks.append(data)
+            self.sink.push(data, last=False)
+            return
+        self.chunks.append(data)
+        if self.received > WHOLE_BODY_BYTES and not self.whole.is_set:
+            # Nobody takes it yet: the client waits, not our memory.
+            self.client.pause_reading()
+
+    def received_all(self) -> None:
+        self.complete = True
+        if self.sink is not None:
+            self.sink.push(b"", last=True)
+        self.whole.set()
+
+    async def collect(self) -> bytes:
+        """The whole request body, for who must see all of it."""
+        while not self.complete:
+            self.client.resume_reading()
+            await self.whole
+        if len(self.chunks) != 1:
+            self.chunks = [b"".join(self.chunks)]
+        return self.chunks[0]
+
+
+class LiveExchange(Exchange):
+    """The exchange of a call in this gateway."""
+
+    __slots__ = ("api_runtime", "call", "operation_runtime", "runtime")
+
+    def __init__(
+        self,
+        call: Call,
+        call_id: str,
+        request: RequestState,
+        services: Services,
+        runtime: Runtime,
+        api: ApiRuntime,
+        operation: OperationRuntime,
+    ) -> None:
+        super().__init__(call_id, request, services)
+        self.started = call.started
+        self.started_ns = call.started_ns
+        self.call = call
+        self.runtime = runtime
+        self.api_runtime = api
+        self.operation_runtime = operation

@@ -1,0 +1,97 @@
+"""Content codings undone for policy, meter and record, under limits. The client's own bytes are never touched."""
+
+from __future__ import annotations
+
+import zlib
+
+import brotli
+import zstandard
+
+from aforo.errors import Invalid
+
+# A body that grows more than this is an attack, not a compressed text.
+MAX_RATIO = 250
+MAX_BYTES = 64 * 1024 * 1024
+_STEP = 64 * 1024
+
+
+def decode(data: bytes, coding: bytes | None, max_bytes: int = MAX_BYTES) -> bytes:
+    """The decoded body; Invalid when it is no such coding, is broken, or grows past the limits."""
+    if not coding or coding == b"identity":
+        return data
+    for name in reversed([c.strip().lower() for c in coding.split(b",")]):
+        if name in (b"gzip", b"x-gzip", b"deflate"):
+            data = _inflate(data, name, max_bytes)
+        elif name == b"br":
+            data = _brotli(data, max_bytes)
+        elif name == b"zstd":
+            data = _zstd(data, max_bytes)
+        elif name != b"identity":
+            raise Invalid(f"content coding {name.decode('latin-1')!r} is not known")
+    return data
+
+
+def _limit(data: bytes, max_bytes: int) -> int:
+    return min(max_bytes, max(len(data) * MAX_RATIO, _STEP))
+
+
+def _inflate(data: bytes, name: bytes, max_bytes: int) -> bytes:
+    limit = _limit(data, max_bytes)
+    if name == b"deflate":
+        # RFC 9110 means zlib; servers also send the naked stream.
+        wbits = zlib.MAX_WBITS if data[:1] and data[0] & 0x0F == 8 else -zlib.MAX_WBITS
+    else:
+        wbits = 16 + zlib.MAX_WBITS
+    out: list[bytes] = []
+    size = 0
+    try:
+        while data:
+            inflater = zlib.decompressobj(wbits)
+            part = inflater.decompress(data, limit - size + 1)
+            size += len(part)
+            out.append(part)
+            if size > limit:
+                raise Invalid("the compressed body grows past the limit")
+            if not inflater.eof:
+                break  # cut off: what is there is what is kept
+            data = inflater.unused_data if name != b"deflate" else b""
+    except zlib.error as error:
+        raise Invalid(f"the body is not {name.decode()}: {error}") from error
+    return b"".join(out)
+
+
+def _brotli(data: bytes, max_bytes: int) -> bytes:
+    limit = _limit(data, max_bytes)
+    decoder = brotli.Decompressor()
+    out: list[bytes] = []
+    size = 0
+    try:
+        for at in range(0, len(data), _STEP):
+            part = decoder.process(data[at : at + _STEP], output_buffer_limit=limit - size + 1)
+            while True:
+                size += len(part)
+                out.append(part)
+                if size > limit:
+                    raise Invalid("the compressed body grows past the limit")
+                if decoder.can_accept_more_data() or decoder.is_finished():
+                    break
+                part = decoder.process(b"", output_buffer_limit=limit - size + 1)
+    except brotli.error as error:
+        raise Invalid(f"the body is not br: {error}") from error
+    return b"".join(out)
+
+
+def _zstd(data: bytes, max_bytes: int) -> bytes:
+    limit = _limit(data, max_bytes)
+    out: list[bytes] = []
+    size = 0
+    try:
+        with zstandard.ZstdDecompressor(max_window_size=8 * 1024 * 1024).stream_reader(data) as reader:
+            while part := reader.read(_STEP):
+                size += len(part)
+                out.append(part)
+                if size > limit:
+                    raise Invalid("the compressed body grows past the limit")
+    except zstandard.ZstdError as error:
+        raise Invalid(f"the body is not zstd: {error}") from error
+    return b"".join(out)

@@ -1,0 +1,356 @@
+"""The client's side of the wire: HTTP/1.1 requests off sockets, strictly framed. It knows no route and no policy.
+
+What two parsers could read differently is refused with 400 and the connection closed (design section 3): httptools
+refuses most of it; repeated or missing `Host` and `Transfer-Encoding` in HTTP/1.0 are refused here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections import deque
+from typing import Protocol
+
+import httptools
+
+from aforo.gateway import answers
+from aforo.gateway.call import WHOLE_BODY_BYTES, Call
+from aforo.messages import Headers
+
+MAX_TARGET_BYTES = 16 * 1024
+MAX_HEAD_BYTES = 64 * 1024
+MAX_HEAD_FIELDS = 200
+MAX_PIPELINED = 16
+HEAD_TIMEOUT_S = 15.0
+IDLE_TIMEOUT_S = 75.0
+BODY_TIMEOUT_S = 60.0
+
+
+class Serve(Protocol):
+    """What a server hands its calls to: the proxy."""
+
+    def begin(self, call: Call) -> None: ...
+
+    def client_lost(self, call: Call) -> None: ...
+
+
+class _Refusal(Exception):  # noqa: N818 - raised through the parser, answered at once
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class ServerConnection(asyncio.Protocol):
+    """A client's connection; serves its requests one after another, in order."""
+
+    __slots__ = (
+        "_head_bytes",
+        "_headers",
+        "_parser",
+        "_paused",
+        "_queue",
+        "_reading",
+        "_refusal",
+        "_server",
+        "_target",
+        "_waiting",
+        "_writable",
+        "current",
+        "deadline",
+        "peer_ip",
+        "scheme",
+        "tls_version",
+        "transport",
+    )
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpRequestParser(self)
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._target = b""
+        self._head_bytes = 0
+        self._reading: Call | None = None  # whose body is arriving
+        self._queue: deque[Call] = deque()  # complete or arriving, in order, behind `current`
+        self._waiting: Call | None = None  # to be begun after this read
+        self.current: Call | None = None
+        self._refusal: _Refusal | None = None
+        self._paused = False
+        self._writable = True
+        self.peer_ip = ""
+        self.scheme = "http"
+        self.tls_version = ""
+        self.deadline = time.monotonic() + HEAD_TIMEOUT_S
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        peer = transport.get_extra_info("peername")
+        self.peer_ip = str(peer[0]) if isinstance(peer, tuple) else ""
+        tls = transport.get_extra_info("ssl_object")
+        if isinstance(tls, ssl.SSLObject | ssl.SSLSocket):
+            self.scheme = "https"
+            self.tls_version = (tls.version() or "").removeprefix("TLSv")
+        self._server.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._refuse(_Refusal(501, "Upgrading the connection (WebSocket, h2c) is not supported"))
+            return
+        except httptools.HttpParserCallbackError as error:
+            cause = error.__context__
+            self._refuse(cause if isinstance(cause, _Refusal) else _Refusal(400, "Bad request"))
+            return
+        except httptools.HttpParserError as error:
+            self._refuse(_Refusal(400, f"Bad request: {error}"))
+            return
+        waiting = self._waiting
+        if waiting is not None:
+            self._waiting = None
+            self._server.serve.begin(waiting)
+
+    def eof_received(self) -> bool:
+        # A half-closed client still gets its answer; when nothing is under way the connection ends.
+        return self.current is not None
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._server.connections.discard(self)
+        self.transport = None
+        calls = [c for c in (self.current, *self._queue) if c is not None]
+        self._queue.clear()
+        self.current = None
+        for call in calls:
+            call.client_gone = True
+            self._server.serve.client_lost(call)
+        self._server.lost()
+
+    def pause_writing(self) -> None:
+        self._writable = False
+
+    def resume_writing(self) -> None:
+        self._writable = True
+        call = self.current
+        if call is not None and call.arrival is not None:
+            call.arrival.resume()
+
+    # what calls do with it (call.Client)
+
+    def write(self, data: bytes) -> None:
+        if self.transport is not None:
+            self.transport.write(data)
+
+    def writable(self) -> bool:
+        return self._writable
+
+    def pause_reading(self) -> None:
+        if self.transport is not None and not self._paused:
+            self._paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self.transport is not None and self._paused:
+            self._paused = False
+            self.transport.resume_reading()
+
+    def abort(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()
+
+    def done(self, call: Call, *, keep_alive: bool) -> None:
+        if self.current is not call:
+            return
+        self.current = None
+        if not keep_alive or not call.complete or self._server.draining:
+            # An answer before the end of the request: what follows cannot be told apart from a new request.
+            if self.transport is not None:
+                self.transport.close()
+            return
+        self.deadline = time.monotonic() + IDLE_TIMEOUT_S
+        if self._queue:
+            self.current = following = self._queue.popleft()
+            if following.complete or not _small(following):
+                # Not from here: an endless line of answers must not become an endless stack.
+                asyncio.get_running_loop().call_soon(self._begin_following, following)
+        if self._paused:
+            self.resume_reading()
+
+    def _begin_following(self, call: Call) -> None:
+        if self.current is call and call.steps is None:
+            self._server.serve.begin(call)
+
+    def _refuse(self, refusal: _Refusal) -> None:
+        transport = self.transport
+        if transport is None:
+            return
+        if self.current is None:
+            body = answers.body_of(refusal.status, refusal.message)
+            reason = answers.reason_of(refusal.status)
+            transport.write(
+                b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+                % (refusal.status, reason.encode(), len(body), body)
+            )
+            self._server.refused += 1
+            transport.close()
+        else:
+            # An answer is under way; it must not be mixed with another.
+            transport.abort()
+
+    # httptools
+
+    def on_message_begin(self) -> None:
+        self._headers = []
+        self._target = b""
+        self._head_bytes = 0
+        if self.current is None:
+            self.deadline = time.monotonic() + HEAD_TIMEOUT_S
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+        if len(self._target) > MAX_TARGET_BYTES:
+            raise _Refusal(414, "The request's URL is too long")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_bytes += len(name) + len(value)
+        self._headers.append((name.lower(), value))
+        if self._head_bytes > MAX_HEAD_BYTES or len(self._headers) > MAX_HEAD_FIELDS:
+            raise _Refusal(431, "The request's header fields are too large")
+
+    def on_headers_complete(self) -> None:
+        parser = self._parser
+        version = parser.get_http_version()
+        hosts = 0
+        chunked = False
+        length: int | None = None
+        expects = False
+        for name, value in self._headers:
+            if name == b"host":
+                hosts += 1
+            elif name == b"content-length":
+                length = int(value)
+            elif name == b"transfer-encoding":
+                if version == "1.0" or value.lower() != b"chunked":
+                    raise _Refusal(
+                        400, "Bad request: Transfer-Encoding must be `chunked`, and not in HTTP/1.0"
+                    )
+                chunked = True
+            elif name == b"expect":
+                expects = value.lower() == b"100-continue"
+        if hosts > 1 or (hosts == 0 and version == "1.1"):
+            raise _Refusal(400, "Bad request: exactly one Host header is needed")
+        if chunked and length is not None:
+            raise _Refusal(400, "Bad request: Content-Length and Transfer-Encoding exclude each other")
+        target = self._target
+        if target[:1] != b"/":
+            target = _origin_form(target)
+        call = Call(
+            self,
+            parser.get_method().decode("latin-1"),
+            target.decode("latin-1"),
+            version,
+            Headers(self._headers),
+        )
+        call.keep_alive = parser.should_keep_alive()
+        call.length_known = length is not None
+        call.content_length = length or 0
+        call.expects_continue = expects and version == "1.1"
+        self._reading = call
+        if self.current is None:
+            self.current = call
+            if not _small(call) or call.expects_continue:
+                self._waiting = call
+        else:
+            self._queue.append(call)
+            if len(self._queue) > MAX_PIPELINED:
+                raise _Refusal(400, "Bad request: too many requests in flight on one connection")
+        self.deadline = time.monotonic() + BODY_TIMEOUT_S
+
+    def on_body(self, body: bytes) -> None:
+        call = self._reading
+        if call is not None:
+            self.deadline = time.monotonic() + BODY_TIMEOUT_S
+            call.receive(body)
+
+    def on_message_complete(self) -> None:
+        call = self._reading
+        self._reading = None
+        if call is None:
+            return
+        call.received_all()
+        if call is self.current:
+            if call.steps is None:
+                self._waiting = call
+        else:
+            # The next request is here before this one is answered: it waits, and so does the socket.
+            self.pause_reading()
+
+
+def _small(call: Call) -> bool:
+    return call.length_known and call.content_length <= WHOLE_BODY_BYTES
+
+
+def _origin_form(target: bytes) -> bytes:
+    """RFC 9112 3.2: a server must accept the absolute form too."""
+    if target[:7].lower() == b"http://" or target[:8].lower() == b"https://":
+        rest = target.partition(b"://")[2]
+        slash = rest.find(b"/")
+        return rest[slash:] if slash >= 0 else b"/"
+    raise _Refusal(400, "Bad request: the request target must be a path")
+
+
+class Server:
+    """The listeners of one gateway process and their connections."""
+
+    def __init__(self, serve: Serve) -> None:
+        self.serve = serve
+        self.connections: set[ServerConnection] = set()
+        self.draining = False
+        self.refused = 0
+        self._listeners: list[asyncio.Server] = []
+        self._empty = asyncio.Event()
+
+    async def listen(self, sock: object, tls: ssl.SSLContext | None = None) -> None:
+        """Serve on a listening socket that somebody else opened."""
+        loop = asyncio.get_running_loop()
+        self._listeners.append(
+            await loop.create_server(lambda: ServerConnection(self), sock=sock, ssl=tls, backlog=2048)  # type: ignore[call-overload]
+        )
+
+    def sweep(self) -> None:
+        """Close connections that are too slow or idle; call it about once a second."""
+        now = time.monotonic()
+        for connection in list(self.connections):
+            if connection.deadline < now and connection.transport is not None:
+                call = connection.current
+                if call is None:
+                    connection.transport.close()
+                elif not call.complete and not connection._paused:
+                    connection.transport.abort()
+
+    def lost(self) -> None:
+        if self.draining and not self.connections:
+            self._empty.set()
+
+    async def drain(self, timeout_s: float) -> int:
+        """Stop accepting, let calls end, close what is idle; how many connections had to be cut."""
+        self.draining = True
+        for listener in self._listeners:
+            listener.close()
+        for connection in list(self.connections):
+            if connection.current is None and connection.transport is not None:
+                connection.transport.close()
+        if self.connections:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._empty.wait()
+            except TimeoutError:
+                pass
+        left = len(self.connections)
+        for connection in list(self.connections):
+            connection.abort()
+        return left

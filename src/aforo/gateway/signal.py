@@ -1,0 +1,121 @@
+"""How a call waits: coroutines that are stepped by hand, and a signal that steps them on.
+
+A task costs 3.7 us and a future 1.5; a call that waits for nothing but its backend needs neither. Only when a
+policy awaits something of asyncio's own does the rest of its call move into a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import types
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any
+
+
+class Signal:
+    """Set once; whoever awaits it goes on at that moment, inside `set`."""
+
+    __slots__ = ("_wake", "is_set")
+
+    def __init__(self) -> None:
+        self.is_set = False
+        self._wake: Callable[[], None] | None = None
+
+    def set(self) -> None:
+        self.is_set = True
+        wake = self._wake
+        if wake is not None:
+            self._wake = None
+            wake()
+
+    def on_set(self, wake: Callable[[], None]) -> None:
+        """Have `wake` called by `set`; one waiter at a time."""
+        self._wake = wake
+
+    def forget(self) -> None:
+        """Nobody waits any more."""
+        self._wake = None
+
+    def __await__(self) -> Generator[Signal, None, None]:
+        while not self.is_set:
+            yield self
+
+
+class Steps:
+    """Runs one coroutine: stepped inline while it waits for signals alone, in a task from there on."""
+
+    __slots__ = ("_coroutine", "_done", "_signal", "_task")
+
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, None], done: Callable[[BaseException | None], None]
+    ) -> None:
+        self._coroutine = coroutine
+        self._done = done
+        self._signal: Signal | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def run(self) -> None:
+        """Take the next step."""
+        self._signal = None
+        try:
+            waits_for = self._coroutine.send(None)
+        except StopIteration:
+            self._done(None)
+            return
+        except BaseException as error:  # noqa: BLE001 - handed to whoever answers for the call
+            self._done(error)
+            return
+        if isinstance(waits_for, Signal):
+            self._signal = waits_for
+            waits_for.on_set(self.run)
+            return
+        task = asyncio.get_running_loop().create_task(_drive(self._coroutine, waits_for))
+        self._task = task
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._done(asyncio.CancelledError() if task.cancelled() else task.exception())
+
+    def cancel(self) -> None:
+        """Throw CancelledError into the coroutine where it waits."""
+        if self._task is not None:
+            self._task.cancel()
+            return
+        if self._signal is None:
+            return
+        self._signal.forget()
+        self._signal = None
+        try:
+            self._coroutine.throw(asyncio.CancelledError())
+        except (StopIteration, asyncio.CancelledError):
+            self._done(asyncio.CancelledError())
+        except BaseException as error:  # noqa: BLE001 - as above
+            self._done(error)
+        else:
+            # Something was awaited while cleaning up: that is a bug of ours, and the coroutine must not linger.
+            self._coroutine.close()
+            self._done(RuntimeError("a cancelled call went on waiting"))
+
+
+@types.coroutine
+def _drive(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+    """The rest of a coroutine that was started by hand, as a task runs it."""
+    while True:
+        try:
+            if isinstance(waits_for, Signal):
+                future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                waits_for.on_set(lambda f=future: f.done() or f.set_result(None))  # type: ignore[misc]
+                yield from future
+                value = None
+            else:
+                value = yield waits_for
+        except BaseException as error:  # noqa: BLE001 - it belongs to the coroutine
+            try:
+                waits_for = coroutine.throw(error)
+            except StopIteration:
+                return
+            continue
+        try:
+            waits_for = coroutine.send(value)
+        except StopIteration:
+            return

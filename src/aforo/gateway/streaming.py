@@ -1,0 +1,287 @@
+"""The answer on its way to the client: teed for the record, framed anew, never held back. It knows no policy.
+
+The record is written before the last bytes leave: before the last part of a body, and in an event stream before
+the event after which clients stop reading (`[DONE]`, `response.completed`). A killed process therefore loses no
+record of a call that its client saw finish.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import orjson
+
+from aforo.gateway import answers
+from aforo.gateway.signal import Signal
+from aforo.messages import HOP_BY_HOP
+
+if TYPE_CHECKING:
+    from aforo.gateway.call import Call
+    from aforo.gateway.upstream import Arrival
+    from aforo.policy.exchange import ResponseState
+
+_LAST_EVENTS = (b"data: [DONE]", b"data:[DONE]", b'"type":"response.completed"', b'"type":"response.failed"',
+                b'"type":"response.incomplete"', b'"type": "response.completed"')  # fmt: skip
+_TAIL = max(len(e) for e in _LAST_EVENTS) - 1
+_DROPPED = HOP_BY_HOP | {b"content-length"}
+_NO_BODY = (204, 304)
+
+
+class Relay:
+    """Hands one answer to its client. `record` is called once, just before the last bytes are written."""
+
+    __slots__ = (
+        "_arrival",
+        "_chunked",
+        "_clock",
+        "_events",
+        "_record",
+        "_usage",
+        "call",
+        "done",
+        "first_byte_us",
+        "head_sent",
+        "kept",
+        "kept_size",
+        "limit",
+        "recorded",
+        "response",
+        "sent",
+        "tail",
+    )
+
+    def __init__(
+        self,
+        call: Call,
+        response: ResponseState,
+        arrival: Arrival | None,
+        limit: int,
+        record: Callable[[Relay], None],
+        clock: answers.Clock,
+        hide_usage: bool = False,
+    ) -> None:
+        self.call = call
+        self.response = response
+        self._arrival = arrival
+        self._record = record
+        self._clock = clock
+        self.limit = limit  # how much of the body is kept for the record
+        self.kept: list[bytes] = []
+        self.kept_size = 0
+        self.sent = 0
+        self.first_byte_us = 0
+        self.head_sent = False
+        self.recorded = False
+        self.done = Signal()
+        self.tail = b""
+        self._chunked = False
+        content_type = response.headers.get(b"content-type")
+        self._events = content_type is not None and content_type.startswith(b"text/event-stream")
+        self._usage = UsageFilter() if hide_usage and self._events else None
+
+    @property
+    def is_event_stream(self) -> bool:
+        return self._events
+
+    def start(self) -> None:
+        """Send what is there; what is still to come follows by itself, and `done` is set at the end."""
+        arrival = self._arrival
+        if arrival is None:
+            self._whole(self.response.body.data or b"")
+            return
+        chunks = arrival.take()
+        connection = arrival.connection
+        if connection.ended and self._usage is None:
+            body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            arrival.release()
+            self._whole(body)
+            return
+        arrival.relay = self
+        call = self.call
+        length = self.response.headers.get(b"content-length")
+        if length is not None and self._usage is None:
+            framing = b"content-length: %b\r\n" % length
+        elif call.http_1_0:
+            call.keep_alive = False
+            framing = b""
+        else:
+            self._chunked = True
+            framing = b"transfer-encoding: chunked\r\n"
+        self._forward(chunks, self._head(framing))
+
+    def pump(self) -> None:
+        """More of the answer is here, or its end, or its failure."""
+        arrival = self._arrival
+        assert arrival is not None
+        self._forward(arrival.take(), b"")
+
+    def client_lost(self) -> None:
+        """Nobody reads any more: the backend is told by closing, and what was produced is recorded."""
+        if self.done.is_set:
+            return
+        self.call.aborted = self.call.aborted or "client"
+        self._write_record()
+        if self._arrival is not None:
+            self._arrival.relay = None
+            self._arrival.connection.close()
+        self.done.set()
+
+    def _whole(self, body: bytes) -> None:
+        """An answer that is at hand complete."""
+        call = self.call
+        response = self.response
+        self._keep(body)
+        if response.status in _NO_BODY:
+            head, body = self._head(b""), b""
+        elif call.head_only:
+            stated = response.headers.get(b"content-length")
+            head = self._head(b"content-length: %b\r\n" % (stated or b"%d" % len(body)))
+            body = b""
+        else:
+            head = self._head(b"content-length: %d\r\n" % len(body))
+        self.sent = len(body)
+        self._write_record()
+        call.client.write(head + body)
+        self._end()
+
+    def _forward(self, chunks: list[bytes], head: bytes) -> None:
+        call = self.call
+        arrival = self._arrival
+        assert arrival is not None
+        connection = arrival.connection
+        failure = connection.failure
+        ended = connection.ended
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        if data:
+            self._keep(data)
+            if self._events and not self.recorded and not ended:
+                self._look_for_end(data)
+            if self._usage is not None:
+                data = self._usage.feed(data)
+        if (ended or failure is not None) and self._usage is not None:
+            data += self._usage.rest()
+        if failure is not None:
+            call.aborted = call.aborted or "backend"
+            if self._events:
+                # The stream has begun: a restart would repeat text, silence would look like a normal end.
+                data += _stream_error(str(failure))
+        self.sent += len(data)
+        if ended or failure is not None:
+            self._write_record()
+        if self._chunked and data:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        if self._chunked and (ended or (failure is not None and self._events)):
+            data += b"0\r\n\r\n"
+        if head or data:
+            call.client.write(head + data)
+        if ended:
+            arrival.relay = None
+            arrival.release()
+            self._end()
+        elif failure is not None:
+            arrival.relay = None
+            connection.close()
+            if self._chunked and self._events:
+                call.keep_alive = False
+                self._end()
+            else:
+                # The client must be able to tell that this is not the whole answer.
+                call.client.abort()
+                self.done.set()
+        elif not call.client.writable():
+            connection.pause()
+
+    def _look_for_end(self, data: bytes) -> None:
+        window = self.tail + data
+        if any(event in window for event in _LAST_EVENTS):
+            self._write_record()
+        else:
+            self.tail = window[-_TAIL:]
+
+    def _keep(self, data: bytes) -> None:
+        room = self.limit - self.kept_size
+        if room > 0:
+            self.kept.append(data if len(data) <= room else data[:room])
+        self.kept_size += len(data)
+
+    def _head(self, framing: bytes) -> bytes:
+        call = self.call
+        response = self.response
+        self.head_sent = True
+        self.first_byte_us = int((time.perf_counter() - call.started) * 1e6)
+        reason = response.reason or answers.reason_of(response.status)
+        parts = [b"HTTP/1.1 %d %b\r\n" % (response.status, reason.encode("latin-1", "replace"))]
+        dated = False
+        for name, value in response.headers.items:
+            if name in _DROPPED:
+                continue
+            if name == b"date":
+                dated = True
+            parts += (name, b": ", value, b"\r\n")
+        if not dated:
+            parts.append(b"date: %b\r\n" % self._clock.date())
+        parts.append(framing)
+        if not call.keep_alive:
+            parts.append(b"connection: close\r\n")
+        elif call.http_1_0:
+            parts.append(b"connection: keep-alive\r\n")
+        parts.append(b"\r\n")
+        return b"".join(parts)
+
+    def _write_record(self) -> None:
+        if not self.recorded:
+            self.recorded = True
+            self._record(self)
+
+    def _end(self) -> None:
+        self.call.client.done(self.call, keep_alive=self.call.keep_alive)
+        self.done.set()
+
+
+class UsageFilter:
+    """Takes the usage chunk out of an event stream whose client did not ask for it.
+
+    The gateway asks the model for it, for the meter (`stream_options.include_usage`); this hides the answer.
+    """
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """The data without usage chunks; an event that is not complete yet waits for its rest."""
+        data = self._held + data
+        cut = data.rfind(b"\n\n")
+        if cut < 0:
+            self._held = data
+            return b""
+        cut += 2
+        self._held = data[cut:]
+        complete = data[:cut]
+        if b'"usage"' not in complete:
+            return complete
+        return b"".join(e + b"\n\n" for e in complete[:-2].split(b"\n\n") if not _is_usage(e))
+
+    def rest(self) -> bytes:
+        held = self._held
+        self._held = b""
+        return held
+
+
+def _is_usage(event: bytes) -> bool:
+    text = event.strip()
+    if not text.startswith(b"data:") or b'"usage"' not in text:
+        return False
+    try:
+        chunk = orjson.loads(text[5:])
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(chunk, dict) and chunk.get("choices") == [] and isinstance(chunk.get("usage"), dict)
+
+
+def _stream_error(message: str) -> bytes:
+    body = {"error": {"code": "BackendConnectionFailure", "message": message, "type": "upstream_error"}}
+    return b"data: %b\n\n" % orjson.dumps(body)

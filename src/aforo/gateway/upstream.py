@@ -1,0 +1,400 @@
+"""The backend's side of a call: which URL, which connection, what is sent, and the answer's arrival.
+
+It knows connections (egress) and the exchange; what the client gets of the answer is streaming.py's.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from aforo.egress.http1 import ClientConnection, WireError
+from aforo.egress.pool import Origin, Pool
+from aforo.errors import Refusal, Timeout
+from aforo.gateway import encoding
+from aforo.gateway.signal import Signal
+from aforo.messages import HOP_BY_HOP, Headers, Url, encode_query, parse_url
+from aforo.policy.exchange import Body, LastError, PolicyFailure, ResponseState
+from aforo.policy.services import ForwardOptions
+
+if TYPE_CHECKING:
+    from aforo.gateway.call import Call, LiveExchange
+    from aforo.gateway.streaming import Relay
+    from aforo.snapshot.snapshot import BackendEntry
+
+# Ours to write, whatever the client wrote.
+_NOT_FORWARDED = HOP_BY_HOP | {b"host", b"content-length", b"expect"}
+MAX_BUFFERED_ANSWER = 64 * 1024 * 1024
+
+
+class Arrival:
+    """An answer on its way: holds the connection from the request until the last byte."""
+
+    __slots__ = (
+        "buffered",
+        "call",
+        "collected",
+        "connection",
+        "deadline",
+        "head",
+        "relay",
+        "response",
+        "sent_at",
+        "size",
+        "upload",
+    )
+
+    def __init__(self, call: Call, connection: ClientConnection) -> None:
+        self.call = call
+        self.connection = connection
+        self.head = Signal()
+        self.relay: Relay | None = None  # who takes the body as it comes
+        self.response: ResponseState | None = None  # as policies see it
+        self.collected: Signal | None = None  # set when somebody waits for all of it
+        self.buffered: list[bytes] = []
+        self.size = 0
+        self.sent_at = time.perf_counter()
+        self.deadline = 0.0
+        self.upload = False
+
+    # egress.http1.Holder
+
+    def progress(self) -> None:
+        connection = self.connection
+        if not self.head.is_set:
+            if connection.status or connection.failure is not None:
+                self.head.set()
+            return
+        if self.relay is not None:
+            self.relay.pump()
+        elif self.collected is not None:
+            self._collect()
+
+    def can_write(self, ready: bool) -> None:
+        if self.upload:
+            if ready:
+                self.call.client.resume_reading()
+            else:
+                self.call.client.pause_reading()
+
+    # call.Sink: the rest of a request body that streams through
+
+    def push(self, data: bytes, *, last: bool) -> None:
+        if self.call.length_known:
+            if data:
+                self.connection.write(data)
+        else:
+            frame = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+            self.connection.write(frame + b"0\r\n\r\n" if last else frame)
+
+    # the answer's body
+
+    def take(self) -> list[bytes]:
+        """Body bytes since the last call; `ended` and `failure` of the connection tell the rest."""
+        if self.buffered:
+            chunks = [*self.buffered, *self.connection.take()]
+            self.buffered = []
+        else:
+            chunks = self.connection.take()
+        for chunk in chunks:
+            self.size += len(chunk)
+        return chunks
+
+    async def collect(self) -> bytes:
+        """The whole answer, as received. PolicyFailure when it does not arrive whole."""
+        self.collected = Signal()
+        self._collect()
+        await self.collected
+        self.collected = None
+        if self.connection.failure is not None:
+            raise PolicyFailure(
+                LastError("forward-request", "BackendConnectionFailure", str(self.connection.failure))
+            )
+        if self.size > MAX_BUFFERED_ANSWER:
+            raise PolicyFailure(
+                LastError("forward-request", "BackendConnectionFailure", "the answer is too large to buffer")
+            )
+        data = b"".join(self.buffered)
+        self.buffered = [data]
+        return data
+
+    def _collect(self) -> None:
+        for chunk in self.connection.take():
+            self.buffered.append(chunk)
+            self.size += len(chunk)
+        connection = self.connection
+        if connection.ended or connection.failure is not None or self.size > MAX_BUFFERED_ANSWER:
+            assert self.collected is not None
+            self.collected.set()
+
+    def resume(self) -> None:
+        """The client's socket takes more."""
+        if self.relay is not None:
+            self.connection.resume()
+
+    def expire(self) -> None:
+        """The head did not come in time."""
+        if not self.head.is_set:
+            self.connection.failure = WireError("no answer in time", reused=False, answered=True)
+            self.connection.failure.__cause__ = TimeoutError()
+            self.head.set()
+
+    def release(self) -> None:
+        """The answer has been read to its end, or nobody wants the rest."""
+        self.connection.release()
+
+
+class Backend:
+    """Where a base URL or a backend resource leads: made once, used by many calls."""
+
+    __slots__ = ("authority", "base_path", "origin", "query", "scheme", "url")
+
+    def __init__(self, url: Url, *, validate_chain: bool = True, validate_name: bool = True) -> None:
+        self.url = url
+        self.scheme = url.scheme
+        self.origin = Origin(url.scheme, url.host, url.port, validate_chain, validate_name)
+        self.authority = url.authority.encode("idna" if not url.authority.isascii() else "ascii")
+        self.base_path = url.path.rstrip("/")
+        self.query = url.query
+
+
+class Upstream:
+    """Sends exchanges to their backends."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.waiting: set[Arrival] = set()
+        self._by_url: dict[str, Backend] = {}
+        self._by_entry: dict[str, tuple[BackendEntry, Backend]] = {}
+
+    async def forward(self, exchange: LiveExchange, options: ForwardOptions) -> None:
+        """See policy/services.py."""
+        call = exchange.call
+        if call.arrival is not None:
+            # Another attempt: nobody wants the rest of the last answer.
+            call.arrival.release()
+            call.arrival = None
+            exchange.response = None
+        backend, entry = self._backend(exchange)
+        request = exchange.request
+        headers = request.headers
+        path, query = _target(exchange, backend, entry)
+        if entry is not None:
+            headers = await _with_credentials(exchange, headers, entry)
+        body = request.body.data
+        if body is None and (options.buffer_request_body or call.complete):
+            body = await request.body.read()
+        data = _head(call, exchange, headers, path, query, backend, body)
+        exchange.backend_request = (
+            request.method,
+            f"{backend.scheme}://{backend.url.authority}{path}{'?' if query else ''}{query}",
+            headers,
+            request.body,
+        )
+        if exchange.backend_id is None and entry is not None:
+            exchange.backend_id = entry.id
+        exchange.attempts += 1
+        started = time.perf_counter()
+        arrival = await self._send(call, backend, data, body, options, silent=request.method == "HEAD")
+        connection = arrival.connection
+        exchange.backend_us += int((time.perf_counter() - started) * 1e6)
+        call.arrival = arrival
+        exchange.response = arrival.response = ResponseState(
+            connection.status,
+            connection.reason.decode("latin-1"),
+            Headers(connection.headers),
+            Body(None, lambda: _decoded(arrival, connection.headers)),
+        )
+        if options.fail_on_error_status_code and connection.status >= 400:
+            error = LastError(
+                "forward-request",
+                "BackendErrorStatusCode",
+                f"the backend answered {connection.status}",
+                http_status=connection.status,
+            )
+            raise PolicyFailure(error, exchange.response)
+
+    async def _send(
+        self,
+        call: Call,
+        backend: Backend,
+        data: bytes,
+        body: bytes | None,
+        options: ForwardOptions,
+        *,
+        silent: bool,
+    ) -> Arrival:
+        connection = self.pool.take(backend.origin)
+        while True:
+            if connection is None:
+                try:
+                    connection = await self.pool.connect(backend.origin)
+                except Timeout as error:
+                    raise _failure("Timeout", str(error)) from error
+                except Refusal as error:
+                    raise _failure("BackendConnectionFailure", str(error)) from error
+            arrival = Arrival(call, connection)
+            arrival.deadline = arrival.sent_at + options.timeout_s
+            connection.send(arrival, data, silent=silent)
+            call.arrival = arrival
+            if body is None:
+                arrival.upload = True
+                _attach(call, arrival)
+            self.waiting.add(arrival)
+            try:
+                await arrival.head
+            finally:
+                self.waiting.discard(arrival)
+            failure = connection.failure
+            if failure is None:
+                return arrival
+            call.arrival = None
+            connection.close()
+            # The other side closed an idle connection just as it was taken: nothing of the call was seen.
+            if failure.reused and not failure.answered and body is not None:
+                connection = None
+                continue
+            if isinstance(failure.__cause__, TimeoutError):
+                raise _failure(
+                    "Timeout", f"the backend did not answer within {options.timeout_s:g} s"
+                ) from failure
+            raise _failure("BackendConnectionFailure", str(failure)) from failure
+
+    def sweep(self) -> None:
+        """End the waits that have lasted too long; call it often enough for the shortest time-out."""
+        now = time.perf_counter()
+        for arrival in list(self.waiting):
+            if arrival.deadline < now:
+                arrival.expire()
+
+    def _backend(self, exchange: LiveExchange) -> tuple[Backend, BackendEntry | None]:
+        backend_id = exchange.backend_id
+        if backend_id is not None:
+            entry = exchange.runtime.backends.get(backend_id)
+            if entry is None:
+                raise _failure("BackendNotFound", f"there is no backend {backend_id!r}")
+            return self._of_entry(entry), entry
+        base_url = exchange.backend_base_url
+        if base_url is None:
+            base_url = exchange.api_runtime.entry.subject.service_url
+            if not base_url:
+                raise _failure(
+                    "BackendConnectionFailure", "the API has no service URL and no policy set a backend"
+                )
+        known = self._by_url.get(base_url)
+        if known is None:
+            try:
+                known = Backend(parse_url(base_url))
+            except ValueError as error:
+                raise _failure(
+                    "BackendConnectionFailure", f"the backend's base URL is wrong: {error}"
+                ) from error
+            if len(self._by_url) > 1024:
+                self._by_url.clear()
+            self._by_url[base_url] = known
+        return known, None
+
+    def _of_entry(self, entry: BackendEntry) -> Backend:
+        known = self._by_entry.get(entry.id)
+        if known is not None and known[0] is entry:
+            return known[1]
+        backend = Backend(
+            parse_url(entry.url), validate_chain=entry.validate_chain, validate_name=entry.validate_name
+        )
+        self._by_entry[entry.id] = (entry, backend)
+        return backend
+
+
+def _target(exchange: LiveExchange, backend: Backend, entry: BackendEntry | None) -> tuple[str, str]:
+    request = exchange.request
+    path = backend.base_path + request.path
+    query = request.query
+    if backend.query:
+        query = f"{backend.query}&{query}" if query else backend.query
+    if entry is not None and entry.query:
+        own = encode_query((name, value) for name, values in entry.query for value in values)
+        query = f"{query}&{own}" if query else own
+    return path or "/", query
+
+
+async def _with_credentials(exchange: LiveExchange, headers: Headers, entry: BackendEntry) -> Headers:
+    if not (entry.headers or entry.authorization or entry.managed_identity):
+        return headers
+    headers = headers.copy()
+    for name, values in entry.headers:
+        headers.set(name.lower().encode(), *(v.encode() for v in values))
+    if entry.authorization is not None:
+        headers.set(b"authorization", " ".join(entry.authorization).encode())
+    if entry.managed_identity is not None:
+        resource, client_id = entry.managed_identity
+        tokens = exchange.services.tokens
+        token = tokens.cached(resource, client_id) or await tokens.fetch(resource, client_id)
+        headers.set(b"authorization", b"Bearer " + token.encode())
+    return headers
+
+
+def _head(
+    call: Call,
+    exchange: LiveExchange,
+    headers: Headers,
+    path: str,
+    query: str,
+    backend: Backend,
+    body: bytes | None,
+) -> bytes:
+    """The request as it goes out: head, and the body when it is at hand."""
+    request = exchange.request
+    target = f"{path}?{query}" if query else path
+    metered = exchange.operation_runtime.wire
+    host = headers.get(b"host")
+    client_host = call.headers.get(b"host")
+    parts = [
+        f"{request.method} {target} HTTP/1.1\r\nhost: ".encode("latin-1"),
+        # A policy may have set a host of its own; the client's is not the backend's.
+        backend.authority if host is None or host == client_host else host,
+        b"\r\n",
+    ]
+    for name, value in headers.items:
+        if name in _NOT_FORWARDED or (metered and name == b"accept-encoding"):
+            continue
+        parts += (name, b": ", value, b"\r\n")
+    if metered:
+        parts.append(b"accept-encoding: identity\r\n")
+    if body is not None:
+        if body or request.method in ("POST", "PUT", "PATCH"):
+            parts.append(b"content-length: %d\r\n" % len(body))
+    elif call.length_known:
+        parts.append(b"content-length: %d\r\n" % call.content_length)
+    else:
+        parts.append(b"transfer-encoding: chunked\r\n")
+    parts.append(b"\r\n")
+    if body:
+        parts.append(body)
+    return b"".join(parts)
+
+
+def _attach(call: Call, arrival: Arrival) -> None:
+    """From here on the rest of the request body goes straight to the backend."""
+    call.sink = arrival
+    for chunk in call.chunks:
+        arrival.push(chunk, last=False)
+    if call.complete:
+        arrival.push(b"", last=True)
+    elif call.expects_continue:
+        call.expects_continue = False
+        call.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    call.client.resume_reading()
+
+
+async def _decoded(arrival: Arrival, headers: list[tuple[bytes, bytes]]) -> bytes:
+    """The answer's body for a policy: whole, and without its content coding."""
+    data = await arrival.collect()
+    coding = next((v for n, v in headers if n == b"content-encoding"), None)
+    try:
+        return encoding.decode(data, coding)
+    except Refusal as error:
+        raise _failure("BackendConnectionFailure", str(error)) from error
+
+
+def _failure(reason: str, message: str) -> PolicyFailure:
+    return PolicyFailure(LastError("forward-request", reason, message, section="backend"))

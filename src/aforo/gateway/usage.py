@@ -1,0 +1,48 @@
+"""Asking a model for the usage of a stream whose client did not ask (design section 6.1). It sends nothing.
+
+`stream_options.include_usage` is spliced into the body byte for byte where the wire and the api-version know it;
+the extra chunk is hidden from the client again (streaming.UsageFilter).
+"""
+
+from __future__ import annotations
+
+import orjson
+
+from aforo.gateway.call import LiveExchange
+
+_FIRST_VERSION = "2024-09-01-preview"
+_SPLICE = b',"stream_options":{"include_usage":true}}'
+
+
+def splice_usage(exchange: LiveExchange) -> bool:
+    """Ask for usage if this is a stream that would not tell it; whether the answer must be hidden."""
+    body = exchange.request.body
+    data = body.data
+    if exchange.operation_runtime.wire not in ("chat", "completions") or not data or b'"stream"' not in data:
+        return False
+    if not _version_knows(exchange.request.url.query):
+        return False
+    try:
+        request = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return False
+    if not isinstance(request, dict) or request.get("stream") is not True:
+        return False
+    options = request.get("stream_options")
+    if isinstance(options, dict) and options.get("include_usage") is True:
+        return False
+    if "stream_options" in request:
+        request["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
+        body.replace(orjson.dumps(request))
+    else:
+        body.replace(data.rstrip()[:-1] + _SPLICE)
+    return True
+
+
+def _version_knows(query: str) -> bool:
+    """Dated versions before 2024-09 refuse the option; the v1 surface (no api-version) knows it."""
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        if name == "api-version":
+            return value >= _FIRST_VERSION if value[:4].isdigit() else True
+    return True

@@ -1,0 +1,190 @@
+"""From a bundle to a runtime: policies compiled, routes laid, keys indexed. Slow work, done off the event loop.
+
+Documents are compiled once per text: what did not change from one version to the next is taken over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from aforo.messages import Url, parse_url
+from aforo.policy.compile import CompileContext, CompileResult, NamedValue, compile_document
+from aforo.policy.pipeline import Document
+from aforo.policy.scopes import Scope
+from aforo.snapshot.routes import Router
+from aforo.snapshot.runtime import ApiRuntime, KeyHolder, LogNames, OperationRuntime, Runtime
+from aforo.snapshot.snapshot import ApiEntry, BackendEntry, Bundle, MessageLog
+from aforo.source import Diagnostic, Source, has_errors
+
+Open = Callable[[str], str]  # a sealed named value -> its text
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A diagnostic with the text that it speaks of."""
+
+    source: Source
+    diagnostic: Diagnostic
+
+
+@dataclass(slots=True)
+class Built:
+    """What became of a bundle: `runtime` is None when some document has errors."""
+
+    runtime: Runtime | None
+    problems: tuple[Problem, ...]
+
+
+@dataclass(slots=True)
+class Builder:
+    """Builds runtimes, remembering compiled documents from one to the next."""
+
+    open_sealed: Open
+    _compiled: dict[tuple[str, str, Scope], CompileResult] = field(default_factory=dict)
+    _context: CompileContext | None = None
+
+    def build(self, bundle: Bundle) -> Built:
+        """Compile everything of a bundle; every mistake of every document is in the answer."""
+        named = {n.name: NamedValue(self.open_sealed(n.value) if n.secret else n.value, n.secret) for n in bundle.named_values}
+        context = CompileContext(named_values=named, fragments=dict(bundle.fragments))
+        known = self._compiled if context == self._context else {}
+        work = _Work(context, known)
+        runtime = _runtime(bundle, work, named)
+        self._context = context
+        self._compiled = work.used
+        problems = tuple(work.problems)
+        failed = has_errors([p.diagnostic for p in problems])
+        return Built(None if failed else runtime, problems)
+
+
+class _Work:
+    """One build under way."""
+
+    def __init__(self, context: CompileContext, known: dict[tuple[str, str, Scope], CompileResult]) -> None:
+        self.context = context
+        self.known = known
+        self.used: dict[tuple[str, str, Scope], CompileResult] = {}
+        self.problems: list[Problem] = []
+
+    def document(self, name: str, text: str | None, scope: Scope) -> Document | None:
+        if text is None:
+            return None
+        key = (name, text, scope)
+        result = self.known.get(key)
+        if result is None:
+            result = compile_document(Source(name, text), scope, self.context)
+        self.used[key] = result
+        self.problems.extend(Problem(result.source, d) for d in result.diagnostics)
+        return result.document
+
+
+def _runtime(bundle: Bundle, work: _Work, named: Mapping[str, NamedValue]) -> Runtime:
+    router: Router[ApiRuntime, OperationRuntime] = Router()
+    products = {
+        p.subject.id: (p, work.document(f"products/{p.subject.id}/policy.xml", p.policy, Scope.PRODUCT))
+        for p in bundle.products
+    }
+    for entry in bundle.apis:
+        mine = [p for p in bundle.products if entry.subject.id in p.apis]
+        opened = next((p.subject.id for p in mine if not p.subject.subscription_required), None)
+        api = _api(entry, work, frozenset(p.subject.id for p in mine), opened)
+        where = f"apis/{entry.subject.id}"
+        operations = []
+        for o in entry.operations:
+            subject = o.subject
+            text = work.document(f"{where}/operations/{subject.id}/policy.xml", o.policy, Scope.OPERATION)
+            runtime = OperationRuntime(o, text, wire_of(subject.method, subject.url_template))
+            operations.append((subject.method, subject.url_template, runtime))
+        router.add(api, entry.subject.path, operations)
+    users = {u.id: u for u in bundle.users}
+    keys = {
+        digest: KeyHolder(entry, users.get(entry.user_id) if entry.user_id else None)
+        for entry in bundle.subscriptions
+        for digest in entry.key_hashes
+    }
+    return Runtime(
+        bundle=bundle,
+        router=router,
+        keys=keys,
+        products=products,
+        backends={b.id: _with_named_values(b, named) for b in bundle.backends},
+        global_document=work.document("policy.xml", bundle.global_policy, Scope.GLOBAL),
+    )
+
+
+def _api(entry: ApiEntry, work: _Work, products: frozenset[str], opened: str | None) -> ApiRuntime:
+    subject = entry.subject
+    log = entry.log
+    return ApiRuntime(
+        entry=entry,
+        document=work.document(f"apis/{subject.id}/policy.xml", entry.policy, Scope.API),
+        service_url=_url(subject.service_url),
+        key_header=subject.key_header.lower().encode("latin-1"),
+        key_query=subject.key_query,
+        products=products,
+        open_product=opened,
+        log_names=LogNames(
+            _names(log.frontend_request),
+            _names(log.frontend_response),
+            _names(log.backend_request),
+            _names(log.backend_response),
+        ),
+    )
+
+
+def _names(log: MessageLog) -> frozenset[bytes]:
+    return frozenset(name.lower().encode("latin-1", "replace") for name in log.headers)
+
+
+def _url(text: str) -> Url | None:
+    try:
+        return parse_url(text) if text else None
+    except ValueError:
+        return None
+
+
+# The ends of URL templates whose bodies the meter and the record can read.
+_WIRES = (
+    ("/chat/completions", "chat"),
+    ("/completions", "completions"),
+    ("/embeddings", "embeddings"),
+    ("/responses", "responses"),
+)
+
+
+def wire_of(method: str, template: str) -> str:
+    """Which model wire an operation speaks, "" for none."""
+    path = template.partition("?")[0].rstrip("/").lower()
+    if method.upper() != "POST":
+        return ""
+    return next((wire for end, wire in _WIRES if path.endswith(end)), "")
+
+
+def _with_named_values(backend: BackendEntry, named: Mapping[str, NamedValue]) -> BackendEntry:
+    """The backend with `{{name}}` in its credentials replaced."""
+
+    def fill(text: str) -> str:
+        for name, value in named.items():
+            text = text.replace("{{" + name + "}}", value.value)
+        return text
+
+    def fill_all(pairs: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        return tuple((name, tuple(fill(v) for v in values)) for name, values in pairs)
+
+    authorization = backend.authorization
+    if authorization is not None:
+        authorization = (authorization[0], fill(authorization[1]))
+    return BackendEntry(
+        backend.id,
+        fill(backend.url),
+        fill_all(backend.headers),
+        fill_all(backend.query),
+        authorization,
+        backend.managed_identity,
+        backend.validate_chain,
+        backend.validate_name,
+        backend.members,
+        backend.breakers,
+        backend.failure_status,
+    )

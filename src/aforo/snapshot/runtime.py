@@ -1,0 +1,98 @@
+"""A bundle made ready to serve: routes, key table, pipelines. Immutable once built, but for what it remembers.
+
+The gateway reads it and never builds it: build.py does, off the event loop, through what `app` injects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from aforo.messages import Url
+from aforo.policy.pipeline import EMPTY, Document, Pipeline
+from aforo.policy.subject import User
+from aforo.snapshot.routes import Router
+from aforo.snapshot.snapshot import (
+    ApiEntry,
+    BackendEntry,
+    Bundle,
+    OperationEntry,
+    ProductEntry,
+    SubscriptionEntry,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LogNames:
+    """Header names of an API's diagnostic as the wire has them, looked up per header of a call."""
+
+    frontend_request: frozenset[bytes]
+    frontend_response: frozenset[bytes]
+    backend_request: frozenset[bytes]
+    backend_response: frozenset[bytes]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OperationRuntime:
+    """An operation. `wire` tells how a model's bodies are read (`chat`, ...), "" when they are not a model's."""
+
+    entry: OperationEntry
+    document: Document | None
+    wire: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ApiRuntime:
+    """An API. Key names are lower-case bytes for headers, plain text for the query."""
+
+    entry: ApiEntry
+    document: Document | None
+    service_url: Url | None
+    key_header: bytes
+    key_query: str
+    products: frozenset[str]
+    open_product: str | None
+    log_names: LogNames
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeyHolder:
+    """Whose key it is."""
+
+    entry: SubscriptionEntry
+    user: User | None
+
+
+@dataclass(slots=True)
+class Runtime:
+    """Everything that serving needs, for one version of the configuration."""
+
+    bundle: Bundle
+    router: Router[ApiRuntime, OperationRuntime]
+    keys: Mapping[bytes, KeyHolder]
+    products: Mapping[str, tuple[ProductEntry, Document | None]]
+    backends: Mapping[str, BackendEntry]
+    global_document: Document | None
+    _pipelines: dict[tuple[ApiRuntime, OperationRuntime | None, str], Pipeline] = field(default_factory=dict)
+
+    def pipeline(self, api: ApiRuntime, operation: OperationRuntime | None, product_id: str) -> Pipeline:
+        """The bound sections of a call; `product_id` is "" outside a product. Bound when first needed."""
+        key = (api, operation, product_id)
+        found = self._pipelines.get(key)
+        if found is None:
+            found = self._pipelines[key] = self._bind(api, operation, product_id)
+        return found
+
+    def _bind(self, api: ApiRuntime, operation: OperationRuntime | None, product_id: str) -> Pipeline:
+        bound = EMPTY
+        product = self.products.get(product_id)
+        chain = (
+            self.global_document,
+            product[1] if product is not None else None,
+            api.document,
+            operation.document if operation is not None else None,
+        )
+        for document in chain:
+            if document is not None:
+                bound = document.bind(bound)
+        return bound
