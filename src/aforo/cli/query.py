@@ -13,6 +13,7 @@ import typer
 
 from aforo.cli import running, terminal
 from aforo.cli.exits import Exit, Failure
+from aforo.source import Diagnostic, Severity, Source, Span, render
 
 FORMATS = ("table", "json", "csv", "chart")
 NUMBERS = frozenset({"int", "long", "real", "decimal"})
@@ -81,25 +82,24 @@ def _ask_files(data: Path, text: str, timespan: str | None) -> dict[str, Any]:
 
 
 def _explain(text: str, error: dict[str, Any]) -> str:
-    """The innermost errors of a refused query, each with the line of the query and a caret under the place."""
-    rendered = error.get("rendered")
-    if isinstance(rendered, str) and rendered:
-        return terminal.printable(rendered)
-    found: list[str] = []
-    innermost: Any = error
-    while isinstance(innermost, dict) and isinstance(innermost.get("innererror"), dict):
-        innermost = innermost["innererror"]
-    entries = error.get("details") if isinstance(error.get("details"), list) else None
-    lines = text.splitlines() or [""]
-    for entry in entries or [innermost]:
-        code, message = entry.get("code", ""), entry.get("message", "")
-        line, pos = entry.get("line"), entry.get("pos")
-        found.append(f"{code}: {message}" if code else str(message))
-        if isinstance(line, int) and 1 <= line <= len(lines):
-            found.append(f"    {line}: {lines[line - 1]}")
-            if isinstance(pos, int) and pos >= 0:
-                found.append(f"    {' ' * (len(str(line)) + 2 + pos)}^")
-    return terminal.printable("\n".join(found))
+    """Every mistake in a refused query, each with its line and a caret under the place."""
+    mistakes = [
+        d for d in error.get("details") or () if isinstance(d, dict) and isinstance(d.get("start"), int)
+    ]
+    if not mistakes:
+        return terminal.printable(str(error.get("message") or error.get("code") or error))
+    source = Source("query", text)
+    found = [
+        Diagnostic(
+            str(m.get("code", "")),
+            str(m.get("message", "")),
+            Span(m["start"], max(m["start"], int(m.get("end", m["start"])))),
+            Severity(m["severity"]) if m.get("severity") in set(Severity) else Severity.ERROR,
+            tuple(str(hint) for hint in m.get("hints") or ()),
+        )
+        for m in mistakes
+    ]
+    return terminal.printable("\n".join(render(source, diagnostic) for diagnostic in found))
 
 
 def _show(answer: dict[str, Any], format: str) -> None:  # noqa: A002
