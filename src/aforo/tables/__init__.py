@@ -1,1 +1,18 @@
-"""The log tables: schema (what a table is), catalog (all of them), one file per table."""
+"""The log tables: schema (what a table is), common (columns of all), catalog (all of them), one file per table.
+
+How values stand in the files (logs/delta.py writes them, logs/versions.py reads them):
+
+bool       boolean
+int        32-bit integer
+long       64-bit integer
+real       64-bit float
+decimal    decimal(38, 12)
+string     UTF-8; what is missing is "", never null (files from before a column was declared read as null)
+datetime   timestamp in microseconds, UTC (Delta `timestamp`); statistics in the Delta log are cut to milliseconds
+timespan   64-bit integer, ticks of 100 ns
+guid       UTF-8 text, lower case with hyphens
+dynamic    UTF-8 text: JSON without spaces, keys in the order in which they came; null where there is no value
+
+The folders of a table are its UTC days: `_day=YYYY-MM-DD`, a partition column that no table declares and no
+query sees. The minute-exact range of each file stands in the statistics of `TimeGenerated`.
+"""

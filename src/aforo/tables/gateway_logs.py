@@ -1,0 +1,185 @@
+"""ApiManagementGatewayLogs: one row per call, with Azure's columns and, at the end, ours."""
+
+from __future__ import annotations
+
+from aforo.tables.common import STANDARD, TIME, bools, dynamics, ints, longs, reals, strings
+from aforo.tables.schema import Column, ColumnType, Promotion, Table
+
+_AZURE = (
+    TIME,
+    Column("Timestamp", ColumnType.DATETIME, "When the gateway began with the call; the same instant."),
+    *strings("""
+        CorrelationId     The id of the call; joins with ApiManagementGatewayLlmLog.
+        OperationName     Always `Microsoft.ApiManagement/GatewayLogs`.
+        Category          Always `GatewayLogs`.
+        Region            Where the gateway stands.
+    """),
+    *bools("IsRequestSuccess  Whether the client got a status of 2xx or 3xx."),
+    *longs("""
+        TotalTime         Milliseconds from the first byte of the request to the last byte of the response.
+        ClientTime        Milliseconds of it spent with the client's connection.
+        BackendTime       Milliseconds of it spent with the backend.
+        CacheTime         Milliseconds of it spent with the cache.
+    """),
+    *strings("""
+        CallerIpAddress   Address of the connection's other end; behind a proxy, the proxy's.
+        Method            HTTP method of the client.
+        Url               Full URL of the client, secrets in its query masked.
+        ClientProtocol    Such as `HTTP/1.1`.
+        ClientTlsVersion  Such as `1.3`; empty without TLS.
+    """),
+    *ints("""
+        RequestSize       Bytes of the request's body as received.
+        ResponseSize      Bytes of the response's body as sent.
+        ResponseCode      Status that the client got.
+    """),
+    *strings("""
+        BackendMethod     HTTP method towards the backend; empty where none was called.
+        BackendUrl        Full URL of the backend.
+        BackendProtocol   Such as `HTTP/1.1`.
+    """),
+    *ints("BackendResponseCode  Status of the backend; null where none was called."),
+    *strings("""
+        BackendId         The backend resource, or the member of a pool.
+        Cache             `hit`, `miss` or `none`.
+        ApiId             The API.
+        ApiRevision       Its revision.
+        OperationId       The operation, such as `ChatCompletions_Create`.
+        ProductId         The product through which the key was valid.
+        UserId            The user whose subscription it was.
+        ApimSubscriptionId The subscription (the key's), `master` for all APIs.
+        WorkspaceId       The API Management workspace of the API.
+    """),
+    *dynamics("""
+        RequestHeaders          Headers of the client that the diagnostic lists.
+        ResponseHeaders         Headers that the client got.
+        BackendRequestHeaders   Headers towards the backend.
+        BackendResponseHeaders  Headers of the backend.
+    """),
+    *strings("""
+        RequestBody          Body of the client.
+        ResponseBody         Body that the client got; an event stream as the one JSON answer that it amounts to.
+        BackendRequestBody   Body towards the backend.
+        BackendResponseBody  Body of the backend, in the same form as ResponseBody.
+    """),
+    *longs("LastErrorElapsed  Milliseconds until the last error."),
+    *strings("""
+        LastErrorMessage  What was wrong.
+        LastErrorReason   Its code, such as `SubscriptionKeyInvalid`.
+        LastErrorScope    `global`, `product`, `api` or `operation`.
+        LastErrorSection  `inbound`, `backend`, `outbound` or `on-error`.
+        LastErrorSource   The policy, or the built-in step.
+    """),
+    *dynamics("""
+        Errors            All errors of the call.
+        TraceRecords      What `trace` policies wrote.
+    """),
+    *bools("""
+        IsTraceRequested  Whether a trace was asked for.
+        IsTraceAllowed    Whether it was allowed.
+        IsTraceExpired    Whether the permission had run out.
+        IsMasterTrace     Whether the master key asked.
+    """),
+    *STANDARD,
+)
+
+_OURS = (
+    *strings("ClientIpAddress   Address of the client, as trusted proxies report it.", ours=True),
+    *ints("Attempts          How often a backend was tried.", ours=True),
+    *reals("FirstByteTime     Milliseconds until the first byte of the response's body.", ours=True),
+    *strings(
+        "Aborted           Who left before the end: `client`, `backend`, `gateway`; else empty.", ours=True
+    ),
+    *bools(
+        """
+        IsStream          Whether the answer was an event stream.
+        StreamComplete    Whether that stream came to its end; null for other answers.
+        RequestBodyTruncated          Whether RequestBody holds less than was sent.
+        ResponseBodyTruncated         The same for ResponseBody.
+        BackendRequestBodyTruncated   The same for BackendRequestBody.
+        BackendResponseBodyTruncated  The same for BackendResponseBody.
+    """,
+        ours=True,
+    ),
+    *longs(
+        """
+        BackendRequestSize   Bytes of the body towards the backend.
+        BackendResponseSize  Bytes of the backend's body.
+    """,
+        ours=True,
+    ),
+    *strings(
+        """
+        LlmWire           How the bodies read: `chat`, `completions`, `embeddings`, `responses`; else empty.
+        DeploymentName    The deployment that the client named.
+        ModelName         The model that answered.
+        ApiVersion        The api-version of the client.
+    """,
+        ours=True,
+    ),
+    *longs(
+        """
+        PromptTokens      Tokens of the prompt.
+        CompletionTokens  Tokens of the answer.
+        TotalTokens       Both.
+        CachedTokens      Tokens of the prompt that the provider had cached.
+        ReasoningTokens   Tokens of the answer that were spent on reasoning.
+    """,
+        ours=True,
+    ),
+    *strings(
+        """
+        UsageSource       Where the counts come from: `provider`, `estimated`; empty without counts.
+        FinishReason      Why the first choice ended.
+    """,
+        ours=True,
+    ),
+    *dynamics(
+        "ContentFilterResults  What the provider's filters said about `prompt` and `completion`.", ours=True
+    ),
+    *strings(
+        "EndUser           The `user` that the caller wrote into the request; nobody checked it.", ours=True
+    ),
+    *dynamics("CallerClaims      Who called, by a validated token.", ours=True),
+)
+
+# The promoted values of one body share one flag: where any of them has an unexpected type, the text is asked.
+_PATHS: tuple[tuple[tuple[str | int, ...], str, ColumnType], ...] = (
+    (("model",), "model", ColumnType.STRING),
+    (("usage", "prompt_tokens"), "prompt_tokens", ColumnType.LONG),
+    (("usage", "completion_tokens"), "completion_tokens", ColumnType.LONG),
+    (("usage", "total_tokens"), "total_tokens", ColumnType.LONG),
+    (("choices", 0, "finish_reason"), "finish_reason", ColumnType.STRING),
+)
+_PROMOTED_BODIES = ("ResponseBody", "BackendResponseBody")
+
+
+def _flag(body: str) -> str:
+    return f"_{body}_odd"
+
+
+PROMOTIONS = tuple(
+    Promotion(body, path, f"_{body}_{name}", kind, _flag(body))
+    for body in _PROMOTED_BODIES
+    for path, name, kind in _PATHS
+)
+
+_HIDDEN = tuple(
+    column
+    for body in _PROMOTED_BODIES
+    for column in (
+        *(
+            Column(p.stored, p.type, f"Promoted from {body}.", hidden=True, ours=True)
+            for p in PROMOTIONS
+            if p.column == body
+        ),
+        Column(_flag(body), ColumnType.BOOL, f"{body} has promoted values of another type.", True, True),
+    )
+)
+
+GATEWAY_LOGS = Table(
+    "ApiManagementGatewayLogs",
+    "One row per call that passed the gateway: who, what, how long, with which result, and both bodies.",
+    (*_AZURE, *_OURS, *_HIDDEN),
+    PROMOTIONS,
+)
