@@ -130,35 +130,10 @@ def database(name_of_it: str, tables: Sequence[AskedTable]) -> Database:
     return Database(name_of_it, {t.symbol.name: t.symbol for t in tables})
 
 
-def metadata_body(
-    workspace_id: str, workspace_name: str, resource_id: str, region: str, tables: Sequence[AskedTable]
-) -> dict[str, Any]:
-    """The answer of `/v1/workspaces/{id}/metadata` (Azure Monitor's Log Analytics API, metadata results)."""
-    listed = [
-        {
-            "id": t.symbol.name,
-            "name": t.symbol.name,
-            "description": t.doc,
-            "timespanColumn": "TimeGenerated",
-            "hasData": bool(t.stored),
-            "columns": [
-                {"name": c.name, "type": c.type.value, "description": t.docs.get(c.name, "")}
-                for c in t.symbol.columns
-            ],
-            "related": {"workspaces": [workspace_id]},
-        }
+def schema_rows(tables: Sequence[AskedTable]) -> list[list[Any]]:
+    """One row per column: table, doc, whether it has data, column, type, doc (`question.SCHEMA_COLUMNS`)."""
+    return [
+        [t.symbol.name, t.doc, bool(t.stored), c.name, c.type.value, t.docs.get(c.name, "")]
         for t in tables
+        for c in t.symbol.columns
     ]
-    return {
-        "tables": listed,
-        "functions": [],
-        "workspaces": [
-            {
-                "id": workspace_id,
-                "name": workspace_name,
-                "resourceId": resource_id,
-                "region": region,
-                "related": {"tables": [t.symbol.name for t in tables]},
-            }
-        ],
-    }

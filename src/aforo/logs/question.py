@@ -43,7 +43,9 @@ class TimeRange(msgspec.Struct, array_like=True, frozen=True):
 
 
 class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One question. `readable` are the tables that the asker may see (None: all); others do not exist for him.
+    """One question. `readable` are the tables that the asker may see per workspace (None: all); others do not
+    exist for him. With `describe` the answer is the schema of those tables, one row per column, and `text` is
+    not looked at.
 
     `resource_scopes` are lower-case ARM ids: with them only rows of those resources and of what lies below
     them are seen. `now_us` is the query's `now()`, unix microseconds.
@@ -54,7 +56,8 @@ class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
     now_us: int
     timespan: TimeRange | None = None
     parameters: dict[str, Any] = {}
-    readable: tuple[str, ...] | None = None
+    readable: dict[str, tuple[str, ...]] | None = None
+    describe: bool = False
     resource_scopes: tuple[str, ...] = ()
     timeout_s: float = 180.0
     row_limit: int = ROW_LIMIT
@@ -66,6 +69,20 @@ class ResultColumn(msgspec.Struct, array_like=True, frozen=True):
 
     name: str
     type: str
+
+
+# The answer to `describe`: one row per column of each table.
+SCHEMA_COLUMNS = tuple(
+    ResultColumn(name, kind)
+    for name, kind in (
+        ("TableName", "string"),
+        ("TableDoc", "string"),
+        ("HasData", "bool"),
+        ("ColumnName", "string"),
+        ("ColumnType", "string"),
+        ("ColumnDoc", "string"),
+    )
+)
 
 
 class Mistake(msgspec.Struct, frozen=True, kw_only=True):

@@ -56,6 +56,13 @@ class TableVersion:
         return tuple(f for f in self.files if f.touches(start_us, end_us))
 
 
+@dataclass(slots=True)
+class _Open:
+    inode: int
+    delta: DeltaTable
+    version: TableVersion
+
+
 class TableVersions:
     """The tables of a data directory, each kept open: a look costs one listing of its log (about 1 ms).
 
@@ -64,7 +71,7 @@ class TableVersions:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._open: dict[tuple[str, str], tuple[DeltaTable, TableVersion]] = {}
+        self._open: dict[tuple[str, str], _Open] = {}
 
     def names(self, workspace_id: str) -> tuple[str, ...]:
         """The tables that a workspace has files of."""
@@ -77,26 +84,31 @@ class TableVersions:
     def latest(self, workspace_id: str, table: str) -> TableVersion | None:
         """The newest version; None when the table has no files yet."""
         key = (workspace_id, table)
-        if key not in self._open:
-            path = self.root / workspace_id / table
-            if not (path / "_delta_log").is_dir():
-                return None
-            try:
-                delta = DeltaTable(path)
-            except TableNotFoundError:  # the writer has made the folder and not yet the first commit
-                return None
-            self._open[key] = delta, _read(delta)
-            return self._open[key][1]
-        delta, known = self._open[key]
+        path = self.root / workspace_id / table
         try:
-            delta.update_incremental()
-        except (DeltaError, OSError):  # removed and made anew, or its log was cleaned under us: open it again
-            del self._open[key]
-            return self.latest(workspace_id, table)
-        if delta.version() != known.number:
-            known = _read(delta)
-            self._open[key] = delta, known
-        return known
+            inode = (path / "_delta_log").stat().st_ino
+        except FileNotFoundError:
+            self._open.pop(key, None)
+            return None
+        known = self._open.get(key)
+        if known is None or known.inode != inode:  # new to us, or removed and made anew
+            return self._opened(key, path, inode)
+        try:
+            known.delta.update_incremental()
+        except (DeltaError, OSError):  # its log was cleaned up further than where we stood
+            return self._opened(key, path, inode)
+        if known.delta.version() != known.version.number:
+            known.version = _read(known.delta)
+        return known.version
+
+    def _opened(self, key: tuple[str, str], path: Path, inode: int) -> TableVersion | None:
+        self._open.pop(key, None)
+        try:
+            delta = DeltaTable(path)
+        except TableNotFoundError:  # the writer has made the folder and not yet the first commit
+            return None
+        self._open[key] = _Open(inode, delta, _read(delta))
+        return self._open[key].version
 
     def forget(self) -> None:
         """Open everything anew at the next look (a file was gone: the log on disk was replaced)."""

@@ -6,6 +6,7 @@ from aforo.tables.azure_activity import AZURE_ACTIVITY
 from aforo.tables.azure_diagnostics import AZURE_DIAGNOSTICS
 from aforo.tables.azure_metrics import AZURE_METRICS
 from aforo.tables.gateway_logs import GATEWAY_LOGS
+from aforo.tables.la_query_logs import LA_QUERY_LOGS
 from aforo.tables.llm_logs import LLM_LOGS
 from aforo.tables.mcp_logs import MCP_LOGS
 from aforo.tables.schema import Table
@@ -19,5 +20,6 @@ TABLES: dict[str, Table] = {
         AZURE_DIAGNOSTICS,
         AZURE_METRICS,
         AZURE_ACTIVITY,
+        LA_QUERY_LOGS,
     )
 }

@@ -2,47 +2,45 @@
 
 from __future__ import annotations
 
+from aforo.tables.common import STANDARD, TIME, bools, dynamics, ints, reals, strings
 from aforo.tables.schema import Column, ColumnType, Table
 
-_S, _R, _I, _D = ColumnType.STRING, ColumnType.REAL, ColumnType.INT, ColumnType.DATETIME
-
-TABLE = Table(
-    name="LAQueryLogs",
-    doc="Queries over the logs: who asked what and when, how it ended, how many rows were given.",
-    columns=(
-        Column("TimeGenerated", _D, "When the query came in."),
-        Column("CorrelationId", _S, "Id of the query; error answers carry it."),
-        Column("AADObjectId", _S, "Object id of who asked."),
-        Column("AADTenantId", _S, "Tenant of who asked."),
-        Column("AADEmail", _S, "Name of who asked."),
-        Column("AADClientId", _S, "Application with which it was asked."),
-        Column("RequestClientApp", _S, "What the client says it is (`x-ms-app`, else its user agent)."),
+LA_QUERY_LOGS = Table(
+    "LAQueryLogs",
+    "One row per query over the logs: who asked what and when, how it ended, how many rows were given.",
+    (
+        TIME,
+        *strings("""
+            CorrelationId     Id of the query; error answers carry it.
+            AADObjectId       Object id of who asked.
+            AADTenantId       Tenant of who asked.
+            AADEmail          Name of who asked.
+            AADClientId       Application with which it was asked.
+            RequestClientApp  What the client says it is: `x-ms-app`, else its user agent.
+        """),
         Column(
-            "QueryTimeRangeStart", _D, "Begin of the time range that was asked for; empty when it is open."
+            "QueryTimeRangeStart", ColumnType.DATETIME, "Begin of the time range asked for; null when open."
         ),
-        Column("QueryTimeRangeEnd", _D, "End of the time range that was asked for; empty when it is open."),
-        Column("QueryText", _S, "The query."),
-        Column("RequestTarget", _S, "ARM id of the workspace or resource in the request's URL."),
-        Column("RequestContext", ColumnType.DYNAMIC, "ARM ids of all workspaces that were asked."),
-        Column("RequestContextFilters", ColumnType.DYNAMIC, "Filters on that context; not used."),
-        Column("ResponseCode", _I, "HTTP status of the answer."),
-        Column("ResponseDurationMs", _R, "From the request to the answer, milliseconds."),
-        Column("ResponseRowCount", _I, "Rows given."),
-        Column("StatsCPUTimeMs", _R, "CPU time of the query, milliseconds."),
-        Column("StatsDataProcessedKB", _R, "Size of the table files that were looked at, in KB."),
-        Column("StatsDataProcessedStart", _D, "Begin of the time range of those files; not used."),
-        Column("StatsDataProcessedEnd", _D, "End of the time range of those files; not used."),
-        Column("StatsWorkspaceCount", _I, "Number of workspaces that were asked."),
-        Column("StatsRegionCount", _I, "Number of regions that were asked; not used."),
-        Column("IsBillableQuery", ColumnType.BOOL, "Whether the query costs money: never."),
-        Column("SourceSystem", _S, "Aforo."),
-        Column("TenantId", _S, "Id of the workspace."),
-        Column("Type", _S, "Name of the table."),
-        Column("_ResourceId", _S, "ARM id of the workspace, lower case."),
-        Column("_SubscriptionId", _S, "Azure subscription of the workspace."),
-        Column("_BilledSize", _R, "Size of the row in bytes."),
-        Column("_IsBillable", _S, "Whether storing the row costs money."),
-        Column("TablesRead", ColumnType.DYNAMIC, "Tables that the query read.", ours=True),
-        Column("Outcome", _S, "ok, invalid, timeout, memory, cancelled or failed.", ours=True),
+        Column("QueryTimeRangeEnd", ColumnType.DATETIME, "End of the time range asked for; null when open."),
+        *strings("""
+            QueryText         The query.
+            RequestTarget     ARM id of the workspace or resource that the request names.
+        """),
+        *dynamics("""
+            RequestContext         ARM ids of all workspaces that were asked.
+            RequestContextFilters  ARM ids of the resources to which the rows were narrowed.
+        """),
+        *ints("ResponseCode      HTTP status of the answer; 499 when the client left before it."),
+        *reals("ResponseDurationMs  Milliseconds from the request to the answer."),
+        *ints("ResponseRowCount  Rows given."),
+        *reals("""
+            StatsCPUTimeMs        CPU time of the query in milliseconds.
+            StatsDataProcessedKB  Size of the table files that were looked at, in KB.
+        """),
+        *ints("StatsWorkspaceCount  How many workspaces were asked."),
+        *bools("IsBillableQuery   Whether the query costs money: never."),
+        *STANDARD,
+        *dynamics("TablesRead        Tables that the query read.", ours=True),
+        *strings("Outcome           ok, invalid, timeout, memory, cancelled, failed, refused.", ours=True),
     ),
 )
