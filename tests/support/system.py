@@ -147,6 +147,15 @@ class System:
         for pid in pids:
             _kill(pid)
 
+    def kill_supervisor(self) -> None:
+        """kill -9 to the process that was started, and to what is left of its children."""
+        assert self._process is not None
+        process, self._process = self._process, None
+        for pid in self.pids(""):
+            _kill(pid)
+        process.kill()
+        process.wait()
+
     @property
     def supervisor(self) -> int:
         """The process that was started."""
