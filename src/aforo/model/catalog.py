@@ -8,6 +8,7 @@ from aforo.model.ids import ResourceId, parse_id
 from aforo.model.kind import Kind
 from aforo.model.kinds.account import ACCOUNT, DEPLOYMENT
 from aforo.model.kinds.api import API
+from aforo.model.kinds.application import APPLICATION
 from aforo.model.kinds.backend import BACKEND
 from aforo.model.kinds.cache import CACHE
 from aforo.model.kinds.certificate import CERTIFICATE
@@ -38,6 +39,7 @@ from aforo.model.kinds.workspace import WORKSPACE
 KINDS: tuple[Kind, ...] = (
     RESOURCE_GROUP,
     WORKSPACE,
+    APPLICATION,
     ACCOUNT,
     DEPLOYMENT,
     SERVICE,

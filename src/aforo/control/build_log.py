@@ -1,0 +1,70 @@
+"""What is recorded of an API's calls and where it goes: diagnostics and diagnostic settings resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aforo.model.graph import Graph
+from aforo.model.kind import Resource
+from aforo.model.kinds.diagnostic_setting import DIAGNOSTIC_SETTING_TYPE, categories
+from aforo.snapshot.snapshot import LogPlan, MessageLog
+
+GATEWAY_LOGS = "GatewayLogs"
+LLM_LOGS = "GatewayLlmLogs"
+_MONITOR = "azuremonitor"
+_LLM_BYTES = 262_144
+
+
+def workspaces_of(resource: Resource, graph: Graph) -> dict[str, list[str]]:
+    """Category to workspace ids (`customerId`), by the diagnostic settings of one resource."""
+    found: dict[str, list[str]] = {}
+    for setting in graph.children(resource.id.key, DIAGNOSTIC_SETTING_TYPE):
+        workspace = graph.get(str(setting.properties.get("workspaceId")))
+        if workspace is None:
+            continue
+        customer = str(workspace.properties.get("customerId"))
+        for category in categories(setting):
+            ids = found.setdefault(category, [])
+            if customer not in ids:
+                ids.append(customer)
+    return found
+
+
+def log_plan(api: Resource, service: Resource, graph: Graph) -> LogPlan:
+    """The plan of an API: its own diagnostic, else the service's; without one Azure's defaults (no bodies)."""
+    own = graph.get(f"{api.id.key}/diagnostics/{_MONITOR}")
+    general = graph.get(f"{service.id.key}/diagnostics/{_MONITOR}")
+    diagnostic = own or general
+    settings: Mapping[str, Any] = diagnostic.properties if diagnostic is not None else {}
+    on = workspaces_of(service, graph)
+    llm = settings.get("largeLanguageModel", {})
+    llm_on = LLM_LOGS in on and llm.get("logs") == "enabled"
+    requests, responses = llm.get("requests", {}), llm.get("responses", {})
+    frontend, backend = settings.get("frontend", {}), settings.get("backend", {})
+    return LogPlan(
+        gateway_log=GATEWAY_LOGS in on,
+        sampling=float(settings.get("sampling", {}).get("percentage", 100.0)),
+        # An error is always worth its record unless a diagnostic exists that does not say so.
+        always_log_errors=not settings or settings.get("alwaysLog") == "allErrors",
+        log_client_ip=bool(settings.get("logClientIp", True)),
+        frontend_request=_message(frontend.get("request")),
+        frontend_response=_message(frontend.get("response")),
+        backend_request=_message(backend.get("request")),
+        backend_response=_message(backend.get("response")),
+        llm_requests=llm_on and requests.get("messages") == "all",
+        llm_responses=llm_on and responses.get("messages") == "all",
+        llm_request_bytes=int(requests.get("maxSizeInBytes", _LLM_BYTES)),
+        llm_response_bytes=int(responses.get("maxSizeInBytes", _LLM_BYTES)),
+        on_full=str(api.properties.get("spoolFull", "refuse")),
+        audit=bool(api.properties.get("auditMode", False)),
+    )
+
+
+def _message(settings: Mapping[str, Any] | None) -> MessageLog:
+    if not settings:
+        return MessageLog()
+    return MessageLog(
+        tuple(name.lower() for name in settings.get("headers", ())),
+        int(settings.get("body", {}).get("bytes", 0)),
+    )
