@@ -10,10 +10,10 @@ import asyncio
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from starlette.requests import Request
@@ -26,10 +26,9 @@ from aforo.logs import answers
 from aforo.logs.asking import BatchItem, Question, batch_of, question_of, read_body
 from aforo.logs.audit import TABLE as AUDIT_TABLE
 from aforo.logs.audit import Asked, audit_row
-from aforo.logs.query import QueryPool
 from aforo.logs.question import US_PER_S, Outcome, QueryAnswer, QueryRequest, TimeRange
 from aforo.logs.timespan import parse_timespan
-from aforo.tables.schema import Table
+from aforo.tables.catalog import TABLES
 
 _AT_ONCE_IN_BATCH = 4
 # How many hopeless queries are remembered, and how long.
@@ -47,6 +46,16 @@ class Workspace:
     region: str = ""
 
 
+class Pool(Protocol):
+    """Who answers: `query.QueryPool`. `root` is the folder of the tables."""
+
+    @property
+    def root(self) -> Path: ...
+
+    async def query(self, request: QueryRequest) -> QueryAnswer:
+        """The answer; cancelling ends the query. May refuse with `Limited` or `Unavailable`."""
+
+
 Authenticate = Callable[[Request], Awaitable[Principal]]
 MayRead = Callable[[Principal, Workspace, str], bool]
 ResolveWorkspace = Callable[[str], Workspace | None]
@@ -55,13 +64,13 @@ Sink = Callable[[str, str, dict[str, Any]], None]
 
 
 def routes(
-    pool: QueryPool,
+    pool: Pool,
     authenticate: Authenticate,
     may_read: MayRead,
     resolve_workspace: ResolveWorkspace,
     sink: Sink,
     *,
-    tables: Sequence[Table],
+    tables: Collection[str] = tuple(TABLES),
     resolve_resource: ResolveResource | None = None,
     tenant_id: str = "",
     clock: Callable[[], float] = time.time,
@@ -71,7 +80,8 @@ def routes(
     `authenticate(request)` gives the principal or raises `Denied(authenticated=False)`. `may_read(principal,
     workspace, table)` decides per table; a table that one may not read does not exist for him.
     `resolve_workspace(text)` takes a GUID, a name or an ARM id. `resolve_resource(arm_id)` gives the
-    workspaces that hold the logs of a resource. `sink(workspace_id, table, row)` takes one audit row per query.
+    workspaces that hold the logs of a resource. `sink(workspace_id, table, row)` takes one audit row per
+    query. `tables` are the names of the declared tables.
     """
     api = _Api(
         pool, authenticate, may_read, resolve_workspace, sink, tables, resolve_resource, tenant_id, clock
@@ -89,13 +99,6 @@ def routes(
     return out
 
 
-class _Failed(Exception):  # noqa: N818 - not an error of ours: an answer that is already written
-    def __init__(self, status: int, body: dict[str, Any]) -> None:
-        super().__init__(status)
-        self.status = status
-        self.body = body
-
-
 @dataclass(frozen=True, slots=True)
 class _Scope:
     """Where a query looks: workspaces, and resources to which its rows are narrowed (none: all rows)."""
@@ -108,12 +111,12 @@ class _Scope:
 class _Api:
     def __init__(
         self,
-        pool: QueryPool,
+        pool: Pool,
         authenticate: Authenticate,
         may_read: MayRead,
         resolve_workspace: ResolveWorkspace,
         sink: Sink,
-        tables: Sequence[Table],
+        tables: Collection[str],
         resolve_resource: ResolveResource | None,
         tenant_id: str,
         clock: Callable[[], float],
@@ -124,7 +127,7 @@ class _Api:
         self._resolve_workspace = resolve_workspace
         self._resolve_resource = resolve_resource
         self._sink = sink
-        self._table_names = tuple(t.name for t in tables)
+        self._table_names = tuple(tables)
         self._tenant_id = tenant_id
         self._clock = clock
         self._hopeless: OrderedDict[tuple[str, str, str], tuple[float, QueryAnswer]] = OrderedDict()

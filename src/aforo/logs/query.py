@@ -36,7 +36,7 @@ from aforo.logs.question import (
 log = logging.getLogger("aforo.logs.query")
 
 DEFAULT_MEMORY_BYTES = 1 << 30
-DEFAULT_TIMEOUT_S = 180.0
+LONGEST_TIMEOUT_S = 600.0
 DEFAULT_WAITING = 100
 
 # How long a process may take to notice that its time is over, before it is killed.
@@ -163,12 +163,12 @@ class QueryPool:
         *,
         processes: int = 1,
         memory_bytes: int = DEFAULT_MEMORY_BYTES,
-        timeout_s: float = DEFAULT_TIMEOUT_S,
+        timeout_s: float = LONGEST_TIMEOUT_S,
         waiting: int = DEFAULT_WAITING,
         threads: int | None = None,
     ) -> None:
         self.root = tables_root
-        self.timeout_s = timeout_s
+        self._timeout_s = timeout_s
         self._memory_bytes = memory_bytes
         self._threads = threads if threads is not None else min(4, os.cpu_count() or 1)
         self._places = asyncio.Semaphore(processes)
@@ -204,6 +204,7 @@ class QueryPool:
         """The answer, within `request.timeout_s` and a grace. Cancelling the task ends the query in its process."""
         if self._closed:
             raise Unavailable("The query processes are shut down.")
+        request = msgspec.structs.replace(request, timeout_s=min(request.timeout_s, self._timeout_s))
         deadline = time.monotonic() + request.timeout_s
         if self._places.locked() and self._waiting >= self._most_waiting:
             raise Limited(
