@@ -1,1 +1,1 @@
-"""Doubles and harnesses: system (the whole product as a subprocess)."""
+"""Doubles and harnesses: system (the whole product as a subprocess), answering (a small HTTP server), asgi."""

@@ -155,4 +155,5 @@ def _print_csv(names: list[str], rows: list[list[Any]]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(names)
     for row in rows:
-        writer.writerow([terminal.text_of(value) for value in row])
+        cells = [terminal.text_of(value) for value in row]
+        writer.writerow([terminal.printable(cell) for cell in cells] if terminal.is_terminal() else cells)

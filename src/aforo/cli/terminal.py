@@ -36,7 +36,7 @@ def is_terminal() -> bool:
 
 def print_json(value: object) -> None:
     """One JSON document on stdout: indented for a person, one line for a script."""
-    print(json.dumps(value, ensure_ascii=False, indent=2 if is_terminal() else None, default=str))
+    print(printable(json.dumps(value, ensure_ascii=False, indent=2 if is_terminal() else None, default=str)))
 
 
 def text_of(value: Any) -> str:
@@ -113,7 +113,8 @@ def printable(text: str) -> str:
     """The text with control characters made visible, line ends and tabs kept."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c in "\n\t" else f"\\u{ord(c):04x}" for c in text)
+    # JSON's escapes, so that a JSON document stays the same document.
+    return "".join(c if c.isprintable() or c in "\n\t" else json.dumps(c)[1:-1] for c in text)
 
 
 @contextmanager

@@ -1,0 +1,204 @@
+"""Commands against a system that a small server plays, and against none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from aforo.cli import apply, chat, query, running, status
+from aforo.cli.exits import Exit, Failure
+from tests.support.answering import Request, Response, answering
+
+TOKEN = "admin-token"
+KEY = "subscription-key"
+
+
+class Played:
+    """A data directory whose endpoints lead to a function."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.requests: list[Request] = []
+        self.answers: list[Response] = []
+
+    def answer(self, request: Request) -> Response:
+        if request.path in ("/livez", "/readyz"):
+            return Response()
+        self.requests.append(request)
+        return self.answers.pop(0)
+
+
+@pytest.fixture
+def played(tmp_path: Path) -> Iterator[Played]:
+    system = Played(tmp_path)
+    (tmp_path / "admin").write_text(f"{TOKEN}\n")
+    (tmp_path / "key").write_text(f"{KEY}\n")
+    with answering(system.answer) as url:
+        endpoints = {
+            "gateway": url,
+            "control": url,
+            "admin_token_file": str(tmp_path / "admin"),
+            "subscription_key_file": str(tmp_path / "key"),
+            "workspace_id": "w-1",
+        }
+        (tmp_path / "endpoints.json").write_text(json.dumps(endpoints))
+        yield system
+
+
+def test_a_query_goes_to_the_workspace_with_the_admin_token(
+    played: Played, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = {"name": "PrimaryResult", "columns": [{"name": "n", "type": "long"}], "rows": [[3]]}
+    played.answers = [Response(body=json.dumps({"tables": [table]}).encode())]
+    query.query("T | count", "PT1H", "table", played.data)
+    (request,) = played.requests
+    assert (request.method, request.path) == ("POST", "/v1/workspaces/w-1/query")
+    assert request.headers["authorization"] == f"Bearer {TOKEN}"
+    assert json.loads(request.body) == {"query": "T | count", "timespan": "PT1H"}
+    assert capsys.readouterr().out == "n\n3\n"
+
+
+def test_a_mistake_in_a_query_is_code_4_and_a_bug_is_code_1(played: Played) -> None:
+    played.answers = [
+        Response(400, b'{"error": {"code": "BadArgumentError", "message": "no table X"}}'),
+        Response(500, b'{"error": {"code": "InternalServerError", "message": "under 123"}}'),
+    ]
+    codes = []
+    for _ in range(2):
+        with pytest.raises(Failure) as caught:
+            query.query("X", None, "table", played.data)
+        codes.append(caught.value.code)
+    assert codes == [Exit.DIAGNOSTICS, Exit.FAILED]
+
+
+def test_a_partial_answer_is_shown_and_fails(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
+    table = {"name": "PrimaryResult", "columns": [{"name": "n", "type": "long"}], "rows": [[3]]}
+    body = {"tables": [table], "error": {"code": "PartialError", "message": "too many rows"}}
+    played.answers = [Response(body=json.dumps(body).encode())]
+    with pytest.raises(Failure, match="too many rows"):
+        query.query("T", None, "csv", played.data)
+    assert capsys.readouterr().out == "n\n3\n"
+
+
+def test_apply_sends_the_files_and_shows_what_changed(
+    played: Played, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "state"
+    (folder / "apis" / "a").mkdir(parents=True)
+    (folder / ".git").mkdir()
+    (folder / ".git" / "config.yaml").write_text("not ours")
+    (folder / "apis" / "a" / "policy.xml").write_text("<policies/>")
+    (folder / "apis" / "a" / "logo.png").write_bytes(b"\x89PNG")
+    played.answers = [
+        Response(body=b'{"changes": [{"action": "create", "id": "/apis/a"}], "diagnostics": []}')
+    ]
+    apply.apply(folder, dry_run=True, data=played.data, format="table")
+    (request,) = played.requests
+    assert request.path == "/aforo/v1/apply"
+    sent = json.loads(request.body)
+    assert sent == {"path": "state", "files": {"apis/a/policy.xml": "<policies/>"}, "dryRun": True}
+    said = capsys.readouterr().out
+    assert "/apis/a" in said
+    assert "1 change would be made." in said
+
+
+def test_apply_with_mistakes_is_code_4_and_says_where(
+    played: Played, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "aforo.yaml"
+    file.write_text("x: 1\n")
+    diagnostic = {
+        "file": "aforo.yaml",
+        "line": 1,
+        "column": 1,
+        "severity": "error",
+        "code": "APP1",
+        "message": "no x",
+        "hints": ["y?"],
+    }
+    played.answers = [Response(400, json.dumps({"changes": [], "diagnostics": [diagnostic]}).encode())]
+    with pytest.raises(typer.Exit) as caught:
+        apply.apply(file, data=played.data, format="table")
+    assert caught.value.exit_code == Exit.DIAGNOSTICS
+    assert capsys.readouterr().out == "aforo.yaml:1:1: error APP1: no x\n    hint: y?\n"
+
+
+def test_apply_refuses_what_is_no_text(played: Played, tmp_path: Path) -> None:
+    file = tmp_path / "aforo.yaml"
+    file.write_bytes(b"a: \xff\xfe")
+    with pytest.raises(Failure, match="UTF-8") as caught:
+        apply.apply(file, data=played.data)
+    assert caught.value.code == Exit.USAGE
+    assert played.requests == []
+
+
+def test_an_export_never_writes_outside_its_folder(played: Played, tmp_path: Path) -> None:
+    played.answers = [Response(body=b'{"files": {"../outside.yaml": "x"}}')]
+    with pytest.raises(Failure, match="outside"):
+        apply.export(tmp_path / "out", data=played.data)
+    assert not (tmp_path / "outside.yaml").exists()
+
+
+def test_chat_waits_for_a_model_that_loads(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
+    events = [
+        {"choices": [], "prompt_filter_results": []},
+        {"choices": [{"delta": {"role": "assistant"}}]},
+        {"choices": [{"delta": {"content": "Good "}}]},
+        {"choices": [{"delta": {"content": "day\x1b[2J"}}]},
+        {"choices": [], "usage": {"total_tokens": 3}},
+    ]
+    stream = b"".join(b"data: " + json.dumps(e).encode() + b"\n\n" for e in events) + b"data: [DONE]\n\n"
+    played.answers = [
+        Response(503, b'{"error": {"message": "loading"}}', {"Retry-After": "0"}),
+        Response(200, stream, {"Content-Type": "text/event-stream"}),
+    ]
+    chat.chat("Hello", system="Be short.", wait=5, data=played.data)
+    assert capsys.readouterr().out == "Good day\\u001b[2J\n"
+    assert [r.headers["api-key"] for r in played.requests] == [KEY, KEY]
+    messages = json.loads(played.requests[1].body)["messages"]
+    assert messages == [{"role": "system", "content": "Be short."}, {"role": "user", "content": "Hello"}]
+
+
+def test_chat_tells_a_stream_that_was_cut(played: Played) -> None:
+    played.answers = [Response(200, b'data: {"choices": [{"delta": {"content": "Good "}}]}\n\n')]
+    with pytest.raises(Failure, match="may not be whole"):
+        chat.chat("Hello", data=played.data)
+
+
+def test_chat_shows_what_the_gateway_refused(played: Played) -> None:
+    played.answers = [Response(401, b'{ "statusCode": 401, "message": "Access denied." }')]
+    with pytest.raises(Failure, match=r"401: Access denied\."):
+        chat.chat("Hello", data=played.data)
+
+
+def test_status_of_a_living_system(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
+    status.status("json", played.data)
+    said = json.loads(capsys.readouterr().out)
+    assert said["ready"] is True
+    assert [entry["live"] for entry in said["listeners"]] == [True, True]
+
+
+def test_without_a_system_everything_says_so_with_code_3(tmp_path: Path) -> None:
+    file = tmp_path / "aforo.yaml"
+    file.write_text("")
+    nowhere = tmp_path / "nothing"
+    for command in (
+        lambda: status.status("table", nowhere),
+        lambda: chat.chat("Hello", data=nowhere),
+        lambda: apply.apply(file, data=nowhere),
+        lambda: query.query("T", None, "table", nowhere),
+    ):
+        with pytest.raises(Failure) as caught:
+            command()
+        assert caught.value.code == Exit.UNREACHABLE
+        assert str(nowhere) in caught.value.message
+
+
+def test_a_broken_endpoints_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "endpoints.json").write_text("{")
+    with pytest.raises(Failure, match="cannot be read"):
+        running.read(tmp_path)
