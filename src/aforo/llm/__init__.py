@@ -1,1 +1,10 @@
-"""Wires of language models: event streams, usage, token estimates, one file per provider form."""
+"""Wires of language models: what their bodies say. No socket, no policy, no table.
+
+sse      event streams: bytes in any pieces to events
+usage    token counts of an answer; estimates where a provider gives none
+openai   chat, completions, embeddings: messages, and the JSON answer that a stream amounts to
+responses  the same for the Responses API
+azure    what Azure adds: content-filter results
+catalog  the wires by name
+digest   one exchange in all that is recorded of it
+"""

@@ -1,0 +1,39 @@
+"""What every wire can tell about its bodies. A body is parsed JSON that nobody has checked: anything may be wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+Json = dict[str, Any]
+
+
+class Wire(Protocol):
+    """One form of request and answer."""
+
+    name: str
+
+    def request_messages(self, request: Json) -> list[Any]:
+        """The prompt as messages, `{role, content, ...}` each."""
+
+    def response_messages(self, answer: Json) -> list[Any]:
+        """The answer as messages."""
+
+    def assemble(self, chunks: Sequence[Json]) -> tuple[Json, bool]:
+        """The answer that a stream's chunks amount to, and whether the model had said all."""
+
+
+def objects(value: Any) -> list[Json]:
+    """The objects of what should be an array of objects."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def text_bytes(value: Any) -> int:
+    """Bytes of the text in a message, wherever it stands; data URIs and vectors are no text."""
+    if isinstance(value, str):
+        return 0 if value.startswith("data:") else len(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, list):
+        return sum(map(text_bytes, value))
+    if isinstance(value, dict):
+        return sum(text_bytes(v) for k, v in value.items() if k not in ("role", "type", "id"))
+    return 0
