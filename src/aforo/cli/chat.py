@@ -6,14 +6,16 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from http.client import HTTPResponse
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import typer
 
 from aforo.cli import http, running, terminal
 from aforo.cli.exits import Exit, Failure
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
 
 API_VERSION = "2024-10-21"
 
