@@ -6,12 +6,13 @@ Large answers are put together from bytes; nothing here parses a row. It knows n
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
 from aforo.errors import Denied, Invalid, Limited, NotFound, Refusal
 from aforo.logs.question import Mistake, Outcome, QueryAnswer, Statistics
+from aforo.logs.reader import STATUS, Workspace
 from aforo.rest import status_of
 
 _INVALID = "The request had some invalid properties"
@@ -26,19 +27,6 @@ _PARTIAL = {
         "Project fewer columns or take fewer rows.",
     ),
 }
-
-
-class WorkspaceName(Protocol):
-    """What an answer says about a workspace."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def resource_id(self) -> str: ...
-    @property
-    def region(self) -> str: ...
 
 
 def success(answer: QueryAnswer, *, statistics: bool, render: bool, row_limit: int, byte_limit: int) -> bytes:
@@ -57,23 +45,23 @@ def success(answer: QueryAnswer, *, statistics: bool, render: bool, row_limit: i
 
 def failure(answer: QueryAnswer, correlation_id: str) -> tuple[int, dict[str, Any]]:
     """(status, body) of a query that gave no rows."""
+    return STATUS[answer.outcome], _failure(answer, correlation_id)
+
+
+def _failure(answer: QueryAnswer, correlation_id: str) -> dict[str, Any]:
     match answer.outcome:
         case Outcome.INVALID:
-            return 400, _mistaken(answer, correlation_id)
+            return _mistaken(answer, correlation_id)
         case Outcome.TIMEOUT:
-            return 504, _error("GatewayTimeout", answer.message, correlation_id)
+            return _error("GatewayTimeout", answer.message, correlation_id)
         case Outcome.MEMORY:
             inner = {"code": "E_LOW_MEMORY_CONDITION", "message": answer.message}
-            # Not a 5xx: clients repeat those by themselves, and this query would fail again.
-            return 400, _error(
-                "BadArgumentError", f"{_INVALID}: {answer.message}", correlation_id, innererror=inner
-            )
+            message = f"{_INVALID}: {answer.message}"
+            return _error("BadArgumentError", message, correlation_id, innererror=inner)
         case Outcome.CANCELLED:
-            return 499, _error(
-                "RequestCanceled", "The client went away before the query ended.", correlation_id
-            )
+            return _error("RequestCanceled", "The client went away before the query ended.", correlation_id)
         case _:
-            return 500, _error("InternalServerError", answer.message, correlation_id)
+            return _error("InternalServerError", answer.message, correlation_id)
 
 
 def refused(refusal: Refusal, correlation_id: str) -> tuple[int, dict[str, Any]]:
@@ -96,7 +84,7 @@ def refused(refusal: Refusal, correlation_id: str) -> tuple[int, dict[str, Any]]
     return status, _error(code, refusal.message, correlation_id)
 
 
-def metadata(answer: QueryAnswer, workspace: WorkspaceName) -> dict[str, Any]:
+def metadata(answer: QueryAnswer, workspace: Workspace) -> dict[str, Any]:
     """The body of `/metadata` from the answer to `describe` (Azure's metadata results, its required parts)."""
     tables: dict[str, dict[str, Any]] = {}
     for table, doc, has_data, column, kind, column_doc in orjson.loads(b"[" + answer.rows + b"]"):
@@ -127,7 +115,8 @@ def metadata(answer: QueryAnswer, workspace: WorkspaceName) -> dict[str, Any]:
 
 
 def _error(code: str, message: str, correlation_id: str, **more: Any) -> dict[str, Any]:
-    return {"error": {"message": message, "code": code, "correlationId": correlation_id, **more}}
+    about = {"correlationId": correlation_id} if correlation_id else {}
+    return {"error": {"message": message, "code": code, **about, **more}}
 
 
 def _mistaken(answer: QueryAnswer, correlation_id: str) -> dict[str, Any]:

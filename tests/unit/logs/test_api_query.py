@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from aforo.errors import Denied, Limited
 from aforo.identity.access import Principal
-from aforo.logs.api import Workspace, routes
+from aforo.logs.api import routes
 from aforo.logs.question import (
     SCHEMA_COLUMNS,
     Mistake,
@@ -24,6 +24,7 @@ from aforo.logs.question import (
     ResultColumn,
     TimeRange,
 )
+from aforo.logs.reader import Workspace
 from tests.support.asgi import Answer, call
 
 W1 = "11111111-1111-1111-1111-111111111111"

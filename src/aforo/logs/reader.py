@@ -1,0 +1,260 @@
+"""Who may ask what: names become workspaces, rights become tables, a question goes to the pool and leaves its
+audit row. Both query APIs stand on it; it knows neither's shapes. Everything about identity, resources and the
+spool is injected.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from starlette.requests import Request
+
+from aforo.errors import Denied, NotFound, Refusal
+from aforo.identity.access import Principal
+from aforo.logs.audit import TABLE as AUDIT_TABLE
+from aforo.logs.audit import Asked, audit_row
+from aforo.logs.question import US_PER_S, Outcome, QueryAnswer, QueryRequest, TimeRange
+from aforo.rest import status_of
+from aforo.tables.catalog import TABLES
+
+# HTTP status of each way in which a query ends. MEMORY is not a 5xx: clients repeat those by themselves, and
+# this query would fail again.
+STATUS = {
+    Outcome.OK: 200,
+    Outcome.INVALID: 400,
+    Outcome.TIMEOUT: 504,
+    Outcome.MEMORY: 400,
+    Outcome.CANCELLED: 499,
+    Outcome.FAILED: 500,
+}
+# How many queries that ran out of time are remembered, and how long.
+_REMEMBERED = 1_000
+_REMEMBERED_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A Log Analytics workspace: its id is the GUID under which its tables lie."""
+
+    id: str
+    name: str
+    resource_id: str
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where a query looks: workspaces, and resources to which its rows are narrowed (none: all rows).
+
+    `target` is the ARM id that the request named.
+    """
+
+    workspaces: tuple[Workspace, ...]
+    target: str
+    resources: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """One request of somebody: who, under which ids, with which program."""
+
+    principal: Principal
+    client_request_id: str | None = None
+    client_app: str = ""
+    correlation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+
+class Pool(Protocol):
+    """Who answers: `query.QueryPool`. `root` is the folder of the tables."""
+
+    @property
+    def root(self) -> Path: ...
+
+    async def query(self, request: QueryRequest) -> QueryAnswer:
+        """The answer; cancelling ends the query. May refuse with `Limited` or `Unavailable`."""
+
+
+Authenticate = Callable[[Request], Awaitable[Principal]]
+MayRead = Callable[[Principal, Workspace, str], bool]
+ResolveWorkspace = Callable[[str], Workspace | None]
+ResolveResource = Callable[[str], Sequence[Workspace]]
+Sink = Callable[[str, str, dict[str, Any]], None]
+
+
+@dataclass(slots=True)
+class Reader:
+    """The way of every query to the pool.
+
+    `authenticate(request)` gives the principal or raises `Denied(authenticated=False)`. `may_read(principal,
+    workspace, table)` decides per table; a table that one may not read does not exist for him.
+    `resolve_workspace(text)` takes a GUID, a name or an ARM id. `resolve_resource(arm_id)` gives the
+    workspaces that hold the logs of a resource. `sink(workspace_id, table, row)` takes one audit row per
+    query. `tables` are the names of the declared tables. `clock` gives unix seconds.
+    """
+
+    pool: Pool
+    authenticate: Authenticate
+    may_read: MayRead
+    resolve_workspace: ResolveWorkspace
+    sink: Sink
+    tables: Collection[str] = tuple(TABLES)
+    resolve_resource: ResolveResource = lambda _arm_id: ()
+    tenant_id: str = ""
+    clock: Callable[[], float] = time.time
+    _hopeless: OrderedDict[tuple[str, str, str], tuple[float, QueryAnswer]] = field(
+        init=False, default_factory=OrderedDict
+    )
+
+    async def caller(self, request: Request) -> Caller:
+        """Who sent this request; raises what `authenticate` raises."""
+        return Caller(
+            await self.authenticate(request),
+            request.headers.get("x-ms-client-request-id"),
+            request.headers.get("x-ms-app") or request.headers.get("user-agent", ""),
+        )
+
+    @property
+    def now_us(self) -> int:
+        return round(self.clock() * US_PER_S)
+
+    async def ask(self, caller: Caller, scope: Scope, request: QueryRequest) -> QueryAnswer:
+        """The answer to a question of the caller. What he may not read is not there; the audit row is written
+        however it ends, also when the client leaves.
+        """
+        began = self.clock()
+        answer: QueryAnswer | None = None
+        status = STATUS[Outcome.CANCELLED]  # unless something comes of it: the client left
+        try:
+            answer = await self._answered(caller, request)
+            status = STATUS[answer.outcome]
+        except Refusal as refusal:
+            status = status_of(refusal)
+            raise
+        else:
+            return answer
+        finally:
+            row = Asked(
+                principal=caller.principal,
+                correlation_id=caller.correlation_id,
+                client_app=caller.client_app,
+                target=scope.target,
+                workspaces=tuple(w.resource_id for w in scope.workspaces),
+                resources=scope.resources,
+                text=request.text,
+                timespan=request.timespan,
+                began=began,
+                ended=self.clock(),
+                status=status,
+            )
+            for workspace in scope.workspaces:
+                self.sink(workspace.id, AUDIT_TABLE, audit_row(row, answer, self.tenant_id, workspace.id))
+
+    def request(
+        self,
+        caller: Caller,
+        scope: Scope,
+        text: str,
+        *,
+        timespan: TimeRange | None,
+        timeout_s: float,
+        **more: Any,
+    ) -> QueryRequest:
+        """The question to the pool, with the rights of the caller in it."""
+        return QueryRequest(
+            workspace_ids=tuple(w.id for w in scope.workspaces),
+            text=text,
+            now_us=self.now_us,
+            timespan=timespan,
+            readable=self._readable(caller.principal, scope.workspaces),
+            resource_scopes=scope.resources,
+            timeout_s=timeout_s,
+            **more,
+        )
+
+    async def describe(self, caller: Caller, scope: Scope) -> QueryAnswer:
+        """The schema of the tables that the caller may read (`question.SCHEMA_COLUMNS`)."""
+        request = self.request(caller, scope, "", timespan=None, timeout_s=30.0, describe=True)
+        return await self.pool.query(request)
+
+    def workspace(self, text: str) -> Workspace:
+        found = self.resolve_workspace(text)
+        if found is None:
+            raise NotFound(
+                f"There is no workspace {text!r}: a workspace is named by its id (a GUID), its name or its ARM id.",
+                code="WorkspaceNotFoundError",
+            )
+        return found
+
+    def scope(
+        self, first: Workspace | str, workspaces: Sequence[str] = (), resources: Sequence[str] = ()
+    ) -> Scope:
+        """Where to look: a workspace, or the ARM id of a resource; with further ones beside it."""
+        if isinstance(first, str):
+            found, narrow = self._of_resource(first)
+            target = "/" + first.strip("/")
+        else:
+            found, narrow, target = [first], (), first.resource_id
+        out = {w.id: w for w in (*found, *(self.workspace(text) for text in workspaces))}
+        for text in resources:
+            found, more = self._of_resource(text)
+            out = {w.id: w for w in found} | out
+            narrow += more
+        return Scope(tuple(out.values()), target, narrow)
+
+    def _of_resource(self, resource: str) -> tuple[list[Workspace], tuple[str, ...]]:
+        """The workspaces that hold a resource's logs, and the filter on its rows (none for a workspace itself)."""
+        resource = "/" + resource.strip("/")
+        if (workspace := self.resolve_workspace(resource)) is not None:
+            return [workspace], ()
+        found = list(self.resolve_resource(resource))
+        if not found:
+            raise NotFound(
+                f"No workspace holds logs of {resource}: no diagnostic setting sends any to one.",
+                code="ResourceNotFoundError",
+            )
+        return found, (resource.lower(),)
+
+    def _readable(self, principal: Principal, workspaces: Sequence[Workspace]) -> dict[str, tuple[str, ...]]:
+        """The tables that the principal may read, per workspace; `Denied` when in one of them there is none."""
+        out = {}
+        for workspace in workspaces:
+            names = {*self.tables, *_stored_tables(self.pool.root / workspace.id)}
+            out[workspace.id] = tuple(sorted(n for n in names if self.may_read(principal, workspace, n)))
+            if not out[workspace.id]:
+                who = principal.name or principal.object_id
+                raise Denied(
+                    f"{who} may not read the logs of workspace {workspace.name}.",
+                    code="InsufficientAccessError",
+                )
+        return out
+
+    async def _answered(self, caller: Caller, request: QueryRequest) -> QueryAnswer:
+        """The pool's answer; the known one when this very request is a repetition of one that ran out of time.
+
+        azure-core repeats a POST that met a 504, with the same request id: a monster would run four times.
+        """
+        if not caller.client_request_id:
+            return await self.pool.query(request)
+        key = (caller.client_request_id, caller.principal.object_id, request.text)
+        known = self._hopeless.get(key)
+        if known is not None and self.clock() - known[0] < _REMEMBERED_S:
+            return known[1]
+        answer = await self.pool.query(request)
+        if answer.outcome is Outcome.TIMEOUT:
+            self._hopeless[key] = (self.clock(), answer)
+            while len(self._hopeless) > _REMEMBERED:
+                self._hopeless.popitem(last=False)
+        return answer
+
+
+def _stored_tables(folder: Path) -> list[str]:
+    try:
+        return [entry.name for entry in folder.iterdir()]
+    except FileNotFoundError:
+        return []
