@@ -55,15 +55,19 @@ def commands() -> str:
         options = [
             p for p in command.params if p.param_type_name == "option" and not p.hidden and p.name != "help"
         ]
-        shown = " ".join(p.human_readable_name for p in arguments)
+        shown = " ".join(_placeholder(p) for p in arguments)
         out.extend([f"## `{f'{path} {shown}'.strip()}`", "", command.help or "", ""])
         out.extend(
-            table(("argument", "meaning"), ((f"`{p.human_readable_name}`", p.help or "") for p in arguments))
+            table(("argument", "meaning"), ((f"`{_placeholder(p)}`", p.help or "") for p in arguments))
         )
         out.extend(table(("option", "default", "meaning"), (_option(p) for p in options)))
 
     page(typer.main.get_command(app), "aforo")
     return "\n".join(out)
+
+
+def _placeholder(parameter: Any) -> str:
+    return str(parameter.metavar or parameter.name.upper())
 
 
 def _option(parameter: Any) -> tuple[str, str, str]:
@@ -87,7 +91,13 @@ def kinds() -> str:
         "",
     ]
     for kind in KINDS:
-        out += [f"## {kind.name}", "", kind.doc, "", f"`{kind.type}`, key `{kind.key}`.", ""]
+        out += [
+            f"## {kind.name[0].upper()}{kind.name[1:]}",
+            "",
+            *([kind.doc, ""] if kind.doc else []),
+            f"`{kind.type}`, key `{kind.key}`.",
+            "",
+        ]
         rows = list(_properties((*kind.envelope, *kind.properties), ""))
         out += table(("property", "type", "default", "meaning"), rows)
         for action in kind.actions:

@@ -64,7 +64,8 @@ def test_every_file_opens_with_a_docstring_of_one_to_five_lines() -> None:
     wrong = []
     for path in ALL:
         text = ast.get_docstring(ast.parse(path.read_text()))
-        if not text or len(text.splitlines()) > 5:
+        # A folder's map has a line for each of its parts.
+        if not text or (len(text.splitlines()) > 5 and path.name != "__init__.py"):
             wrong.append(f"{_name(path)}: {'none' if not text else f'{len(text.splitlines())} lines'}")
     assert wrong == []
 

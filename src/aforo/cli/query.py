@@ -41,8 +41,10 @@ def query(
     with terminal.progress("asking"):
         system = running.alive(data)
         answer = _ask(system, text, timespan) if system else _ask_files(data, text, timespan)
-    _show(answer, format)
     error = answer.get("error")
+    if isinstance(error, dict) and "tables" not in answer:
+        raise Failure(_explain(text, error), code=Exit.DIAGNOSTICS)
+    _show(answer, format)
     if isinstance(error, dict):
         # A partial answer: the rows are there, and so is the reason why they are not all.
         raise Failure(f"The answer is not complete: {error.get('message') or error.get('code')}")
@@ -52,33 +54,22 @@ def _ask(system: running.Running, text: str, timespan: str | None) -> dict[str, 
     path = f"/v1/workspaces/{system['workspace_id']}/query"
     answer = system.control("POST", path, {"query": text, "timespan": timespan})
     body = answer.json()
-    if answer.ok and isinstance(body, dict):
-        return body
-    error = body.get("error") if isinstance(body, dict) else None
-    if answer.status != 400 or not isinstance(error, dict):
+    if not isinstance(body, dict) or (not answer.ok and answer.status != 400):
         raise Failure(f"The query was not answered ({answer.status}): {answer.reason()}")
-    raise Failure(_explain(text, error), code=Exit.DIAGNOSTICS)
+    return body
 
 
 def _ask_files(data: Path, text: str, timespan: str | None) -> dict[str, Any]:
-    """Asks the tables of a system that does not run, under its lock."""
+    """Asks the tables of a system that does not run."""
     if not data.is_dir():
         raise Failure(
             f"No system has run on {data}.",
             hint="Start one with `aforo up`, or name its directory with --data.",
             code=Exit.UNREACHABLE,
         )
-    from aforo.errors import Invalid, Refusal
-    from aforo.logs import query as logs_query
+    from aforo.cli import stopped
 
-    try:
-        return dict(logs_query.ask_files(data, text, timespan))
-    except Invalid as refusal:
-        raise Failure(
-            refusal.message, hint="\n  ".join(d.message for d in refusal.details), code=Exit.DIAGNOSTICS
-        ) from refusal
-    except Refusal as refusal:
-        raise Failure(refusal.message, code=Exit.UNREACHABLE) from refusal
+    return stopped.ask(data, text, timespan)
 
 
 def _explain(text: str, error: dict[str, Any]) -> str:
@@ -93,7 +84,7 @@ def _explain(text: str, error: dict[str, Any]) -> str:
         Diagnostic(
             str(m.get("code", "")),
             str(m.get("message", "")),
-            Span(m["start"], max(m["start"], int(m.get("end", m["start"])))),
+            Span(m["start"], max(m["start"], m["end"])),
             Severity(m["severity"]) if m.get("severity") in set(Severity) else Severity.ERROR,
             tuple(str(hint) for hint in m.get("hints") or ()),
         )

@@ -27,7 +27,10 @@ from aforo.settings import (
 
 ENGINES = ("auto", "llama", "scripted", "none")
 LOG_LEVELS = ("debug", "info", "warning", "error")
-Port = Annotated[int, typer.Option(min=0, max=65535)]
+
+
+def _port(what: str) -> Any:
+    return typer.Option(min=0, max=65535, help=f"{what}; 0 picks a free port.")
 
 
 def up(
@@ -37,11 +40,11 @@ def up(
         typer.Option(help="Desired state for an empty data directory: a file or folder. Default: the lab."),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    gateway_port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free one.")] = GATEWAY_PORT,
-    gateway_tls_port: Port = GATEWAY_TLS_PORT,
-    control_port: Port = CONTROL_PORT,
-    control_tls_port: Port = CONTROL_TLS_PORT,
-    account_port: Port = ACCOUNT_PORT,
+    gateway_port: Annotated[int, _port("Calls")] = GATEWAY_PORT,
+    gateway_tls_port: Annotated[int, _port("Calls over https")] = GATEWAY_TLS_PORT,
+    control_port: Annotated[int, _port("Resources, queries and tokens")] = CONTROL_PORT,
+    control_tls_port: Annotated[int, _port("The same over https")] = CONTROL_TLS_PORT,
+    account_port: Annotated[int, _port("The local model account, on loopback only")] = ACCOUNT_PORT,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Gateway processes.")] = 1,
     certificate: Annotated[
         Path | None, typer.Option(help="PEM chain for https; reloaded when it changes.")
