@@ -44,7 +44,7 @@ def up(
     gateway_tls_port: Annotated[int, _port("Calls over https")] = GATEWAY_TLS_PORT,
     control_port: Annotated[int, _port("Resources, queries and tokens")] = CONTROL_PORT,
     control_tls_port: Annotated[int, _port("The same over https")] = CONTROL_TLS_PORT,
-    account_port: Annotated[int, _port("The local model account, on loopback only")] = ACCOUNT_PORT,
+    account_port: Annotated[int, _port("The local model account")] = ACCOUNT_PORT,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Gateway processes.")] = 1,
     certificate: Annotated[
         Path | None, typer.Option(help="PEM chain for https; reloaded when it changes.")
