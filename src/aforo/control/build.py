@@ -6,7 +6,6 @@ published in a fraction of a second.
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -28,6 +27,7 @@ from aforo.model.kinds.subscription import SUBSCRIPTION_TYPE
 from aforo.model.kinds.user import USER_TYPE
 from aforo.model.secret import Secret
 from aforo.policy.subject import Api, Deployment, Group, Operation, Product, Subscription, User
+from aforo.snapshot.sealed import seal_value
 from aforo.snapshot.snapshot import (
     ApiEntry,
     BackendEntry,
@@ -49,11 +49,6 @@ DEFAULT_POLICY = (
 _HIDDEN = "aforo.credential."
 _NAMED = re.compile(r"\{\{[A-Za-z0-9\-._]+\}\}")
 _DURATION = re.compile(r"P(?:(?P<d>\d+)D)?(?:T(?:(?P<h>\d+)H)?(?:(?P<m>\d+)M)?(?:(?P<s>\d+(?:\.\d+)?)S)?)?")
-
-
-def named_value_context(name: str) -> bytes:
-    """The context under which a secret named value is sealed for gateways."""
-    return f"named-value:{name}".encode()
 
 
 def build_bundle(
@@ -106,14 +101,21 @@ class BundleBuilder:
         names = properties.get("subscriptionKeyParameterNames", {})
         path = str(properties.get("path", ""))
         version = str(properties.get("apiVersion", ""))
+        revision = str(properties.get("apiRevision", "1"))
+        current = bool(properties.get("isCurrent", True))
+        if version:
+            path = f"{path}/{version}".strip("/")
+        if not current:
+            # Other revisions are called by their own path, as on Azure: /openai;rev=2/...
+            path = f"{path};rev={revision}"
         subject = Api(
             id=base,
             name=_text(api, "displayName"),
-            path=f"{path}/{version}".strip("/") if version else path,
-            revision=str(properties.get("apiRevision", "1")),
+            path=path,
+            revision=revision,
             version=version,
             service_url=resolve_text(str(properties.get("serviceUrl", "")), graph, self.live),
-            is_current_revision=bool(properties.get("isCurrent", True)),
+            is_current_revision=current,
             protocols=tuple(properties.get("protocols", ("https",))),
             key_header=str(names.get("header", KEY_HEADER)),
             key_query=str(names.get("query", KEY_QUERY)),
@@ -183,13 +185,12 @@ class BundleBuilder:
         return NamedValueEntry(name, resolve_text(str(content), graph, self.live), False)
 
     def _seal(self, name: str, secret: Secret) -> str:
-        """Base64 of the sealed value; the same text as long as the value is the same."""
+        """The sealed value; the same text as long as the value is the same."""
         known = self._sealed.get(name)
         if known is None or known[0] != secret.digest:
             if self._sealer is None:
                 raise ValueError("a bundle with secrets needs a sealer")
-            sealed = self._sealer.seal(secret.reveal().encode(), named_value_context(name))
-            known = self._sealed[name] = (secret.digest, base64.b64encode(sealed).decode())
+            known = self._sealed[name] = (secret.digest, seal_value(self._sealer, secret.reveal()))
         return known[1]
 
     def _backend(self, backend: Resource, graph: Graph, hidden: list[NamedValueEntry]) -> BackendEntry:

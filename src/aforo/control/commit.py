@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from aforo.control.build import BundleBuilder
 from aforo.control.desired import Change, DesiredState, Mistake, Place, Wanted, refusal
@@ -32,8 +32,18 @@ from aforo.source import Diagnostic, Source
 log = logging.getLogger("aforo.control")
 
 # Compiles every policy of a bundle; each mistake comes with the text in which it is.
-Build = Callable[[Bundle], Iterable[tuple[Source, Diagnostic]]]
+Build = Callable[[Bundle], Iterable["Found"]]
 Publish = Callable[[Bundle, Graph], None]
+
+
+class Found(Protocol):
+    """A diagnostic with the text that it speaks of (`snapshot.build.Problem` is one)."""
+
+    @property
+    def source(self) -> Source: ...
+
+    @property
+    def diagnostic(self) -> Diagnostic: ...
 
 
 class Door:
@@ -223,7 +233,8 @@ class Door:
     def _findings(self, bundle: Bundle, graph: Graph, wanted: Mapping[str, Wanted]) -> tuple[Mistake, ...]:
         out: list[Mistake] = []
         holders: dict[str, list[Resource]] | None = None
-        for source, finding in self._build(bundle):
+        for found in self._build(bundle):
+            source, finding = found.source, found.diagnostic
             if holders is None:
                 holders = _texts(graph)
             # The compiler names a text in its own way; the text itself says whose it is.
