@@ -93,6 +93,7 @@ class BundleBuilder:
             global_policy=_policy(graph, key, SERVICE_TYPE) or DEFAULT_POLICY,
             trusted_proxies=tuple(service.properties.get("trustedProxies", ())),
             egress_private=tuple(service.properties.get("privateEgress", ())),
+            log=log_plan(None, service, graph),
         )
 
     def _api(self, api: Resource, graph: Graph, service: Resource) -> ApiEntry:

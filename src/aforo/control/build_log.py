@@ -31,12 +31,16 @@ def workspaces_of(resource: Resource, graph: Graph) -> dict[str, list[str]]:
     return found
 
 
-def log_plan(api: Resource, service: Resource, graph: Graph) -> LogPlan:
-    """The plan of an API: its own diagnostic, else the service's; without one Azure's defaults (no bodies)."""
-    own = graph.get(f"{api.id.key}/diagnostics/{_MONITOR}")
+def log_plan(api: Resource | None, service: Resource, graph: Graph) -> LogPlan:
+    """The plan of an API: its own diagnostic, else the service's; without one Azure's defaults (no bodies).
+
+    Without an API: the plan of calls that reach none.
+    """
+    own = graph.get(f"{api.id.key}/diagnostics/{_MONITOR}") if api is not None else None
     general = graph.get(f"{service.id.key}/diagnostics/{_MONITOR}")
     diagnostic = own or general
     settings: Mapping[str, Any] = diagnostic.properties if diagnostic is not None else {}
+    choices: Mapping[str, Any] = api.properties if api is not None else {}
     on = workspaces_of(service, graph)
     llm = settings.get("largeLanguageModel", {})
     llm_on = LLM_LOGS in on and llm.get("logs") == "enabled"
@@ -56,8 +60,8 @@ def log_plan(api: Resource, service: Resource, graph: Graph) -> LogPlan:
         llm_responses=llm_on and responses.get("messages") == "all",
         llm_request_bytes=int(requests.get("maxSizeInBytes", _LLM_BYTES)),
         llm_response_bytes=int(responses.get("maxSizeInBytes", _LLM_BYTES)),
-        on_full=str(api.properties.get("spoolFull", "refuse")),
-        audit=bool(api.properties.get("auditMode", False)),
+        on_full=str(choices.get("spoolFull", "refuse")),
+        audit=bool(choices.get("auditMode", False)),
     )
 
 

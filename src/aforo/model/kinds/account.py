@@ -69,6 +69,14 @@ ACCOUNT = Kind(
     ),
 )
 
+
+def _fill_deployment(
+    body: dict[str, Any], old: Mapping[str, Any] | None, _rid: ResourceId, mint: Mint
+) -> None:
+    if old is None:
+        body["properties"]["createdAt"] = mint.now()
+
+
 DEPLOYMENT = Kind(
     name="deployment",
     type=DEPLOYMENT_TYPE,
@@ -87,9 +95,12 @@ DEPLOYMENT = Kind(
             "versionUpgradeOption",
             values=("OnceNewDefaultVersionAvailable", "OnceCurrentVersionExpired", "NoAutoUpgrade"),
         ),
+        anything("script", doc="For the scripted engine: latencies, errors and streams to play."),
+        text("createdAt", readonly=True),
         anything("capabilities", readonly=True),
         text("provisioningState", readonly=True),
         refused("raiPolicyName", "the local account has no content filter"),
     ),
     names=NameRule(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", 64, "letters, digits, - . and _"),
+    fill=_fill_deployment,
 )
