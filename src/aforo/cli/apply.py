@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +15,8 @@ from aforo.cli.exits import Exit, Failure
 # What belongs to a desired state; anything else in a folder (a README, a picture) stays where it is.
 SUFFIXES = (".yaml", ".yml", ".json", ".xml", ".policy", ".csx", ".md")
 MAX_FILE_BYTES = 16 * 1024 * 1024
+# `value: {env: NAME}` wherever a text may stand.
+_ENVIRONMENT = re.compile(r"\{\s*env:\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}")
 Format = Annotated[str, typer.Option("--format", help="table or json.")]
 
 
@@ -77,7 +81,8 @@ def export(
 def _read(path: Path) -> dict[str, str]:
     """Relative path to text of all files of a desired state."""
     if path.is_file():
-        return {path.name: _text(path)}
+        text = _text(path)
+        return {path.name: text, **_referenced(path.parent, text)}
     if not path.is_dir():
         raise Failure(f"{path} does not exist.", code=Exit.USAGE)
     files = {
@@ -93,7 +98,28 @@ def _read(path: Path) -> dict[str, str]:
             hint=f"Looked for {', '.join(SUFFIXES)} in it and below.",
             code=Exit.USAGE,
         )
+    for name in [name for name in files if "/" not in name and name.endswith((".yaml", ".yml"))]:
+        files |= _referenced(path, files[name])
     return files
+
+
+def _referenced(folder: Path, text: str) -> dict[str, str]:
+    """What an `aforo.yaml` takes from elsewhere: files beside it, and values of our environment as `env:NAME`."""
+    from aforo.control.apply import referenced_files
+
+    found = {}
+    for name in referenced_files(text):
+        file = folder / name
+        if not file.resolve().is_relative_to(folder.resolve()):
+            raise Failure(f"'{name}' leads out of {folder.resolve()}.", code=Exit.USAGE)
+        # One that is missing is the system's to refuse: it knows the line.
+        if file.is_file():
+            found[Path(name).as_posix()] = _text(file)
+    for name in dict.fromkeys(_ENVIRONMENT.findall(text)):
+        if not os.environ.get(name):
+            raise Failure(f"The environment variable {name} is empty or not set.", code=Exit.USAGE)
+        found[f"env:{name}"] = os.environ[name].strip()
+    return found
 
 
 def _text(file: Path) -> str:

@@ -2,24 +2,68 @@
 
 from __future__ import annotations
 
+import ipaddress
+import json
+import socket
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
+from urllib.parse import urlsplit
 
 import typer
 
 from aforo.cli.exits import Exit, Failure
-from aforo.cli.upstream import Identity, probe
+from aforo.cli.upstream import Identity, Upstream, probe
+from aforo.cli.yaml_text import before, replaced
+
+AZURE_RESOURCE = "https://cognitiveservices.azure.com"
+MODELS_SHOWN = 20
+
+# Neither the caller's key nor a token of his may reach the server: only what the gateway itself presents.
+_OWN_CREDENTIAL_ONLY = """\
+      <set-header name="api-key" exists-action="delete" />
+      <set-header name="Authorization" exists-action="delete" />"""
+
+_IDENTITY = f"""\
+      <set-header name="api-key" exists-action="delete" />
+      <authentication-managed-identity resource="{AZURE_RESOURCE}" output-token-variable-name="token" ignore-error="false" />
+      <set-header name="Authorization" exists-action="override">
+        <value>@("Bearer " + (string)context.Variables["token"])</value>
+      </set-header>"""
+
+_FROM_AZURE_TO_OPENAI = """\
+      <!-- Azure's clients name the model in the path, the server wants it in the body. -->
+      <choose>
+        <when condition="@(context.Operation.Id == "ChatCompletions_Create")">
+          <rewrite-uri template="/chat/completions" copy-unmatched-params="false" />
+        </when>
+        <when condition="@(context.Operation.Id == "Completions_Create")">
+          <rewrite-uri template="/completions" copy-unmatched-params="false" />
+        </when>
+        <when condition="@(context.Operation.Id == "embeddings_create")">
+          <rewrite-uri template="/embeddings" copy-unmatched-params="false" />
+        </when>
+      </choose>
+      <choose>
+        <when condition="@(context.Request.Method == "POST" && context.Request.MatchedParameters.ContainsKey("deployment-id"))">
+          <set-body>@{
+            var body = context.Request.Body.As<JObject>(preserveContent: true);
+            body["model"] = context.Request.MatchedParameters["deployment-id"];
+            return body.ToString();
+          }</set-body>
+        </when>
+      </choose>"""
 
 
 def init(
-    path: Annotated[Path, typer.Argument(help="File to write; an existing one is not touched.")] = Path(
+    path: Annotated[Path, typer.Argument(help="File to write; one that exists is not touched.")] = Path(
         "aforo.yaml"
     ),
     upstream: Annotated[
         str | None, typer.Option(metavar="URL", help="Model server: Azure OpenAI, OpenAI, vLLM, Ollama.")
     ] = None,
     key_env: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Environment variable with the server's key.")
+        str | None,
+        typer.Option(metavar="NAME", help="Environment variable with the server's key; read again by apply."),
     ] = None,
     identity: Annotated[
         str | None, typer.Option(help="Instead of a key: managed or workload (Azure).")
@@ -34,10 +78,101 @@ def init(
         path = path / "aforo.yaml"
     if path.exists():
         raise Failure(f"{path} exists already.", hint="Name another file, or remove it.", code=Exit.USAGE)
-    source: Identity | None = identity  # type: ignore[assignment]
-    found = probe(upstream, key_env=key_env, identity=source) if upstream else None
-    from aforo.control import lab
+    found = probe(upstream, key_env=key_env, identity=cast("Identity | None", identity)) if upstream else None
+    from aforo.control.lab import lab_yaml
 
-    text = lab.text()
-    path.write_text(text)
-    print(f"{path} written.", found)
+    text = lab_yaml()
+    if found:
+        text = with_upstream(text, found, key_env=key_env, identity=identity is not None)
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise Failure(f"{path} cannot be written: {error.strerror}.") from error
+    _tell(path, found)
+
+
+def _tell(path: Path, found: Upstream | None) -> None:
+    if found is None:
+        print(f"{path} written: the lab, with the local account behind the gateway.")
+        print(f"Change it, then run: aforo apply {path}")
+        return
+    speaks = "Azure OpenAI" if found.wire == "azure" else "OpenAI"
+    names = ", ".join(found.models[:MODELS_SHOWN]) or "none"
+    more = f" and {len(found.models) - MODELS_SHOWN} more" if len(found.models) > MODELS_SHOWN else ""
+    print(f"{path} written: a server that speaks {speaks} at {found.base_url}.")
+    print(f"It lists: {names}{more}.")
+    print(f"Next: aforo apply {path}")
+    if found.models:
+        print(f'Then: aforo chat --deployment {found.models[0]} "Hello!"')
+
+
+def with_upstream(text: str, found: Upstream, *, key_env: str | None, identity: bool) -> str:
+    """The lab with a real server in the place of the local account. `text` is the lab's own YAML."""
+    service = ("services", "*")
+    _, _, rest = replaced(text, ("accounts",), "").partition("\n")
+    text = f"# A gateway in front of a model server, everything recorded in one workspace.\n{rest}"
+    reference = "{{upstream-key}}"
+    if key_env:
+        header = (
+            f'header: {{api-key: ["{reference}"]}}'
+            if found.wire == "azure"
+            else f'authorization: {{scheme: Bearer, parameter: "{reference}"}}'
+        )
+        credentials = f"\n    credentials: {{{header}}}"
+        values = f"""\
+namedValues:
+  # Read from the environment of `aforo apply`, kept sealed in the data directory.
+  upstream-key:
+    secret: true
+    value: {{env: {key_env}}}"""
+    else:
+        credentials, values = "", ""
+    names = [json.dumps(name) for name in found.models[:MODELS_SHOWN]]
+    more = f", and {len(found.models) - MODELS_SHOWN} more" if len(found.models) > MODELS_SHOWN else ""
+    v1 = f"{found.base_url}/v1" if found.wire == "azure" else found.base_url
+    backends = f"""\
+# The model server. Any of its models is called by its name, as the deployment in the path or as the model in
+# the body. When this was written it listed: {", ".join(names) or "none"}{more}
+backends:
+  upstream:
+    url: {json.dumps(found.base_url)}
+    protocol: http{credentials}
+  upstream-v1:
+    url: {json.dumps(v1)}
+    protocol: http{credentials}"""
+    text = replaced(text, (*service, "namedValues"), values)
+    text = before(text, (*service, "loggers"), backends)
+    private = _private_addresses(found.base_url)
+    if private:
+        entries = ", ".join(json.dumps(entry) for entry in private)
+        leave = f"# The server has a private address; without this leave the gateway would not connect to it.\nprivateEgress: [{entries}]"
+        text = before(text, (*service, "backends"), leave)
+    own = _IDENTITY if identity else _OWN_CREDENTIAL_ONLY
+    rewrite = f"\n{_FROM_AZURE_TO_OPENAI}" if found.wire == "openai" else ""
+    text = replaced(text, (*service, "apis", "azure-openai", "policy"), _policy(own + rewrite, "upstream"))
+    return replaced(text, (*service, "apis", "azure-openai-v1", "policy"), _policy(own, "upstream-v1"))
+
+
+def _policy(elements: str, backend: str) -> str:
+    return f"""\
+policy: |
+  <policies>
+    <inbound>
+      <base />
+{elements}
+      <set-backend-service backend-id="{backend}" />
+    </inbound>
+  </policies>"""
+
+
+def _private_addresses(url: str) -> list[str]:
+    """`address:port` of a server that no public address leads to; nothing for a public one."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        found = socket.getaddrinfo(parts.hostname, port, type=socket.SOCK_STREAM)
+    except OSError:
+        return []
+    addresses = sorted({str(entry[4][0]).partition("%")[0] for entry in found})
+    private = [a for a in addresses if not ipaddress.ip_address(a).is_global]
+    return [f"[{a}]:{port}" if ":" in a else f"{a}:{port}" for a in private]

@@ -1,7 +1,8 @@
 """Desired state out of an `aforo.yaml`: resources with the place of each property. It changes nothing itself.
 
 The file nests as the resources do; property names are ARM's, without their `properties` level. Beyond ARM there
-are three short forms: `policy: <text>`, `import: <API description>`, and `{file: path}` wherever a text may stand.
+are three short forms: `policy: <text>`, `import: <API description>`, and `{file: path}` or `{env: NAME}` wherever
+a text may stand.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from aforo.model.nearest import unknown
 from aforo.source import Source, Span
 
 NAMES = ("aforo.yaml", "aforo.yml")
+_ENV = "env:"  # how a value of the environment is named among the files
 _GUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _FILE_REFERENCE = re.compile(r"(?m)(?:\bfile:\s*|import:\s*file:)[\"']?([^\"'#{},\s]+)")
 ReadFile = Callable[[str], str]
@@ -35,11 +37,16 @@ ReadFile = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class Resolve:
-    """What reading a desired state needs from outside: ids of the installation, derived GUIDs, the network."""
+    """What reading a desired state needs from outside: ids of the installation, derived GUIDs, the network.
+
+    `environment` answers `{env: NAME}` in files that this process reads itself; the command line sends such
+    values along, so that nobody can ask for the environment of the control plane.
+    """
 
     subscription_id: str
     guid: Callable[..., str]
     fetch: Fetch | None = None
+    environment: Mapping[str, str] | None = None
 
 
 async def read_desired(path: Path, resolve: Resolve) -> DesiredState:
@@ -47,6 +54,11 @@ async def read_desired(path: Path, resolve: Resolve) -> DesiredState:
     root, name = _find(path)
 
     def read(relative: str) -> str:
+        if relative.startswith(_ENV):
+            value = (resolve.environment or {}).get(relative.removeprefix(_ENV))
+            if not value:
+                raise NotFound(relative)
+            return value
         target = (root / relative).resolve()
         if not target.is_relative_to(root.resolve()):
             raise Invalid(f"{relative!r} leads out of the folder of {name}", code="FileNotAllowed")
@@ -84,6 +96,8 @@ async def read_files(path: str, files: Mapping[str, str], resolve: Resolve) -> D
 
     def read(relative: str) -> str:
         text = by_name.get(PurePosixPath(relative).as_posix())
+        if text is None and relative.startswith(_ENV):
+            raise NotFound(relative)
         if text is None:
             raise NotFound(f"there is no file {relative!r} beside {name}", code="FileNotFound")
         return text
@@ -261,6 +275,13 @@ class _Reader:
                 self.say(refusal.code, refusal.message, reference.place)
                 return None, None
             return content, TextPlace(Source(name, content), 1, 0)
+        if _is_env(node):
+            reference = node.value[0][1]
+            try:
+                return self.read(f"{_ENV}{reference.value}"), None
+            except NotFound:
+                self.say("YAML0009", f"the environment variable {reference.value!r} is not set", reference.place)
+                return None, None
         if node.kind == "scalar" and isinstance(node.value, str):
             return node.value, text_place(node)
         return node.plain(), None
@@ -318,6 +339,10 @@ class _Reader:
 
 def _is_file(node: Node) -> bool:
     return node.kind == "map" and len(node.value) == 1 and node.value[0][0].value == "file"
+
+
+def _is_env(node: Node) -> bool:
+    return node.kind == "map" and len(node.value) == 1 and node.value[0][0].value == "env"
 
 
 def _node(value: Any, place: Place) -> Node:

@@ -1,0 +1,157 @@
+"""The files that `aforo init` writes are readable, whole, and say what was asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from aforo.cli import init
+from aforo.cli.apply import _read
+from aforo.cli.exits import Failure
+from aforo.cli.upstream import Upstream
+from aforo.cli.yaml_text import before, replaced
+from aforo.control.apply import Resolve, read_files
+from aforo.control.desired import DesiredState
+from aforo.control.lab import lab_yaml
+from aforo.model.kinds.backend import BACKEND_TYPE
+from aforo.model.kinds.named_value import NAMED_VALUE_TYPE
+from tests.support.answering import Request, Response, answering
+
+AZURE = Upstream("azure", "https://192.0.2.1/openai", ("chat", "embed"))
+OPENAI = Upstream("openai", "http://127.0.0.1:11434/v1", ("llama3:8b",))
+
+
+def read(path: Path, environment: dict[str, str] | None = None) -> DesiredState:
+    """The desired state in a file, as `aforo apply` sends it."""
+    resolve = Resolve(str(uuid.UUID(int=1)), lambda *_: str(uuid.UUID(int=2)), environment=environment)
+    return asyncio.run(read_files(path.name, _read(path), resolve))
+
+
+def of_type(state: DesiredState, wanted: str) -> dict[str, Any]:
+    return {w.id.name: w.body["properties"] for w in state.resources if w.kind.type == wanted}
+
+
+@pytest.mark.parametrize("found", [AZURE, OPENAI], ids=["azure", "openai"])
+@pytest.mark.parametrize(("key_env", "identity"), [("THE_KEY", False), (None, True), (None, False)])
+def test_every_form_reads_without_a_mistake(
+    found: Upstream, key_env: str | None, identity: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THE_KEY", 'k"}: {#')
+    file = tmp_path / "aforo.yaml"
+    file.write_text(init.with_upstream(lab_yaml(), found, key_env=key_env, identity=identity))
+    state = read(file)
+    assert [str(m) for m in state.mistakes] == []
+    backends = of_type(state, BACKEND_TYPE)
+    assert backends["upstream"]["url"] == found.base_url
+    values = of_type(state, NAMED_VALUE_TYPE)
+    if key_env:
+        assert values["upstream-key"]["value"] == 'k"}: {#'
+        assert values["upstream-key"]["secret"] is True
+    else:
+        assert values == {}
+        assert "credentials" not in backends["upstream"]
+    assert 'k"}: {#' not in file.read_text()
+    assert "aoai-activategenai" not in file.read_text()
+
+
+def test_a_private_server_gets_leave_and_a_public_one_needs_none() -> None:
+    private = yaml.safe_load(init.with_upstream(lab_yaml(), OPENAI, key_env=None, identity=False))
+    (service,) = private["services"].values()
+    assert service["privateEgress"] == ["127.0.0.1:11434"]
+    public = Upstream("azure", "https://1.1.1.1/openai", ())
+    (service,) = yaml.safe_load(init.with_upstream(lab_yaml(), public, key_env=None, identity=False))[
+        "services"
+    ].values()
+    assert "privateEgress" not in service
+
+
+def test_hostile_names_of_models_stay_in_their_comment() -> None:
+    hostile = Upstream("openai", "http://127.0.0.1:1/v1", ("a\nservices: {}", "b"))
+    text = init.with_upstream(lab_yaml(), hostile, key_env=None, identity=False)
+    assert list(yaml.safe_load(text)["services"]) == list(yaml.safe_load(lab_yaml())["services"])
+
+
+def test_without_an_upstream_it_is_the_lab(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    init.init(tmp_path)
+    file = tmp_path / "aforo.yaml"
+    assert file.read_text() == lab_yaml()
+    assert str(file) in capsys.readouterr().out
+    assert [str(m) for m in read(file).mistakes] == []
+
+
+def test_the_whole_command_against_a_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def ollama(request: Request) -> Response:
+        return (
+            Response(body=json.dumps({"data": [{"id": "llama3:8b"}]}).encode())
+            if request.path == "/v1/models"
+            else Response(404)
+        )
+
+    with answering(ollama) as url:
+        init.init(tmp_path / "mine.yaml", upstream=url)
+        assert f"{url}/v1" in (tmp_path / "mine.yaml").read_text()
+    said = capsys.readouterr().out
+    assert "speaks OpenAI" in said
+    assert "--deployment llama3:8b" in said
+
+
+def test_a_value_of_the_environment_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("THE_KEY", raising=False)
+    file = tmp_path / "aforo.yaml"
+    file.write_text(init.with_upstream(lab_yaml(), AZURE, key_env="THE_KEY", identity=False))
+    with pytest.raises(Failure, match="THE_KEY"):
+        _read(file)
+    # Sent without the value, the system says where it is wanted, and does not look into its own environment.
+    resolve = Resolve(
+        str(uuid.UUID(int=1)), lambda *_: str(uuid.UUID(int=2)), environment={"THE_KEY": "the system's"}
+    )
+    state = asyncio.run(read_files("aforo.yaml", {"aforo.yaml": file.read_text()}, resolve))
+    (mistake,) = state.mistakes
+    assert "THE_KEY" in mistake.message
+    assert mistake.place is not None
+
+
+def test_files_that_a_yaml_names_are_sent_with_it(tmp_path: Path) -> None:
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "policies" / "p.xml").write_text("<policies/>")
+    file = tmp_path / "aforo.yaml"
+    file.write_text("policy: {file: policies/p.xml}\n")
+    assert _read(file) == {"aforo.yaml": "policy: {file: policies/p.xml}\n", "policies/p.xml": "<policies/>"}
+    file.write_text("policy: {file: ../outside.xml}\n")
+    with pytest.raises(Failure, match="leads out"):
+        _read(file)
+
+
+YAML = """\
+# top
+a:
+  x: 1
+
+  # about b
+  b:
+    c: 2
+    # inside
+
+  # about d
+  d: 3
+e: 4
+"""
+
+
+def test_blocks_are_replaced_with_their_comment_and_nothing_else() -> None:
+    assert replaced(YAML, ("a", "b"), "b: 9") == YAML.replace(
+        "  # about b\n  b:\n    c: 2\n    # inside\n", "  b: 9\n    # inside\n"
+    )
+    assert yaml.safe_load(replaced(YAML, ("a", "d"), "")) == {"a": {"x": 1, "b": {"c": 2}}, "e": 4}
+    assert yaml.safe_load(before(YAML, ("*", "d"), "new:\n  - 1")) == {
+        "a": {"x": 1, "b": {"c": 2}, "new": [1], "d": 3},
+        "e": 4,
+    }
+    with pytest.raises(KeyError):
+        replaced(YAML, ("a", "e"), "")
