@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from aforo.cli.yaml_text import before, replaced
+from aforo.control.lab import lab_yaml
 from bench.processes import cpu_s, rss_mb
 from tests.support.system import System, running_system
-
-_BASE_URL = re.compile(r"(<set-backend-service\s+base-url=\")[^\"]+(\")")
 
 
 def configuration(folder: Path, upstream_port: int) -> Path:
     """The lab's own `aforo.yaml` with the fast upstream as backend; everything else of it stays as it is."""
+    service = ("services", "*")
+    address = f"127.0.0.1:{upstream_port}"
+    values = f"namedValues:\n  openai-endpoint:\n    value: http://{address}"
+    text = replaced(lab_yaml(), (*service, "namedValues"), values)
+    text = before(text, (*service, "namedValues"), f'privateEgress: ["{address}"]')
     path = folder / "aforo.yaml"
-    subprocess.run([sys.executable, "-m", "aforo", "init", str(path)], check=True, stdout=subprocess.DEVNULL)
-    text, replaced = _BASE_URL.subn(rf"\g<1>http://127.0.0.1:{upstream_port}/openai\g<2>", path.read_text())
-    if not replaced:
-        raise RuntimeError(
-            "the lab's policy names no backend address; bench/system.py must learn where it stands now"
-        )
     path.write_text(text)
     return path
 
