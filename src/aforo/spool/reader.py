@@ -130,13 +130,17 @@ class SpoolReader:
                 break
         return out
 
+    def can_discard(self, upto: int) -> bool:
+        """Whether `discard` would delete anything."""
+        parts = self._list()
+        return len(parts) > 1 and self._is_done(parts[0], parts[1], upto)
+
     def discard(self, upto: int) -> int:
         """Delete segments whose frames all have a sequence up to `upto`; the newest one stays. How many went."""
         gone = 0
         parts = self._list()
         for part, newer in pairwise(parts):
-            last = part.first + newer.frames_before - part.frames_before - 1
-            if (upto < last and upto + 1 < newer.first) or (self._cursor and self._cursor.path == part.path):
+            if not self._is_done(part, newer, upto):
                 break
             if part.path.name in self._kept:
                 part.path.rename(part.path.with_suffix(".damaged"))
@@ -182,6 +186,12 @@ class SpoolReader:
                 part = self._parts[path.name] = _Part(path, head.first, head.frames_before)
             parts.append(part)
         return parts
+
+    def _is_done(self, part: _Part, newer: _Part, upto: int) -> bool:
+        """Whether no frame behind `upto` is in a segment, and nobody reads it."""
+        if self._cursor is not None and self._cursor.path == part.path:
+            return False
+        return upto + 1 >= newer.first or upto >= part.first + newer.frames_before - part.frames_before - 1
 
     def _is_finished(self, cursor: _Cursor) -> bool:
         return segments(self.folder)[-1].name != cursor.path.name

@@ -7,7 +7,8 @@ int        32-bit integer
 long       64-bit integer
 real       64-bit float
 decimal    decimal(38, 12)
-string     UTF-8; what is missing is "", never null (files from before a column was declared read as null)
+string     UTF-8; what is missing is "", never null (files from before a column was declared read as null; a
+           promoted column, which no query sees, is null where the body has no such value)
 datetime   timestamp in microseconds, UTC (Delta `timestamp`); statistics in the Delta log are cut to milliseconds
 timespan   64-bit integer, ticks of 100 ns
 guid       UTF-8 text, lower case with hyphens

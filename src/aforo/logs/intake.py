@@ -1,0 +1,223 @@
+"""One spool as the shipper sees it: frames decoded in order, and how far each has got. It writes no table.
+
+`stored`: every frame up to it has all its rows in the tables. That number is kept beside the spool only to save
+work after a restart; what counts is what the tables themselves say.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from aforo.logs.project import Context
+from aforo.spool import frame
+from aforo.spool.frame import Frame
+from aforo.spool.reader import SpoolReader
+from aforo.spool.records import (
+    KIND_AMEND,
+    KIND_BEGIN,
+    KIND_CALL,
+    KIND_CONTEXT,
+    KIND_ROWS,
+    AmendRecord,
+    BeginRecord,
+    CallRecord,
+    ContextRecord,
+    RowsRecord,
+)
+
+log = logging.getLogger("aforo.logs")
+
+_STATE = "stored.json"
+_REFUSED = "refused.frames"
+
+_CALL = msgspec.msgpack.Decoder(CallRecord)
+_CONTEXT = msgspec.msgpack.Decoder(ContextRecord)
+_ROWS = msgspec.msgpack.Decoder(RowsRecord)
+_BEGIN = msgspec.msgpack.Decoder(BeginRecord)
+_AMEND = msgspec.msgpack.Decoder(AmendRecord)
+
+
+class State(msgspec.Struct, frozen=True):
+    """What the shipper notes beside a spool: lower bounds, for the spool of that id."""
+
+    spool: str
+    stored: int
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakenCall:
+    """A call with the sequence of its frame and the bytes that it took."""
+
+    sequence: int
+    call: CallRecord
+    context: Context
+    size_bytes: int
+
+    def aborted(self, by: str) -> TakenCall:
+        """The same call, as one that did not come to its end."""
+        call = msgspec.structs.replace(self.call, aborted=by)
+        return TakenCall(self.sequence, call, self.context, self.size_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenRows:
+    sequence: int
+    record: RowsRecord
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakenAmend:
+    sequence: int
+    record: AmendRecord
+
+
+Taken = TakenCall | TakenRows | TakenAmend
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """What one look into a spool gave: `frames` of all kinds, in which `items` are to become rows."""
+
+    frames: int
+    items: list[Taken]
+    unreadable: list[tuple[Frame, str]]
+
+
+class Intake:
+    """Frames of one spool folder, with the contexts and the begun calls that they refer to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.reader = SpoolReader(folder)
+        self.stored = 0
+        self.minutes = 0  # the same for the rows of AzureMetrics that are summed up per minute
+        self.refused = 0
+        self.contexts: dict[int, Context] = {}
+        self._begun: dict[str, TakenCall] = {}
+        self._session = 0
+        self._saved = State("", 0, 0)
+        self._id = ""
+
+    @property
+    def id(self) -> str:
+        """The spool's id, "" while no writer has opened the folder yet."""
+        if not self._id and self.reader.spool_id:
+            self._id = self.reader.spool_id
+            self._load()
+        return self._id
+
+    @property
+    def position(self) -> int:
+        """The sequence of the last frame that was taken."""
+        return self.reader.last
+
+    @property
+    def oldest_begun(self) -> int | None:
+        """The sequence of the oldest call that was begun and of which no more is known yet."""
+        return min((b.sequence for b in self._begun.values()), default=None)
+
+    def take(self, limit: int) -> Taking:
+        """Up to `limit` further frames. Contexts and begun calls are kept here."""
+        frames = self.reader.read(limit)
+        items: list[Taken] = []
+        unreadable: list[tuple[Frame, str]] = []
+        for found in frames:
+            try:
+                taken = self._decode(found)
+            except (msgspec.MsgspecError, KeyError) as error:
+                unreadable.append((found, f"{type(error).__name__}: {error}"))
+                continue
+            if taken is not None:
+                items.append(taken)
+        return Taking(len(frames), items, unreadable)
+
+    def ended(self, *, gone: bool) -> list[TakenCall]:
+        """Begun calls of sessions that are over: their process died before it could write the record.
+
+        `gone`: no process holds the spool now, so its last session is over too.
+        """
+        over = [
+            b
+            for b in self._begun.values()
+            if gone or frame.session_of(b.sequence) < frame.session_of(self.reader.last)
+        ]
+        return sorted(over, key=lambda b: b.sequence)
+
+    def settle(self, calls: Iterable[TakenCall]) -> None:
+        """The rows of those begun calls are stored."""
+        for taken in calls:
+            self._begun.pop(taken.call.call_id, None)
+
+    def refuse(self, found: Frame, reason: str) -> None:
+        """Keep a frame aside that cannot become rows; nothing else waits for it."""
+        if found.sequence <= self.stored:
+            return
+        self.refused += 1
+        log.error(
+            "spool %s: frame %d (kind %d, %d bytes) is put aside in %s: %s",
+            self.folder,
+            found.sequence,
+            found.kind,
+            len(found.payload),
+            _REFUSED,
+            reason,
+        )
+        path = self.folder / _REFUSED
+        path.touch(mode=0o600)
+        with path.open("ab") as file:
+            file.write(frame.encode_head(found.sequence, found.kind, found.payload) + found.payload)
+
+    def save(self, stored: int, minutes: int) -> None:
+        """Note how far the spool is stored."""
+        begun = self.oldest_begun
+        self.stored = max(self.stored, stored)
+        self.minutes = max(self.minutes, minutes)
+        state = State(self.id, min(self.stored, begun - 1) if begun else self.stored, self.minutes)
+        if state != self._saved:
+            new = self.folder / (_STATE + ".new")
+            new.touch(mode=0o600)
+            new.write_bytes(msgspec.json.encode(state))
+            new.rename(self.folder / _STATE)
+            self._saved = state
+
+    def _load(self) -> None:
+        try:
+            state = msgspec.json.decode((self.folder / _STATE).read_bytes(), type=State)
+        except FileNotFoundError:
+            return
+        except (OSError, msgspec.MsgspecError):
+            log.warning("spool %s: %s cannot be read; the tables are asked instead", self.folder, _STATE)
+            return
+        if state.spool == self._id:
+            self.stored, self.minutes, self._saved = state.stored, state.minutes, state
+            self.reader.seek(min(state.stored, state.minutes))
+
+    def _decode(self, found: Frame) -> Taken | None:
+        payload = found.payload
+        match found.kind:
+            case kind if kind == KIND_CALL:
+                call = _CALL.decode(payload)
+                self._begun.pop(call.call_id, None)
+                return TakenCall(found.sequence, call, self.contexts[call.context], len(payload))
+            case kind if kind == KIND_ROWS:
+                return TakenRows(found.sequence, _ROWS.decode(payload), len(payload))
+            case kind if kind == KIND_CONTEXT:
+                record = _CONTEXT.decode(payload)
+                self.contexts[record.index] = Context.of(record)
+                return None
+            case kind if kind == KIND_BEGIN:
+                call = _BEGIN.decode(payload).call
+                begun = TakenCall(found.sequence, call, self.contexts[call.context], len(payload))
+                self._begun[call.call_id] = begun
+                return None
+            case kind if kind == KIND_AMEND:
+                return TakenAmend(found.sequence, _AMEND.decode(payload))
+            case kind:
+                raise KeyError(f"no frame is of kind {kind}")

@@ -1,0 +1,158 @@
+"""Metrics of the gateway, summed up per minute, resource and workspace for AzureMetrics. It writes no table.
+
+A call counts in the minute in which it ended. The calls of a spool fall into runs, one per minute, in the order
+of their frames; a run is closed as a whole, so that "up to which frame is counted" is one number. A call that
+comes late (its minute is over, by up to two) counts in the run that is open then.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aforo.spool.records import CallRecord
+
+_GRACE_S = 2.0
+_LATE_MINUTES = 2
+# A run of the future, behind which time went on earlier, was made by a clock that has been set back.
+_AHEAD_S = 60.0
+
+
+@dataclass(slots=True)
+class Measure:
+    """One metric within one minute."""
+
+    total: float = 0.0
+    count: int = 0
+    maximum: float = 0.0
+    minimum: float = 0.0
+
+    def add(self, value: float) -> None:
+        self.maximum = value if not self.count else max(self.maximum, value)
+        self.minimum = value if not self.count else min(self.minimum, value)
+        self.total += value
+        self.count += 1
+
+    def merge(self, other: Measure) -> None:
+        if other.count:
+            self.maximum = other.maximum if not self.count else max(self.maximum, other.maximum)
+            self.minimum = other.minimum if not self.count else min(self.minimum, other.minimum)
+            self.total += other.total
+            self.count += other.count
+
+
+Measures = dict[str, Measure]
+UNITS = {"Duration": "MilliSeconds", "BackendDuration": "MilliSeconds"}
+_CLASSES = ("SuccessfulRequests", "UnauthorizedRequests", "FailedRequests", "OtherRequests")
+
+
+@dataclass(slots=True)
+class Run:
+    """Consecutive frames of one spool that count in one minute; by (workspace, resource)."""
+
+    minute: int  # unix minutes
+    first: int
+    last: int
+    measures: dict[tuple[str, str], Measures] = field(default_factory=dict)
+
+
+def category(status: int) -> str:
+    """Azure's classes of the deprecated counters: 301 and less, 304 and 307 are successes."""
+    if status in (401, 403, 429):
+        return "UnauthorizedRequests"
+    if status == 400 or status >= 500 or status == 0:
+        return "FailedRequests"
+    return "SuccessfulRequests" if status <= 301 or status in (304, 307) else "OtherRequests"
+
+
+class Minutes:
+    """The open runs of all spools."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, list[Run]] = defaultdict(list)
+
+    def add(
+        self, spool: str, sequence: int, call: CallRecord, resource: str, workspaces: Iterable[str]
+    ) -> None:
+        """Count one call for those workspaces. Calls of a spool come in the order of their frames."""
+        runs = self._runs[spool]
+        minute = call.ended_ns // 60_000_000_000
+        if not runs or not runs[-1].minute - _LATE_MINUTES <= minute <= runs[-1].minute:
+            runs.append(Run(minute, sequence, sequence))
+        run = runs[-1]
+        run.last = sequence
+        for workspace in workspaces:
+            _count(run.measures.setdefault((workspace, resource), {}), call)
+
+    def closed(self, now_s: float, *, everything: bool = False) -> dict[str, list[Run]]:
+        """The runs of each spool that nothing can be added to any more, oldest first."""
+        out: dict[str, list[Run]] = {}
+        for spool, runs in self._runs.items():
+            done: list[Run] = []
+            for at, run in enumerate(runs):
+                end_s = (run.minute + 1) * 60.0
+                set_back = at + 1 < len(runs) and end_s > now_s + _AHEAD_S
+                if not (everything or now_s >= end_s + _GRACE_S or set_back):
+                    break
+                done.append(run)
+            if done:
+                out[spool] = done
+        return out
+
+    def drop(self, closed: dict[str, list[Run]]) -> None:
+        """Those runs are stored."""
+        for spool, runs in closed.items():
+            del self._runs[spool][: len(runs)]
+
+    def counted(self, spool: str, position: int) -> int:
+        """Up to which frame of a spool everything is counted and stored, when `position` is the last one taken."""
+        runs = self._runs.get(spool)
+        return runs[0].first - 1 if runs else position
+
+
+def _count(measures: Measures, call: CallRecord) -> None:
+    def measure(name: str) -> Measure:
+        found = measures.get(name)
+        if found is None:
+            found = measures[name] = Measure()
+        return found
+
+    measure("Requests").add(1.0)
+    measure("TotalRequests").add(1.0)
+    measure("Duration").add((call.ended_ns - call.started_ns) / 1e6)
+    if call.backend_status or call.backend_us:
+        measure("BackendDuration").add(call.backend_us / 1e3)
+    own = category(call.status)
+    for name in _CLASSES:
+        measure(name).add(1.0 if name == own else 0.0)
+
+
+def metric_rows(minute: int, resource_id: str, measures: Measures) -> list[dict[str, Any]]:
+    """Rows of AzureMetrics by column name."""
+    parts = resource_id.upper().split("/")
+    after = dict(zip(parts[1::2], parts[2::2], strict=False))
+    base = {
+        "TimeGenerated": minute * 60_000_000_000,
+        "Resource": parts[-1],
+        "ResourceGroup": after.get("RESOURCEGROUPS", ""),
+        "ResourceId": resource_id.upper(),
+        "ResourceProvider": after.get("PROVIDERS", ""),
+        "SubscriptionId": after.get("SUBSCRIPTIONS", "").lower(),
+        "TimeGrain": "PT1M",
+    }
+    return [
+        {
+            **base,
+            "MetricName": name,
+            "Total": m.total,
+            "Count": float(m.count),
+            "Maximum": m.maximum,
+            "Minimum": m.minimum,
+            "Average": m.total / m.count,
+            "UnitName": UNITS.get(name, "Count"),
+        }
+        for name, m in measures.items()
+        if m.count
+    ]

@@ -1,0 +1,319 @@
+"""A call as the gateway saw it becomes rows of log tables. Nothing here reads a clock, a file or a setting.
+
+What a record yields depends on the record and its context alone, so that a batch that is made again after a
+crash is the same batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aforo.llm.catalog import WIRES
+from aforo.llm.digest import Digest, digest
+from aforo.logs.chunks import chunks
+from aforo.logs.promote import Promoted, Promoter
+from aforo.logs.rows import Row, clamp_int, json_text, subscription_of
+from aforo.spool.records import CallError, CallRecord, ContextRecord, Message
+from aforo.tables.gateway_logs import PROMOTIONS
+
+LOG_GATEWAY = 1
+LOG_LLM_REQUESTS = 2
+LOG_LLM_RESPONSES = 4
+LOG_METRICS = 8
+
+_RESPONSE = Promoter(tuple(p for p in PROMOTIONS if p.column == "ResponseBody"))
+_BACKEND = Promoter(tuple(p for p in PROMOTIONS if p.column == "BackendResponseBody"))
+_STREAM_STARTS = (b"data:", b"event:", b":", b"id:", b"retry:")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A ContextRecord with what is derived from it once."""
+
+    record: ContextRecord
+    resource_id: str
+    subscription_id: str
+    gateway: tuple[str, ...]
+    llm: tuple[str, ...]
+    metrics: tuple[str, ...]
+
+    @classmethod
+    def of(cls, record: ContextRecord) -> Context:
+        return cls(
+            record,
+            record.resource_id.lower(),
+            subscription_of(record.resource_id),
+            tuple(record.workspaces.get("GatewayLogs", ())),
+            tuple(record.workspaces.get("GatewayLlmLogs", ())),
+            tuple(record.workspaces.get("AllMetrics", ())),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One side's response: its text as the column has it, and the promoted values."""
+
+    text: str
+    promoted: Promoted
+
+
+def correlation_id(call_id: str) -> str:
+    """A call's id as a GUID is written."""
+    if len(call_id) != 32:
+        return call_id
+    return f"{call_id[:8]}-{call_id[8:12]}-{call_id[12:16]}-{call_id[16:20]}-{call_id[20:]}"
+
+
+def read_call(call: CallRecord) -> Digest | None:
+    """What a model said in this call; None where no model was asked."""
+    wire = WIRES.get(call.llm_wire)
+    if wire is None:
+        return None
+    answer = call.response
+    return digest(
+        wire,
+        call.request.body,
+        answer.body,
+        stream=answer.stream,
+        succeeded=200 <= call.status < 300,
+    )
+
+
+def gateway_row(call: CallRecord, context: Context, read: Digest | None, size_bytes: int) -> Row:
+    """The row of ApiManagementGatewayLogs. `size_bytes`: what the record took in the spool."""
+    request, response = call.request, call.response
+    sent, got = call.backend_request, call.backend_response
+    reached = call.backend_status != 0
+    correlation = correlation_id(call.call_id)
+    started_us = call.started_ns // 1_000
+    request_text = _text(request.body)
+    sent_text = request_text if call.same_request else _text(sent.body)
+    answer = _answer(response, read, _RESPONSE)
+    backend_answer = answer if call.same_response else _answer(got, _read_backend(call), _BACKEND)
+    errors = call.errors
+    last = errors[-1] if errors else None
+    flags = call.trace_flags
+    stream = response.stream
+    usage = read.usage if read is not None else None
+    status = call.status
+    return (
+        started_us,
+        started_us,
+        correlation,
+        "Microsoft.ApiManagement/GatewayLogs",
+        "GatewayLogs",
+        context.record.region,
+        200 <= status < 400,
+        _milliseconds((call.ended_ns - call.started_ns) // 1_000),
+        _milliseconds(call.client_us),
+        _milliseconds(call.backend_us),
+        _milliseconds(call.cache_us),
+        call.peer_ip,
+        call.method,
+        call.url,
+        call.protocol,
+        call.tls_version,
+        clamp_int(request.size),
+        clamp_int(response.size),
+        status or None,
+        call.backend_method,
+        call.backend_url,
+        call.backend_protocol,
+        call.backend_status if reached else None,
+        call.backend_id,
+        call.cache,
+        call.api_id,
+        call.api_revision,
+        call.operation_id,
+        call.product_id,
+        call.user_id,
+        call.subscription_id,
+        "",
+        _headers(request),
+        _headers(response),
+        _headers(sent),
+        _headers(got),
+        request_text,
+        answer.text,
+        sent_text,
+        backend_answer.text,
+        None if last is None else _milliseconds(last.elapsed_us),
+        "" if last is None else last.message,
+        "" if last is None else last.reason,
+        "" if last is None else last.scope,
+        "" if last is None else last.section,
+        "" if last is None else last.source,
+        json_text([_error(e) for e in errors]) if errors else None,
+        json_text(call.trace_records) if call.trace_records else None,
+        flags & 1 != 0,
+        flags & 2 != 0,
+        flags & 4 != 0,
+        flags & 8 != 0,
+        context.resource_id,
+        context.subscription_id,
+        float(size_bytes),
+        "true",
+        call.client_ip,
+        call.attempts,
+        call.first_byte_us / 1_000,
+        call.aborted,
+        stream,
+        (not call.aborted and (read is None or read.complete)) if stream else None,
+        request.cut,
+        response.cut,
+        request.cut if call.same_request else sent.cut,
+        response.cut if call.same_response else got.cut,
+        request.size if call.same_request else sent.size,
+        got.size,
+        call.llm_wire,
+        call.deployment,
+        read.model if read is not None else "",
+        call.api_version,
+        usage.prompt if usage is not None else None,
+        usage.completion if usage is not None else None,
+        usage.total if usage is not None else None,
+        usage.cached if usage is not None else None,
+        usage.reasoning if usage is not None else None,
+        usage.source if usage is not None else "",
+        read.finish_reason if read is not None else "",
+        json_text(read.content_filter) if read is not None and read.content_filter else None,
+        read.end_user if read is not None else "",
+        json_text(call.claims) if call.claims else None,
+        *answer.promoted,
+        *backend_answer.promoted,
+    )
+
+
+def llm_rows(call: CallRecord, context: Context, read: Digest, size_bytes: int) -> list[Row]:
+    """The rows of ApiManagementGatewayLlmLog: the header (SequenceNumber 0), then the messages.
+
+    The n-th row of messages has the n-th chunk of the prompt and the n-th of the answer, as far as there are.
+    """
+    wire = WIRES[call.llm_wire]
+    asked: list[str] = []
+    said: list[str] = []
+    asked_cut = said_cut = False
+    if call.log_flags & LOG_LLM_REQUESTS:
+        asked, asked_cut = chunks(wire.request_messages(read.request), context.record.llm_request_bytes)
+        asked_cut = asked_cut or call.request.cut
+    if call.log_flags & LOG_LLM_RESPONSES:
+        said, said_cut = chunks(wire.response_messages(read.answer), context.record.llm_response_bytes)
+        said_cut = said_cut or call.response.cut
+    stream = call.response.stream
+    start = (
+        call.started_ns // 1_000,
+        correlation_id(call.call_id),
+        "Microsoft.ApiManagement/GatewayLlmLogs",
+        context.record.region,
+        read.request_id,
+    )
+    usage = read.usage
+    # The header is found by its DeploymentName; a wire without deployments names the model there.
+    asked_model = read.request.get("model")
+    deployment = call.deployment or (asked_model if isinstance(asked_model, str) else "")
+    rows: list[Row] = [
+        (
+            *start,
+            deployment,
+            read.model,
+            call.api_version,
+            clamp_int(usage.prompt) if usage is not None else None,
+            clamp_int(usage.completion) if usage is not None else None,
+            clamp_int(usage.total) if usage is not None else None,
+            stream,
+            0,
+            None,
+            None,
+            context.resource_id,
+            context.subscription_id,
+            float(size_bytes),
+            "true",
+            usage.source if usage is not None else "",
+            asked_cut,
+            said_cut,
+        )
+    ]
+    for number in range(max(len(asked), len(said))):
+        prompt = asked[number] if number < len(asked) else None
+        answer = said[number] if number < len(said) else None
+        rows.append(
+            (
+                *start,
+                "",
+                "",
+                call.api_version,
+                None,
+                None,
+                None,
+                stream,
+                number + 1,
+                prompt,
+                answer,
+                context.resource_id,
+                context.subscription_id,
+                float(len(prompt or "") + len(answer or "")),
+                "true",
+                "",
+                None,
+                None,
+            )
+        )
+    return rows
+
+
+def _read_backend(call: CallRecord) -> Digest | None:
+    """The backend's own answer, where the client got another one."""
+    wire = WIRES.get(call.llm_wire)
+    body = call.backend_response.body
+    if wire is None or not body:
+        return None
+    stream = call.backend_response.stream or body.startswith(_STREAM_STARTS)
+    return digest(wire, b"", body, stream=stream, succeeded=False)
+
+
+def _answer(message: Message, read: Digest | None, promoter: Promoter) -> Answer:
+    body = message.body
+    if not body:
+        return Answer("", promoter.nothing)
+    if read is None:
+        return Answer(_text(body), promoter.of_text(body))
+    if read.answer_text is not None:
+        return Answer(read.answer_text.decode(), promoter.of_object(read.answer))
+    if read.answer:
+        return Answer(_text(body), promoter.of_object(read.answer))
+    return Answer(_text(body), promoter.of_text(body))
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "replace")
+
+
+def _milliseconds(microseconds: int) -> int:
+    return (microseconds + 500) // 1_000
+
+
+def _headers(message: Message) -> str | None:
+    """Headers as a JSON object; a header that comes several times has its values joined."""
+    if not message.headers:
+        return None
+    out: dict[str, str] = {}
+    for raw_name, raw_value in message.headers:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        out[name] = f"{out[name]}, {value}" if name in out else value
+    return json_text(out)
+
+
+def _error(error: CallError) -> dict[str, Any]:
+    """One entry of `Errors`, in the form of Azure's records; what is empty is left out."""
+    out: dict[str, Any] = {
+        "elapsed": _milliseconds(error.elapsed_us),
+        "source": error.source,
+        "path": error.path,
+        "reason": error.reason,
+        "message": error.message,
+        "scope": error.scope,
+        "section": error.section,
+        "policyId": error.policy_id,
+    }
+    return {k: v for k, v in out.items() if v != ""}

@@ -1,0 +1,54 @@
+"""Values of a body that have plain columns of their own (design section 6.6). It reads parsed JSON only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aforo.tables.schema import ColumnType, Promotion
+
+_INT64 = 1 << 63
+_TYPES: dict[ColumnType, type] = {ColumnType.STRING: str, ColumnType.LONG: int, ColumnType.BOOL: bool}
+
+# What stands at each path, in the order of the declaration, then the flag.
+Promoted = tuple[Any, ...]
+
+
+class Promoter:
+    """Reads the promoted paths of one body column."""
+
+    def __init__(self, promotions: tuple[Promotion, ...]) -> None:
+        self._paths = tuple((p.path, _TYPES[p.type]) for p in promotions)
+        self.nothing: Promoted = (*(None for _ in promotions), False)
+        self._unread: Promoted = (*(None for _ in promotions), True)
+        self._marks = tuple({str(p.path[0]).encode() for p in promotions})
+
+    def of_object(self, value: dict[str, Any]) -> Promoted:
+        """The values of a body that was parsed."""
+        out: list[Any] = []
+        odd = False
+        for path, kind in self._paths:
+            at: Any = value
+            for step in path:
+                if isinstance(at, dict) and isinstance(step, str):
+                    at = at.get(step)
+                elif isinstance(at, list) and isinstance(step, int):
+                    at = at[step] if step < len(at) else None
+                else:
+                    # A text in the middle of a path may itself be JSON to a query: it has to be asked.
+                    odd |= isinstance(at, str)
+                    at = None
+                if at is None:
+                    break
+            if at is not None and (
+                type(at) is not kind or (isinstance(at, int) and not -_INT64 <= at < _INT64)
+            ):
+                odd, at = True, None
+            out.append(at)
+        out.append(odd)
+        return tuple(out)
+
+    def of_text(self, body: bytes) -> Promoted:
+        """For a body that nobody parsed: nothing, if it cannot have any of the paths; else the text is asked."""
+        if b"\\u" in body or any(mark in body for mark in self._marks):
+            return self._unread
+        return self.nothing

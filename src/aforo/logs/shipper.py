@@ -1,0 +1,411 @@
+"""The shipper: spools in, table rows out, each frame exactly once. It reads no setting and answers no query.
+
+A batch is a range of frames of each spool. Its rows for one table are committed together with the positions
+that they reach; a table that has a frame already (the shipper died between two commits) is not given it again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from aforo.errors import Conflict
+from aforo.logs.delta import TableWriter
+from aforo.logs.intake import Intake, Taken, TakenAmend, TakenCall, TakenRows
+from aforo.logs.minutes import Measure, Measures, Minutes, metric_rows
+from aforo.logs.project import (
+    LOG_GATEWAY,
+    LOG_LLM_REQUESTS,
+    LOG_LLM_RESPONSES,
+    LOG_METRICS,
+    correlation_id,
+    gateway_row,
+    llm_rows,
+    read_call,
+)
+from aforo.logs.rows import Row, RowMaker
+from aforo.spool.frame import Frame
+from aforo.spool.records import KIND_ROWS
+from aforo.spool.recover import lock_folder
+from aforo.tables.azure_metrics import AZURE_METRICS
+from aforo.tables.catalog import TABLES
+from aforo.tables.gateway_logs import GATEWAY_LOGS
+from aforo.tables.llm_logs import LLM_LOGS
+
+log = logging.getLogger("aforo.logs")
+
+_LLM = LOG_LLM_REQUESTS | LOG_LLM_RESPONSES
+_BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+
+TableKey = tuple[str, str]  # workspace id, table name
+
+
+@dataclass(slots=True)
+class Part:
+    """The rows of a batch for one table, each with the application and the sequence that it comes from."""
+
+    rows: list[Row] = field(default_factory=list)
+    origins: list[tuple[str, int]] = field(default_factory=list)
+
+    def add(self, row: Row, application: str, sequence: int) -> None:
+        self.rows.append(row)
+        self.origins.append((application, sequence))
+
+
+@dataclass(slots=True)
+class Batch:
+    """What was taken and is not stored in full yet."""
+
+    frames: int = 0
+    parts: dict[TableKey, Part] = field(default_factory=lambda: defaultdict(Part))
+    reaches: dict[str, int] = field(default_factory=dict)  # application: the position after this batch
+    amends: list[TakenAmend] = field(default_factory=list)  # for rows that are stored already
+    begun: list[tuple[Intake, list[TakenCall]]] = field(default_factory=list)
+    refused: list[tuple[Intake, Frame, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolStatus:
+    """How far one spool is. Counts are frames; accepted = stored + pending."""
+
+    folder: str
+    spool: str
+    accepted: int
+    stored: int
+    pending: int
+    damaged: int
+    refused: int
+
+
+class Shipper:
+    """Moves everything below `spool_root/<writer>/` to `tables_root/<workspace>/<table>/`.
+
+    One shipper per spool_root (a lock says so); its methods belong to one thread. `clock` gives unix seconds.
+    """
+
+    def __init__(
+        self,
+        spool_root: Path,
+        tables_root: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        interval_s: float = 0.25,
+        batch_frames: int = 2_000,
+    ) -> None:
+        self._spool_root = spool_root
+        self._tables_root = tables_root
+        self._clock = clock
+        self._interval_s = interval_s
+        self._batch_frames = batch_frames
+        self._intakes: dict[Path, Intake] = {}
+        self._writers: dict[TableKey, TableWriter] = {}
+        self._makers: dict[str, RowMaker] = {}
+        self._minutes = Minutes()
+        self._turn = 0  # whose spool comes first; each in its turn, so that none waits behind a busy one
+        spool_root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        tables_root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = os.open(spool_root / "shipper.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._lock)
+            raise Conflict(f"another process ships {spool_root}", target=str(spool_root)) from error
+
+    def run(self, stop: threading.Event) -> None:
+        """Ship until told to stop, then once more. Whatever fails is tried again; nothing is given up."""
+        failures = 0
+        while not stop.is_set():
+            started = time.monotonic()
+            try:
+                taken = self.run_once()
+            except Exception:
+                wait_s = _BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)]
+                failures += 1
+                log.exception("records cannot be stored now; next try in %s s", wait_s)
+                stop.wait(wait_s)
+                continue
+            failures = 0
+            if taken < self._batch_frames:
+                stop.wait(max(0.0, self._interval_s - (time.monotonic() - started)))
+        try:
+            while self.run_once() >= self._batch_frames:
+                pass
+        except Exception:
+            log.exception("the last records wait in the spool")
+
+    def run_once(self) -> int:
+        """Take and store one batch; how many frames it had. After a failure all is read again from the spools."""
+        return self._round(gone=False)
+
+    def drain(self) -> int:
+        """Store all that the spools have, the minutes and the calls that broke off too; how many frames.
+
+        For a system that is not running: whoever writes a spool meanwhile only makes it longer.
+        """
+        total = 0
+        while taken := self._round(gone=False):
+            total += taken
+        return total + self._round(gone=True)
+
+    def _round(self, *, gone: bool) -> int:
+        try:
+            batch = self._take(gone=gone)
+            self._store(batch)
+            self._store_minutes(everything=gone)
+            self._note()
+        except BaseException:
+            self._start_over()
+            raise
+        return batch.frames
+
+    def _start_over(self) -> None:
+        """Forget what was taken and not stored. The same as a restart: the tables and spools know the truth."""
+        for intake in self._intakes.values():
+            intake.reader.close()
+        self._intakes.clear()
+        self._minutes = Minutes()
+        for writer in self._writers.values():
+            writer.forget()
+
+    def status(self) -> list[SpoolStatus]:
+        """How far each spool is."""
+        out = []
+        for intake in self._discover():
+            accepted = intake.reader.accepted()
+            stored = min(intake.reader.count(intake.stored), accepted)
+            out.append(
+                SpoolStatus(
+                    intake.folder.name,
+                    intake.id,
+                    accepted,
+                    stored,
+                    accepted - stored,
+                    intake.reader.damaged,
+                    intake.refused,
+                )
+            )
+        return out
+
+    def close(self) -> None:
+        self._start_over()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def __enter__(self) -> Shipper:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- taking ----------------------------------------------------------------------------------------
+
+    def _discover(self) -> list[Intake]:
+        folders = sorted(p for p in self._spool_root.iterdir() if p.is_dir())
+        for folder in folders:
+            if folder not in self._intakes:
+                self._intakes[folder] = Intake(folder)
+        return [i for f in folders if (i := self._intakes[f]).id]
+
+    def _take(self, *, gone: bool) -> Batch:
+        batch = Batch()
+        intakes = self._discover()
+        self._turn += 1
+        for number in range(len(intakes)):
+            intake = intakes[(self._turn + number) % len(intakes)]
+            taken = intake.take(self._batch_frames - batch.frames)
+            batch.frames += taken.frames
+            batch.refused += [(intake, found, reason) for found, reason in taken.unreadable]
+            self._project(batch, intake, taken.items)
+            self._break_off(batch, intake, gone=gone and _is_gone(intake))
+            if batch.frames >= self._batch_frames:
+                break
+        return batch
+
+    def _project(self, batch: Batch, intake: Intake, taken: list[Taken]) -> None:
+        spool = intake.id
+        amends = {t.record.call_id: t for t in taken if isinstance(t, TakenAmend)}
+        for item in taken:
+            stored = item.sequence <= intake.stored
+            match item:
+                case TakenCall():
+                    self._measure(intake, item)
+                    if stored:
+                        continue
+                    amend = amends.get(item.call.call_id)
+                    if amend is not None and not self._has(item, spool):
+                        item = item.aborted(amend.record.aborted)
+                        del amends[item.call.call_id]
+                    self._project_call(batch, item, spool)
+                case TakenRows() if not stored:
+                    self._project_rows(batch, intake, item)
+        batch.amends += [a for a in amends.values() if a.sequence > intake.stored]
+        batch.reaches[spool] = intake.position
+
+    def _has(self, item: TakenCall, spool: str) -> bool:
+        """Whether a table has the row of this call already, without what an amendment says."""
+        return any(
+            self._writer((w, GATEWAY_LOGS.name)).position(spool) >= item.sequence
+            for w in item.context.gateway
+        )
+
+    def _project_call(self, batch: Batch, item: TakenCall, application: str) -> None:
+        call, context = item.call, item.context
+        flags = call.log_flags
+        read = read_call(call)
+        if flags & LOG_GATEWAY and context.gateway:
+            row = gateway_row(call, context, read, item.size_bytes)
+            for workspace in context.gateway:
+                batch.parts[workspace, GATEWAY_LOGS.name].add(row, application, item.sequence)
+        if flags & _LLM and read is not None and context.llm:
+            rows = llm_rows(call, context, read, item.size_bytes)
+            for workspace in context.llm:
+                part = batch.parts[workspace, LLM_LOGS.name]
+                for row in rows:
+                    part.add(row, application, item.sequence)
+
+    def _project_rows(self, batch: Batch, intake: Intake, item: TakenRows) -> None:
+        record = item.record
+        maker = self._maker(record.table)
+        if maker is None:
+            found = Frame(item.sequence, KIND_ROWS, msgspec.msgpack.encode(record))
+            batch.refused.append((intake, found, f"there is no table {record.table}"))
+            return
+        share = item.size_bytes // max(1, len(record.rows))
+        for values in record.rows:
+            row = maker.make(values, time_us=int(self._clock() * 1e6), size_bytes=share)
+            for workspace in record.workspaces:
+                batch.parts[workspace, record.table].add(row, intake.id, item.sequence)
+
+    def _measure(self, intake: Intake, item: TakenCall) -> None:
+        if not item.call.log_flags & LOG_METRICS or item.sequence <= intake.minutes:
+            return
+        application = _minutes_of(intake.id)
+        wanted = [
+            w
+            for w in item.context.metrics
+            if self._writer((w, AZURE_METRICS.name)).position(application) < item.sequence
+        ]
+        if wanted:
+            self._minutes.add(intake.id, item.sequence, item.call, item.context.resource_id, wanted)
+
+    def _break_off(self, batch: Batch, intake: Intake, *, gone: bool) -> None:
+        """Rows for calls that were begun by a process that died before their end."""
+        over = intake.ended(gone=gone)
+        if not over:
+            return
+        application = f"{intake.id}/begun"
+        for item in over:
+            self._project_call(batch, item.aborted("gateway"), application)
+        batch.reaches[application] = over[-1].sequence
+        batch.begun.append((intake, over))
+
+    # -- storing ---------------------------------------------------------------------------------------
+
+    def _store(self, batch: Batch) -> None:
+        for key, part in batch.parts.items():
+            self._store_part(key, part, batch)
+        for amend in batch.amends:
+            self._amend(amend)
+        for intake, found, reason in batch.refused:
+            intake.refuse(found, reason)
+        for intake, over in batch.begun:
+            intake.settle(over)
+        for intake in self._intakes.values():
+            if intake.id in batch.reaches:
+                intake.save(batch.reaches[intake.id], intake.minutes)
+
+    def _store_part(self, key: TableKey, part: Part, batch: Batch) -> None:
+        writer = self._writer(key)
+        applications = {a for a, _ in part.origins}
+        known = {a: writer.position(a) for a in applications}
+        rows = [r for r, (a, s) in zip(part.rows, part.origins, strict=True) if s > known[a]]
+        if rows:
+            reaches = batch.reaches
+            writer.append(rows, {a: reaches[a] for a in applications if reaches[a] > known[a]})
+
+    def _amend(self, amend: TakenAmend) -> None:
+        workspaces = {w for i in self._intakes.values() for c in i.contexts.values() for w in c.gateway}
+        for workspace in sorted(workspaces):
+            self._writer((workspace, GATEWAY_LOGS.name)).amend(
+                {"Aborted": amend.record.aborted}, [correlation_id(amend.record.call_id)]
+            )
+
+    def _store_minutes(self, *, everything: bool) -> None:
+        """Commit the minutes that are over, those of all spools in one row per metric."""
+        closed = self._minutes.closed(self._clock(), everything=everything)
+        if not closed:
+            return
+        sums: dict[str, dict[tuple[int, str], Measures]] = defaultdict(lambda: defaultdict(dict))
+        reaches = {_minutes_of(spool): runs[-1].last for spool, runs in closed.items()}
+        for spool, runs in closed.items():
+            for run in runs:
+                for (workspace, resource), measures in run.measures.items():
+                    writer = self._writer((workspace, AZURE_METRICS.name))
+                    if writer.position(_minutes_of(spool)) >= run.last:
+                        continue  # stored before another workspace's table failed
+                    into = sums[workspace][run.minute, resource]
+                    for name, measure in measures.items():
+                        into.setdefault(name, Measure()).merge(measure)
+        maker = self._maker(AZURE_METRICS.name)
+        assert maker is not None
+        for workspace, minutes in sums.items():
+            rows = [
+                maker.make(values, time_us=0, size_bytes=100)
+                for (minute, resource), measures in sorted(minutes.items())
+                for values in metric_rows(minute, resource, measures)
+            ]
+            self._writer((workspace, AZURE_METRICS.name)).append(rows, reaches)
+        self._minutes.drop(closed)
+
+    def _note(self) -> None:
+        """Write down how far the spools are, and give back segments that are stored."""
+        for intake in self._intakes.values():
+            if not intake.id:
+                continue
+            intake.save(intake.stored, self._minutes.counted(intake.id, intake.position))
+            begun = intake.oldest_begun
+            upto = min(intake.stored, intake.minutes, *((begun - 1,) if begun else ()))
+            if intake.reader.can_discard(upto):
+                self._sync_tables()
+                intake.reader.discard(upto)
+
+    def _sync_tables(self) -> None:
+        """Bring all tables onto the disk, those too that an earlier process wrote."""
+        for path in self._tables_root.glob("*/*"):
+            if path.name in TABLES:
+                self._writer((path.parent.name, path.name)).sync()
+
+    def _writer(self, key: TableKey) -> TableWriter:
+        writer = self._writers.get(key)
+        if writer is None:
+            workspace, table = key
+            writer = TableWriter(self._tables_root / workspace / table, TABLES[table], workspace)
+            self._writers[key] = writer
+        return writer
+
+    def _maker(self, table: str) -> RowMaker | None:
+        if table not in self._makers and table in TABLES:
+            self._makers[table] = RowMaker(TABLES[table])
+        return self._makers.get(table)
+
+
+def _minutes_of(spool: str) -> str:
+    return f"{spool}/minutes"
+
+
+def _is_gone(intake: Intake) -> bool:
+    lock = lock_folder(intake.folder)
+    if lock is None:
+        return False
+    os.close(lock)
+    return True
