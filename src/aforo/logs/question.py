@@ -30,7 +30,7 @@ class Outcome(StrEnum):
 
 
 class TimeRange(msgspec.Struct, array_like=True, frozen=True):
-    """Half-open range of `TimeGenerated` in unix microseconds; None is open."""
+    """Closed range of `TimeGenerated` in unix microseconds; None is open."""
 
     start_us: int | None = None
     end_us: int | None = None
@@ -55,7 +55,7 @@ class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     now_us: int
     timespan: TimeRange | None = None
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, str] = {}
     readable: dict[str, tuple[str, ...]] | None = None
     describe: bool = False
     resource_scopes: tuple[str, ...] = ()

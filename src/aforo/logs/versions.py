@@ -35,8 +35,8 @@ class StoredFile:
     last_us: int | None
 
     def touches(self, start_us: int | None, end_us: int | None) -> bool:
-        """Whether a row of the half-open range may be in it."""
-        if end_us is not None and self.first_us is not None and self.first_us >= end_us:
+        """Whether a row of the closed range may be in it."""
+        if end_us is not None and self.first_us is not None and self.first_us > end_us:
             return False
         return not (start_us is not None and self.last_us is not None and self.last_us < start_us)
 
@@ -50,7 +50,7 @@ class TableVersion:
     files: tuple[StoredFile, ...]
 
     def between(self, start_us: int | None, end_us: int | None) -> tuple[StoredFile, ...]:
-        """The files in which rows of the half-open range may be."""
+        """The files in which rows of the closed range may be."""
         if start_us is None and end_us is None:
             return self.files
         return tuple(f for f in self.files if f.touches(start_us, end_us))

@@ -40,7 +40,7 @@ NOW_US = us(2026, 11, 22, 12)
         ("2026-11-20T00:00:00+00:00/P1D", us(2026, 11, 20), us(2026, 11, 21)),
     ],
 )
-def test_a_timespan_means_a_half_open_range(text: str, start: int, end: int) -> None:
+def test_a_timespan_means_a_range(text: str, start: int, end: int) -> None:
     assert parse_timespan(text, NOW_US) == TimeRange(start, end)
 
 

@@ -66,9 +66,10 @@ def test_files_outside_a_time_range_are_skipped_and_none_inside(tmp_path: Path) 
     assert version is not None
     hour = [micros(START + timedelta(hours=h)) for h in range(5)]
     assert len(version.between(None, None)) == 4
-    assert len(version.between(hour[1], hour[2])) == 1
+    assert len(version.between(hour[1], hour[2])) == 2
+    assert len(version.between(hour[1], hour[2] - 1)) == 1
     assert len(version.between(hour[1], None)) == 3
-    assert len(version.between(None, hour[1])) == 1
+    assert len(version.between(None, hour[1] - 1)) == 1
     assert version.between(hour[4], None) == ()
 
 

@@ -1,0 +1,330 @@
+"""One question, answered: compile it, open a version of the tables it names, run it, write its rows as JSON.
+
+It knows no process and no pipe; the same code answers inside a query process and for the command line.
+"""
+
+from __future__ import annotations
+
+import logging
+import resource
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import overload
+
+import duckdb
+import orjson
+
+from aforo.kql.compile import Compiled, compile_query
+from aforo.kql.sql.duckdb.encode import encode
+from aforo.kql.sql.duckdb.prepare import prepare
+from aforo.kql.ticks import MAX_DATETIME, TICKS_PER_US, UNIX_EPOCH
+from aforo.logs.metadata import AskedTable, asked_table, database, merged, schema_rows
+from aforo.logs.question import (
+    SCHEMA_COLUMNS,
+    Mistake,
+    Outcome,
+    QueryAnswer,
+    QueryRequest,
+    ResultColumn,
+    Statistics,
+)
+from aforo.logs.sandbox import name, open_sandbox, seal
+from aforo.logs.versions import StoredFile, TableVersion, TableVersions
+from aforo.source import Diagnostic, Source, has_errors
+from aforo.tables.catalog import TABLES
+from aforo.tables.schema import Table
+
+log = logging.getLogger("aforo.logs.evaluate")
+
+_ROWS_AT_ONCE = 10_000
+_INTERRUPT_AGAIN_S = 0.05
+_LONGEST_TOKEN = 80
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """The tables of one question at this moment, in all its workspaces. Only `opened` ones have their versions."""
+
+    seen: Mapping[str, AskedTable]
+    versions: Mapping[str, tuple[TableVersion, ...]]
+    opened: frozenset[str]
+
+
+class Evaluator:
+    """Answers questions one after the other over the tables of `versions`.
+
+    `memory_bytes` and `threads` are DuckDB's. `cancel` may be called from another thread.
+    """
+
+    def __init__(
+        self,
+        versions: TableVersions,
+        *,
+        memory_bytes: int,
+        threads: int,
+        declared: Mapping[str, Table] = TABLES,
+    ) -> None:
+        self._versions = versions
+        self._memory_bytes = memory_bytes
+        self._threads = threads
+        self._declared = declared
+        self._spare: duckdb.DuckDBPyConnection | None = None
+        self._guard = threading.Lock()
+        self._number = 0
+        self._running: duckdb.DuckDBPyConnection | None = None
+        self._ended: Outcome | None = None
+        self._over = True
+        self._given_up: set[int] = set()
+
+    def warm(self) -> None:
+        """Make the database of the next query, so that it does not wait for it."""
+        if self._spare is None:
+            self._spare = open_sandbox(self._memory_bytes, self._threads)
+            prepare(self._spare)
+
+    def cancel(self, number: int) -> None:
+        """Nobody waits for this question any more; it may not have begun yet."""
+        with self._guard:
+            if number > self._number:
+                self._given_up.add(number)
+        self._end(number, Outcome.CANCELLED)
+
+    def answer(self, request: QueryRequest, number: int = 1) -> QueryAnswer:
+        """The answer; never raises. `number` is what `cancel` calls it."""
+        with self._guard:
+            self._number, self._ended, self._over = number, None, False
+            if number in self._given_up:
+                self._given_up.discard(number)
+                return QueryAnswer(outcome=Outcome.CANCELLED)
+        timer = threading.Timer(request.timeout_s, self._end, (number, Outcome.TIMEOUT))
+        timer.daemon = True
+        timer.start()
+        try:
+            return self._described(request) if request.describe else self._answered(request)
+        except duckdb.InterruptException:
+            return QueryAnswer(outcome=self._ended or Outcome.CANCELLED, message="The query was ended.")
+        except (duckdb.OutOfMemoryException, MemoryError):
+            return QueryAnswer(
+                outcome=Outcome.MEMORY, message="The query needed more memory than a query may use."
+            )
+        except Exception as error:
+            bug_id = uuid.uuid4().hex
+            log.error("bug %s in a query", bug_id, exc_info=error)
+            message = f"The query failed inside; the log has it under {bug_id}."
+            return QueryAnswer(outcome=Outcome.FAILED, message=message)
+        finally:
+            timer.cancel()
+            with self._guard:
+                running, self._running, self._over = self._running, None, True
+            if running is not None:
+                running.close()
+
+    def _end(self, number: int, why: Outcome) -> None:
+        """Interrupt a question, and again until it is over: between two statements an interrupt has no effect."""
+        with self._guard:
+            if number != self._number or self._over:
+                return
+            self._ended = self._ended or why
+            if self._running is not None:
+                self._running.interrupt()
+        again = threading.Timer(_INTERRUPT_AGAIN_S, self._end, (number, why))
+        again.daemon = True
+        again.start()
+
+    def _go_on(self) -> None:
+        """Raises when the question was ended from outside."""
+        if self._ended is not None:
+            raise duckdb.InterruptException("ended")
+
+    def _begin(self) -> duckdb.DuckDBPyConnection:
+        self.warm()
+        connection, self._spare = self._spare, None
+        assert connection is not None
+        with self._guard:
+            self._running = connection
+        self._go_on()
+        return connection
+
+    # -- one query -----------------------------------------------------------------------------------
+
+    def _answered(self, request: QueryRequest) -> QueryAnswer:
+        try:
+            return self._evaluated(request)
+        except duckdb.IOException:
+            # A file of the version was cleaned up between the look at the log and the read.
+            self._versions.forget()
+            return self._evaluated(request)
+
+    def _evaluated(self, request: QueryRequest) -> QueryAnswer:
+        began, cpu = time.perf_counter(), time.process_time()
+        source = Source("query", request.text)
+        tables, compiled = self._compiled(source, request)
+        mistakes = _mistakes(source, compiled.diagnostics)
+        if has_errors(compiled.diagnostics):
+            return QueryAnswer(outcome=Outcome.INVALID, mistakes=mistakes)
+        compiled_s = time.perf_counter() - began
+        connection = self._begin()
+        read = self._lay_out(connection, tables, compiled, request)
+        count, rows, cut = self._fetch(connection, encode(compiled), request)
+        used = [v for table in compiled.tables for v in tables.versions.get(table, ())]
+        return QueryAnswer(
+            outcome=Outcome.OK,
+            columns=tuple(ResultColumn(c.name, c.type.value) for c in compiled.columns),
+            row_count=count,
+            rows=rows,
+            cut=cut,
+            render=None if compiled.render is None else dict(compiled.render),
+            mistakes=mistakes,
+            tables=tuple(compiled.tables),
+            statistics=Statistics(
+                compile_s=compiled_s,
+                execution_s=time.perf_counter() - began - compiled_s,
+                cpu_s=time.process_time() - cpu,
+                peak_bytes=_peak_bytes(),
+                files=(len(read), sum(len(v.files) for v in used)),
+                rows=(sum(f.rows for f in read), sum(f.rows for v in used for f in v.files)),
+                size_bytes=sum(f.size_bytes for f in read),
+            ),
+        )
+
+    def _compiled(self, source: Source, request: QueryRequest) -> tuple[_Tables, Compiled]:
+        """Compiled against the newest version of the tables that it reads.
+
+        To look at a table costs a millisecond, so those that the text does not spell out (`union App*`, `search`)
+        are looked at only when the compiler turns out to want them.
+        """
+        names = self._names(request)
+        opened = frozenset(n for n in names if n in request.text)
+        while True:
+            tables = self._open(request, names, opened)
+            compiled = compile_query(
+                source,
+                database("logs", tuple(tables.seen.values())),
+                now=_ticks(request.now_us),
+                timespan=None
+                if request.timespan is None
+                else (_ticks(request.timespan.start_us), _ticks(request.timespan.end_us)),
+                parameters=request.parameters,
+            )
+            if opened.issuperset(compiled.tables):
+                return tables, compiled
+            opened = frozenset(names)
+
+    def _names(self, request: QueryRequest) -> list[str]:
+        """All tables that the question may see, declared and stored, in any of its workspaces."""
+        stored = (n for w in request.workspace_ids for n in self._versions.names(w))
+        names = {*self._declared, *stored}
+        if request.readable is not None:
+            names &= {n for w in request.workspace_ids for n in request.readable.get(w, ())}
+        return sorted(names)
+
+    def _open(self, request: QueryRequest, names: Iterable[str], opened: frozenset[str]) -> _Tables:
+        seen, versions = {}, {}
+        for table in names:
+            columns: tuple[tuple[str, str], ...] = ()
+            if table in opened:
+                versions[table] = tuple(
+                    version
+                    for w in request.workspace_ids
+                    if request.readable is None or table in request.readable.get(w, ())
+                    if (version := self._versions.latest(w, table)) is not None
+                )
+                for version in versions[table]:
+                    columns = merged(columns, version.columns)
+            seen[table] = asked_table(table, self._declared.get(table), columns)
+        return _Tables(seen, versions, opened)
+
+    def _lay_out(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        tables: _Tables,
+        compiled: Compiled,
+        request: QueryRequest,
+    ) -> list[StoredFile]:
+        """Make the tables of a compiled query, over the files that its time ranges leave, and seal off the rest."""
+        read: list[StoredFile] = []
+        views = []
+        for table in compiled.tables:
+            bounds = compiled.time_ranges.get(table) or (None, None)
+            start_us, end_us = (None if b is None else _micros(b) for b in bounds)
+            files = [f for v in tables.versions[table] for f in v.between(start_us, end_us)]
+            read += files
+            views.append((table, tables.seen[table].view(files, request.resource_scopes)))
+        seal(connection, read)
+        for table, sql in views:
+            connection.execute(f"CREATE VIEW {name(table)} AS {sql}")
+        return read
+
+    def _fetch(
+        self, connection: duckdb.DuckDBPyConnection, sql: str, request: QueryRequest
+    ) -> tuple[int, bytes, str]:
+        """(number of rows, their JSON, which limit cut them off). `sql` gives one text per row."""
+        limited = f"SELECT * FROM ({sql}) LIMIT {request.row_limit + 1}"  # noqa: S608 - compiled, not user's
+        cursor = connection.execute(limited)
+        parts: list[str] = []
+        size = 0
+        while chunk := cursor.fetchmany(_ROWS_AT_ONCE):
+            self._go_on()
+            for (row,) in chunk:
+                size += len(row) + 1
+                if size > request.byte_limit:
+                    return len(parts), ",".join(parts).encode(), "bytes"
+                parts.append(row)
+        if len(parts) > request.row_limit:
+            return request.row_limit, ",".join(parts[: request.row_limit]).encode(), "rows"
+        return len(parts), ",".join(parts).encode(), ""
+
+    # -- the schema ----------------------------------------------------------------------------------
+
+    def _described(self, request: QueryRequest) -> QueryAnswer:
+        names = self._names(request)
+        tables = self._open(request, names, frozenset(names))
+        rows = schema_rows(tuple(tables.seen.values()))
+        return QueryAnswer(
+            outcome=Outcome.OK, columns=SCHEMA_COLUMNS, row_count=len(rows), rows=orjson.dumps(rows)[1:-1]
+        )
+
+
+def _mistakes(source: Source, diagnostics: Iterable[Diagnostic]) -> tuple[Mistake, ...]:
+    out = []
+    for d in diagnostics:
+        line, column = source.position(d.span.start)
+        out.append(
+            Mistake(
+                code=d.code,
+                severity=d.severity.value,
+                message=d.message,
+                start=d.span.start,
+                end=d.span.end,
+                line=line,
+                column=column,
+                token=source.text[d.span.start : min(d.span.end, d.span.start + _LONGEST_TOKEN)],
+                hints=d.hints,
+            )
+        )
+    return tuple(out)
+
+
+@overload
+def _ticks(unix_us: int) -> int: ...
+@overload
+def _ticks(unix_us: None) -> None: ...
+def _ticks(unix_us: int | None) -> int | None:
+    """Kusto's ticks (100 ns since the year 1) of unix microseconds, within the range of its datetime."""
+    if unix_us is None:
+        return None
+    return min(max(unix_us * TICKS_PER_US + UNIX_EPOCH, 0), MAX_DATETIME)
+
+
+def _micros(ticks: int) -> int:
+    return (ticks - UNIX_EPOCH) // TICKS_PER_US
+
+
+def _peak_bytes() -> int:
+    """The greatest resident size of this process so far (Linux counts in KB, macOS in bytes)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

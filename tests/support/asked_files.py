@@ -1,0 +1,26 @@
+"""A pool that answers in this process, over real tables: the real evaluation without its process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+from aforo.logs.evaluate import Evaluator
+from aforo.logs.question import QueryAnswer, QueryRequest
+from aforo.logs.versions import TableVersions
+from aforo.tables.catalog import TABLES
+from aforo.tables.schema import Table
+
+
+class InProcessPool:
+    """One evaluator, asked one question at a time in a thread."""
+
+    def __init__(self, root: Path, declared: Mapping[str, Table] = TABLES) -> None:
+        self.root = root
+        self._evaluator = Evaluator(TableVersions(root), memory_bytes=1 << 29, threads=2, declared=declared)
+        self._lock = asyncio.Lock()
+
+    async def query(self, request: QueryRequest) -> QueryAnswer:
+        async with self._lock:
+            return await asyncio.to_thread(self._evaluator.answer, request)
