@@ -27,63 +27,87 @@ HOP_BY_HOP = frozenset(
 
 
 class Headers:
-    """An ordered multimap of header fields: `items` is a list of (lower-case name, value) pairs of bytes."""
+    """An ordered multimap of header fields, names in lower case.
 
-    __slots__ = ("items",)
+    `fields` maps a name to its value, or to a list of values where the field stands more than once: almost
+    every message has each field once, and then a look-up or a copy is one step in C.
+    """
+
+    __slots__ = ("fields",)
 
     def __init__(self, items: Iterable[tuple[bytes, bytes]] = ()) -> None:
-        self.items: list[tuple[bytes, bytes]] = list(items)
+        pairs = items if isinstance(items, list) else list(items)
+        self.fields: dict[bytes, bytes | list[bytes]] = dict(pairs)
+        if len(self.fields) != len(pairs):
+            self.fields = {}
+            for name, value in pairs:
+                self.append(name, value)
 
     def get(self, name: bytes) -> bytes | None:
         """The first value of a field, None when absent."""
-        for n, v in self.items:
-            if n == name:
-                return v
-        return None
+        value = self.fields.get(name)
+        return value[0] if isinstance(value, list) else value
 
     def get_all(self, name: bytes) -> list[bytes]:
-        return [v for n, v in self.items if n == name]
+        value = self.fields.get(name)
+        if value is None:
+            return []
+        return list(value) if isinstance(value, list) else [value]
 
     def joined(self, name: bytes) -> bytes | None:
         """All values of a field joined with a comma (RFC 9110 5.3), None when absent."""
-        values = self.get_all(name)
-        return b",".join(values) if values else None
+        value = self.fields.get(name)
+        return b",".join(value) if isinstance(value, list) else value
 
     def set(self, name: bytes, *values: bytes) -> None:
         """Replace all fields of that name; the first one's place is kept."""
-        out: list[tuple[bytes, bytes]] = []
-        placed = False
-        for item in self.items:
-            if item[0] != name:
-                out.append(item)
-            elif not placed:
-                out.extend((name, v) for v in values)
-                placed = True
-        if not placed:
-            out.extend((name, v) for v in values)
-        self.items = out
+        if len(values) == 1:
+            self.fields[name] = values[0]
+        elif values:
+            self.fields[name] = list(values)
+        else:
+            self.fields.pop(name, None)
 
     def append(self, name: bytes, value: bytes) -> None:
-        self.items.append((name, value))
+        known = self.fields.get(name)
+        if known is None:
+            self.fields[name] = value
+        else:
+            self.fields[name] = [*known, value] if isinstance(known, list) else [known, value]
 
     def remove(self, name: bytes) -> None:
-        self.items = [item for item in self.items if item[0] != name]
+        self.fields.pop(name, None)
 
     def copy(self) -> Headers:
-        return Headers(self.items)
+        out = Headers.__new__(Headers)
+        out.fields = self.fields.copy()
+        return out
 
     def names(self) -> list[bytes]:
         """Distinct names in order of first appearance."""
-        return list(dict.fromkeys(n for n, _ in self.items))
+        return list(self.fields)
+
+    def lines(self, dropped: frozenset[bytes]) -> list[bytes]:
+        """`name: value` of every field that is not dropped, without line ends."""
+        return [
+            n + b": " + v if type(v) is bytes else b"\r\n".join(n + b": " + one for one in v)
+            for n, v in self.fields.items()
+            if n not in dropped
+        ]
 
     def __contains__(self, name: object) -> bool:
-        return any(n == name for n, _ in self.items)
+        return name in self.fields
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
-        return iter(self.items)
+        for name, value in self.fields.items():
+            if isinstance(value, list):
+                for one in value:
+                    yield name, one
+            else:
+                yield name, value
 
     def __len__(self) -> int:
-        return len(self.items)
+        return sum(len(v) if isinstance(v, list) else 1 for v in self.fields.values())
 
     def __repr__(self) -> str:
         # Values may be credentials: a representation that ends in a log shows names alone.

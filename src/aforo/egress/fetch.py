@@ -65,10 +65,28 @@ async def fetch(
     follow_redirects: bool = False,
 ) -> Answer:
     """Send a request and wait for the whole answer; Invalid, Denied, Upstream or Timeout when there is none."""
+    work = _fetch(
+        pool, method, url, headers or Headers(), body, timeout_s, max_bytes, follow_redirects=follow_redirects
+    )
+    # In a task of its own: a call that is stepped by hand may not use asyncio's time-outs.
+    return await asyncio.get_running_loop().create_task(work)
+
+
+async def _fetch(
+    pool: Pool,
+    method: str,
+    url: str,
+    headers: Headers,
+    body: bytes,
+    timeout_s: float,
+    max_bytes: int,
+    *,
+    follow_redirects: bool,
+) -> Answer:
     try:
         async with asyncio.timeout(timeout_s):
             for _ in range(MAX_REDIRECTS):
-                answer = await _once(pool, method, _parse(url), headers or Headers(), body, max_bytes)
+                answer = await _once(pool, method, _parse(url), headers, body, max_bytes)
                 location = answer.headers.get(b"location")
                 if not follow_redirects or answer.status not in (301, 302, 303, 307, 308) or location is None:
                     return answer

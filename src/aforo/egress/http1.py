@@ -7,7 +7,7 @@ answers arrive whole in one read, and one notice for it is what keeps a call che
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import Protocol, cast
 
 import httptools
 
@@ -134,8 +134,8 @@ class ClientConnection(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's transports are asyncio's in all but their bases.
+        self.transport = transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
         if self._holder is None or self.ended:

@@ -6,7 +6,7 @@ import asyncio
 import ssl
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aforo.egress.http1 import ClientConnection
@@ -23,13 +23,21 @@ MAX_IDLE = 256
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a connection goes, and how its certificate is checked."""
+    """Where a connection goes, and how its certificate is checked. Its hash is made once: calls look it up."""
 
     scheme: str
     host: str
     port: int
     validate_chain: bool = True
     validate_name: bool = True
+    _hash: int = field(init=False, compare=False, repr=False, default=0)
+
+    def __post_init__(self) -> None:
+        parts = (self.scheme, self.host, self.port, self.validate_chain, self.validate_name)
+        object.__setattr__(self, "_hash", hash(parts))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 class Pool:
@@ -52,6 +60,10 @@ class Pool:
 
     async def connect(self, origin: Origin) -> ClientConnection:
         """A new connection; Denied, Upstream or Timeout say why there is none."""
+        # In a task of its own: a call that is stepped by hand may not use asyncio's time-outs.
+        return await asyncio.get_running_loop().create_task(self._connect(origin))
+
+    async def _connect(self, origin: Origin) -> ClientConnection:
         addresses = await self._resolver.resolve(origin.host)
         for address in addresses:
             self.policy.check(address, origin.port)

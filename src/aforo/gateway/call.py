@@ -103,7 +103,7 @@ class Call:
         self.chunks: list[bytes] = []
         self.received = 0
         self.complete = False
-        self.whole = Signal()  # the request body is complete
+        self.whole: Signal | None = None  # set when the request body is complete; made for who waits
         self.sink: Sink | None = None
         self.steps: Steps | None = None
         self.exchange: LiveExchange | None = None
@@ -125,7 +125,7 @@ class Call:
             self.sink.push(data, last=False)
             return
         self.chunks.append(data)
-        if self.received > WHOLE_BODY_BYTES and not self.whole.is_set:
+        if self.received > WHOLE_BODY_BYTES and self.whole is None:
             # Nobody takes it yet: the client waits, not our memory.
             self.client.pause_reading()
 
@@ -133,11 +133,13 @@ class Call:
         self.complete = True
         if self.sink is not None:
             self.sink.push(b"", last=True)
-        self.whole.set()
+        if self.whole is not None:
+            self.whole.set()
 
     async def collect(self) -> bytes:
         """The whole request body, for who must see all of it."""
-        while not self.complete:
+        if not self.complete:
+            self.whole = Signal()
             self.client.resume_reading()
             await self.whole
         if len(self.chunks) != 1:
@@ -160,9 +162,7 @@ class LiveExchange(Exchange):
         api: ApiRuntime,
         operation: OperationRuntime,
     ) -> None:
-        super().__init__(call_id, request, services)
-        self.started = call.started
-        self.started_ns = call.started_ns
+        super().__init__(call_id, request, services, call.started, call.started_ns)
         self.call = call
         self.runtime = runtime
         self.api_runtime = api

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 from urllib.parse import unquote_plus
 
 from aforo.gateway import answers
@@ -11,16 +11,14 @@ from aforo.messages import Headers
 from aforo.snapshot.runtime import ApiRuntime, KeyHolder, Runtime
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """The call may go on: in the context of a product ("" for none), with a subscription or without."""
 
     holder: KeyHolder | None
     product_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """The call ends with 401."""
 
     reason: str  # LastError.Reason

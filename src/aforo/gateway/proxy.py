@@ -85,6 +85,13 @@ class Proxy:
         if exchange is not None:
             for give_back in exchange.lent:
                 give_back()
+            # What a call holds points back at it; untied, it is freed at once and the collector has no work.
+            call.exchange = None
+        call.steps = None
+        call.relay = None
+        if call.arrival is not None:
+            call.arrival.response = None
+            call.arrival = None
         if error is not None and not isinstance(error, asyncio.CancelledError):
             log.error("bug: a call ended with an exception", exc_info=error)
             call.client.abort()
@@ -120,7 +127,7 @@ class Proxy:
         try:
             await self._take_body(call, exchange, pipeline)
             if match.operation.wire:
-                hide_usage = splice_usage(exchange)
+                hide_usage = splice_usage(exchange.request.body, match.operation.wire, query)
             if pipeline.inbound is not None:
                 await pipeline.inbound(exchange)
             exchange.section = "backend"
@@ -143,21 +150,15 @@ class Proxy:
     def _exchange(
         self, call: Call, match: Match[ApiRuntime, OperationRuntime], path: str, query: str
     ) -> LiveExchange:
-        client = call.client
-        default_port = 443 if client.scheme == "https" else 80
-        authority = (call.headers.get(b"host") or b"").decode("latin-1")
-        try:
-            host, port = split_authority(authority, default_port)
-        except ValueError:
-            host, port = authority, default_port
         request = RequestState(
             call.method,
-            Url(client.scheme, host, port, path, query),
+            lambda: _url(call, path, query),
             call.headers.copy(),
             Body(None, call.collect),
-            client.peer_ip,
+            call.client.peer_ip,
+            match.path,
+            query,
         )
-        request.path = match.path
         request.matched = match.parameters
         exchange = LiveExchange(
             call, new_id(), request, self._services, self.runtime, match.api, match.operation
@@ -263,7 +264,8 @@ class Proxy:
         if not call.complete:
             call.keep_alive = False
         relay.start()
-        await relay.done
+        if not relay.is_set:
+            await relay
 
     def _record(
         self, call: Call, exchange: LiveExchange | None, relay: Relay | None, api: ApiRuntime | None
@@ -354,6 +356,18 @@ class Proxy:
             if headers is not None:
                 return ResponseState(200, "OK", headers, Body(b""))
         return ResponseState(200, "OK", Headers(), Body(b"")) if pipeline.cors else None
+
+
+def _url(call: Call, path: str, query: str) -> Url:
+    """What the client asked for, as an absolute URL."""
+    scheme = call.client.scheme
+    default_port = 443 if scheme == "https" else 80
+    authority = (call.headers.get(b"host") or b"").decode("latin-1")
+    try:
+        host, port = split_authority(authority, default_port)
+    except ValueError:
+        host, port = authority, default_port
+    return Url(scheme, host, port, path, query)
 
 
 def _built_in(error: LastError, call_id: str) -> ResponseState:

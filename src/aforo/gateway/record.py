@@ -34,6 +34,8 @@ _SECRET_HEADERS = frozenset(
         b"apim-debug-authorization",
     )
 )
+_SECRET_PARAMETERS = frozenset(("subscription-key", "api-key", "code", "sig", "key", "access_token"))
+_QUERY_HINTS = ("key=", "KEY=", "Key=", "code=", "sig=", "token=", "%")
 # A body of which more is kept than this is marked as cut; the sizes are true all the same.
 BODY_CAP = 8 * 1024 * 1024
 # Bodies of which only the size is kept: nobody reads them in a table.
@@ -281,7 +283,7 @@ def _plain(body: bytes, coding: bytes) -> bytes:
 def _listed(headers: Headers, names: frozenset[bytes]) -> list[tuple[bytes, bytes]]:
     if not names:
         return []
-    return [(n, MASK if n in _SECRET_HEADERS else v) for n, v in headers.items if n in names]
+    return [(n, MASK if n in _SECRET_HEADERS else v) for n, v in headers if n in names]
 
 
 def _error(error: LastError) -> CallError:
@@ -300,7 +302,9 @@ def _error(error: LastError) -> CallError:
 def masked_target(target: str, api: ApiRuntime | None) -> str:
     """A request target without the subscription key that its query may hold."""
     path, sep, query = target.partition("?")
-    if not sep:
+    if not sep or (
+        not any(hint in query for hint in _QUERY_HINTS) and (api is None or api.key_query not in query)
+    ):
         return target
     return f"{path}?{_masked_query(query, api)}"
 
@@ -311,13 +315,13 @@ def masked_url(url: str, api: ApiRuntime | None) -> str:
 
 
 def _masked_query(query: str, api: ApiRuntime | None) -> str:
-    secret = {"subscription-key", "api-key", "code", "sig", "key"}
-    if api is not None:
-        secret.add(api.key_query.lower())
     pairs = []
     for pair in query.split("&"):
         name, sep, _ = pair.partition("=")
-        pairs.append(f"{name}=*****" if sep and name.lower() in secret else pair)
+        secret = name.lower() in _SECRET_PARAMETERS or (
+            api is not None and name.lower() == api.key_query.lower()
+        )
+        pairs.append(f"{name}=*****" if sep and secret else pair)
     return "&".join(pairs)
 
 

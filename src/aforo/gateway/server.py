@@ -10,7 +10,7 @@ import asyncio
 import ssl
 import time
 from collections import deque
-from typing import Protocol
+from typing import Protocol, cast
 
 import httptools
 
@@ -87,8 +87,8 @@ class ServerConnection(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's transports are asyncio's in all but their bases.
+        self.transport = transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         self.peer_ip = str(peer[0]) if isinstance(peer, tuple) else ""
         tls = transport.get_extra_info("ssl_object")
@@ -98,6 +98,12 @@ class ServerConnection(asyncio.Protocol):
         self._server.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._reading is None:
+            # A head that never ends must not become memory that never ends.
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES + len(data):
+                self._refuse(_Refusal(431, "The request's header fields are too large"))
+                return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -216,49 +222,24 @@ class ServerConnection(asyncio.Protocol):
             raise _Refusal(414, "The request's URL is too long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes += len(name) + len(value)
         self._headers.append((name.lower(), value))
-        if self._head_bytes > MAX_HEAD_BYTES or len(self._headers) > MAX_HEAD_FIELDS:
-            raise _Refusal(431, "The request's header fields are too large")
 
     def on_headers_complete(self) -> None:
         parser = self._parser
         version = parser.get_http_version()
-        hosts = 0
-        chunked = False
-        length: int | None = None
-        expects = False
-        for name, value in self._headers:
-            if name == b"host":
-                hosts += 1
-            elif name == b"content-length":
-                length = int(value)
-            elif name == b"transfer-encoding":
-                if version == "1.0" or value.lower() != b"chunked":
-                    raise _Refusal(
-                        400, "Bad request: Transfer-Encoding must be `chunked`, and not in HTTP/1.0"
-                    )
-                chunked = True
-            elif name == b"expect":
-                expects = value.lower() == b"100-continue"
-        if hosts > 1 or (hosts == 0 and version == "1.1"):
-            raise _Refusal(400, "Bad request: exactly one Host header is needed")
-        if chunked and length is not None:
-            raise _Refusal(400, "Bad request: Content-Length and Transfer-Encoding exclude each other")
+        if len(self._headers) > MAX_HEAD_FIELDS:
+            raise _Refusal(431, "The request has too many header fields")
+        headers = Headers(self._headers)
+        length = _framing(headers.fields, version)
         target = self._target
         if target[:1] != b"/":
             target = _origin_form(target)
-        call = Call(
-            self,
-            parser.get_method().decode("latin-1"),
-            target.decode("latin-1"),
-            version,
-            Headers(self._headers),
-        )
+        call = Call(self, parser.get_method().decode("latin-1"), target.decode("latin-1"), version, headers)
         call.keep_alive = parser.should_keep_alive()
-        call.length_known = length is not None
-        call.content_length = length or 0
-        call.expects_continue = expects and version == "1.1"
+        if length is not None:
+            call.length_known = True
+            call.content_length = length
+        call.expects_continue = b"expect" in headers.fields and version == "1.1"
         self._reading = call
         if self.current is None:
             self.current = call
@@ -292,6 +273,23 @@ class ServerConnection(asyncio.Protocol):
 
 def _small(call: Call) -> bool:
     return call.length_known and call.content_length <= WHOLE_BODY_BYTES
+
+
+def _framing(fields: dict[bytes, bytes | list[bytes]], version: str) -> int | None:
+    """The stated length of a request, None when it states none; refuses what could be read in two ways."""
+    host = fields.get(b"host")
+    if (host is None and version == "1.1") or isinstance(host, list):
+        raise _Refusal(400, "Bad request: exactly one Host header is needed")
+    length = fields.get(b"content-length")
+    coding = fields.get(b"transfer-encoding")
+    if coding is not None:
+        if version == "1.0" or isinstance(coding, list) or coding.lower() != b"chunked":
+            raise _Refusal(400, "Bad request: Transfer-Encoding must be `chunked`, and not in HTTP/1.0")
+        if length is not None:
+            raise _Refusal(400, "Bad request: Content-Length and Transfer-Encoding exclude each other")
+    if isinstance(length, list):
+        raise _Refusal(400, "Bad request: Content-Length may stand only once")
+    return None if length is None else int(length)
 
 
 def _origin_form(target: bytes) -> bytes:

@@ -13,13 +13,16 @@ from typing import Any
 
 
 class Signal:
-    """Set once; whoever awaits it goes on at that moment, inside `set`."""
+    """Set once; whoever awaits it goes on at that moment, inside `set`. Things that arrive are signals themselves."""
 
     __slots__ = ("_wake", "is_set")
 
+    is_set: bool
+    _wake: Callable[[], None] | None
+
     def __init__(self) -> None:
         self.is_set = False
-        self._wake: Callable[[], None] | None = None
+        self._wake = None
 
     def set(self) -> None:
         self.is_set = True

@@ -29,8 +29,8 @@ _DROPPED = HOP_BY_HOP | {b"content-length"}
 _NO_BODY = (204, 304)
 
 
-class Relay:
-    """Hands one answer to its client. `record` is called once, just before the last bytes are written."""
+class Relay(Signal):
+    """Hands one answer to its client; set at its end. `record` is called once, just before the last bytes."""
 
     __slots__ = (
         "_arrival",
@@ -40,7 +40,6 @@ class Relay:
         "_record",
         "_usage",
         "call",
-        "done",
         "first_byte_us",
         "head_sent",
         "kept",
@@ -62,6 +61,8 @@ class Relay:
         clock: answers.Clock,
         hide_usage: bool = False,
     ) -> None:
+        self.is_set = False
+        self._wake = None
         self.call = call
         self.response = response
         self._arrival = arrival
@@ -74,7 +75,6 @@ class Relay:
         self.first_byte_us = 0
         self.head_sent = False
         self.recorded = False
-        self.done = Signal()
         self.tail = b""
         self._chunked = False
         content_type = response.headers.get(b"content-type")
@@ -86,7 +86,7 @@ class Relay:
         return self._events
 
     def start(self) -> None:
-        """Send what is there; what is still to come follows by itself, and `done` is set at the end."""
+        """Send what is there; what is still to come follows by itself."""
         arrival = self._arrival
         if arrival is None:
             self._whole(self.response.body.data or b"")
@@ -102,13 +102,13 @@ class Relay:
         call = self.call
         length = self.response.headers.get(b"content-length")
         if length is not None and self._usage is None:
-            framing = b"content-length: %b\r\n" % length
+            framing = b"content-length: " + length
         elif call.http_1_0:
             call.keep_alive = False
             framing = b""
         else:
             self._chunked = True
-            framing = b"transfer-encoding: chunked\r\n"
+            framing = b"transfer-encoding: chunked"
         self._forward(chunks, self._head(framing))
 
     def pump(self) -> None:
@@ -119,14 +119,14 @@ class Relay:
 
     def client_lost(self) -> None:
         """Nobody reads any more: the backend is told by closing, and what was produced is recorded."""
-        if self.done.is_set:
+        if self.is_set:
             return
         self.call.aborted = self.call.aborted or "client"
         self._write_record()
         if self._arrival is not None:
             self._arrival.relay = None
             self._arrival.connection.close()
-        self.done.set()
+        self.set()
 
     def _whole(self, body: bytes) -> None:
         """An answer that is at hand complete."""
@@ -137,10 +137,10 @@ class Relay:
             head, body = self._head(b""), b""
         elif call.head_only:
             stated = response.headers.get(b"content-length")
-            head = self._head(b"content-length: %b\r\n" % (stated or b"%d" % len(body)))
+            head = self._head(b"content-length: " + (stated or b"%d" % len(body)))
             body = b""
         else:
-            head = self._head(b"content-length: %d\r\n" % len(body))
+            head = self._head(b"content-length: %d" % len(body))
         self.sent = len(body)
         self._write_record()
         call.client.write(head + body)
@@ -189,7 +189,7 @@ class Relay:
             else:
                 # The client must be able to tell that this is not the whole answer.
                 call.client.abort()
-                self.done.set()
+                self.set()
         elif not call.client.writable():
             connection.pause()
 
@@ -212,23 +212,18 @@ class Relay:
         self.head_sent = True
         self.first_byte_us = int((time.perf_counter() - call.started) * 1e6)
         reason = response.reason or answers.reason_of(response.status)
-        parts = [b"HTTP/1.1 %d %b\r\n" % (response.status, reason.encode("latin-1", "replace"))]
-        dated = False
-        for name, value in response.headers.items:
-            if name in _DROPPED:
-                continue
-            if name == b"date":
-                dated = True
-            parts += (name, b": ", value, b"\r\n")
-        if not dated:
-            parts.append(b"date: %b\r\n" % self._clock.date())
-        parts.append(framing)
+        lines = response.headers.lines(_DROPPED)
+        lines.insert(0, b"HTTP/1.1 %d %b" % (response.status, reason.encode("latin-1", "replace")))
+        if b"date" not in response.headers.fields:
+            lines.append(b"date: " + self._clock.date())
+        if framing:
+            lines.append(framing)
         if not call.keep_alive:
-            parts.append(b"connection: close\r\n")
+            lines.append(b"connection: close")
         elif call.http_1_0:
-            parts.append(b"connection: keep-alive\r\n")
-        parts.append(b"\r\n")
-        return b"".join(parts)
+            lines.append(b"connection: keep-alive")
+        lines.append(b"\r\n")
+        return b"\r\n".join(lines)
 
     def _write_record(self) -> None:
         if not self.recorded:
@@ -237,7 +232,7 @@ class Relay:
 
     def _end(self) -> None:
         self.call.client.done(self.call, keep_alive=self.call.keep_alive)
-        self.done.set()
+        self.set()
 
 
 class UsageFilter:

@@ -24,11 +24,15 @@ if TYPE_CHECKING:
 
 # Ours to write, whatever the client wrote.
 _NOT_FORWARDED = HOP_BY_HOP | {b"host", b"content-length", b"expect"}
+_NOT_FORWARDED_METERED = _NOT_FORWARDED | {b"accept-encoding"}
 MAX_BUFFERED_ANSWER = 64 * 1024 * 1024
 
 
-class Arrival:
-    """An answer on its way: holds the connection from the request until the last byte."""
+class Arrival(Signal):
+    """An answer on its way: holds the connection from the request until the last byte.
+
+    As a signal it is set when the head is there, or the failure.
+    """
 
     __slots__ = (
         "buffered",
@@ -36,7 +40,6 @@ class Arrival:
         "collected",
         "connection",
         "deadline",
-        "head",
         "relay",
         "response",
         "sent_at",
@@ -45,9 +48,10 @@ class Arrival:
     )
 
     def __init__(self, call: Call, connection: ClientConnection) -> None:
+        self.is_set = False
+        self._wake = None
         self.call = call
         self.connection = connection
-        self.head = Signal()
         self.relay: Relay | None = None  # who takes the body as it comes
         self.response: ResponseState | None = None  # as policies see it
         self.collected: Signal | None = None  # set when somebody waits for all of it
@@ -61,9 +65,9 @@ class Arrival:
 
     def progress(self) -> None:
         connection = self.connection
-        if not self.head.is_set:
+        if not self.is_set:
             if connection.status or connection.failure is not None:
-                self.head.set()
+                self.set()
             return
         if self.relay is not None:
             self.relay.pump()
@@ -134,10 +138,10 @@ class Arrival:
 
     def expire(self) -> None:
         """The head did not come in time."""
-        if not self.head.is_set:
+        if not self.is_set:
             self.connection.failure = WireError("no answer in time", reused=False, answered=True)
             self.connection.failure.__cause__ = TimeoutError()
-            self.head.set()
+            self.set()
 
     def release(self) -> None:
         """The answer has been read to its end, or nobody wants the rest."""
@@ -242,7 +246,7 @@ class Upstream:
                 _attach(call, arrival)
             self.waiting.add(arrival)
             try:
-                await arrival.head
+                await arrival
             finally:
                 self.waiting.discard(arrival)
             failure = connection.failure
@@ -348,29 +352,22 @@ def _head(
     metered = exchange.operation_runtime.wire
     host = headers.get(b"host")
     client_host = call.headers.get(b"host")
-    parts = [
-        f"{request.method} {target} HTTP/1.1\r\nhost: ".encode("latin-1"),
-        # A policy may have set a host of its own; the client's is not the backend's.
-        backend.authority if host is None or host == client_host else host,
-        b"\r\n",
-    ]
-    for name, value in headers.items:
-        if name in _NOT_FORWARDED or (metered and name == b"accept-encoding"):
-            continue
-        parts += (name, b": ", value, b"\r\n")
+    lines = headers.lines(_NOT_FORWARDED_METERED if metered else _NOT_FORWARDED)
+    # A policy may have set a host of its own; the client's is not the backend's.
+    authority = backend.authority if host is None or host == client_host else host
+    lines.insert(0, f"{request.method} {target} HTTP/1.1\r\nhost: ".encode("latin-1") + authority)
     if metered:
-        parts.append(b"accept-encoding: identity\r\n")
+        lines.append(b"accept-encoding: identity")
     if body is not None:
         if body or request.method in ("POST", "PUT", "PATCH"):
-            parts.append(b"content-length: %d\r\n" % len(body))
+            lines.append(b"content-length: %d" % len(body))
     elif call.length_known:
-        parts.append(b"content-length: %d\r\n" % call.content_length)
+        lines.append(b"content-length: %d" % call.content_length)
     else:
-        parts.append(b"transfer-encoding: chunked\r\n")
-    parts.append(b"\r\n")
-    if body:
-        parts.append(body)
-    return b"".join(parts)
+        lines.append(b"transfer-encoding: chunked")
+    lines.append(b"")
+    lines.append(body or b"")
+    return b"\r\n".join(lines)
 
 
 def _attach(call: Call, arrival: Arrival) -> None:

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import orjson
 
-from aforo.gateway.call import LiveExchange
+from aforo.policy.exchange import Body
 
 _FIRST_VERSION = "2024-09-01-preview"
 _SPLICE = b',"stream_options":{"include_usage":true}}'
 
 
-def splice_usage(exchange: LiveExchange) -> bool:
+def splice_usage(body: Body, wire: str, query: str) -> bool:
     """Ask for usage if this is a stream that would not tell it; whether the answer must be hidden."""
-    body = exchange.request.body
     data = body.data
-    if exchange.operation_runtime.wire not in ("chat", "completions") or not data or b'"stream"' not in data:
+    if not data or b'"stream"' not in data or wire not in ("chat", "completions"):
         return False
-    if not _version_knows(exchange.request.url.query):
+    if not _version_knows(query):
         return False
     try:
         request = orjson.loads(data)

@@ -48,11 +48,12 @@ class Body:
 class RequestState:
     """The request: first what the client sent, then what the backend is going to get.
 
-    `url` is the client's URL (never changed); `path` and `query` are relative to the backend's base URL and
-    are what `rewrite-uri` and `set-query-parameter` change.
+    `url` is the client's URL (never changed, made when first asked for); `path` and `query` are relative to
+    the backend's base URL and are what `rewrite-uri` and `set-query-parameter` change.
     """
 
     __slots__ = (
+        "_url",
         "body",
         "certificate",
         "headers",
@@ -62,20 +63,37 @@ class RequestState:
         "original_method",
         "path",
         "query",
-        "url",
     )
 
-    def __init__(self, method: str, url: Url, headers: Headers, body: Body, ip: str) -> None:
+    def __init__(
+        self,
+        method: str,
+        url: Url | Callable[[], Url],
+        headers: Headers,
+        body: Body,
+        ip: str,
+        path: str = "",
+        query: str = "",
+    ) -> None:
         self.method = method
         self.original_method = method
-        self.url = url
-        self.path = url.path
-        self.query = url.query
+        self._url = url
+        if not path and isinstance(url, Url):
+            path, query = url.path, url.query
+        self.path = path
+        self.query = query
         self.headers = headers
         self.body = body
         self.ip = ip
         self.matched: dict[str, str] = {}
         self.certificate: Any = None
+
+    @property
+    def url(self) -> Url:
+        url = self._url
+        if not isinstance(url, Url):
+            url = self._url = url()
+        return url
 
 
 class ResponseState:
@@ -181,10 +199,17 @@ class Exchange:
         "variables",
     )
 
-    def __init__(self, call_id: str, request: RequestState, services: Services) -> None:
+    def __init__(
+        self,
+        call_id: str,
+        request: RequestState,
+        services: Services,
+        started: float = 0.0,
+        started_ns: int = 0,
+    ) -> None:
         self.call_id = call_id  # 32 hexadecimal digits
-        self.started = time.perf_counter()
-        self.started_ns = time.time_ns()
+        self.started = started or time.perf_counter()
+        self.started_ns = started_ns or time.time_ns()
         self.request = request
         self.response: ResponseState | None = None
         self.services = services
