@@ -1,0 +1,14 @@
+"""The KQL compiler, a library: it knows no HTTP, no clock, no file and no table but those it is told of.
+
+compile.py      the entry: text in, SQL with columns or diagnostics out; shows the pipeline in one place
+tokens.py lexer.py literals.py ticks.py         text to tokens; constants; 100 ns arithmetic
+syntax.py expressions.py parser.py              tokens to syntax (operators bring their own grammar)
+types.py symbols.py                             Kusto's types; what a caller says about tables
+bound.py scope.py convert.py naming.py          typed expressions; names; implicit conversions; column names
+bind_expressions.py bind_calls.py binder.py     syntax to plan
+plan.py lower.py                                relational algebra; promoted paths, pruning, time range
+functions/      every function, declared once (catalog.py lists them)
+operators/      every tabular operator: syntax, grammar, binding (catalog.py lists them)
+sql/            plan to SQL: writer, scalars, dialect; one folder per engine (duckdb/)
+diagnostics.py  all wording
+"""

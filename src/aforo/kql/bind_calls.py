@@ -1,0 +1,389 @@
+"""Binds calls: scalar functions by their declaration, forms with rules of their own, aggregates and windows in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aforo.kql import diagnostics as say
+from aforo.kql import syntax as s
+from aforo.kql.bind_expressions import BROKEN, ExpressionBinder
+from aforo.kql.bound import Aggregation, Apply, Constant, Expression, Reference, ScalarQuery, Windowed
+from aforo.kql.convert import apply, cast, coerce
+from aforo.kql.functions.catalog import AGGREGATES, SCALARS, WINDOWS
+from aforo.kql.functions.spec import Aggregate, Parameter, Scalar, Window
+from aforo.kql.naming import aggregate_name
+from aforo.kql.scope import Defined, Row
+from aforo.kql.types import BOOL, DATETIME, DYNAMIC, LONG, REAL, STRING, TIMESPAN, KqlType, common
+
+
+class CallBinder(ExpressionBinder):
+    """Adds calls to expressions. `now` is the time of the question in ticks."""
+
+    now: int
+
+    def user_call(self, tree: s.Call, defined: Defined, row: Row) -> Expression:
+        raise NotImplementedError
+
+    def call(self, tree: s.Call, row: Row) -> Expression:
+        meaning = row.scope.find(tree.function)
+        if isinstance(meaning, Defined):
+            return self.user_call(tree, meaning, row)
+        if (form := _FORMS.get(tree.function)) is not None:
+            return form(self, tree, row)
+        if (declared := SCALARS.get(tree.function)) is not None:
+            return self._scalar_call(declared, tree, row)
+        if (aggregate := AGGREGATES.get(tree.function)) is not None:
+            return self._aggregate_call(aggregate, tree, row)
+        if (window := WINDOWS.get(tree.function)) is not None:
+            return self._window_call(window, tree, row)
+        if tree.function in KNOWN_UNSUPPORTED:
+            return self.broken(say.unsupported(f"the function {tree.function}()", tree.name_span))
+        known = [*SCALARS, *_FORMS, *AGGREGATES, *WINDOWS, *row.scope.all_names()]
+        return self.broken(say.unknown_function(tree.function, tree.name_span, known))
+
+    # -- arguments ---------------------------------------------------------------------------------------
+
+    def arguments(self, declared: Scalar | Aggregate | Window, tree: s.Call, row: Row) -> tuple[Expression, ...] | None:
+        """The arguments, counted and converted as the declaration says; None (reported) when they do not fit."""
+        least, most = declared.count
+        got = len(tree.arguments)
+        if got < least or (most is not None and got > most):
+            self.report(say.wrong_count(declared.name, _counts(least, most), got, tree.span))
+            return None
+        out: list[Expression] = []
+        fine = True
+        for i, argument in enumerate(tree.arguments):
+            bound = self.scalar(argument, row)
+            parameter = declared.parameter(i)
+            fitted = BROKEN if bound is BROKEN else fit(bound, parameter)
+            if fitted is None:
+                wanted = " or ".join(sorted(t.value for t in parameter.types))
+                hint = "tostring(...) makes it one" if parameter.types == {STRING} else ""
+                self.report(
+                    say.wrong_type(f"'{parameter.name}' of {declared.name}()", wanted, bound.type.value, argument.span,
+                                   *([hint] if hint else []))
+                )  # fmt: skip
+                fine = False
+            elif fitted is BROKEN and bound is BROKEN:
+                fine = False
+            else:
+                out.append(fitted)
+        return tuple(out) if fine else None
+
+    def _scalar_call(self, declared: Scalar, tree: s.Call, row: Row) -> Expression:
+        arguments = self.arguments(declared, tree, row)
+        if arguments is None:
+            return BROKEN
+        type_ = declared.result_type(tuple(a.type for a in arguments))
+        if declared.operation in ("tostring", "tolong", "toint", "toreal", "tobool", "todecimal", "todatetime",
+                                  "totimespan", "toguid"):  # fmt: skip
+            return cast(arguments[0], type_)
+        if (check := _CHECKS.get(declared.operation)) is not None:
+            problem = check(arguments)
+            if problem:
+                return self.broken(say.bad_argument(problem, tree.span))
+        return apply(declared.operation, arguments, type_)
+
+    def _aggregate_call(self, declared: Aggregate, tree: s.Call, row: Row) -> Expression:
+        if row.aggregates is None:
+            return self.broken(say.aggregate_outside(tree.function, tree.name_span))
+        aggregation = self.aggregation(declared, tree, row)
+        if aggregation is None:
+            return BROKEN
+        column = self.column(aggregate_name(tree), aggregation.type)
+        row.aggregates.append((column, aggregation))
+        return Reference(column)
+
+    def aggregation(self, declared: Aggregate, tree: s.Call, row: Row) -> Aggregation | None:
+        """The aggregate over the rows of `row`."""
+        inside = Row(row.columns, row.scope)
+        arguments = self.arguments(declared, tree, inside)
+        if arguments is None:
+            return None
+        type_ = declared.result_type(tuple(a.type for a in arguments))
+        if declared.conditional:
+            return Aggregation(declared.operation, arguments[:-1], type_, arguments[-1])
+        if declared.operation in ("make_list", "make_set", "percentile") and len(arguments) > 1:
+            if not isinstance(arguments[1], Constant):
+                self.report(say.must_be_constant(f"the second argument of {declared.name}()", tree.arguments[1].span))
+                return None
+        if declared.operation == "count_distinct":
+            arguments = arguments[:1]
+        return Aggregation(declared.operation, arguments, type_)
+
+    def _window_call(self, declared: Window, tree: s.Call, row: Row) -> Expression:
+        if row.windows is None:
+            return self.broken(say.bad_argument(f"{tree.function}() cannot stand here", tree.name_span))
+        if not row.ordered:
+            return self.broken(say.needs_order(tree.function, tree.name_span))
+        arguments = self.arguments(declared, tree, row)
+        if arguments is None:
+            return BROKEN
+        windowed = Windowed(declared.operation, arguments, declared.result_type(tuple(a.type for a in arguments)))
+        column = self.column(tree.function, windowed.type)
+        row.windows.append((column, windowed))
+        return Reference(column)
+
+    def unified(self, trees: tuple[s.Syntax, ...], row: Row, what: str) -> tuple[tuple[Expression, ...], KqlType] | None:
+        """Several alternatives brought to their common type."""
+        bound = [self.scalar(t, row) for t in trees]
+        type_: KqlType | None = None
+        for expression in bound:
+            null = isinstance(expression, Constant) and expression.value is None and expression.type is DYNAMIC
+            if expression is BROKEN or null:
+                continue
+            merged = expression.type if type_ is None else common(type_, expression.type)
+            if merged is None:
+                assert type_ is not None
+                self.report(say.bad_argument(f"{what} has values of {type_} and {expression.type}", trees[0].span,
+                                             "bring them to one type, for example with tostring(...)"))  # fmt: skip
+                return None
+            type_ = merged
+        type_ = type_ or DYNAMIC
+        return tuple(_as(expression, type_) for expression in bound), type_
+
+
+def _as(expression: Expression, type_: KqlType) -> Expression:
+    if isinstance(expression, Constant) and expression.value is None:
+        return Constant(None if type_ is not STRING else "", type_)
+    return cast(expression, type_)
+
+
+def fit(bound: Expression, parameter: Parameter) -> Expression | None:
+    """An argument in a type that the parameter takes, None when there is no way."""
+    if parameter.any or bound.type in parameter.types:
+        if parameter.preferred is not None and bound.type is not parameter.preferred and not parameter.any:
+            return coerce(bound, parameter.preferred) or bound
+        return bound
+    if parameter.preferred is not None:
+        return coerce(bound, parameter.preferred)
+    for candidate in (LONG, REAL, DATETIME, TIMESPAN):
+        if candidate in parameter.types and bound.type is DYNAMIC:
+            # A dynamic value where a number is wanted: read as real, which holds whole numbers too.
+            return cast(bound, REAL if candidate is LONG else candidate)
+    return None
+
+
+def _counts(least: int, most: int | None) -> str:
+    if most is None:
+        return f"at least {least} arguments"
+    return f"{least} arguments" if least == most else f"{least} to {most} arguments"
+
+
+# -- forms with rules of their own -----------------------------------------------------------------------
+
+_Form = Callable[[CallBinder, s.Call, Row], Expression]
+
+
+def _arity(binder: CallBinder, tree: s.Call, least: int, most: int | None) -> bool:
+    got = len(tree.arguments)
+    if got < least or (most is not None and got > most):
+        binder.report(say.wrong_count(tree.function, _counts(least, most), got, tree.span))
+        return False
+    return True
+
+
+def _now(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
+    if not _arity(binder, tree, 0, 1):
+        return BROKEN
+    now: Expression = Constant(binder.now, DATETIME)
+    if not tree.arguments:
+        return now
+    offset = binder.scalar(tree.arguments[0], row)
+    if offset.type is not TIMESPAN:
+        return binder.broken(say.wrong_type("the offset of now()", "timespan", offset.type.value, tree.span))
+    return apply("add", (now, offset), DATETIME)
+
+
+def _ago(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
+    if not _arity(binder, tree, 1, 1):
+        return BROKEN
+    span = binder.scalar(tree.arguments[0], row)
+    if span is BROKEN:
+        return BROKEN
+    fitted = coerce(span, TIMESPAN)
+    if fitted is None:
+        return binder.broken(
+            say.wrong_type("the argument of ago()", "timespan", span.type.value, tree.arguments[0].span, "write 1h or 7d")
+        )
+    return apply("subtract", (Constant(binder.now, DATETIME), fitted), DATETIME)
+
+
+def _iff(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
+    if not _arity(binder, tree, 3, 3):
+        return BROKEN
+    condition = binder.condition(tree.arguments[0], row, f"the condition of {tree.function}()")
+    unified = binder.unified(tree.arguments[1:], row, f"{tree.function}()")
+    if unified is None:
+        return BROKEN
+    (yes, no), type_ = unified
+    return apply("case", (condition, yes, no), type_)
+
+
+def _case(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
+    if not _arity(binder, tree, 3, None):
+        return BROKEN
+    if len(tree.arguments) % 2 == 0:
+        return binder.broken(say.bad_argument("case() takes pairs of condition and value, then one value", tree.span,
+                                              "the last argument is the value for all other rows"))  # fmt: skip
+    conditions = [binder.condition(t, row, "a condition of case()") for t in tree.arguments[:-1:2]]
+    unified = binder.unified((*tree.arguments[1::2], tree.arguments[-1]), row, "case()")
+    if unified is None:
+        return BROKEN
+    values, type_ = unified
+    flat: list[Expression] = []
+    for condition, value in zip(conditions, values, strict=False):
+        flat += [condition, value]
+    return apply("case", (*flat, values[-1]), type_)
+
+
+def _common_form(least: int) -> _Form:
+    def form(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
+        if not _arity(binder, tree, least, None):
+            return BROKEN
+        unified = binder.unified(tree.arguments, row, f"{tree.function}()")
+        if unified is None:
+            return BROKEN
+        arguments, type_ = unified
+        if type_ is DYNAMIC and tree.function in ("max_of", "min_of"):
+            return binder.broken(say.unsupported(f"{tree.function}() over dynamic values", tree.span))
+        return apply(tree.function, arguments, type_)
+
+    return form
+
+
+def _toscalar(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
+    if not _arity(binder, tree, 1, 1):
+        return BROKEN
+    if not binder.is_tabular(tree.arguments[0], row.scope):
+        return binder.scalar(tree.arguments[0], row)
+    relation = binder.relation(tree.arguments[0], row.scope)
+    if not relation.columns:
+        return BROKEN
+    return ScalarQuery(relation, relation.columns[0].type)
+
+
+def _column_ifexists(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
+    if not _arity(binder, tree, 1, 2):
+        return BROKEN
+    name = binder.scalar(tree.arguments[0], row)
+    if not isinstance(name, Constant) or not isinstance(name.value, str):
+        return binder.broken(say.must_be_constant("the name of the column", tree.arguments[0].span))
+    if (column := row.find(name.value)) is not None:
+        return Reference(column)
+    if len(tree.arguments) == 1:
+        return Constant("", STRING)
+    return binder.scalar(tree.arguments[1], row)
+
+
+def _pack_all(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
+    if not _arity(binder, tree, 0, 1):
+        return BROKEN
+    skip = bool(tree.arguments) and binder.scalar(tree.arguments[0], row) == Constant(True, BOOL)
+    flat: list[Expression] = []
+    for column in row.columns:
+        flat += [Constant(column.name, STRING), Reference(column)]
+    return apply("bag_pack_skip_empty" if skip else "bag_pack", tuple(flat), DYNAMIC)
+
+
+def _extract(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
+    """`extract(regex, group, text, typeof(long))` converts what it found."""
+    if not _arity(binder, tree, 3, 4):
+        return BROKEN
+    inner = s.Call(tree.function, tree.arguments[:3], tree.span, tree.name_span)
+    found = binder._scalar_call(SCALARS["extract"], inner, row)
+    if len(tree.arguments) == 4 and found is not BROKEN:
+        wanted = tree.arguments[3]
+        if not isinstance(wanted, s.TypeOf):
+            return binder.broken(say.must_be_constant("the type", wanted.span))
+        return cast(found, wanted.type)
+    return found
+
+
+def _new_guid(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
+    return Apply("new_guid", (), KqlType.GUID)
+
+
+def _rand(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
+    if not _arity(binder, tree, 0, 0):
+        return BROKEN
+    return Apply("rand", (), REAL)
+
+
+def _materialize(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
+    return binder.broken(say.not_a_scalar(tree.span))
+
+
+_FORMS: dict[str, _Form] = {
+    "now": _now,
+    "ago": _ago,
+    "iff": _iff,
+    "iif": _iff,
+    "case": _case,
+    "coalesce": _common_form(1),
+    "max_of": _common_form(1),
+    "min_of": _common_form(1),
+    "toscalar": _toscalar,
+    "column_ifexists": _column_ifexists,
+    "columnifexists": _column_ifexists,
+    "pack_all": _pack_all,
+    "extract": _extract,
+    "new_guid": _new_guid,
+    "rand": _rand,
+    "materialize": _materialize,
+}
+
+
+def _constant_text(index: int, what: str) -> Callable[[tuple[Expression, ...]], str]:
+    def check(arguments: tuple[Expression, ...]) -> str:
+        argument = arguments[index]
+        return "" if isinstance(argument, Constant) and isinstance(argument.value, str) else f"{what} must be a constant text"
+
+    return check
+
+
+_PARTS = "year quarter month week day hour minute second millisecond microsecond nanosecond".split()
+_PIECES = (*_PARTS, "week_of_year", "dayofyear", "weekday")
+
+
+def _part_of(arguments: tuple[Expression, ...]) -> str:
+    first = arguments[0]
+    if not isinstance(first, Constant) or str(first.value).lower() not in _PIECES:
+        return "the first argument must be one of " + ", ".join(f"'{p}'" for p in _PARTS)
+    return ""
+
+
+def _pairs(arguments: tuple[Expression, ...]) -> str:
+    return "bag_pack() takes pairs of name and value" if len(arguments) % 2 else ""
+
+
+# What must be known when compiling.
+_CHECKS: dict[str, Callable[[tuple[Expression, ...]], str]] = {
+    "datetime_add": _part_of,
+    "datetime_diff": _part_of,
+    "datetime_part": _part_of,
+    "format_datetime": _constant_text(1, "the format"),
+    "format_timespan": _constant_text(1, "the format"),
+    "extract_json": _constant_text(0, "the path"),
+    "bag_pack": _pairs,
+}
+
+# Named in Kusto's reference and in use, so that the answer is "not yet" and not "unknown".
+KNOWN_UNSUPPORTED = frozenset(
+    "parse_xml parse_csv parse_user_agent parse_url parseurl parse_urlquery parse_path parse_version parse_ipv4 "
+    "parse_ipv6 parse_command_line format_bytes geo_info_from_ip_address ipv4_is_private ipv4_is_in_range "
+    "ipv4_is_match ipv4_compare series_fill_forward series_fill_linear series_fill_const series_decompose_anomalies "
+    "series_decompose series_fit_line series_fit_2lines series_stats series_stats_dynamic series_divide series_subtract "
+    "set_intersect set_union set_difference hash hash_xxhash64 indexof_regex array_sort_asc array_sort_desc array_iff "
+    "array_iif array_rotate_left array_rotate_right array_shift_left array_shift_right array_split bag_merge "
+    "bag_remove_keys bag_has_key bag_set_key bag_zip zip ingestion_time estimate_data_size translate replace_strings "
+    "has_any_index has_ipv4 has_any_ipv4 hll hll_merge hll_if dcount_hll tdigest tdigest_merge percentile_tdigest "
+    "percentile_array_tdigest rank_tdigest row_rank_dense row_rank_min row_window_session percentiles_array "
+    "percentilesw percentilesw_array percentiles_arrayw buildschema unicode_codepoints_from_string "
+    "unicode_codepoints_to_string jaccard_index gzip_compress_to_base64_string make_string datetime_utc_to_local "
+    "datetime_local_to_utc datetime_list_timezones ipv4_range_to_cidr_list ipv6_compare ipv6_is_match gamma loggamma "
+    "beta_cdf around welch_test dynamic_to_json range bin_auto treepath cursor_after current_principal assert "
+    "hash_combine hash_many isascii isutf8 toutf8 punycode_from_string cluster database workspace app resource "
+    "external_table table stored_query_result column_names_of bag_pack_columns".split()
+)
+

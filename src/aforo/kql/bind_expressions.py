@@ -1,0 +1,392 @@
+"""Binds scalar expressions: names to columns, operators to typed operations. Calls are in `bind_calls.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from aforo.kql import diagnostics as say
+from aforo.kql import syntax as s
+from aforo.kql.bound import Column, Constant, Expression, InRelation, Path, Reference, Relation
+from aforo.kql.convert import apply, cast, coerce, coerce_literal
+from aforo.kql.literals import json_value
+from aforo.kql.scope import Deferred, Defined, Row, Scope
+from aforo.kql.types import (
+    BOOL, DATETIME, DYNAMIC, GUID, INT, INTEGERS, LONG, NUMBERS, REAL, STRING, TIMESPAN, KqlType, widest,
+)  # fmt: skip
+from aforo.source import Diagnostic, Span
+
+_COMPARE = {"==": "equals", "!=": "not_equals", "<": "less", ">": "greater", "<=": "less_equal", ">=": "greater_equal"}
+_ARITHMETIC = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulo"}
+# What stands in for an expression that could not be bound; it passes every check, so that one mistake is told once.
+BROKEN = Constant(None, DYNAMIC)
+
+
+class ExpressionBinder:
+    """Binds expressions over a `Row`. Mistakes are collected; a broken part becomes `BROKEN`."""
+
+    mistakes: list[Diagnostic]
+
+    def __init__(self) -> None:
+        self.mistakes = []
+        self._ids = 0
+
+    # -- to be had from the whole binder -----------------------------------------------------------------
+
+    def relation(self, tree: s.Syntax, scope: Scope) -> Relation:
+        raise NotImplementedError
+
+    def is_tabular(self, tree: s.Syntax, scope: Scope) -> bool:
+        raise NotImplementedError
+
+    def call(self, tree: s.Call, row: Row) -> Expression:
+        raise NotImplementedError
+
+    # -- shared ------------------------------------------------------------------------------------------
+
+    def report(self, mistake: Diagnostic) -> None:
+        self.mistakes.append(mistake)
+
+    def broken(self, mistake: Diagnostic) -> Expression:
+        self.report(mistake)
+        return BROKEN
+
+    def column(self, name: str, type_: KqlType) -> Column:
+        """A new column with an id of its own."""
+        self._ids += 1
+        return Column(self._ids, name, type_)
+
+    # -- expressions -------------------------------------------------------------------------------------
+
+    def scalar(self, tree: s.Syntax, row: Row) -> Expression:
+        """The expression with its type."""
+        match tree:
+            case s.Literal(value=value, type=type_):
+                return Constant(value, type_)
+            case s.Name():
+                return self._name(tree, row)
+            case s.Member(target=target, name=name):
+                return self._member(tree, target, name, row)
+            case s.Index(target=target, index=index):
+                return self._index(tree, target, index, row)
+            case s.Call():
+                return self.call(tree, row)
+            case s.Unary(operand=operand):
+                return self._negate(self.scalar(operand, row), tree.span)
+            case s.Binary():
+                return self._binary(tree, row)
+            case s.Between():
+                return self._between(tree, row)
+            case s.InList():
+                return self._in_list(tree, row)
+            case s.Named(expression=inner):
+                return self.scalar(inner, row)
+            case s.Missing():
+                return BROKEN
+            case s.Pipeline() | s.Datatable() | s.Operator():
+                return self.broken(say.not_a_scalar(tree.span))
+            case s.Star():
+                return self.broken(say.bad_argument("'*' cannot stand here", tree.span))
+            case _:
+                return self.broken(say.bad_argument("this cannot stand in an expression", tree.span))
+
+    def condition(self, tree: s.Syntax, row: Row, what: str = "the condition") -> Expression:
+        """A boolean expression."""
+        bound = self.scalar(tree, row)
+        if bound.type is BOOL or bound is BROKEN:
+            return bound
+        if bound.type is DYNAMIC or bound.type in NUMBERS:
+            return cast(bound, BOOL)
+        return self.broken(say.wrong_type(what, "bool", bound.type.value, tree.span))
+
+    def _name(self, tree: s.Name, row: Row) -> Expression:
+        if (column := row.find(tree.text)) is not None:
+            return Reference(column)
+        meaning = row.scope.find(tree.text)
+        match meaning:
+            case None:
+                known = [c.name for c in row.columns] or list(row.scope.all_names())
+                return self.broken(say.unknown_column(tree.text, tree.span, known))
+            case Deferred(syntax=syntax, scope=scope):
+                if self.is_tabular(syntax, scope):
+                    return self.broken(say.not_a_scalar(tree.span))
+                return self.scalar(syntax, Row(scope=scope))
+            case Defined():
+                return self.broken(say.bad_argument(f"'{tree.text}' is a function: call it with ()", tree.span))
+            case Relation():
+                return self.broken(say.not_a_scalar(tree.span))
+            case _:
+                return meaning
+
+    def _member(self, tree: s.Member, target: s.Syntax, name: str, row: Row) -> Expression:
+        if isinstance(target, s.Name) and target.text in ("$left", "$right") and row.sides is not None:
+            columns = row.sides[target.text == "$right"]
+            for column in columns:
+                if column.name == name:
+                    return Reference(column)
+            return self.broken(say.unknown_column(name, tree.span, [c.name for c in columns]))
+        if isinstance(target, s.Name) and row.find(target.text) is None and row.scope.find(target.text) is None:
+            return self.broken(say.unknown_column(target.text, target.span, [c.name for c in row.columns]))
+        return self._path(self.scalar(target, row), name, tree)
+
+    def _index(self, tree: s.Index, target: s.Syntax, index: s.Syntax, row: Row) -> Expression:
+        base, key = self.scalar(target, row), self.scalar(index, row)
+        if isinstance(key, Constant) and isinstance(key.value, str | int) and not isinstance(key.value, bool):
+            return self._path(base, key.value, tree)
+        if base is BROKEN or key is BROKEN:
+            return BROKEN
+        if base.type is not DYNAMIC:
+            return self.broken(_not_dynamic(base.type, tree.span))
+        if key.type in INTEGERS:
+            return apply("element_at", (base, cast(key, LONG)), DYNAMIC)
+        if key.type in (STRING, DYNAMIC):
+            return apply("property_at", (base, cast(key, STRING)), DYNAMIC)
+        return self.broken(say.wrong_type("an index", "a number or a text", key.type.value, index.span))
+
+    def _path(self, base: Expression, step: str | int, tree: s.Syntax) -> Expression:
+        if base is BROKEN:
+            return BROKEN
+        if base.type is not DYNAMIC:
+            return self.broken(_not_dynamic(base.type, tree.span))
+        if isinstance(base, Path):
+            return Path(base.base, (*base.steps, step))
+        return Path(base, (step,))
+
+    def _negate(self, operand: Expression, span: Span) -> Expression:
+        if operand is BROKEN:
+            return BROKEN
+        if operand.type in NUMBERS or operand.type is TIMESPAN:
+            return apply("negate", (operand,), LONG if operand.type is INT else operand.type)
+        return self.broken(say.wrong_type("what '-' is applied to", "a number or a timespan", operand.type.value, span))
+
+    def _binary(self, tree: s.Binary, row: Row) -> Expression:
+        op = tree.op
+        if op in ("and", "or"):
+            left = self.condition(tree.left, row, f"what '{op}' joins")
+            right = self.condition(tree.right, row, f"what '{op}' joins")
+            return apply(op, (left, right), BOOL)
+        left, right = self.scalar(tree.left, row), self.scalar(tree.right, row)
+        if left is BROKEN or right is BROKEN:
+            return BROKEN if op in _ARITHMETIC else Constant(None, BOOL)
+        if op in _COMPARE:
+            return self.compare(op, left, right, tree.op_span)
+        if op in _ARITHMETIC:
+            return self._arithmetic(op, left, right, tree.op_span)
+        return self._text(op, left, right, tree)
+
+    # -- comparisons -------------------------------------------------------------------------------------
+
+    def compare(self, op: str, left: Expression, right: Expression, span: Span) -> Expression:
+        """`==` and its kin, after bringing both sides to one type."""
+        pair = self.alike(left, right, equality=op in ("==", "!="))
+        if pair is None:
+            hint = ""
+            if STRING in (left.type, right.type):
+                hint = "tostring(...) makes a text, tolong(...), todatetime(...) and their kin read one"
+            elif left.type is right.type:
+                hint = "tostring(...) compares dynamic values as text"
+            return self.broken(say.no_operator(op, left.type.value, right.type.value, span, *([hint] if hint else [])))
+        return apply(_COMPARE[op], pair, BOOL)
+
+    def alike(self, a: Expression, b: Expression, *, equality: bool = True) -> tuple[Expression, Expression] | None:
+        """Both sides in the type in which they are compared, None where Kusto compares no such types."""
+        ta, tb = a.type, b.type
+        for one, other in ((a, b), (b, a)):
+            if isinstance(one, Constant) and one.value is None and one.type is not other.type:
+                null = Constant(None if other.type is not STRING else "", other.type)
+                return (null, other) if one is a else (other, null)
+        if ta is tb:
+            return (a, b) if ta is not DYNAMIC else None
+        if (number := widest(ta, tb)) is not None:
+            # A whole constant that fits takes the column's type, so that the column stays bare and prunes.
+            if ta is INT and (small := coerce(b, INT)) is not None and small.type is INT:
+                return a, small
+            if tb is INT and (small := coerce(a, INT)) is not None and small.type is INT:
+                return small, b
+            return cast(a, number), cast(b, number)
+        if DYNAMIC in (ta, tb):
+            other = tb if ta is DYNAMIC else ta
+            # A whole number on one side must not cut the fraction of the other.
+            target = REAL if other in INTEGERS else other
+            return cast(a, target), cast(b, target)
+        if (lifted := coerce_literal(b, ta)) is not None and (equality or ta is not STRING):
+            return self.alike(a, lifted)
+        if (lifted := coerce_literal(a, tb)) is not None and (equality or tb is not STRING):
+            return self.alike(lifted, b)
+        if {ta, tb} == {GUID, STRING}:
+            return cast(a, STRING), cast(b, STRING)
+        if BOOL in (ta, tb) and (INTEGERS & {ta, tb}):
+            return cast(a, LONG), cast(b, LONG)
+        return None
+
+    def _between(self, tree: s.Between, row: Row) -> Expression:
+        operand, low, high = (self.scalar(t, row) for t in (tree.operand, tree.low, tree.high))
+        if BROKEN in (operand, low, high):
+            return Constant(None, BOOL)
+        if low.type is DATETIME and high.type is TIMESPAN:
+            high = apply("add", (low, high), DATETIME)
+        lower = self.compare(">=", operand, low, tree.low.span)
+        upper = self.compare("<=", operand, high, tree.high.span)
+        inside = apply("and", (lower, upper), BOOL)
+        return apply("not", (inside,), BOOL) if tree.negated else inside
+
+    def _in_list(self, tree: s.InList, row: Row) -> Expression:
+        operand = self.scalar(tree.operand, row)
+        if operand is BROKEN:
+            return Constant(None, BOOL)
+        negated, op = tree.op.startswith("!"), tree.op.lstrip("!")
+        if len(tree.items) == 1 and self.is_tabular(tree.items[0], row.scope):
+            found = self._in_relation(operand, self.relation(tree.items[0], row.scope), op, tree)
+        else:
+            found = self._in_values(operand, self._items(tree.items, row), op, tree)
+        return apply("not", (found,), BOOL) if negated else found
+
+    def _items(self, trees: tuple[s.Syntax, ...], row: Row) -> list[tuple[Expression, Span]]:
+        """The listed values; a constant array stands for its elements."""
+        out: list[tuple[Expression, Span]] = []
+        for tree in trees:
+            item = self.scalar(tree, row)
+            value = json_value(item.value) if isinstance(item, Constant) and item.type is DYNAMIC else None
+            if isinstance(value, list):
+                out.extend((_json_constant(v), tree.span) for v in value)
+            elif item is not BROKEN:
+                out.append((item, tree.span))
+        return out
+
+    def _in_values(self, operand: Expression, items: list[tuple[Expression, Span]], op: str, tree: s.InList) -> Expression:
+        if op.startswith("has_"):
+            text = self.text(operand, tree.operand.span)
+            words = [self.text(item, span) for item, span in items]
+            return apply(op.rstrip("~"), (text, *words), BOOL)
+        plain: list[Expression] = []
+        arrays: list[Expression] = []
+        for item, span in items:
+            if item.type is DYNAMIC:
+                arrays.append(item)
+                continue
+            if operand.type is STRING and item.type is not STRING and not isinstance(item, Constant):
+                self.report(say.no_operator(op, operand.type.value, item.type.value, span))
+                continue
+            pair = self.alike(operand, item)
+            if pair is None:
+                self.report(say.no_operator(op, operand.type.value, item.type.value, span))
+                continue
+            if pair[0] is not operand and operand.type is not DYNAMIC and pair[0].type is not operand.type:
+                # One wider item widens the whole comparison.
+                operand = pair[0]
+            plain.append(pair[1])
+        if operand.type is DYNAMIC:
+            kinds = {item.type for item in plain} or {STRING}
+            if len(kinds) > 1:
+                return self.broken(say.unsupported("'in' over a dynamic value with items of several types", tree.span))
+            operand = cast(operand, kinds.pop())
+        name = "in_ci" if op == "in~" else "in"
+        if name == "in_ci" and operand.type is not STRING:
+            name = "in"
+        plain = [coerce(item, operand.type) or item for item in plain]
+        found = apply(name, (operand, *plain), BOOL) if plain or not arrays else None
+        for array in arrays:
+            one = apply(f"{name}_array", (cast(operand, STRING), array), BOOL)
+            found = one if found is None else apply("or", (found, one), BOOL)
+        assert found is not None
+        return found
+
+    def _in_relation(self, operand: Expression, relation: Relation, op: str, tree: s.InList) -> Expression:
+        if not relation.columns:
+            return Constant(None, BOOL)
+        if op.startswith("has_"):
+            return self.broken(say.unsupported(f"'{op}' over a table", tree.span))
+        have = relation.columns[0].type
+        if have is not operand.type:
+            number = widest(have, operand.type)
+            if operand.type is DYNAMIC and have is not DYNAMIC:
+                operand = cast(operand, have)
+            elif number is None:
+                return self.broken(say.no_operator(op, operand.type.value, have.value, tree.span))
+        return InRelation(operand, relation, op == "in~" and operand.type is STRING)
+
+    # -- text and arithmetic -----------------------------------------------------------------------------
+
+    def text(self, operand: Expression, span: Span) -> Expression:
+        """An operand of a text operator."""
+        if operand.type in (STRING, DYNAMIC):
+            return cast(operand, STRING)
+        if operand is BROKEN:
+            return operand
+        return self.broken(
+            say.wrong_type("what a text operator is applied to", "string", operand.type.value, span, "tostring(...) makes it one")
+        )
+
+    def _text(self, op: str, left: Expression, right: Expression, tree: s.Binary) -> Expression:
+        negated = op.startswith("!")
+        name = {"=~": "equals_ci", "!~": "equals_ci", "matches regex": "matches_regex"}.get(op, op.lstrip("!"))
+        found = apply(name, (self.text(left, tree.left.span), self.text(right, tree.right.span)), BOOL)
+        return apply("not", (found,), BOOL) if negated else found
+
+    def _arithmetic(self, op: str, left: Expression, right: Expression, span: Span) -> Expression:
+        name, a, b = _ARITHMETIC[op], left.type, right.type
+        if (number := widest(a, b)) is not None:
+            number = LONG if number is INT else number
+            return apply(name, (cast(left, number), cast(right, number)), number)
+        if (rule := _TIME_RULES.get((op, a, b))) is not None:
+            return rule(left, right)
+        hints = []
+        if DYNAMIC in (a, b):
+            hints.append("a dynamic value is read with tolong(...), todouble(...) or their kin first")
+        elif op == "+" and STRING in (a, b):
+            hints.append("strcat(...) joins texts")
+        return self.broken(say.no_operator(op, a.value, b.value, span, *hints))
+
+
+def _json_constant(value: object) -> Constant:
+    match value:
+        case bool():
+            return Constant(value, BOOL)
+        case int():
+            return Constant(value, LONG)
+        case float():
+            return Constant(value, REAL)
+        case str():
+            return Constant(value, STRING)
+        case _:
+            return Constant(value, DYNAMIC)
+
+
+def _not_dynamic(type_: KqlType, span: Span) -> Diagnostic:
+    hint = "parse_json(...) makes a text dynamic" if type_ is STRING else ""
+    return say.wrong_type("what a path is applied to", "dynamic", type_.value, span, *([hint] if hint else []))
+
+
+_Rule = Callable[[Expression, Expression], Expression]
+
+
+def _simple(name: str, result: KqlType) -> _Rule:
+    return lambda left, right: apply(name, (left, right), result)
+
+
+def _scaled(name: str) -> _Rule:
+    """A timespan times or through a number; the number is whole or real."""
+    return lambda left, right: apply(name, (left, right), TIMESPAN)
+
+
+_TIME_RULES: Mapping[tuple[str, KqlType, KqlType], _Rule] = {
+    ("+", DATETIME, TIMESPAN): _simple("add", DATETIME),
+    ("+", TIMESPAN, DATETIME): _simple("add", DATETIME),
+    ("-", DATETIME, TIMESPAN): _simple("subtract", DATETIME),
+    ("-", DATETIME, DATETIME): _simple("subtract", TIMESPAN),
+    ("+", TIMESPAN, TIMESPAN): _simple("add", TIMESPAN),
+    ("-", TIMESPAN, TIMESPAN): _simple("subtract", TIMESPAN),
+    ("%", TIMESPAN, TIMESPAN): _simple("modulo", TIMESPAN),
+    ("/", TIMESPAN, TIMESPAN): lambda left, right: apply("divide", (cast_ticks(left), cast_ticks(right)), REAL),
+    **{("*", TIMESPAN, n): _scaled("multiply_span") for n in (INT, LONG, REAL)},
+    **{("*", n, TIMESPAN): (lambda left, right: apply("multiply_span", (right, left), TIMESPAN)) for n in (INT, LONG, REAL)},
+    **{("/", TIMESPAN, n): _scaled("divide_span") for n in (INT, LONG, REAL)},
+}
+
+
+def cast_ticks(span: Expression) -> Expression:
+    """The ticks of a timespan as a real number."""
+    if isinstance(span, Constant) and isinstance(span.value, int):
+        return Constant(float(span.value), REAL)
+    return apply("ticks_as_real", (span,), REAL)
+
+

@@ -1,0 +1,333 @@
+"""Syntax to plan: tables, `let`, functions, pipelines. Each tabular operator binds itself (`operators/`), handed in
+as a table by syntax class; scalar expressions are bound by the classes below this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from aforo.kql import diagnostics as say
+from aforo.kql import syntax as s
+from aforo.kql.bind_calls import CallBinder
+from aforo.kql.bind_expressions import BROKEN
+from aforo.kql.bound import Apply, Constant, Expression, Reference, Relation
+from aforo.kql.convert import apply, coerce
+from aforo.kql.literals import scalar_value
+from aforo.kql.plan import Filter, Limit, Project, Scan, Sort, Steps, Unnest, Values, Window
+from aforo.kql.scope import Deferred, Defined, Meaning, Row, Scope
+from aforo.kql.symbols import Database, TableSymbol
+from aforo.kql.types import BOOL, DATETIME
+from aforo.source import Span
+
+OperatorBinding = Callable[["Binder", Relation, s.Operator, Scope], Relation]
+TIME_COLUMN = "TimeGenerated"
+_ELSEWHERE = frozenset({"workspace", "app", "resource", "cluster", "database", "adx", "arg"})
+_MAX_CALLS = 64
+_SOME_TABLE = Values((), ())
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query gives: its relation, and how it wants to be drawn."""
+
+    relation: Relation
+    render: Mapping[str, object] | None
+
+
+class Binder(CallBinder):
+    """Binds one query over a database. `timespan` (start, end in ticks) limits every table by `TimeGenerated`."""
+
+    def __init__(
+        self,
+        database: Database,
+        operators: Mapping[type[s.Operator], OperatorBinding],
+        parse_function: Callable[[str, str], s.Function | None],
+        *,
+        now: int,
+        timespan: tuple[int | None, int | None] | None,
+        parameters: Mapping[str, str],
+    ) -> None:
+        super().__init__()
+        self.database = database
+        self.operators = operators
+        self.parse_function = parse_function
+        self.now = now
+        self.timespan = timespan
+        self.parameters = parameters
+        self.render: Mapping[str, object] | None = None
+        self.scanned: list[str] = []
+        self._calls = 0
+        self._saved: dict[str, Defined | None] = {}
+
+    # -- the query ---------------------------------------------------------------------------------------
+
+    def query(self, tree: s.Query) -> Answer | None:
+        """The plan of the answer; None when there is none (mistakes are in `mistakes`)."""
+        scope = Scope()
+        for statement in tree.statements:
+            scope = self._statement(statement, scope)
+        if tree.body is None:
+            return None
+        if not self.is_tabular(tree.body, scope):
+            if isinstance(tree.body, s.Name):
+                self._unknown_table(tree.body)
+            else:
+                self.report(say.not_a_table(tree.body.span))
+            return None
+        relation = self.relation(tree.body, scope)
+        return Answer(relation, self.render) if relation.columns or isinstance(relation, Project) else None
+
+    def _statement(self, statement: s.Statement, scope: Scope) -> Scope:
+        match statement:
+            case s.Let(name=name, value=value):
+                meaning: Meaning
+                if isinstance(value, s.Function):
+                    meaning = Defined(value, scope)
+                elif self.is_tabular(value, scope):
+                    meaning = Deferred(value, scope)
+                else:
+                    meaning = self.scalar(value, Row(scope=scope))
+                return scope.inner({name: meaning})
+            case s.DeclareParameters(parameters=parameters):
+                return scope.inner({p.name: self._query_parameter(p, scope) for p in parameters})
+            case s.SetOption():
+                return scope
+
+    def _query_parameter(self, parameter: s.Parameter, scope: Scope) -> Expression:
+        assert parameter.type is not None
+        given = self.parameters.get(parameter.name)
+        if given is not None:
+            value = scalar_value(given, parameter.type)
+            if value is None:
+                self.report(say.bad_literal(parameter.type.value, given[:80], parameter.span))
+            return Constant(value, parameter.type)
+        if parameter.default is None:
+            return self.broken(say.missing_parameter(parameter.name, parameter.span))
+        return coerce(self.scalar(parameter.default, Row(scope=scope)), parameter.type) or BROKEN
+
+    # -- relations ---------------------------------------------------------------------------------------
+
+    def is_tabular(self, tree: s.Syntax, scope: Scope) -> bool:
+        match tree:
+            case s.Pipeline() | s.Datatable() | s.Operator() | s.Star():
+                return True
+            case s.Name(text=text):
+                meaning = scope.find(text)
+                if meaning is None:
+                    return text in self.database.tables
+                return self._means_table(meaning)
+            case s.Call(function=function, arguments=arguments):
+                meaning = scope.find(function)
+                if isinstance(meaning, Defined) or (meaning := self._saved_function(function)) is not None:
+                    return self._makes_table(meaning)
+                if function == "materialize" and arguments:
+                    return self.is_tabular(arguments[0], scope)
+                return function == "table"
+            case s.Member(target=s.Call(function=function)):
+                return function in _ELSEWHERE
+            case _:
+                return False
+
+    def _means_table(self, meaning: Meaning) -> bool:
+        match meaning:
+            case Deferred(syntax=syntax, scope=scope):
+                return self.is_tabular(syntax, scope)
+            case Defined():
+                return False
+            case Relation():
+                return True
+            case _:
+                return False
+
+    def _makes_table(self, defined: Defined) -> bool:
+        function = defined.function
+        names: dict[str, Meaning] = {
+            p.name: (_SOME_TABLE if p.type is None else Constant(None, p.type)) for p in function.parameters
+        }
+        scope = defined.scope.inner(names)
+        for let in function.statements:
+            scope = scope.inner({let.name: self._unbound(let.value, scope)})
+        return self.is_tabular(function.body, scope)
+
+    def _unbound(self, value: s.Syntax, scope: Scope) -> Meaning:
+        return Defined(value, scope) if isinstance(value, s.Function) else Deferred(value, scope)
+
+    def relation(self, tree: s.Syntax, scope: Scope) -> Relation:
+        match tree:
+            case s.Pipeline(source=source, operators=operators):
+                relation = self.relation(source, scope)
+                for operator in operators:
+                    if isinstance(operator, s.Operator) and relation is not _SOME_TABLE:
+                        relation = self.operators[type(operator)](self, relation, operator, scope)
+                return relation
+            case s.Name(text=text):
+                return self._table(tree, text, scope)
+            case s.Operator():
+                return self.operators[type(tree)](self, _SOME_TABLE, tree, scope)
+            case s.Call():
+                return self._table_call(tree, scope)
+            case s.Member(target=s.Call(function=function)) if function in _ELSEWHERE:
+                self.report(say.unsupported(f"{function}(): a query over another place", tree.span))
+                return _SOME_TABLE
+            case s.Star():
+                self.report(say.unsupported("a table name with wildcards here", tree.span, "use 'union'"))
+                return _SOME_TABLE
+            case s.Missing():
+                return _SOME_TABLE
+            case _:
+                self.report(say.not_a_table(tree.span))
+                return _SOME_TABLE
+
+    def _table(self, tree: s.Name, text: str, scope: Scope) -> Relation:
+        meaning = scope.find(text)
+        match meaning:
+            case Deferred(syntax=syntax, scope=inner):
+                return self.relation(syntax, inner)
+            case Relation():
+                return self.relabelled(meaning)
+            case None:
+                table = self.database.tables.get(text)
+                if table is not None:
+                    return self.scan(table)
+                self._unknown_table(tree)
+            case _:
+                self.report(say.not_a_table(tree.span))
+        return _SOME_TABLE
+
+    def _unknown_table(self, tree: s.Name) -> None:
+        self.report(say.unknown_table(tree.text, tree.span, self.database.tables))
+
+    def _table_call(self, tree: s.Call, scope: Scope) -> Relation:
+        meaning = scope.find(tree.function) or self._saved_function(tree.function)
+        if isinstance(meaning, Defined):
+            inner = self.enter(tree, meaning, Row(scope=scope))
+            return _SOME_TABLE if inner is None else self._leave(self.relation(meaning.function.body, inner))
+        if tree.function == "materialize" and len(tree.arguments) == 1:
+            return self.relation(tree.arguments[0], scope)
+        if tree.function == "table" and len(tree.arguments) >= 1:
+            name = self.scalar(tree.arguments[0], Row(scope=scope))
+            if isinstance(name, Constant) and isinstance(name.value, str):
+                return self._table(s.Name(name.value, tree.span), name.value, scope)
+            self.report(say.must_be_constant("the name of a table", tree.span))
+            return _SOME_TABLE
+        self.report(say.not_a_table(tree.span))
+        return _SOME_TABLE
+
+    def scan(self, table: TableSymbol) -> Relation:
+        """All rows of a stored table, within the question's time span."""
+        self.scanned.append(table.name)
+        columns = tuple(self.column(c.name, c.type) for c in table.columns)
+        relation: Relation = Scan(table, columns)
+        time = next((c for c in columns if c.name == TIME_COLUMN and c.type is DATETIME), None)
+        if time is None or self.timespan is None:
+            return relation
+        start, end = self.timespan
+        bounds: list[Expression] = []
+        if start is not None:
+            bounds.append(apply("greater_equal", (Reference(time), Constant(start, DATETIME)), BOOL))
+        if end is not None:
+            bounds.append(apply("less_equal", (Reference(time), Constant(end, DATETIME)), BOOL))
+        for bound in bounds:
+            relation = Filter(relation, bound)
+        return relation
+
+    def relabelled(self, relation: Relation) -> Relation:
+        """The same rows under new column ids, so that one relation can be used twice."""
+        items = ((self.column(c.name, c.type), Apply("same", (Reference(c),), c.type)) for c in relation.columns)
+        return Project(relation, tuple(items))
+
+    def row(self, relation: Relation, scope: Scope) -> Row:
+        """The row of a relation, for operators in which window functions may stand."""
+        return Row(relation.columns, scope, windows=[], ordered=is_ordered(relation))
+
+    def with_windows(self, relation: Relation, row: Row) -> Relation:
+        """The relation with the columns of the window functions that binding over `row` has met."""
+        return Window(relation, tuple(row.windows)) if row.windows else relation
+
+    # -- functions ---------------------------------------------------------------------------------------
+
+    def _saved_function(self, name: str) -> Defined | None:
+        if name not in self._saved:
+            text = self.database.functions.get(name)
+            function = None if text is None else self.parse_function(name, text)
+            self._saved[name] = None if function is None else Defined(function, Scope())
+        return self._saved[name]
+
+    def user_call(self, tree: s.Call, defined: Defined, row: Row) -> Expression:
+        inner = self.enter(tree, defined, row)
+        if inner is None:
+            return BROKEN
+        body = defined.function.body
+        if self.is_tabular(body, inner):
+            return self.broken(say.not_a_scalar(tree.span))
+        result = self.scalar(body, Row(scope=inner))
+        self._calls -= 1
+        return result
+
+    def _leave(self, relation: Relation) -> Relation:
+        self._calls -= 1
+        return relation
+
+    def enter(self, tree: s.Call, defined: Defined, row: Row, piped: Relation | None = None) -> Scope | None:
+        """The scope of a function's body with its parameters bound; `piped` is the first argument of `invoke`."""
+        function = defined.function
+        if self._calls >= _MAX_CALLS:
+            self.report(say.recursive(tree.function, tree.span))
+            return None
+        self._calls += 1
+        names: dict[str, Meaning] = {}
+        given: list[s.Syntax] = list(tree.arguments)
+        parameters = list(function.parameters)
+        if piped is not None and parameters:
+            names[parameters.pop(0).name] = piped
+        by_name = {a.names[0]: a.expression for a in given if isinstance(a, s.Named)}
+        positional = [a for a in given if not isinstance(a, s.Named)]
+        if len(positional) > len(parameters):
+            self.report(say.wrong_count(tree.function, f"{len(parameters)} arguments", len(positional), tree.span))
+            return None
+        for i, parameter in enumerate(parameters):
+            argument = positional[i] if i < len(positional) else by_name.get(parameter.name)
+            meaning = self._argument(parameter, argument, defined, row, tree)
+            if meaning is None:
+                return None
+            names[parameter.name] = meaning
+        scope = defined.scope.inner(names)
+        for let in function.statements:
+            scope = self._statement(let, scope)
+        return scope
+
+    def _argument(
+        self, parameter: s.Parameter, argument: s.Syntax | None, defined: Defined, row: Row, tree: s.Call
+    ) -> Meaning | None:
+        if argument is None and parameter.default is None:
+            count = f"{len(defined.function.parameters)} arguments"
+            self.report(say.wrong_count(tree.function, count, len(tree.arguments), tree.span))
+            return None
+        if parameter.type is None:
+            assert argument is not None
+            return Deferred(argument, row.scope)
+        if argument is None:
+            assert parameter.default is not None
+            value = self.scalar(parameter.default, Row(scope=defined.scope))
+        else:
+            value = self.scalar(argument, row)
+        fitted = coerce(value, parameter.type)
+        if fitted is None:
+            self.report(self._misfit(parameter, value, argument, tree.span))
+        return fitted
+
+    def _misfit(self, parameter: s.Parameter, value: Expression, argument: s.Syntax | None, span: Span) -> say.Diagnostic:
+        place = span if argument is None else argument.span
+        return say.wrong_type(f"'{parameter.name}'", str(parameter.type), value.type.value, place)
+
+
+def is_ordered(relation: Relation) -> bool:
+    """Whether Kusto takes the rows to be in an order (`serialize` is a sort without keys)."""
+    match relation:
+        case Sort() | Values() | Steps():
+            return True
+        case Filter(input=inner) | Project(input=inner) | Limit(input=inner) | Window(input=inner) | Unnest(input=inner):
+            return is_ordered(inner)
+        case _:
+            return False

@@ -1,0 +1,152 @@
+"""The pipeline in one expression: text -> tokens -> syntax -> plan -> lowered plan -> SQL. No clock, no files, no tables
+but those that the caller describes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+
+from aforo.kql import diagnostics as say
+from aforo.kql import syntax as s
+from aforo.kql.binder import Binder
+from aforo.kql.bound import Relation
+from aforo.kql.lexer import lex
+from aforo.kql.lower import TimeRange, lower
+from aforo.kql.operators.catalog import BINDINGS, PIPED, STARTING
+from aforo.kql.parser import Parser
+from aforo.kql.sql.dialect import Dialect
+from aforo.kql.sql.duckdb.dialect import DuckDb
+from aforo.kql.sql.duckdb.encode import encode_rows
+from aforo.kql.sql.writer import write
+from aforo.kql.symbols import ColumnSymbol, Database
+from aforo.kql.ticks import from_datetime
+from aforo.source import Diagnostic, Source, Span, has_errors
+
+MAX_CHARACTERS = 2_000_000
+DIALECTS: Mapping[str, Dialect] = MappingProxyType({"duckdb": DuckDb()})
+Moment = datetime | int
+Finish = Callable[[Sequence[Sequence[object]]], Sequence[Sequence[object]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A query ready to run on a connection that `sql.duckdb.prepare.prepare` has prepared.
+
+    `sql` gives canonical values: datetime and timespan as ticks of 100 ns (datetimes since 0001-01-01), dynamic as JSON
+    text, string never NULL, the others as they are. `json_sql` gives the same rows as one text column, each row a JSON
+    array of cells in Log Analytics' encoding. `tables` are the names that it reads; `time_range` has for each of them
+    the (least, greatest) ticks of `TimeGenerated` that can matter (either may be None), None when nothing is known.
+    `render` is what the query's `render` said. `finish` would be applied to the rows of `sql` by the caller; it is None
+    for every query that SQL can answer in whole, which today is every query that compiles.
+    """
+
+    columns: tuple[ColumnSymbol, ...]
+    sql: str
+    json_sql: str
+    tables: tuple[str, ...]
+    time_range: Mapping[str, TimeRange | None]
+    render: Mapping[str, object] | None
+    diagnostics: tuple[Diagnostic, ...] = ()
+    finish: Finish | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompileResult:
+    """`compiled` is None exactly when `diagnostics` has errors; warnings may stand beside a compiled query."""
+
+    compiled: Compiled | None
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def compile_query(
+    source: Source,
+    database: Database,
+    *,
+    now: Moment,
+    timespan: tuple[Moment | None, Moment | None] | None = None,
+    parameters: Mapping[str, str] = MappingProxyType({}),
+    dialect: str = "duckdb",
+) -> CompileResult:
+    """Compiles a query over `database`.
+
+    `now` is what `now()` gives, as a datetime (UTC) or as ticks of 100 ns since 0001-01-01. `timespan` (start, end,
+    both inclusive, either None) limits every table that has `TimeGenerated`. `parameters` are the values of declared
+    query parameters as texts.
+    """
+    engine = DIALECTS[dialect]
+    tree, mistakes = parse(source.text)
+    if has_errors(mistakes):
+        return CompileResult(None, tuple(_in_order(mistakes)))
+    span = None if timespan is None else (_ticks(timespan[0]), _ticks(timespan[1]))
+    binder = Binder(
+        database, BINDINGS, _parse_function, now=_ticks(now) or 0, timespan=span, parameters=parameters
+    )  # fmt: skip
+    try:
+        answer = binder.query(tree)
+    except RecursionError:
+        return CompileResult(None, (say.too_deep(Span(0, len(source.text))),))
+    mistakes = _in_order([*mistakes, *binder.mistakes])
+    if answer is None or has_errors(mistakes):
+        return CompileResult(None, tuple(mistakes))
+    try:
+        compiled = _write(answer.relation, engine, binder, answer.render, tuple(mistakes))
+    except RecursionError:
+        return CompileResult(None, (say.too_deep(Span(0, len(source.text))),))
+    return CompileResult(compiled, tuple(mistakes))
+
+
+def parse(text: str) -> tuple[s.Query, list[Diagnostic]]:
+    """The syntax of a text with every mistake of lexer and parser; it never raises."""
+    if len(text) > MAX_CHARACTERS:
+        span = Span(0, len(text))
+        return s.Query((), None, span), [say.too_long(MAX_CHARACTERS, span)]
+    tokens, unread = lex(text)
+    try:
+        tree, mistakes = Parser(tokens, PIPED, STARTING).query()
+    except RecursionError:
+        span = Span(0, len(text))
+        return s.Query((), None, span), [*unread, say.too_deep(span)]
+    return tree, [*unread, *mistakes]
+
+
+def _parse_function(name: str, text: str) -> s.Function | None:
+    """A saved function's text: `(parameters) { body }`, or a bare query."""
+    body = text if text.lstrip().startswith("(") and "{" in text else "() {" + text + "}"
+    tokens, unread = lex(f"let {name} = {body}")
+    statement = Parser(tokens, PIPED, STARTING).let()
+    return statement.value if isinstance(statement.value, s.Function) and not has_errors(unread) else None
+
+
+def _write(
+    relation: Relation,
+    engine: Dialect,
+    binder: Binder,
+    render: Mapping[str, object] | None,
+    mistakes: tuple[Diagnostic, ...],
+) -> Compiled:
+    columns = relation.columns
+    lowered = lower(relation)
+    tree, names = write(lowered.relation, engine)
+    sql = tree.sql(dialect=engine.name, normalize_functions=False, comments=False)
+    return Compiled(
+        columns=tuple(ColumnSymbol(c.name, c.type) for c in columns),
+        sql=sql,
+        json_sql=encode_rows(sql, names, [c.type for c in columns]),
+        tables=tuple(dict.fromkeys(binder.scanned)),
+        time_range=lowered.time_ranges,
+        render=render,
+        diagnostics=mistakes,
+    )
+
+
+def _ticks(moment: Moment | None) -> int | None:
+    return from_datetime(moment) if isinstance(moment, datetime) else moment
+
+
+def _in_order(mistakes: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """By place, each mistake once (a let-bound table is bound wherever it is used)."""
+    unique = dict.fromkeys(mistakes)
+    return sorted(unique, key=lambda d: (d.span.start, d.span.end))

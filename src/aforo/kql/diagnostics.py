@@ -1,0 +1,186 @@
+"""All wording of the KQL compiler: one function per mistake. It knows places and names, not how they were found.
+
+Codes: KQL00xx text, KQL01xx grammar, KQL02xx names, KQL03xx types and arguments, KQL09xx not supported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from aforo.source import Diagnostic, Severity, Span
+
+
+def _nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
+    known = list(known)
+    by_lower = {k.lower(): k for k in known}
+    if (same := by_lower.get(name.lower())) is not None:
+        return (f"names are case-sensitive: did you mean '{same}'?",)
+    close = get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
+    if not close:
+        return ()
+    return ("did you mean " + " or ".join(f"'{by_lower[c]}'" for c in close) + "?",)
+
+
+# -- text ------------------------------------------------------------------------------------------------
+
+
+def unexpected_character(char: str, span: Span) -> Diagnostic:
+    return Diagnostic("KQL0001", f"unexpected character {char!r}", span)
+
+
+def open_string(span: Span) -> Diagnostic:
+    return Diagnostic("KQL0002", "this string has no closing quote", span)
+
+
+def open_literal(name: str, span: Span) -> Diagnostic:
+    return Diagnostic("KQL0003", f"{name}( has no closing parenthesis", span)
+
+
+def unknown_escape(text: str, span: Span) -> Diagnostic:
+    return Diagnostic(
+        "KQL0006", f"there is no escape {text!r}", span, hints=("write @'...' for a text in which \\ means itself",)
+    )
+
+
+def too_deep(span: Span) -> Diagnostic:
+    return Diagnostic("KQL0004", "this is nested too deeply", span, hints=("split it with 'let' or 'extend'",))
+
+
+def too_long(limit: int, span: Span) -> Diagnostic:
+    return Diagnostic("KQL0005", f"the query is longer than {limit:,} characters", span)
+
+
+# -- grammar ---------------------------------------------------------------------------------------------
+
+
+def expected(what: str, found: str, span: Span, *hints: str) -> Diagnostic:
+    return Diagnostic("KQL0101", f"expected {what}, found {found}", span, hints=hints)
+
+
+def missing_pipe(keyword: str, span: Span) -> Diagnostic:
+    return Diagnostic(
+        "KQL0102", f"a pipe is missing before '{keyword}'", span, hints=(f"write '| {keyword} ...'",)
+    )
+
+
+def unknown_operator(name: str, span: Span, known: Iterable[str]) -> Diagnostic:
+    return Diagnostic("KQL0103", f"there is no tabular operator '{name}'", span, hints=_nearest(name, known))
+
+
+def bad_literal(kind: str, text: str, span: Span) -> Diagnostic:
+    return Diagnostic("KQL0104", f"{text!r} is not a {kind}", span)
+
+
+def unknown_type(name: str, span: Span, known: Iterable[str]) -> Diagnostic:
+    return Diagnostic("KQL0105", f"there is no type '{name}'", span, hints=_nearest(name, known))
+
+
+def no_query(span: Span) -> Diagnostic:
+    return Diagnostic(
+        "KQL0106", "there is no query here", span, hints=("a query starts with a table, for example 'T | take 10'",)
+    )
+
+
+def several_results(span: Span) -> Diagnostic:
+    return Diagnostic("KQL0107", "a query has one result; this would be a second one", span)
+
+
+# -- names -----------------------------------------------------------------------------------------------
+
+
+def unknown_column(name: str, span: Span, known: Iterable[str]) -> Diagnostic:
+    known = tuple(known)
+    hints = _nearest(name, known)
+    if not hints and known:
+        shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")
+        hints = (f"the columns here are {shown}",)
+    return Diagnostic("KQL0201", f"there is no column '{name}'", span, hints=hints)
+
+
+def unknown_table(name: str, span: Span, known: Iterable[str]) -> Diagnostic:
+    return Diagnostic("KQL0202", f"there is no table '{name}'", span, hints=_nearest(name, known))
+
+
+def unknown_function(name: str, span: Span, known: Iterable[str]) -> Diagnostic:
+    return Diagnostic("KQL0203", f"there is no function '{name}'", span, hints=_nearest(name, known))
+
+
+def duplicate_column(name: str, span: Span) -> Diagnostic:
+    return Diagnostic("KQL0204", f"the column '{name}' is there twice", span)
+
+
+def recursive(name: str, span: Span) -> Diagnostic:
+    return Diagnostic("KQL0205", f"'{name}' refers to itself", span)
+
+
+def unknown_parameter(name: str, span: Span, known: Iterable[str]) -> Diagnostic:
+    return Diagnostic("KQL0206", f"there is no parameter '{name}'", span, hints=_nearest(name, known))
+
+
+def missing_parameter(name: str, span: Span) -> Diagnostic:
+    return Diagnostic("KQL0207", f"the query parameter '{name}' has no value and no default", span)
+
+
+# -- types and arguments ---------------------------------------------------------------------------------
+
+
+def wrong_type(what: str, wanted: str, got: str, span: Span, *hints: str) -> Diagnostic:
+    return Diagnostic("KQL0301", f"{what} must be {wanted}, this is {got}", span, hints=hints)
+
+
+def no_operator(op: str, left: str, right: str, span: Span, *hints: str) -> Diagnostic:
+    return Diagnostic("KQL0302", f"'{op}' cannot be applied to {left} and {right}", span, hints=hints)
+
+
+def wrong_count(name: str, wanted: str, got: int, span: Span) -> Diagnostic:
+    return Diagnostic("KQL0303", f"{name}() takes {wanted}, here are {got}", span)
+
+
+def must_be_constant(what: str, span: Span) -> Diagnostic:
+    return Diagnostic("KQL0304", f"{what} must be a constant", span)
+
+
+def aggregate_outside(name: str, span: Span) -> Diagnostic:
+    return Diagnostic(
+        "KQL0305", f"{name}() is an aggregate and stands only in 'summarize' and the like", span,
+        hints=(f"write '| summarize {name}(...)'",),
+    )  # fmt: skip
+
+
+def not_aggregate(span: Span) -> Diagnostic:
+    return Diagnostic(
+        "KQL0306", "this is not an aggregate: each expression before 'by' needs one such as count() or sum(x)", span,
+        hints=("a column to group by stands after 'by'",),
+    )  # fmt: skip
+
+
+def not_a_table(span: Span) -> Diagnostic:
+    return Diagnostic("KQL0307", "a table is expected here, this is a single value", span)
+
+
+def not_a_scalar(span: Span) -> Diagnostic:
+    return Diagnostic(
+        "KQL0308", "a single value is expected here, this is a table", span, hints=("toscalar(...) takes one value",)
+    )
+
+
+def bad_argument(message: str, span: Span, *hints: str) -> Diagnostic:
+    return Diagnostic("KQL0309", message, span, hints=hints)
+
+
+def needs_order(name: str, span: Span) -> Diagnostic:
+    return Diagnostic(
+        "KQL0310", f"{name}() needs rows in an order", span, hints=("put '| sort by ...' or '| serialize' before it",)
+    )
+
+
+# -- not supported ---------------------------------------------------------------------------------------
+
+
+def unsupported(what: str, span: Span, *hints: str) -> Diagnostic:
+    return Diagnostic("KQL0901", f"{what} is not supported yet", span, hints=hints)
+
+
+def ignored(what: str, span: Span) -> Diagnostic:
+    return Diagnostic("KQL0902", f"{what} has no effect here", span, Severity.INFO)

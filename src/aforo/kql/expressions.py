@@ -1,0 +1,421 @@
+"""The grammar of scalar expressions, and the cursor over tokens that all grammar shares. It knows no operator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aforo.kql import diagnostics as say
+from aforo.kql import syntax as s
+from aforo.kql.literals import typed_literal
+from aforo.kql.tokens import Token, TokenKind
+from aforo.kql.types import LONG, REAL, STRING, TIMESPAN, TYPE_NAMES, KqlType
+from aforo.source import Diagnostic, Span
+
+_MAX_DEPTH = 120
+_COMPARISONS = frozenset({"==", "!=", "<>", "<", ">", "<=", ">=", "=~", "!~"})
+_TEXT_OPERATORS = frozenset(
+    "has has_cs hasprefix hasprefix_cs hassuffix hassuffix_cs contains contains_cs startswith startswith_cs "
+    "endswith endswith_cs".split()
+)
+_NEGATED_TEXT = frozenset("!" + op for op in _TEXT_OPERATORS)
+_LISTS = frozenset({"in", "in~", "!in", "!in~", "has_any", "has_all", "has_any~", "has_all~"})
+
+
+class ExpressionParser:
+    """A cursor over tokens with `expression()` as its main entry. It never raises on any input."""
+
+    def __init__(self, tokens: list[Token]) -> None:
+        self.tokens = tokens
+        self.index = 0
+        self.mistakes: list[Diagnostic] = []
+        self._depth = 0
+
+    # -- the cursor --------------------------------------------------------------------------------------
+
+    def peek(self, ahead: int = 0) -> Token:
+        i = self.index + ahead
+        return self.tokens[i] if i < len(self.tokens) else self.tokens[-1]
+
+    def next(self) -> Token:
+        token = self.peek()
+        if self.index < len(self.tokens) - 1:
+            self.index += 1
+        return token
+
+    @property
+    def last(self) -> Span:
+        """The place of the token taken last."""
+        return self.tokens[max(0, self.index - 1)].span
+
+    def at_end(self) -> bool:
+        return self.peek().kind is TokenKind.END
+
+    def peek_mark(self, mark: str) -> bool:
+        token = self.peek()
+        return token.kind is TokenKind.MARK and token.text == mark
+
+    def take_mark(self, mark: str) -> bool:
+        if self.peek_mark(mark):
+            self.next()
+            return True
+        return False
+
+    def peek_name(self, word: str) -> bool:
+        token = self.peek()
+        return token.kind is TokenKind.NAME and token.text == word
+
+    def take_name(self, word: str) -> bool:
+        if self.peek_name(word):
+            self.next()
+            return True
+        return False
+
+    def expect_mark(self, mark: str) -> bool:
+        if self.take_mark(mark):
+            return True
+        token = self.peek()
+        self.report(say.expected(f"'{mark}'", self.shown(token), token.span))
+        return False
+
+    def expect_name(self, word: str) -> bool:
+        if self.take_name(word):
+            return True
+        token = self.peek()
+        self.report(say.expected(f"'{word}'", self.shown(token), token.span))
+        return False
+
+    def report(self, mistake: Diagnostic) -> None:
+        """Keeps a mistake; a second one at the same place would only be an echo of the first."""
+        if not self.mistakes or self.mistakes[-1].span.start != mistake.span.start:
+            self.mistakes.append(mistake)
+
+    def shown(self, token: Token) -> str:
+        return "the end of the query" if token.kind is TokenKind.END else f"'{token.text[:40]}'"
+
+    @contextmanager
+    def deeper(self) -> Iterator[bool]:
+        """One more level of nesting; False (and reported) when there are too many for the stack."""
+        self._depth += 1
+        try:
+            if self._depth > _MAX_DEPTH:
+                self.report(say.too_deep(self.peek().span))
+                self.index = len(self.tokens) - 1
+                yield False
+            else:
+                yield True
+        finally:
+            self._depth -= 1
+
+    # -- names and types ---------------------------------------------------------------------------------
+
+    def name(self, what: str) -> str:
+        """A plain or bracketed name (`x`, `['a b']`); empty and reported when there is none."""
+        token = self.peek()
+        if token.kind is TokenKind.NAME:
+            return self.next().text
+        if token.text == "[" and self.peek(1).kind is TokenKind.STRING and self.peek(2).text == "]":
+            self.index += 3
+            return str(self.tokens[self.index - 2].value)
+        if token.kind is TokenKind.TYPED:
+            # A column may be called `time`; the lexer took `time(...)` for a literal.
+            self.report(say.expected(what, self.shown(token), token.span, f"write ['{token.text}']"))
+            self.next()
+            return token.text
+        self.report(say.expected(what, self.shown(token), token.span))
+        return ""
+
+    def at_bracketed_name(self) -> bool:
+        return self.peek_mark("[") and self.peek(1).kind is TokenKind.STRING and self.peek(2).text == "]"
+
+    def type_name(self) -> KqlType:
+        token = self.next()
+        known = TYPE_NAMES.get(token.text)
+        if known is None:
+            self.report(say.unknown_type(token.text, token.span, TYPE_NAMES))
+            return STRING
+        return known
+
+    # -- expressions -------------------------------------------------------------------------------------
+
+    def expression(self) -> s.Syntax:
+        with self.deeper() as fine:
+            if not fine:
+                return s.Missing(self.peek().span)
+            return self._or()
+
+    def named_expression(self) -> s.Syntax:
+        """`expression`, `name = expression` or `(a, b) = expression`."""
+        start = self.peek().span
+        if (names := self._names_before_equals()) is not None:
+            value = self.expression()
+            return s.Named(names, value, start.to(self.last))
+        return self.expression()
+
+    def named_list(self) -> tuple[s.Syntax, ...]:
+        out = [self.named_expression()]
+        while self.take_mark(","):
+            out.append(self.named_expression())
+        return tuple(out)
+
+    def _names_before_equals(self) -> tuple[str, ...] | None:
+        token = self.peek()
+        if token.kind is TokenKind.NAME and self.peek(1).text == "=" and self.peek(1).kind is TokenKind.MARK:
+            self.index += 2
+            return (token.text,)
+        if token.kind is TokenKind.TIMESPAN and self.peek(1).text == "=":
+            self.index += 2
+            return (token.text,)
+        if self.at_bracketed_name() and self.peek(3).text == "=":
+            name = self.name("a name")
+            self.next()
+            return (name,)
+        if not self.peek_mark("("):
+            return None
+        mark, names = self.index, []
+        self.next()
+        while self.peek().kind is TokenKind.NAME or self.at_bracketed_name():
+            names.append(self.name("a name"))
+            if not self.take_mark(","):
+                break
+        if names and self.take_mark(")") and self.take_mark("="):
+            return tuple(names)
+        self.index = mark
+        return None
+
+    def _or(self) -> s.Syntax:
+        left = self._and()
+        while self.peek_name("or"):
+            op = self.next()
+            right = self._and()
+            left = s.Binary("or", left, right, left.span.to(right.span), op.span)
+        return left
+
+    def _and(self) -> s.Syntax:
+        left = self._comparison()
+        while self.peek_name("and"):
+            op = self.next()
+            right = self._comparison()
+            left = s.Binary("and", left, right, left.span.to(right.span), op.span)
+        return left
+
+    def _comparison(self) -> s.Syntax:
+        left = self._additive()
+        while True:
+            token = self.peek()
+            text = token.text
+            if token.kind is TokenKind.MARK and text in _COMPARISONS:
+                self.next()
+                right = self._additive()
+                left = s.Binary("!=" if text == "<>" else text, left, right, left.span.to(right.span), token.span)
+            elif text in _TEXT_OPERATORS or text in _NEGATED_TEXT:
+                self.next()
+                right = self._additive()
+                left = s.Binary(text, left, right, left.span.to(right.span), token.span)
+            elif token.kind is TokenKind.NAME and text == "matches" and self.peek(1).text == "regex":
+                self.index += 2
+                right = self._additive()
+                left = s.Binary("matches regex", left, right, left.span.to(right.span), token.span)
+            elif text in _LISTS:
+                self.next()
+                items = self._in_items()
+                left = s.InList(text, left, items, left.span.to(self.last))
+            elif text in ("between", "!between"):
+                self.next()
+                left = self._between(left, negated=text[0] == "!")
+            elif token.kind is TokenKind.MARK and text == ":":
+                self.next()
+                right = self._additive()
+                left = s.Binary("has", left, right, left.span.to(right.span), token.span)
+            else:
+                if text == "=" and token.kind is TokenKind.MARK:
+                    self.report(say.expected("'=='", "'='", token.span, "'==' compares, '=' gives a name"))
+                    self.next()
+                    self._additive()
+                    continue
+                return left
+
+    def _in_items(self) -> tuple[s.Syntax, ...]:
+        if not self.peek_mark("("):
+            return (self.primary(),)
+        self.next()
+        items: list[s.Syntax] = []
+        while not self.peek_mark(")") and not self.at_end():
+            items.append(self.pipeline())
+            if not self.take_mark(","):
+                break
+        self.expect_mark(")")
+        return tuple(items)
+
+    def _between(self, operand: s.Syntax, *, negated: bool) -> s.Syntax:
+        self.expect_mark("(")
+        low = self._additive()
+        self.expect_mark("..")
+        high = self._additive()
+        self.expect_mark(")")
+        return s.Between(operand, low, high, negated, operand.span.to(self.last))
+
+    def _additive(self) -> s.Syntax:
+        left = self._multiplicative()
+        while self.peek().kind is TokenKind.MARK and self.peek().text in ("+", "-"):
+            op = self.next()
+            right = self._multiplicative()
+            left = s.Binary(op.text, left, right, left.span.to(right.span), op.span)
+        return left
+
+    def _multiplicative(self) -> s.Syntax:
+        left = self._unary()
+        while self.peek().kind is TokenKind.MARK and self.peek().text in ("*", "/", "%"):
+            op = self.next()
+            right = self._unary()
+            left = s.Binary(op.text, left, right, left.span.to(right.span), op.span)
+        return left
+
+    def _unary(self) -> s.Syntax:
+        token = self.peek()
+        if token.kind is TokenKind.MARK and token.text in ("-", "+"):
+            self.next()
+            with self.deeper() as fine:
+                operand = self._unary() if fine else s.Missing(token.span)
+            if isinstance(operand, s.Literal) and isinstance(operand.value, int | float) and token.text == "-":
+                return s.Literal(-operand.value, operand.type, token.span.to(operand.span))
+            return operand if token.text == "+" else s.Unary("-", operand, token.span.to(operand.span))
+        return self._postfix()
+
+    def _postfix(self) -> s.Syntax:
+        target = self.primary()
+        while True:
+            if self.peek_mark(".") and (self.peek(1).kind is TokenKind.NAME or self.peek(1).text == "["):
+                self.next()
+                if self.peek_mark("[") and not self.at_bracketed_name():
+                    continue
+                function_call = self.peek(1).text == "(" and self.peek().kind is TokenKind.NAME
+                name_token = self.peek()
+                name = self.name("a property")
+                if function_call:
+                    target = self._chained(target, name, name_token.span)
+                else:
+                    target = s.Member(target, name, target.span.to(self.last))
+            elif self.peek_mark("[") and not isinstance(target, s.Literal | s.Star):
+                self.next()
+                index = self.expression()
+                self.expect_mark("]")
+                target = s.Index(target, index, target.span.to(self.last))
+            else:
+                return target
+
+    def _chained(self, target: s.Syntax, name: str, name_span: Span) -> s.Syntax:
+        """`workspace("x").T`, `database("d").f()`: the calls that reach into another place."""
+        arguments = self._arguments()
+        return s.Call(name, (target, *arguments), target.span.to(self.last), name_span)
+
+    def primary(self) -> s.Syntax:
+        token = self.peek()
+        match token.kind:
+            case TokenKind.NUMBER:
+                self.next()
+                return s.Literal(token.value, LONG if isinstance(token.value, int) else REAL, token.span)
+            case TokenKind.TIMESPAN:
+                self.next()
+                return s.Literal(token.value, TIMESPAN, token.span)
+            case TokenKind.STRING:
+                return self._string()
+            case TokenKind.TYPED:
+                self.next()
+                literal, mistake = typed_literal(token)
+                if mistake is not None:
+                    self.report(mistake)
+                return literal
+            case TokenKind.NAME:
+                return self._name_or_call()
+            case TokenKind.MARK:
+                return self._mark(token)
+            case TokenKind.END:
+                pass
+        self.report(say.expected("an expression", self.shown(token), token.span))
+        return s.Missing(token.span)
+
+    def _string(self) -> s.Syntax:
+        """Neighbouring strings are one."""
+        token = self.next()
+        text, span = str(token.value), token.span
+        while self.peek().kind is TokenKind.STRING:
+            token = self.next()
+            text, span = text + str(token.value), span.to(token.span)
+        return s.Literal(text, STRING, span)
+
+    def _name_or_call(self) -> s.Syntax:
+        token = self.next()
+        if token.text in ("true", "false", "True", "False", "TRUE", "FALSE") and not self.peek_mark("("):
+            return s.Literal(token.text.lower() == "true", KqlType.BOOL, token.span)
+        if token.text == "null" and not self.peek_mark("("):
+            return s.Literal(None, KqlType.DYNAMIC, token.span)
+        if token.text == "typeof" and self.peek_mark("("):
+            self.next()
+            type_ = self.type_name()
+            self.expect_mark(")")
+            return s.TypeOf(type_, token.span.to(self.last))
+        if self.peek_mark("("):
+            arguments = self._arguments()
+            return s.Call(token.text, arguments, token.span.to(self.last), token.span)
+        if self._wildcard_follows(token):
+            return self._pattern(token)
+        return s.Name(token.text, token.span)
+
+    def _wildcard_follows(self, token: Token) -> bool:
+        star = self.peek()
+        if star.text != "*" or star.kind is not TokenKind.MARK or star.span.start != token.span.end:
+            return False
+        after = self.peek(1)
+        return after.kind is TokenKind.END or after.text in (",", ")", "|", ";", "asc", "desc") or (
+            after.kind is TokenKind.NAME and after.span.start == star.span.end and self.peek(2).text in (",", ")", "|", "")
+        )
+
+    def _pattern(self, first: Token) -> s.Syntax:
+        """`Dur*`, `*Time*`: names with wildcards, as `project-away` and `union` take them."""
+        text, span = first.text, first.span
+        while (token := self.peek()).span.start == span.end and (
+            token.text == "*" or token.kind in (TokenKind.NAME, TokenKind.NUMBER)
+        ):
+            self.next()
+            text, span = text + token.text, span.to(token.span)
+        return s.Star(span, text)
+
+    def _arguments(self) -> tuple[s.Syntax, ...]:
+        self.expect_mark("(")
+        out: list[s.Syntax] = []
+        while not self.peek_mark(")") and not self.at_end():
+            if self._names_ahead():
+                out.append(self.named_expression())
+            else:
+                out.append(self.pipeline())
+            if not self.take_mark(","):
+                break
+        self.expect_mark(")")
+        return tuple(out)
+
+    def _names_ahead(self) -> bool:
+        return self.peek().kind is TokenKind.NAME and self.peek(1).text == "=" and self.peek(1).kind is TokenKind.MARK
+
+    def _mark(self, token: Token) -> s.Syntax:
+        if token.text == "(":
+            self.next()
+            inner = self.pipeline()
+            self.expect_mark(")")
+            return inner
+        if token.text == "*":
+            self.next()
+            if self.peek().kind is TokenKind.NAME and self.peek().span.start == token.span.end:
+                return self._pattern(token)
+            return s.Star(token.span)
+        if self.at_bracketed_name():
+            name = self.name("a name")
+            return s.Name(name, token.span.to(self.last))
+        self.report(say.expected("an expression", self.shown(token), token.span))
+        if token.text not in (")", "]", "}", "|", ";", ","):
+            self.next()
+        return s.Missing(token.span)
+
+    def pipeline(self) -> s.Syntax:
+        """Overridden by the parser of whole queries; alone, an expression is all there is."""
+        return self.expression()

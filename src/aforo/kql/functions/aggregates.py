@@ -1,0 +1,67 @@
+"""Aggregates, with the names that Kusto gives to their columns."""
+
+from __future__ import annotations
+
+from aforo.kql.functions.spec import Aggregate, Naming, aggregate, same
+from aforo.kql.types import DECIMAL, DYNAMIC, INT, LONG, REAL, KqlType
+
+
+def _sum(types: tuple[KqlType, ...]) -> KqlType:
+    return LONG if types[0] is INT else types[0]
+
+
+def _average(types: tuple[KqlType, ...]) -> KqlType:
+    return REAL if types[0] in (INT, LONG) else types[0]
+
+
+def _variance(types: tuple[KqlType, ...]) -> KqlType:
+    return types[0] if types[0] is DECIMAL else REAL
+
+
+_SUMMED = "value:number|timespan"
+_AVERAGED = "value:number|timespan|datetime"
+_SPREAD = ("stdev", "stdevp", "variance", "variancep")
+
+AGGREGATES: tuple[Aggregate, ...] = (
+    aggregate("count", "", LONG, "The number of rows.", naming=Naming.PREFIX, prefix="count_"),
+    aggregate("countif", "condition:bool", LONG, "The number of rows where it holds.", operation="count",
+              naming=Naming.PREFIX, prefix="countif_", conditional=True),
+    aggregate("sum", _SUMMED, _sum, "The sum."),
+    aggregate("sumif", _SUMMED + ", condition:bool", _sum, "The sum where it holds.", operation="sum", conditional=True),
+    aggregate("avg", _AVERAGED, _average, "The average."),
+    aggregate("avgif", _AVERAGED + ", condition:bool", _average, "The average where it holds.", operation="avg",
+              conditional=True),
+    aggregate("min", "value:any", same(), "The least value."),
+    aggregate("minif", "value:any, condition:bool", same(), "The least value where it holds.", operation="min", conditional=True),
+    aggregate("max", "value:any", same(), "The greatest value."),
+    aggregate("maxif", "value:any, condition:bool", same(), "The greatest value where it holds.", operation="max", conditional=True),
+    aggregate("dcount", "value:any, accuracy?:long", LONG, "The number of distinct values.", operation="count_distinct"),
+    aggregate("dcountif", "value:any, condition:bool", LONG, "The number of distinct values where it holds.",
+              operation="count_distinct", conditional=True),
+    aggregate("count_distinct", "value:any", LONG, "The number of distinct values."),
+    aggregate("count_distinctif", "value:any, condition:bool", LONG, "The number of distinct values where it holds.",
+              operation="count_distinct", conditional=True),
+    aggregate("make_list", "value:any, limit?:long", DYNAMIC, "All values as an array.", prefix="list"),
+    aggregate("makelist", "value:any, limit?:long", DYNAMIC, "All values as an array.", operation="make_list", prefix="list"),
+    aggregate("make_list_if", "value:any, condition:bool", DYNAMIC, "The values where it holds.", operation="make_list",
+              prefix="list", conditional=True),
+    aggregate("make_list_with_nulls", "value:any", DYNAMIC, "All values, nulls too.", prefix="list"),
+    aggregate("make_set", "value:any, limit?:long", DYNAMIC, "The distinct values as an array.", prefix="set"),
+    aggregate("makeset", "value:any, limit?:long", DYNAMIC, "The distinct values.", operation="make_set", prefix="set"),
+    aggregate("make_set_if", "value:any, condition:bool", DYNAMIC, "The distinct values where it holds.",
+              operation="make_set", prefix="set", conditional=True),
+    aggregate("make_bag", "bag:dynamic", DYNAMIC, "The properties of all bags.", prefix="bag"),
+    aggregate("make_bag_if", "bag:dynamic, condition:bool", DYNAMIC, "The properties of the bags where it holds.",
+              operation="make_bag", prefix="bag", conditional=True),
+    aggregate("percentile", "value:number|timespan|datetime, percentile:real", same(), "The value at a percentile."),
+    aggregate("take_any", "value:any", same(), "Some value.", naming=Naming.FIRST_ARGUMENT),
+    aggregate("any", "value:any", same(), "Some value.", operation="take_any", prefix="any"),
+    aggregate("take_anyif", "value:any, condition:bool", same(), "Some value where it holds.", operation="take_any",
+              naming=Naming.FIRST_ARGUMENT, conditional=True),
+    aggregate("binary_all_and", "value:long", LONG, "Bits set in all values."),
+    aggregate("binary_all_or", "value:long", LONG, "Bits set in some value."),
+    aggregate("binary_all_xor", "value:long", LONG, "Bits set in an odd number of values."),
+    *(aggregate(name, "value:number", _variance, "How far values lie apart.") for name in _SPREAD),
+    *(aggregate(f"{name}if", "value:number, condition:bool", _variance, "How far they lie apart where it holds.",
+                operation=name, conditional=True) for name in ("stdev", "variance")),
+)  # fmt: skip

@@ -1,0 +1,14 @@
+"""All functions that queries may call."""
+
+from __future__ import annotations
+
+from aforo.kql.functions import aggregates, conversions, dynamics, logic, numbers, text, times, windows
+from aforo.kql.functions.spec import Aggregate, Scalar, Window
+
+SCALARS: dict[str, Scalar] = {
+    f.name: f
+    for family in (logic, conversions, text, numbers, times, dynamics)
+    for f in family.FUNCTIONS
+}  # fmt: skip
+AGGREGATES: dict[str, Aggregate] = {f.name: f for f in aggregates.AGGREGATES}
+WINDOWS: dict[str, Window] = {f.name: f for f in windows.WINDOWS}

@@ -1,0 +1,427 @@
+"""Plan to plan: JSON paths become values that the scan extracts once per row (or reads from promoted columns), columns
+that nobody reads are dropped, and the range of `TimeGenerated` is read off the filters. It knows no SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from aforo.kql.bound import (
+    Aggregation, Apply, Column, Constant, Expression, InRelation, Path, Reference, Relation, ScalarQuery, Windowed,
+    references,
+)  # fmt: skip
+from aforo.kql.plan import (
+    Aggregate, Extract, Filter, Join, JoinKind, Limit, Project, Scan, Sort, SortKey, Steps, Union, Unnest, Values, Window,
+)  # fmt: skip
+from aforo.kql.symbols import PromotedPath
+from aforo.kql.types import BOOL, DATETIME, DECIMAL, DYNAMIC, INT, LONG, REAL, STRING
+
+TIME_COLUMN = "TimeGenerated"
+TimeRange = tuple[int | None, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """`time_ranges`: per table the (least, greatest) ticks of `TimeGenerated` that can be in the answer."""
+
+    relation: Relation
+    time_ranges: Mapping[str, TimeRange | None]
+
+
+def lower(relation: Relation) -> Lowered:
+    lowering = _Lowering()
+    lowering.survey(relation)
+    rewritten = lowering.rewrite(relation)
+    pruned = lowering.prune(rewritten, {c.id for c in rewritten.columns})
+    return Lowered(pruned, lowering.ranges)
+
+
+@dataclass(slots=True)
+class _Lowering:
+    # What a computed column is, and which scan a stored one comes from.
+    definitions: dict[int, Expression] = field(default_factory=dict)
+    stored: dict[int, Scan] = field(default_factory=dict)
+    extracts: dict[tuple[int, tuple[str | int, ...], tuple[int, ...]], Extract] = field(default_factory=dict)
+    ranges: dict[str, TimeRange | None] = field(default_factory=dict)
+    next_id: int = -1
+
+    # -- survey: what every column is, and which times are asked for --------------------------------------
+
+    def survey(self, relation: Relation) -> None:
+        bounds: list[Expression] = []
+        inner = relation
+        while isinstance(inner, Filter | Project | Sort | Unnest):
+            # Filters above row-wise nodes still speak of the scan's own columns (by id). A Window ends the walk:
+            # its results depend on rows that a later filter drops.
+            if isinstance(inner, Filter):
+                bounds.append(inner.predicate)
+            if isinstance(inner, Project):
+                self._define(inner)
+            inner = inner.input
+        if isinstance(inner, Scan):
+            for column in inner.columns:
+                self.stored[column.id] = inner
+            self._range(inner, bounds)
+        else:
+            for part in _inputs(inner):
+                self.survey(part)
+        for node in _chain(relation, inner):
+            for expression in _expressions(node):
+                for inside in _relations_in(expression):
+                    self.survey(inside)
+
+    def _define(self, project: Project) -> None:
+        for column, expression in project.items:
+            if not (isinstance(expression, Reference) and expression.column.id == column.id):
+                self.definitions[column.id] = expression
+
+    def _range(self, scan: Scan, bounds: list[Expression]) -> None:
+        time = next((c for c in scan.columns if c.name == TIME_COLUMN and c.type is DATETIME), None)
+        low: int | None = None
+        high: int | None = None
+        if time is not None:
+            for predicate in bounds:
+                for least, greatest in _time_bounds(predicate, self._is(time)):
+                    low = least if low is None or (least is not None and least > low) else low
+                    high = greatest if high is None or (greatest is not None and greatest < high) else high
+        found: TimeRange | None = None if low is None and high is None else (low, high)
+        name = scan.table.name
+        if name in self.ranges:
+            found = _wider(self.ranges[name], found)
+        self.ranges[name] = found
+
+    def _is(self, time: Column) -> set[int]:
+        """The ids under which a stored column is passed on (renamed ones too)."""
+        ids = {time.id}
+        for made, expression in self.definitions.items():
+            if isinstance(expression, Reference) and expression.column.id in ids:
+                ids.add(made)
+        return ids
+
+    # -- rewrite: paths to extracts ----------------------------------------------------------------------
+
+    def rewrite(self, relation: Relation) -> Relation:
+        match relation:
+            case Filter():
+                return Filter(self.rewrite(relation.input), self.expression(relation.predicate))
+            case Project():
+                return Project(self.rewrite(relation.input), tuple((c, self.expression(e)) for c, e in relation.items))
+            case Aggregate():
+                return Aggregate(
+                    self.rewrite(relation.input),
+                    tuple((c, self.expression(e)) for c, e in relation.keys),
+                    tuple((c, self._aggregation(a)) for c, a in relation.aggregates),
+                )
+            case Window():
+                items = tuple(
+                    (c, Windowed(w.operation, tuple(map(self.expression, w.arguments)), w.type)) for c, w in relation.items
+                )
+                return Window(self.rewrite(relation.input), items)
+            case Sort():
+                keys = tuple(SortKey(self.expression(k.expression), k.ascending, k.nulls_first) for k in relation.keys)
+                return Sort(self.rewrite(relation.input), keys)
+            case Limit():
+                return Limit(self.rewrite(relation.input), self.expression(relation.count))
+            case Join():
+                on = tuple((self.expression(a), self.expression(b)) for a, b in relation.on)
+                return Join(self.rewrite(relation.left), self.rewrite(relation.right), relation.kind, on)
+            case Union():
+                branches = tuple((self.rewrite(r), tuple(map(self.expression, es))) for r, es in relation.branches)
+                return Union(relation.made, branches)
+            case Unnest():
+                items_ = tuple((c, self.expression(e)) for c, e in relation.items)
+                return replace(relation, input=self.rewrite(relation.input), items=items_)
+            case Values():
+                return replace(relation, rows=tuple(tuple(map(self.expression, row)) for row in relation.rows))
+            case Steps():
+                return Steps(
+                    relation.column, self.expression(relation.start), self.expression(relation.stop),
+                    self.expression(relation.step),
+                )  # fmt: skip
+            case _:
+                return relation
+
+    def _aggregation(self, a: Aggregation) -> Aggregation:
+        condition = None if a.condition is None else self.expression(a.condition)
+        return Aggregation(a.operation, tuple(map(self.expression, a.arguments)), a.type, condition)
+
+    def expression(self, expression: Expression) -> Expression:
+        match expression:
+            case Path():
+                found = self._stored_path(expression)
+                if found is not None:
+                    source, steps, hops = found
+                    return Reference(self._extract(source, steps, hops).column)
+                return Path(self.expression(expression.base), expression.steps)
+            case Apply(arguments=arguments):
+                if (direct := self._direct(expression)) is not None:
+                    return direct
+                return replace(expression, arguments=tuple(map(self.expression, arguments)))
+            case ScalarQuery():
+                return replace(expression, relation=self._inner(expression.relation))
+            case InRelation():
+                return replace(
+                    expression, operand=self.expression(expression.operand), relation=self._inner(expression.relation)
+                )
+            case _:
+                return expression
+
+    def _inner(self, relation: Relation) -> Relation:
+        rewritten = self.rewrite(relation)
+        first = rewritten.columns[0]
+        return self.prune(Project(rewritten, ((first, Reference(first)),)), {first.id})
+
+    def _direct(self, apply: Apply) -> Expression | None:
+        """`tostring(path)` of a promoted path whose column has that very type needs no detour through JSON."""
+        if len(apply.arguments) != 1 or apply.operation not in _READS:
+            return None
+        found = self._stored_path(apply.arguments[0])
+        if found is None:
+            return None
+        source, steps, hops = found
+        promoted = self._promoted(source, steps)
+        if promoted is None or promoted.type not in _READS[apply.operation]:
+            return None
+        extract = self._extract(source, steps, hops)
+        return Apply("read_promoted", (Reference(extract.column), Constant(apply.operation, STRING)), apply.type)
+
+    def _stored_path(self, expression: Expression) -> tuple[Column, tuple[str | int, ...], tuple[int, ...]] | None:
+        """(text column of a scan, steps below it, hops) when that is what the expression reads."""
+        match expression:
+            case Path(base=base, steps=steps):
+                below = self._stored_path(base)
+                if below is None:
+                    return None
+                source, first, hops = below
+                return source, first + steps, hops
+            case Reference(column=column):
+                definition = self.definitions.get(column.id)
+                return None if definition is None else self._stored_path(definition)
+            case Apply(operation="parse_json", arguments=(argument,)):
+                if argument.type is STRING:
+                    column_ = self._stored_text(argument)
+                    return None if column_ is None else (column_, (), ())
+                inner = self._stored_path(argument)
+                if inner is None:
+                    return None
+                source, steps_, hops_ = inner
+                return source, steps_, (hops_ if len(steps_) in (0, *hops_) else (*hops_, len(steps_)))
+            case _:
+                return None
+
+    def _stored_text(self, expression: Expression) -> Column | None:
+        while isinstance(expression, Reference):
+            if expression.column.id in self.stored:
+                return expression.column
+            definition = self.definitions.get(expression.column.id)
+            if definition is None:
+                return None
+            expression = definition
+        return None
+
+    def _promoted(self, source: Column, steps: tuple[str | int, ...]) -> PromotedPath | None:
+        table = self.stored[source.id].table
+        return next((p for p in table.promoted if p.column == source.name and p.path == steps), None)
+
+    def _extract(self, source: Column, steps: tuple[str | int, ...], hops: tuple[int, ...]) -> Extract:
+        # A hop at the very end (`parse_json(path)` itself) matters only when something is read below it.
+        key = (source.id, steps, hops)
+        if key not in self.extracts:
+            name = "_".join([source.name, *(str(step) for step in steps)])
+            column = Column(self.next_id, name, DYNAMIC)
+            self.next_id -= 1
+            self.extracts[key] = Extract(column, source, steps, hops, self._promoted(source, steps))
+        return self.extracts[key]
+
+    # -- prune: only what is read -------------------------------------------------------------------------
+
+    def prune(self, relation: Relation, needed: set[int]) -> Relation:
+        match relation:
+            case Scan():
+                read = tuple(c for c in relation.columns if c.id in needed)
+                own = {c.id for c in relation.columns}
+                extracts = tuple(
+                    e for e in self.extracts.values() if e.column.id in needed and e.source.id in own
+                )  # fmt: skip
+                return Scan(relation.table, read, extracts)
+            case Filter():
+                return Filter(self.prune(relation.input, needed | _read(relation.predicate)), relation.predicate)
+            case Project():
+                made = {c.id for c, _ in relation.items}
+                items = [(c, e) for c, e in relation.items if c.id in needed]
+                # Extracts travel up from their scan through every projection on the way.
+                carried = [e.column for e in self.extracts.values() if e.column.id in needed and e.column.id not in made]
+                below = set().union(*(_read(e) for _, e in items)) if items else set()
+                inner = self.prune(relation.input, below | {c.id for c in carried})
+                available = _available(inner)
+                items += [(c, Reference(c)) for c in carried if c.id in available]
+                return Project(inner, tuple(items))
+            case Aggregate():
+                aggregates = tuple((c, a) for c, a in relation.aggregates if c.id in needed)
+                below = set()
+                for _, key in relation.keys:
+                    below |= _read(key)
+                for _, a in aggregates:
+                    below |= set().union(*map(_read, a.arguments), _read(a.condition) if a.condition else set())
+                return Aggregate(self.prune(relation.input, below), relation.keys, aggregates)
+            case Window():
+                below = needed | set().union(*(_read(e) for _, w in relation.items for e in w.arguments))
+                return Window(self.prune(relation.input, below), relation.items)
+            case Sort():
+                return Sort(self.prune(relation.input, needed | set().union(*(_read(k.expression) for k in relation.keys))),
+                            relation.keys)  # fmt: skip
+            case Limit():
+                return Limit(self.prune(relation.input, needed), relation.count)
+            case Join():
+                left = needed | set().union(*(_read(a) for a, _ in relation.on))
+                right = needed | set().union(*(_read(b) for _, b in relation.on))
+                if relation.kind in (JoinKind.LEFT_SEMI, JoinKind.LEFT_ANTI):
+                    right = set().union(*(_read(b) for _, b in relation.on))
+                return Join(self.prune(relation.left, left), self.prune(relation.right, right), relation.kind, relation.on)
+            case Union():
+                keep = [i for i, c in enumerate(relation.made) if c.id in needed]
+                branches = []
+                for branch, expressions in relation.branches:
+                    chosen = tuple(expressions[i] for i in keep)
+                    below = set().union(*map(_read, chosen))
+                    branches.append((self.prune(branch, below), chosen))
+                return Union(tuple(relation.made[i] for i in keep), tuple(branches))
+            case Unnest():
+                below = needed | set().union(*(_read(e) for _, e in relation.items))
+                return replace(relation, input=self.prune(relation.input, below))
+            case _:
+                return relation
+
+
+# Which stored types an explicit conversion reads without loss.
+_READS = {
+    "tostring": (STRING,),
+    "tolong": (LONG, INT),
+    "toint": (INT,),
+    "toreal": (REAL, LONG, INT),
+    "todecimal": (DECIMAL, LONG, INT),
+    "tobool": (BOOL,),
+}
+
+
+def _available(relation: Relation) -> set[int]:
+    """The ids that a pruned relation gives, extracts included."""
+    match relation:
+        case Scan():
+            return {c.id for c in relation.columns} | {e.column.id for e in relation.extracts}
+        case Project() | Aggregate() | Union() | Values() | Steps():
+            return {c.id for c in relation.columns}
+        case Join():
+            left = _available(relation.left)
+            return left if relation.kind in (JoinKind.LEFT_SEMI, JoinKind.LEFT_ANTI) else left | _available(relation.right)
+        case Window() | Unnest():
+            return _available(relation.input) | {c.id for c in relation.columns}
+        case Filter() | Sort() | Limit():
+            return _available(relation.input)
+        case _:
+            return set()
+
+
+def _read(expression: Expression) -> set[int]:
+    return {c.id for c in references(expression)}
+
+
+def _inputs(relation: Relation) -> tuple[Relation, ...]:
+    match relation:
+        case Aggregate() | Limit() | Filter() | Project() | Sort() | Window() | Unnest():
+            return (relation.input,)
+        case Join():
+            return (relation.left, relation.right)
+        case Union():
+            return tuple(r for r, _ in relation.branches)
+        case _:
+            return ()
+
+
+def _chain(top: Relation, bottom: Relation) -> list[Relation]:
+    out = [top]
+    while out[-1] is not bottom:
+        out.append(_inputs(out[-1])[0])
+    return out
+
+
+def _expressions(node: Relation) -> list[Expression]:
+    match node:
+        case Filter(predicate=predicate):
+            return [predicate]
+        case Project(items=items) | Unnest(items=items):
+            return [e for _, e in items]
+        case Aggregate():
+            conditions = [a.condition for _, a in node.aggregates if a.condition is not None]
+            return [e for _, e in node.keys] + [e for _, a in node.aggregates for e in a.arguments] + conditions
+        case Window():
+            return [e for _, w in node.items for e in w.arguments]
+        case Sort():
+            return [k.expression for k in node.keys]
+        case Limit():
+            return [node.count]
+        case Join():
+            return [e for pair in node.on for e in pair]
+        case Union():
+            return [e for _, es in node.branches for e in es]
+        case Values():
+            return [e for row in node.rows for e in row]
+        case Steps():
+            return [node.start, node.stop, node.step]
+        case _:
+            return []
+
+
+def _relations_in(expression: Expression) -> list[Relation]:
+    match expression:
+        case ScalarQuery(relation=relation):
+            return [relation]
+        case InRelation(operand=operand, relation=relation):
+            return [relation, *_relations_in(operand)]
+        case Apply(arguments=arguments):
+            return [r for a in arguments for r in _relations_in(a)]
+        case Path(base=base):
+            return _relations_in(base)
+        case _:
+            return []
+
+
+_SWAPPED = {"less": "greater", "greater": "less", "less_equal": "greater_equal", "greater_equal": "less_equal"}
+
+
+def _time_bounds(predicate: Expression, ids: set[int]) -> list[TimeRange]:
+    """The bounds that a condition surely puts on the time column."""
+    match predicate:
+        case Apply(operation="and", arguments=parts):
+            return [bound for part in parts for bound in _time_bounds(part, ids)]
+        case Apply(operation=op, arguments=(Constant() as constant, Reference() as reference)):
+            return _one_bound(_SWAPPED.get(op, op), reference, constant, ids)
+        case Apply(operation=op, arguments=(Reference() as reference, Constant() as constant)):
+            return _one_bound(op, reference, constant, ids)
+        case _:
+            return []
+
+
+def _one_bound(op: str, reference: Reference, constant: Constant, ids: set[int]) -> list[TimeRange]:
+    value = constant.value
+    if reference.column.id not in ids or not isinstance(value, int) or constant.type is not DATETIME:
+        return []
+    match op:
+        case "equals":
+            return [(value, value)]
+        case "greater" | "greater_equal":
+            return [(value, None)]
+        case "less" | "less_equal":
+            return [(None, value)]
+        case _:
+            return []
+
+
+def _wider(a: TimeRange | None, b: TimeRange | None) -> TimeRange | None:
+    """The range that holds both (a table that is read twice)."""
+    if a is None or b is None:
+        return None
+    low = None if a[0] is None or b[0] is None else min(a[0], b[0])
+    high = None if a[1] is None or b[1] is None else max(a[1], b[1])
+    return None if low is None and high is None else (low, high)

@@ -1,0 +1,93 @@
+"""The names that Kusto gives to columns that the author did not name."""
+
+from __future__ import annotations
+
+import re
+
+from aforo.kql import syntax as s
+from aforo.kql.functions.catalog import AGGREGATES, SCALARS
+from aforo.kql.functions.spec import Naming
+
+# Functions that are not in the catalog (the binder's own forms) but lend the name of their first argument.
+_TRANSPARENT = frozenset({"bin_auto", "materialize", "toscalar"})
+
+
+def own_name(tree: s.Syntax) -> str:
+    """The name that an expression has by itself (`x`, `d.a` is d_a, `tostring(x)` is x), empty when it has none."""
+    match tree:
+        case s.Name(text=text):
+            return text
+        case s.Member(target=target, name=name):
+            base = own_name(target)
+            return f"{base}_{name}" if base and not base.startswith("$") else name
+        case s.Index(target=target, index=s.Literal(value=value)):
+            base = own_name(target)
+            return f"{base}_{_plain(value)}" if base else ""
+        case s.Call(function=function, arguments=arguments):
+            return _of_call(function, arguments)
+        case _:
+            return ""
+
+
+def _of_call(function: str, arguments: tuple[s.Syntax, ...]) -> str:
+    first = own_name(arguments[0]) if arguments else ""
+    if function in _TRANSPARENT:
+        return first
+    declared = SCALARS.get(function)
+    if declared is not None:
+        match declared.naming:
+            case Naming.FIRST_ARGUMENT:
+                return first
+            case Naming.PREFIX_FIRST:
+                return f"{declared.prefix}_{first}"
+            case _:
+                return ""
+    return ""
+
+
+def aggregate_name(call: s.Call) -> str:
+    """`sum(x)` is sum_x, `count()` is count_, `percentile(x, 95)` is percentile_x_95."""
+    declared = AGGREGATES[call.function]
+    first = own_name(call.arguments[0]) if call.arguments else ""
+    match declared.naming:
+        case Naming.PREFIX:
+            return declared.prefix
+        case Naming.FIRST_ARGUMENT:
+            return first
+        case _:
+            name = f"{declared.prefix}_{first}"
+    if call.function == "percentile" and len(call.arguments) == 2:
+        name += "_" + percentile_part(call.arguments[1])
+    return name
+
+
+def percentile_part(tree: s.Syntax) -> str:
+    """`99.9` is 99_9."""
+    return _plain(tree.value) if isinstance(tree, s.Literal) else ""
+
+
+def _plain(value: object) -> str:
+    return re.sub(r"\W", "_", str(value))
+
+
+class Names:
+    """Hands out names that are free in one result: `x`, then `x1`, `x2`; unnamed ones are Column1, Column2."""
+
+    def __init__(self, taken: tuple[str, ...] = (), stem: str = "Column", first: int = 1) -> None:
+        self.taken = set(taken)
+        self.stem = stem
+        self.number = first
+
+    def free(self, wanted: str) -> str:
+        """The wanted name, with a number when it is taken; a stem with a number when it is empty."""
+        if not wanted:
+            while f"{self.stem}{self.number}" in self.taken:
+                self.number += 1
+            wanted = f"{self.stem}{self.number}"
+            self.number += 1
+        name, n = wanted, 0
+        while name in self.taken:
+            n += 1
+            name = f"{wanted}{n}"
+        self.taken.add(name)
+        return name

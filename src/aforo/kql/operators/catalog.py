@@ -1,0 +1,21 @@
+"""All tabular operators."""
+
+from __future__ import annotations
+
+from aforo.kql.operators import expanding, grouping, joining, ordering, presenting, refused, rows, sources, text_parsing
+from aforo.kql.operators.spec import Declared
+
+OPERATORS: tuple[Declared, ...] = (
+    *rows.OPERATORS,
+    *ordering.OPERATORS,
+    *grouping.OPERATORS,
+    *joining.OPERATORS,
+    *sources.OPERATORS,
+    *expanding.OPERATORS,
+    *text_parsing.OPERATORS,
+    *presenting.OPERATORS,
+    *refused.OPERATORS,
+)
+PIPED = {keyword: o.parse for o in OPERATORS if o.pipes for keyword in o.keywords}
+STARTING = {keyword: o.parse for o in OPERATORS if o.starts for keyword in o.keywords}
+BINDINGS = {o.syntax: o.bind for o in OPERATORS}

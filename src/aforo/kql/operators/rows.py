@@ -1,0 +1,227 @@
+"""Operators that work row by row: where, extend, serialize, the project family."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aforo.kql import diagnostics as say
+from aforo.kql import syntax as s
+from aforo.kql.binder import Binder
+from aforo.kql.bound import Column, Expression, Reference, Relation
+from aforo.kql.naming import Names, own_name
+from aforo.kql.operators.spec import Declared
+from aforo.kql.parser import Parser
+from aforo.kql.plan import Filter, Project, Sort
+from aforo.kql.scope import Scope
+from aforo.kql.tokens import TokenKind
+from aforo.source import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Where(s.Operator):
+    predicate: s.Syntax
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Extend(s.Operator):
+    items: tuple[s.Syntax, ...]
+    span: Span
+    serialize: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectItems(s.Operator):
+    items: tuple[s.Syntax, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectNames(s.Operator):
+    """project-away, project-keep, project-reorder: names and patterns, with an order for reorder."""
+
+    kind: str
+    names: tuple[tuple[s.Syntax, str], ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectRename(s.Operator):
+    items: tuple[s.Syntax, ...]
+    span: Span
+
+
+# -- where -----------------------------------------------------------------------------------------------
+
+
+def parse_where(p: Parser, start: Span) -> Where:
+    return Where(p.expression(), start.to(p.last))
+
+
+def bind_where(b: Binder, relation: Relation, tree: Where, scope: Scope) -> Relation:
+    row = b.row(relation, scope)
+    predicate = b.condition(tree.predicate, row, "the condition of 'where'")
+    return Filter(b.with_windows(relation, row), predicate)
+
+
+# -- extend, serialize -----------------------------------------------------------------------------------
+
+
+def parse_extend(p: Parser, start: Span) -> Extend:
+    return Extend(p.named_list(), start.to(p.last))
+
+
+def parse_serialize(p: Parser, start: Span) -> Extend:
+    ends = p.at_end() or p.peek().text in ("|", ";", ")")
+    return Extend(() if ends else p.named_list(), start.to(p.last), serialize=True)
+
+
+def bind_extend(b: Binder, relation: Relation, tree: Extend, scope: Scope) -> Relation:
+    if tree.serialize:
+        relation = Sort(relation, ())
+    items: dict[str, tuple[Column, Expression]] = {c.name: (c, Reference(c)) for c in relation.columns}
+    names = Names(tuple(items))
+    row = b.row(relation, scope)
+    for item in tree.items:
+        expression = b.scalar(item, row)
+        if isinstance(item, s.Named):
+            if len(item.names) > 1:
+                b.report(say.unsupported("giving several names to one expression", item.span))
+            name = item.names[0]
+        else:
+            wanted = own_name(item)
+            # `extend tostring(x)` replaces x, as Kusto does; an expression without a name gets a new column.
+            name = wanted if wanted in items else names.free(wanted)
+        items[name] = (b.column(name, expression.type), expression)
+    return Project(b.with_windows(relation, row), tuple(items.values()))
+
+
+# -- project ---------------------------------------------------------------------------------------------
+
+
+def parse_project(p: Parser, start: Span) -> ProjectItems:
+    return ProjectItems(p.named_list(), start.to(p.last))
+
+
+def bind_project(b: Binder, relation: Relation, tree: ProjectItems, scope: Scope) -> Relation:
+    row = b.row(relation, scope)
+    items: list[tuple[Column, Expression]] = []
+    explicit = {item.names[0] for item in tree.items if isinstance(item, s.Named)}
+    names = Names(tuple(explicit))
+    seen: set[str] = set()
+    for item in tree.items:
+        if isinstance(item, s.Star):
+            for column in matching(relation.columns, item.pattern):
+                items.append((column, Reference(column)))
+            continue
+        expression = b.scalar(item, row)
+        if isinstance(item, s.Named):
+            name = item.names[0]
+            if name in seen:
+                b.report(say.duplicate_column(name, item.span))
+                continue
+            seen.add(name)
+        else:
+            name = names.free(own_name(item))
+        if isinstance(expression, Reference) and expression.column.name == name:
+            items.append((expression.column, expression))
+        else:
+            items.append((b.column(name, expression.type), expression))
+    ids = [column.id for column, _ in items]
+    if len(set(ids)) < len(ids):
+        b.report(say.duplicate_column(next(c.name for c, _ in items if ids.count(c.id) > 1), tree.span))
+        return relation
+    return Project(b.with_windows(relation, row), tuple(items))
+
+
+# -- project-away, project-keep, project-reorder ---------------------------------------------------------
+
+
+def _parse_names(kind: str) -> Callable[[Parser, Span], ProjectNames]:
+    def parse(p: Parser, start: Span) -> ProjectNames:
+        names: list[tuple[s.Syntax, str]] = []
+        while True:
+            name = p.primary()
+            order = ""
+            if p.peek().kind is TokenKind.NAME and p.peek().text in ("asc", "desc", "granny-asc"):
+                order = p.next().text
+            names.append((name, order))
+            if not p.take_mark(","):
+                break
+        return ProjectNames(kind, tuple(names), start.to(p.last))
+
+    return parse
+
+
+def bind_names(b: Binder, relation: Relation, tree: ProjectNames, scope: Scope) -> Relation:
+    chosen: list[Column] = []
+    for name, order in tree.names:
+        found = _named(b, relation, name)
+        if order:
+            found = sorted(found, key=lambda c: c.name, reverse=order == "desc")
+        chosen += [c for c in found if c not in chosen]
+    if tree.kind == "away":
+        keep = [c for c in relation.columns if c not in chosen]
+    elif tree.kind == "keep":
+        keep = [c for c in relation.columns if c in chosen]
+    else:
+        keep = chosen + [c for c in relation.columns if c not in chosen]
+    return Project(relation, tuple((c, Reference(c)) for c in keep))
+
+
+def _named(b: Binder, relation: Relation, name: s.Syntax) -> list[Column]:
+    match name:
+        case s.Star(pattern=pattern):
+            return matching(relation.columns, pattern)
+        case s.Name(text=text):
+            found = [c for c in relation.columns if c.name == text]
+            if not found:
+                b.report(say.unknown_column(text, name.span, [c.name for c in relation.columns]))
+            return found
+        case s.Missing():
+            return []
+        case _:
+            b.report(say.bad_argument("only names of columns stand here", name.span))
+            return []
+
+
+def matching(columns: tuple[Column, ...], pattern: str) -> list[Column]:
+    """The columns whose names fit a pattern with `*`."""
+    regex = re.compile(".*".join(re.escape(part) for part in pattern.split("*")))
+    return [c for c in columns if regex.fullmatch(c.name)]
+
+
+# -- project-rename --------------------------------------------------------------------------------------
+
+
+def parse_rename(p: Parser, start: Span) -> ProjectRename:
+    return ProjectRename(p.named_list(), start.to(p.last))
+
+
+def bind_rename(b: Binder, relation: Relation, tree: ProjectRename, scope: Scope) -> Relation:
+    renamed: dict[int, Column] = {}
+    for item in tree.items:
+        if not isinstance(item, s.Named) or not isinstance(item.expression, s.Name):
+            b.report(say.bad_argument("'project-rename' takes new = old", item.span))
+            continue
+        for column in _named(b, relation, item.expression):
+            renamed[column.id] = b.column(item.names[0], column.type)
+    items = tuple((renamed.get(c.id, c), Reference(c)) for c in relation.columns)
+    names = [c.name for c, _ in items]
+    if (twice := next((n for n in names if names.count(n) > 1), None)) is not None:
+        b.report(say.duplicate_column(twice, tree.span))
+    return Project(relation, items)
+
+
+OPERATORS = (
+    Declared(("where", "filter"), Where, parse_where, bind_where, "Keeps the rows for which a condition holds."),
+    Declared(("extend",), Extend, parse_extend, bind_extend, "Adds or replaces columns."),
+    Declared(("serialize",), Extend, parse_serialize, bind_extend, "Takes the rows to be in their order."),
+    Declared(("project",), ProjectItems, parse_project, bind_project, "Chooses and computes columns."),
+    Declared(("project-away",), ProjectNames, _parse_names("away"), bind_names, "Drops columns."),
+    Declared(("project-keep",), ProjectNames, _parse_names("keep"), bind_names, "Keeps only these columns."),
+    Declared(("project-reorder",), ProjectNames, _parse_names("reorder"), bind_names, "Puts columns first."),
+    Declared(("project-rename",), ProjectRename, parse_rename, bind_rename, "Renames columns."),
+)

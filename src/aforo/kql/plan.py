@@ -1,0 +1,216 @@
+"""The plan: relational algebra over bound expressions. It knows neither Kusto's operators nor SQL.
+
+Rows keep the order of their input through Filter, Project, Limit, Window, Unnest. A node that breaks the identity of
+rows (Aggregate, Union) makes new columns; all others pass the ids of their input on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from aforo.kql.bound import Aggregation, Column, Expression, Relation, Windowed
+from aforo.kql.symbols import PromotedPath, TableSymbol
+
+
+@dataclass(frozen=True, slots=True)
+class Extract(Relation):
+    """A value that a scan takes out of one of its text columns: all steps below `parse_json(source)`.
+
+    `hops` holds the lengths at which `parse_json` was applied again on the way: a string met there is parsed.
+    """
+
+    column: Column
+    source: Column
+    steps: tuple[str | int, ...]
+    hops: tuple[int, ...] = ()
+    promoted: PromotedPath | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scan(Relation):
+    """Rows of a stored table. `extracts` are further columns, computed once per row."""
+
+    table: TableSymbol
+    read: tuple[Column, ...]
+    extracts: tuple[Extract, ...] = ()
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return self.read
+
+
+@dataclass(frozen=True, slots=True)
+class Values(Relation):
+    """Rows written in the query (`datatable`, `print`); expressions without references."""
+
+    made: tuple[Column, ...]
+    rows: tuple[tuple[Expression, ...], ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return self.made
+
+
+@dataclass(frozen=True, slots=True)
+class Steps(Relation):
+    """`range column from start to stop step step`"""
+
+    column: Column
+    start: Expression
+    stop: Expression
+    step: Expression
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return (self.column,)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter(Relation):
+    input: Relation
+    predicate: Expression
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return self.input.columns
+
+
+@dataclass(frozen=True, slots=True)
+class Project(Relation):
+    """`items` are all output columns; one whose expression is a reference to itself is passed on."""
+
+    input: Relation
+    items: tuple[tuple[Column, Expression], ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return tuple(column for column, _ in self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate(Relation):
+    """One row per distinct combination of keys; one row in all when there are no keys."""
+
+    input: Relation
+    keys: tuple[tuple[Column, Expression], ...]
+    aggregates: tuple[tuple[Column, Aggregation], ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return tuple(column for column, _ in self.keys) + tuple(column for column, _ in self.aggregates)
+
+
+@dataclass(frozen=True, slots=True)
+class Window(Relation):
+    """The input's columns and one more per item, computed over the rows in their order."""
+
+    input: Relation
+    items: tuple[tuple[Column, Windowed], ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return self.input.columns + tuple(column for column, _ in self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    expression: Expression
+    ascending: bool
+    nulls_first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sort(Relation):
+    input: Relation
+    keys: tuple[SortKey, ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return self.input.columns
+
+
+@dataclass(frozen=True, slots=True)
+class Limit(Relation):
+    input: Relation
+    count: Expression
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return self.input.columns
+
+
+class JoinKind(Enum):
+    INNER = "inner"
+    INNER_UNIQUE = "innerunique"  # the left side is made unique by the keys first
+    LEFT = "leftouter"
+    RIGHT = "rightouter"
+    FULL = "fullouter"
+    LEFT_SEMI = "leftsemi"
+    LEFT_ANTI = "leftanti"
+
+
+@dataclass(frozen=True, slots=True)
+class Join(Relation):
+    """Rows that agree in all pairs of `on`; semi and anti joins have the left columns only."""
+
+    left: Relation
+    right: Relation
+    kind: JoinKind
+    on: tuple[tuple[Expression, Expression], ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        if self.kind in (JoinKind.LEFT_SEMI, JoinKind.LEFT_ANTI):
+            return self.left.columns
+        return self.left.columns + self.right.columns
+
+
+@dataclass(frozen=True, slots=True)
+class Union(Relation):
+    """All rows of all inputs; `branches` give each input's expression per output column."""
+
+    made: tuple[Column, ...]
+    branches: tuple[tuple[Relation, tuple[Expression, ...]], ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return self.made
+
+
+@dataclass(frozen=True, slots=True)
+class Unnest(Relation):
+    """`mv-expand`: one row per element of the arrays (side by side); other columns are repeated.
+
+    `items` are (new column, dynamic expression); `index` numbers the elements from 0; `pairs` gives bags as
+    `[name, value]` arrays instead of one-property bags. A row whose arrays are all empty or null gives one row of nulls.
+    """
+
+    input: Relation
+    items: tuple[tuple[Column, Expression], ...]
+    index: Column | None
+    pairs: bool
+    limit: int | None
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        extra = () if self.index is None else (self.index,)
+        return self.input.columns + tuple(column for column, _ in self.items) + extra
+
+
+Node = (
+    Scan | Values | Steps | Filter | Project | Aggregate | Window | Sort | Limit | Join | Union | Unnest
+)  # fmt: skip
+
+
+def inputs(node: Relation) -> tuple[Relation, ...]:
+    """The relations right below a node."""
+    match node:
+        case Filter() | Project() | Aggregate() | Window() | Sort() | Limit() | Unnest():
+            return (node.input,)
+        case Join():
+            return (node.left, node.right)
+        case Union():
+            return tuple(branch for branch, _ in node.branches)
+        case _:
+            return ()

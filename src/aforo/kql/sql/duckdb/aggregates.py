@@ -1,0 +1,214 @@
+"""Aggregates and window functions in DuckDB, with Kusto's results over nothing (0, NaN, [], null)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from aforo.kql.bound import Constant, Expression
+from aforo.kql.sql import tree as t
+from aforo.kql.sql.duckdb.convert import CONVERSIONS, TYPE_NAMES
+from aforo.kql.sql.tree import Node
+from aforo.kql.types import DECIMAL, DYNAMIC, STRING, KqlType
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One aggregate to be written: nodes, their bound twins, the result's type, condition and order."""
+
+    arguments: Sequence[Node]
+    bound: Sequence[Expression]
+    result: KqlType
+    condition: Node | None
+    order: Node | None
+
+    def over(self, call: Node, *, without_nulls: Node | None = None) -> Node:
+        """The call with its FILTER."""
+        e = t.glot()
+        conditions = [n for n in (self.condition, without_nulls) if n is not None]
+        if not conditions:
+            return call
+        grouped = [e.Paren(this=c) if isinstance(c, e.Or) else c for c in conditions]
+        return e.Filter(this=call, expression=e.Where(this=t.every([g.copy() for g in grouped])))
+
+    def zero(self, call: Node) -> Node:
+        return t.coalesce(self.over(call), t.number(0))
+
+
+def _count(r: Request) -> Node:
+    return r.over(t.glot().Count(this=t.glot().Star()))
+
+
+def _sum(r: Request) -> Node:
+    return t.cast(r.zero(t.call("sum", r.arguments[0])), TYPE_NAMES[r.result])
+
+
+def _avg(r: Request) -> Node:
+    match r.result:
+        case KqlType.DECIMAL:
+            total, count = r.over(t.call("sum", r.arguments[0])), r.over(t.call("count", r.arguments[0].copy()))
+            return t.call("kql_average_decimal", total, count)
+        case KqlType.REAL:
+            return t.coalesce(r.over(t.call("avg", r.arguments[0])), t.cast(t.text("NaN"), "DOUBLE"))
+        case _:
+            return t.cast(t.call("round", r.over(t.call("avg", r.arguments[0]))), "BIGINT")
+
+
+def _extreme(function: str) -> Callable[[Request], Node]:
+    def build(r: Request) -> Node:
+        if r.bound[0].type is DYNAMIC:
+            raise AssertionError("no order among dynamic values")
+        found = r.over(t.call(function, r.arguments[0]))
+        return t.coalesce(found, t.text("")) if r.result is STRING else found
+
+    return build
+
+
+def _count_distinct(r: Request) -> Node:
+    e = t.glot()
+    return r.over(e.Count(this=e.Distinct(expressions=[r.arguments[0]])))
+
+
+def _json(r: Request) -> Node:
+    return CONVERSIONS["to_dynamic"](r.arguments[0], r.bound[0].type)
+
+
+def _limited(r: Request, found: Node) -> Node:
+    if len(r.bound) > 1 and isinstance(r.bound[1], Constant):
+        found = t.call("list_slice", found, t.number(1), r.arguments[1])
+    return t.coalesce(t.call("kql_make_array", found), t.text("[]"))
+
+
+def _ordered(value: Node, order: Node | None) -> Node:
+    e = t.glot()
+    return value if order is None else e.Order(this=value, expressions=[e.Ordered(this=order.copy(), desc=False, nulls_first=False)])
+
+
+def _make_list(r: Request) -> Node:
+    value = _json(r)
+    call = t.call("list", _ordered(value, r.order))
+    return _limited(r, r.over(call, without_nulls=t.negation(t.is_null(value.copy()))))
+
+
+def _make_list_with_nulls(r: Request) -> Node:
+    return _limited(r, r.over(t.call("list", _ordered(t.coalesce(_json(r), t.text("null")), r.order))))
+
+
+def _make_set(r: Request) -> Node:
+    e = t.glot()
+    value = _json(r)
+    # Sorted, so that the same rows always give the same text.
+    call = t.call("list_sort", r.over(t.call("list", e.Distinct(expressions=[value])), without_nulls=t.negation(t.is_null(value.copy()))))
+    return _limited(r, call)
+
+
+def _make_bag(r: Request) -> Node:
+    bags = r.over(t.call("list", r.arguments[0]), without_nulls=t.call("kql_is_bag", r.arguments[0].copy()))
+    return t.coalesce(t.call("kql_merge_bags", bags), t.text("{}"))
+
+
+def _percentile(r: Request) -> Node:
+    """The nearest rank: the value at position ceil(n * p / 100), which is always one of the values."""
+    point = r.bound[1]
+    assert isinstance(point, Constant)
+    assert isinstance(point.value, float)
+    share = min(max(point.value / 100, 0.0), 1.0)
+    return r.over(t.call("quantile_disc", r.arguments[0], t.number(share)))
+
+
+def _take_any(r: Request) -> Node:
+    if r.result is STRING:
+        # Some text that is not empty, where there is one.
+        return t.coalesce(r.over(t.call("any_value", t.call("nullif", r.arguments[0], t.text("")))), t.text(""))
+    return r.over(t.call("any_value", r.arguments[0]))
+
+
+def _row(value: Node) -> Node:
+    return t.call("row", value)
+
+
+def _take_any_row(r: Request) -> Node:
+    return t.call("struct_extract", r.over(t.call("first", _row(r.arguments[0]))), t.number(1))
+
+
+def _arg(function: str) -> Callable[[Request], Node]:
+    """A one-field row keeps nulls of the value; without any comparable row, some row stands in."""
+
+    def build(r: Request) -> Node:
+        best = r.over(t.call(function, _row(r.arguments[0]), r.arguments[1]))
+        some = r.over(t.call("first", _row(r.arguments[0].copy())))
+        return t.call("struct_extract", t.coalesce(best, some), t.number(1))
+
+    return build
+
+
+def _spread(function: str) -> Callable[[Request], Node]:
+    def build(r: Request) -> Node:
+        found = r.zero(t.call(function, t.cast(r.arguments[0], "DOUBLE")))
+        return t.cast(found, "DECIMAL(38,12)") if r.result is DECIMAL else found
+
+    return build
+
+
+def _bits(function: str) -> Callable[[Request], Node]:
+    return lambda r: r.over(t.call(function, r.arguments[0]))
+
+
+AGGREGATES: dict[str, Callable[[Request], Node]] = {
+    "count": _count,
+    "sum": _sum,
+    "avg": _avg,
+    "min": _extreme("min"),
+    "max": _extreme("max"),
+    "count_distinct": _count_distinct,
+    "make_list": _make_list,
+    "make_list_with_nulls": _make_list_with_nulls,
+    "make_set": _make_set,
+    "make_bag": _make_bag,
+    "percentile": _percentile,
+    "take_any": _take_any,
+    "take_any_row": _take_any_row,
+    "arg_max": _arg("arg_max"),
+    "arg_min": _arg("arg_min"),
+    "stdev": _spread("stddev_samp"),
+    "stdevp": _spread("stddev_pop"),
+    "variance": _spread("var_samp"),
+    "variancep": _spread("var_pop"),
+    "binary_all_and": _bits("bit_and"),
+    "binary_all_or": _bits("bit_or"),
+    "binary_all_xor": _bits("bit_xor"),
+}
+
+
+# -- window functions ------------------------------------------------------------------------------------
+
+
+def _over(call: Node, order: Node, partition: Node | None = None, frame: bool = False) -> Node:
+    e = t.glot()
+    spec = e.WindowSpec(kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW") if frame else None
+    return e.Window(
+        this=call,
+        partition_by=[partition] if partition is not None else None,
+        order=e.Order(expressions=[e.Ordered(this=order.copy(), desc=False, nulls_first=False)]),
+        spec=spec,
+    )
+
+
+def window(operation: str, arguments: Sequence[Node], bound: Sequence[Expression], result: KqlType, order: Node) -> Node:
+    """A window function over rows numbered by `order`."""
+    match operation:
+        case "row_number":
+            start = arguments[0] if arguments else t.number(1)
+            number = _over(t.call("row_number"), order)
+            return t.binary("Add", number, t.binary("Sub", start, t.number(1)))
+        case "prev" | "next":
+            default = arguments[2] if len(arguments) > 2 else (t.text("") if result is STRING else t.null())
+            offset = arguments[1] if len(arguments) > 1 else t.number(1)
+            return _over(t.call("lag" if operation == "prev" else "lead", arguments[0], offset, default), order)
+        case "row_cumsum":
+            return t.cast(_over(t.call("sum", arguments[0]), order, frame=True), TYPE_NAMES[result])
+        case _:
+            raise AssertionError(operation)
+
+
+WINDOWS = ("row_number", "prev", "next", "row_cumsum")

@@ -1,0 +1,132 @@
+"""What DuckDB offers to the writer (`sql/dialect.py` says what each method is)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+
+from aforo.kql.bound import Expression
+from aforo.kql.literals import json_text
+from aforo.kql.sql import tree as t
+from aforo.kql.sql.duckdb import aggregates, scalars
+from aforo.kql.sql.duckdb.convert import CONVERSIONS, TYPE_NAMES
+from aforo.kql.sql.tree import Node
+from aforo.kql.ticks import TICKS_PER_US, to_datetime
+from aforo.kql.types import DATETIME, DECIMAL, STRING, KqlType
+
+_COMPARE = {"equals": "EQ", "less": "LT", "less_equal": "LTE", "greater": "GT", "greater_equal": "GTE"}
+
+
+class DuckDb:
+    """The dialect; it has no state."""
+
+    name = "duckdb"
+
+    def type_name(self, type_: KqlType) -> str:
+        return TYPE_NAMES[type_]
+
+    def constant(self, value: object, type_: KqlType) -> Node:
+        if value is None:
+            return t.text("") if type_ is STRING else t.cast(t.null(), TYPE_NAMES[type_])
+        match type_:
+            case KqlType.BOOL:
+                return t.boolean(bool(value))
+            case KqlType.INT | KqlType.DATETIME | KqlType.TIMESPAN | KqlType.LONG:
+                assert isinstance(value, int)
+                # The least long has no positive twin to put a minus before.
+                return t.number(value) if value > -(1 << 63) else t.cast(t.text(str(value)), "BIGINT")
+            case KqlType.REAL:
+                assert isinstance(value, float)
+                if not math.isfinite(value):
+                    return t.cast(t.text(str(value)), "DOUBLE")
+                return t.cast(t.number(value), "DOUBLE")
+            case KqlType.DECIMAL:
+                assert isinstance(value, Decimal)
+                return t.try_cast(t.text(format(value, "f")), "DECIMAL(38,12)")
+            case KqlType.DYNAMIC:
+                json = json_text(value)
+                return t.cast(t.null(), "VARCHAR") if json is None else t.text(json)
+            case _:
+                return t.text(str(value))
+
+    def scalar(self, operation: str, arguments: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
+        return scalars.write(operation, arguments, bound, result)
+
+    def aggregate(
+        self, operation: str, arguments: Sequence[Node], bound: Sequence[Expression], result: KqlType,
+        condition: Node | None, order: Node | None,
+    ) -> Node:  # fmt: skip
+        return aggregates.AGGREGATES[operation](aggregates.Request(arguments, bound, result, condition, order))
+
+    def window(self, operation: str, arguments: Sequence[Node], bound: Sequence[Expression], result: KqlType, order: Node) -> Node:
+        return aggregates.window(operation, arguments, bound, result, order)
+
+    # -- JSON --------------------------------------------------------------------------------------------
+
+    def path(self, base: Node, steps: tuple[str | int, ...], *, unparsed: bool) -> Node:
+        return t.call("kql_text_path" if unparsed else "kql_path", base, t.text(json_path(steps)))
+
+    def paths(self, text: Node, paths: Sequence[tuple[str | int, ...]]) -> Node:
+        return t.call("kql_text_paths", text, t.array(*(t.text(json_path(p)) for p in paths)))
+
+    def element(self, array: Node, index: int) -> Node:
+        return t.call("kql_null_json", t.call("list_extract", array, t.number(index + 1)))
+
+    def below_string(self, parent: Node, value: Node, steps: tuple[str | int, ...]) -> Node:
+        held = t.call("kql_dynamic_text", parent.copy())
+        below = self.path(held, steps, unparsed=True) if steps else t.call("kql_parse_json", held)
+        return t.choice([(t.call("starts_with", parent, t.text('"')), below)], value)
+
+    def elements(self, value: Node, *, pairs: bool) -> Node:
+        return t.call("kql_pairs" if pairs else "kql_elements", value)
+
+    def length(self, array: Node) -> Node:
+        return t.call("len", array)
+
+    def count_up(self, to: Node) -> Node:
+        return t.call("unnest", t.call("generate_series", t.number(1), to))
+
+    def nth(self, array: Node, index: Node) -> Node:
+        return t.call("nullif", t.call("list_extract", array, index), t.text("null"))
+
+    # -- time --------------------------------------------------------------------------------------------
+
+    def from_timestamp(self, column: Node) -> Node:
+        return t.call("kql_ticks", column)
+
+    def compare_timestamp(self, operation: str, column: Node, ticks: int) -> Node:
+        # The stored value has microseconds: the constant is rounded so that the comparison stays exact.
+        low, rest = divmod(ticks, TICKS_PER_US)
+        if rest and operation == "equals":
+            return t.boolean(False)
+        if rest and operation in ("less", "greater_equal"):
+            low += 1
+        moment = to_datetime(low * TICKS_PER_US)
+        constant = t.cast(t.text(f"{moment:%Y-%m-%d %H:%M:%S.%f}".rjust(26, "0")), "TIMESTAMP")
+        return t.binary(_COMPARE[operation], column, constant)
+
+    def steps(self, start: Node, stop: Node, step: Node, type_: KqlType) -> Node:
+        whole = type_ not in (KqlType.REAL, DECIMAL)
+        return t.call("unnest", t.call("kql_steps" if whole else "kql_steps_real", start, stop, step))
+
+    def read_promoted(self, stored: Node, type_: KqlType, operation: str) -> Node:
+        ticks = self.from_timestamp(stored) if type_ is DATETIME else stored
+        if type_ is STRING and operation != "to_dynamic":
+            ticks = t.coalesce(ticks, t.text(""))
+        return CONVERSIONS[operation](ticks, type_)
+
+
+def json_path(steps: tuple[str | int, ...]) -> str:
+    """DuckDB's path: `$."usage"."prompt_tokens"`, `$."choices"[0]`, negative indexes from the end."""
+    if any(isinstance(s, str) and ('"' in s or "\\" in s) for s in steps) and all(not isinstance(s, int) or s >= 0 for s in steps):
+        return "".join("/" + str(s).replace("~", "~0").replace("/", "~1") for s in steps)
+    out = "$"
+    for step in steps:
+        if isinstance(step, int):
+            out += f"[{step}]" if step >= 0 else f"[#{step}]"
+        else:
+            out += f'."{step}"'
+    return out
+
+

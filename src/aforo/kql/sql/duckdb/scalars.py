@@ -1,0 +1,474 @@
+"""Scalar operations in DuckDB: most are a function or macro by name, some are built from their parts.
+
+Arguments are canonical values (`sql/dialect.py`); a result of type string is never NULL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from aforo.kql.bound import Constant, Expression
+from aforo.kql.sql import tree as t
+from aforo.kql.sql.duckdb import times
+from aforo.kql.sql.duckdb.convert import CONVERSIONS
+from aforo.kql.sql.tree import Node
+from aforo.kql.types import DATETIME, DECIMAL, DYNAMIC, LONG, REAL, STRING, KqlType
+
+Builder = Callable[[Sequence[Node], Sequence[Expression], KqlType], Node]
+
+# Operations that are one function of DuckDB or one macro.
+DIRECT: dict[str, str] = {
+    "strlen": "length", "string_size": "strlen", "tolower": "lower", "toupper": "upper",
+    "replace_string": "replace", "abs": "abs", "sign": "sign", "pow": "pow", "atan2": "atan2", "pi": "pi",
+    "exp": "exp", "exp2": "kql_exp2", "exp10": "kql_exp10", "degrees": "degrees", "radians": "radians",
+    "sin": "sin", "cos": "cos", "tan": "tan", "cot": "cot", "atan": "atan",
+    "isnan": "isnan", "isinf": "isinf", "isfinite": "isfinite",
+    "binary_and": "kql_bit_and", "binary_or": "kql_bit_or", "binary_xor": "xor", "binary_not": "kql_bit_not",
+    "binary_shift_left": "kql_shift_left", "binary_shift_right": "kql_shift_right",
+    "element_at": "kql_element_at", "property_at": "kql_property_at", "array_length": "kql_array_length",
+    "bag_keys": "kql_bag_keys", "strcat_array": "kql_strcat_array", "array_sum": "kql_array_sum",
+    "array_reverse": "kql_array_reverse", "array_slice": "kql_array_slice", "countof": "kql_count_text",
+    "hash_md5": "md5", "hash_sha1": "sha1", "hash_sha256": "sha256", "url_encode": "url_encode",
+    "base64_encode_tostring": "kql_to_base64", "strcmp": "kql_strcmp", "log": "kql_log", "log2": "kql_log2",
+    "log10": "kql_log10", "sqrt": "kql_sqrt", "acos": "kql_acos", "asin": "kql_asin", "rand": "random",
+    "ticks_as_real": "kql_as_real", "modulo": "kql_modulo",
+}  # fmt: skip
+
+# Operations that DuckDB's text of a text, and nothing else, must agree on: comparisons, arithmetic.
+_BINARY = {"add": "Add", "subtract": "Sub", "multiply": "Mul", "less": "LT", "less_equal": "LTE", "greater": "GT",
+           "greater_equal": "GTE"}  # fmt: skip
+
+
+def write(operation: str, arguments: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
+    """The operation over its arguments."""
+    if (builder := BUILDERS.get(operation)) is not None:
+        return builder(arguments, bound, result)
+    if (kind := _BINARY.get(operation)) is not None:
+        return t.binary(kind, arguments[0], arguments[1])
+    if (conversion := CONVERSIONS.get(operation)) is not None:
+        return conversion(arguments[0], bound[0].type)
+    return t.call(DIRECT[operation], *arguments)
+
+
+def known(operation: str) -> bool:
+    return operation in BUILDERS or operation in _BINARY or operation in CONVERSIONS or operation in DIRECT
+
+
+def as_text(node: Node, type_: KqlType) -> Node:
+    return CONVERSIONS["tostring"](node, type_)
+
+
+def as_json(node: Node, type_: KqlType) -> Node:
+    """JSON text, 'null' for null (for the inside of arrays and bags)."""
+    return t.coalesce(CONVERSIONS["to_dynamic"](node, type_), t.text("null"))
+
+
+# -- comparisons and logic -------------------------------------------------------------------------------
+
+
+
+def _equals(a: Sequence[Node], bound: Sequence[Expression], _: KqlType, *, negated: bool = False) -> Node:
+    """Two nulls give null, one null is a difference, as Kusto's reference says."""
+    e = t.glot()
+    certain = any((isinstance(x, Constant) and x.value is not None) or x.type is STRING for x in bound)
+    if all(x.type is STRING for x in bound):
+        return t.binary("NEQ" if negated else "EQ", a[0], a[1])
+    plain = (e.NullSafeNEQ if negated else e.NullSafeEQ)(this=t.grouped(a[0]), expression=t.grouped(a[1]))
+    if certain:
+        return plain
+    both = e.And(this=t.is_null(a[0].copy()), expression=t.is_null(a[1].copy()))
+    return t.choice([(both, t.null())], plain)
+
+
+def _connect(kind: str) -> Builder:
+    def build(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+        e = t.glot()
+        node = a[0]
+        for other in a[1:]:
+            node = getattr(e, kind)(this=_side(node, kind), expression=_side(other, kind))
+        return node
+
+    return build
+
+
+def _side(node: Node, kind: str) -> Node:
+    e = t.glot()
+    return e.Paren(this=node) if isinstance(node, e.And | e.Or) and type(node).__name__ != kind else node
+
+
+def _in(a: Sequence[Node], bound: Sequence[Expression], _: KqlType, *, ignore_case: bool = False) -> Node:
+    if len(a) == 1:
+        return t.boolean(False)
+    nodes = [t.call("lower", n) for n in a] if ignore_case else list(a)
+    found = t.glot().In(this=t.grouped(nodes[0]), expressions=nodes[1:])
+    # NULL among operand or items would make NULL of it.
+    certain = bound[0].type is STRING and all(isinstance(b, Constant) and b.value is not None for b in bound[1:])
+    return found if certain else t.coalesce(found, t.boolean(False))
+
+
+def _case(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    return t.choice(list(zip(a[:-1:2], a[1:-1:2], strict=True)), a[-1])
+
+
+def _coalesce(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
+    if result is STRING:
+        empty = [t.call("nullif", n, t.text("")) for n in a[:-1]]
+        return t.glot().Coalesce(this=empty[0], expressions=[*empty[1:], a[-1]]) if empty else a[-1]
+    return t.glot().Coalesce(this=a[0], expressions=list(a[1:])) if len(a) > 1 else a[0]
+
+
+# -- text operators --------------------------------------------------------------------------------------
+
+# Characters that make up a term; a match of `has` begins and ends at the border of one.
+_TERM = r"[\p{L}\p{N}]"
+_NOT_TERM = r"[^\p{L}\p{N}]"
+
+
+def _text(function: str, *, ignore_case: bool) -> Builder:
+    def build(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+        if not ignore_case:
+            return t.call(function, *a)
+        return t.call(function, t.call("lower", a[0]), _lower(a[1], bound[1]))
+
+    return build
+
+
+def _lower(node: Node, expression: Expression) -> Node:
+    if isinstance(expression, Constant) and isinstance(expression.value, str):
+        return t.text(expression.value.lower())
+    return t.call("lower", node)
+
+
+def _has(before: bool, after: bool, *, ignore_case: bool) -> Builder:
+    """Terms: `has` has borders on both sides, `hasprefix` before, `hassuffix` after."""
+
+    def build(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+        flags = "(?si)" if ignore_case else "(?s)"
+        needle = bound[1]
+        if isinstance(needle, Constant) and isinstance(needle.value, str):
+            return t.call("regexp_matches", a[0], t.text(flags + term_pattern(needle.value, before, after)))
+        start, end = (f"(?:^|{_NOT_TERM})" if before else ""), (f"(?:$|{_NOT_TERM})" if after else "")
+        pattern = t.call("concat", t.text(flags + start), t.call("kql_quote_regex", a[1]), t.text(end))
+        return t.call("regexp_matches", a[0], pattern)
+
+    return build
+
+
+def term_pattern(text: str, before: bool = True, after: bool = True) -> str:
+    """A regular expression that finds the text between borders of terms."""
+    word = re.compile(r"[^\W_]")
+    start = f"(?:^|{_NOT_TERM})" if before and text[:1] and word.match(text[0]) else ""
+    end = f"(?:$|{_NOT_TERM})" if after and text[-1:] and word.match(text[-1]) else ""
+    return start + re.sub(r"([^\w\s]|_)", lambda m: "\\" + m.group() if m.group() != "_" and m.group().isascii() else m.group(), text) + end
+
+
+def _has_any(every: bool) -> Builder:
+    one = _has(True, True, ignore_case=True)
+
+    def build(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
+        e = t.glot()
+        array = next((i for i, b in enumerate(bound[1:], 1) if b.type is DYNAMIC), 0)
+        if array:
+            raise AssertionError("arrays are made text by the binder")
+        found = [one([a[0].copy(), n], [bound[0], b], result) for n, b in zip(a[1:], bound[1:], strict=True)]
+        if not found:
+            return t.boolean(every)
+        node = found[0]
+        for other in found[1:]:
+            node = (e.And if every else e.Or)(this=node, expression=other)
+        return e.Paren(this=node) if len(found) > 1 else node
+
+    return build
+
+
+def _extract(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    return t.coalesce(t.call("regexp_extract", a[2], a[0], t.cast(a[1], "INTEGER")), t.text(""))
+
+
+def _trim(*, start: bool, end: bool) -> Builder:
+    def build(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+        node, pattern = a[1], a[0]
+        for head, tail, wanted in (("^(?:", ")", start), ("(?:", ")$", end)):
+            if wanted:
+                regex = t.call("concat", t.text(head), pattern.copy(), t.text(tail))
+                node = t.call("regexp_replace", node, regex, t.text(""))
+        return node
+
+    return build
+
+
+def _replace_regex(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    return t.call("regexp_replace", a[0], a[1], t.call("kql_rewrite", a[2]), t.text("g"))
+
+
+def _split(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    if len(a) == 3:
+        return t.call("kql_split_at", *a)
+    return t.call("kql_split", *a)
+
+
+def _strcat(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    return t.call("concat", *(as_text(n, b.type) for n, b in zip(a, bound, strict=True)))
+
+
+def _strcat_delim(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    return t.call("concat_ws", a[0], *(as_text(n, b.type) for n, b in zip(a[1:], bound[1:], strict=True)))
+
+
+def _substring(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    return t.call("kql_substring", a[0], a[1], a[2] if len(a) > 2 else t.null())
+
+
+def _indexof(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    defaults = [t.number(0), t.number(-1), t.number(1)]
+    return t.call("kql_indexof", a[0], a[1], *a[2:], *defaults[len(a) - 2 :])
+
+
+# -- numbers ---------------------------------------------------------------------------------------------
+
+
+def _divide(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
+    match result:
+        case KqlType.LONG | KqlType.INT:
+            return t.call("kql_divide_long", *a)
+        case KqlType.DECIMAL:
+            return t.call("kql_divide_decimal", *a)
+        case _:
+            return t.call("kql_divide_real", *a)
+
+
+def _multiply(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
+    node = t.binary("Mul", a[0], a[1])
+    return t.cast(node, "DECIMAL(38,12)") if result is DECIMAL else node
+
+
+def _modulo(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
+    return t.call("kql_modulo", *a)
+
+
+def _negate(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    return t.glot().Neg(this=t.grouped(a[0]))
+
+
+def _scale(function: str) -> Builder:
+    def build(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+        if bound[1].type is REAL:
+            return t.call(f"{function}_real", *a)
+        return t.call(function, *a)
+
+    return build
+
+
+def _bin(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
+    if result is REAL:
+        return t.call("kql_bin_real", t.cast(a[0], "DOUBLE"), t.cast(a[1], "DOUBLE"))
+    if result is DECIMAL:
+        return t.call("kql_bin_decimal", t.cast(a[0], "DECIMAL(38,12)"), t.cast(a[1], "DECIMAL(38,12)"))
+    size = bound[1]
+    if result is DATETIME and isinstance(size, Constant) and isinstance(size.value, int) and size.value > 0:
+        # A datetime is never negative, so that the plain remainder will do.
+        return t.binary("Sub", a[0], t.binary("Mod", a[0].copy(), a[1]))
+    return t.call("kql_bin", *a)
+
+
+def _bin_at(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
+    if result is REAL:
+        return t.call("kql_bin_at_real", *(t.cast(n, "DOUBLE") for n in a))
+    return t.call("kql_bin_at", *a)
+
+
+def _round(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
+    if result in (KqlType.INT, LONG):
+        return a[0]
+    return t.call("round", a[0], t.cast(a[1], "INTEGER") if len(a) > 1 else t.number(0))
+
+
+def _extreme(function: str) -> Builder:
+    """max_of, min_of: nulls do not count."""
+
+    def build(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+        return t.call(function, *a)
+
+    return build
+
+
+def _typed(name: str, type_name: str) -> Builder:
+    def build(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+        return t.cast(t.call(name, *a), type_name)
+
+    return build
+
+
+# -- emptiness and dynamics ------------------------------------------------------------------------------
+
+
+def _isempty(a: Sequence[Node], bound: Sequence[Expression], _: KqlType, *, negated: bool = False) -> Node:
+    e = t.glot()
+    type_ = bound[0].type
+    if type_ is STRING:
+        return t.binary("NEQ" if negated else "EQ", a[0], t.text(""))
+    if type_ is DYNAMIC:
+        empty = t.glot().In(this=t.coalesce(a[0], t.text("null")), expressions=[t.text("null"), t.text('""')])
+        return t.negation(empty) if negated else empty
+    return e.Not(this=t.is_null(a[0])) if negated else t.is_null(a[0])
+
+
+def _isnull(a: Sequence[Node], bound: Sequence[Expression], _: KqlType, *, negated: bool = False) -> Node:
+    if bound[0].type is STRING:
+        return t.boolean(negated)
+    return t.glot().Not(this=t.is_null(a[0])) if negated else t.is_null(a[0])
+
+
+def _pack_array(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    return t.call("kql_make_array", t.array(*(as_json(n, b.type) for n, b in zip(a, bound, strict=True))))
+
+
+def _bag(*, skip_empty: bool = False) -> Builder:
+    def build(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+        pairs: list[Node] = []
+        for i in range(0, len(a), 2):
+            key = t.call("kql_json_key", as_text(a[i], bound[i].type))
+            value = as_json(a[i + 1], bound[i + 1].type)
+            pair = t.call("concat", key, value)
+            if skip_empty:
+                blank = t.glot().In(this=value.copy(), expressions=[t.text("null"), t.text('""')])
+                pair = t.choice([(t.negation(blank), pair)], None)
+            pairs.append(pair)
+        return t.call("kql_make_bag", t.array(*pairs) if pairs else t.cast(t.array(), "VARCHAR[]"))
+
+    return build
+
+
+def _array_concat(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    return t.call("kql_make_array", t.call("list_concat", *(t.call("kql_array", n) for n in a)))
+
+
+def _has_element(name: str) -> Builder:
+    def build(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+        return t.call(name, a[0], as_json(a[1], bound[1].type))
+
+    return build
+
+
+def _in_array(*, ignore_case: bool) -> Builder:
+    def build(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+        return t.call("kql_in_array_ci" if ignore_case else "kql_in_array", a[0], a[1])
+
+    return build
+
+
+def _reverse(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    return t.call("reverse", as_text(a[0], bound[0].type))
+
+
+def _hash(function: str) -> Builder:
+    def build(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+        return t.call(function, as_text(a[0], bound[0].type))
+
+    return build
+
+
+def _gettype(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    return t.call("kql_gettype", a[0]) if bound[0].type is DYNAMIC else t.text(bound[0].type.value)
+
+
+def _countof(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    if len(bound) < 3:
+        return t.call("kql_count_text", *a)
+    kind = bound[2]
+    if isinstance(kind, Constant) and kind.value == "regex":
+        return t.call("kql_count_regex", a[0], a[1])
+    return t.call("kql_count_text", a[0], a[1])
+
+
+def _extract_json(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    return t.call("kql_dynamic_text", t.call("kql_text_path", a[1], a[0]))
+
+
+def _strrep(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    return t.call("kql_strrep", as_text(a[0], bound[0].type), a[1], a[2] if len(a) > 2 else t.text(""))
+
+
+def _negated(builder: Callable[..., Node]) -> Builder:
+    return lambda a, bound, result: builder(a, bound, result, negated=True)
+
+
+BUILDERS: dict[str, Builder] = {
+    "equals": _equals,
+    "not_equals": _negated(_equals),
+    "equals_ci": lambda a, b, r: t.binary("EQ", t.call("lower", a[0]), _lower(a[1], b[1])),
+    "and": _connect("And"),
+    "or": _connect("Or"),
+    "not": lambda a, b, r: t.negation(a[0]),
+    "in": _in,
+    "in_ci": lambda a, b, r: _in(a, b, r, ignore_case=True),
+    "in_array": _in_array(ignore_case=False),
+    "in_ci_array": _in_array(ignore_case=True),
+    "case": _case,
+    "coalesce": _coalesce,
+    "contains": _text("contains", ignore_case=True),
+    "contains_cs": _text("contains", ignore_case=False),
+    "startswith": _text("starts_with", ignore_case=True),
+    "startswith_cs": _text("starts_with", ignore_case=False),
+    "endswith": _text("ends_with", ignore_case=True),
+    "endswith_cs": _text("ends_with", ignore_case=False),
+    "has": _has(True, True, ignore_case=True),
+    "has_cs": _has(True, True, ignore_case=False),
+    "hasprefix": _has(True, False, ignore_case=True),
+    "hasprefix_cs": _has(True, False, ignore_case=False),
+    "hassuffix": _has(False, True, ignore_case=True),
+    "hassuffix_cs": _has(False, True, ignore_case=False),
+    "has_any": _has_any(False),
+    "has_all": _has_any(True),
+    "matches_regex": lambda a, b, r: t.call("regexp_matches", *a),
+    "extract": _extract,
+    "trim": _trim(start=True, end=True),
+    "trim_start": _trim(start=True, end=False),
+    "trim_end": _trim(start=False, end=True),
+    "replace_regex": _replace_regex,
+    "replace": lambda a, b, r: _replace_regex([a[2], a[0], a[1]], b, r),
+    "split": _split,
+    "strcat": _strcat,
+    "strcat_delim": _strcat_delim,
+    "substring": _substring,
+    "indexof": _indexof,
+    "multiply": _multiply,
+    "divide": _divide,
+    "modulo": _modulo,
+    "negate": _negate,
+    "multiply_span": _scale("kql_multiply_span"),
+    "divide_span": _scale("kql_divide_span"),
+    "bin": _bin,
+    "bin_at": _bin_at,
+    "round": _round,
+    "ceiling": lambda a, b, r: a[0] if r in (KqlType.INT, LONG) else t.call("ceil", a[0]),
+    "max_of": _extreme("greatest"),
+    "min_of": _extreme("least"),
+    "isempty": _isempty,
+    "isnotempty": _negated(_isempty),
+    "isnull": _isnull,
+    "isnotnull": _negated(_isnull),
+    "pack_array": _pack_array,
+    "bag_pack": _bag(),
+    "bag_pack_skip_empty": _bag(skip_empty=True),
+    "array_concat": _array_concat,
+    "array_index_of": _has_element("kql_array_index_of"),
+    "set_has_element": _has_element("kql_set_has_element"),
+    "reverse": _reverse,
+    "hash_md5": _hash("md5"),
+    "hash_sha1": _hash("sha1"),
+    "hash_sha256": _hash("sha256"),
+    "gettype": _gettype,
+    "countof": _countof,
+    "extract_json": _extract_json,
+    "extract_all": lambda a, b, r: t.call("kql_extract_all", *a),
+    "repeat": lambda a, b, r: t.call("kql_repeat", as_json(a[0], b[0].type), a[1]),
+    "strrep": _strrep,
+    "url_decode": lambda a, b, r: t.call("url_decode", a[0]),
+    "base64_decode_tostring": lambda a, b, r: t.call("kql_from_base64", a[0]),
+    "new_guid": lambda a, b, r: t.cast(t.call("uuid"), "VARCHAR"),
+    "tohex": lambda a, b, r: t.call("kql_tohex", a[0], a[1] if len(a) > 1 else t.number(0)),
+    **times.BUILDERS,
+}
+

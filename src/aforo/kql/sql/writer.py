@@ -1,0 +1,473 @@
+"""Plan to one SELECT. Neighbouring nodes share a SELECT where that neither repeats work nor changes the answer.
+
+The order of rows is carried explicitly: what sorts is kept in hidden columns and sorted by once more at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from aforo.kql.bound import Apply, Column, Constant, Expression, Reference, Relation, references
+from aforo.kql.plan import (
+    Aggregate, Filter, Join, JoinKind, Limit, Project, Scan, Sort, Steps, Union, Unnest, Values, Window,
+)  # fmt: skip
+from aforo.kql.sql import tree as t
+from aforo.kql.sql.dialect import Dialect
+from aforo.kql.sql.scalars import Form, ScalarWriter, Slot
+from aforo.kql.sql.tree import Node
+from aforo.kql.symbols import PromotedPath
+from aforo.kql.types import DATETIME, STRING
+
+# The order of a list matters only for these.
+_ORDERED_AGGREGATES = frozenset({"make_list", "make_list_with_nulls"})
+
+
+@dataclass(slots=True)
+class Frame:
+    """A SELECT being built: its source, conditions and order, and the slots of its columns."""
+
+    source: Node | None
+    slots: dict[int, Slot]
+    where: list[Node] = field(default_factory=list)
+    order: list[Node] = field(default_factory=list)
+    limit: Node | None = None
+    joins: list[tuple[Node, str, Node]] = field(default_factory=list)
+    distinct_on: list[Node] = field(default_factory=list)
+    ordered: bool = False
+
+
+def write(relation: Relation, dialect: Dialect) -> tuple[Node, tuple[str, ...]]:
+    """The query as a tree, and the SQL names of its columns in order. Values are canonical (`dialect.py`)."""
+    writer = Writer(dialect)
+    frame = writer.frame(relation)
+    names = tuple(writer.name(c) for c in relation.columns)
+    items = [
+        t.alias(writer.scalars.read(frame.slots[c.id], c.type), name)
+        for c, name in zip(relation.columns, names, strict=True)
+    ]
+    return writer.select(frame, items), names
+
+
+class Writer:
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self.scalars = ScalarWriter(dialect, self.query)
+        self._names: dict[int, str] = {}
+        self._taken: set[str] = set()
+        self._subqueries = 0
+
+    # -- names -------------------------------------------------------------------------------------------
+
+    def name(self, column: Column) -> str:
+        """The column's SQL name: its own, with a number where another differs only in case or is the same."""
+        if column.id not in self._names:
+            self._names[column.id] = self.fresh(column.name or "column")
+        return self._names[column.id]
+
+    def fresh(self, wanted: str) -> str:
+        name, n = wanted, 1
+        while name.lower() in self._taken:
+            n += 1
+            name = f"{wanted}_{n}"
+        self._taken.add(name.lower())
+        return name
+
+    # -- frames to SELECT --------------------------------------------------------------------------------
+
+    def query(self, relation: Relation) -> Node:
+        """A relation as a whole SELECT with canonical values."""
+        frame = self.frame(relation)
+        items = [t.alias(self.scalars.read(frame.slots[c.id], c.type), self.name(c)) for c in relation.columns]
+        return self.select(frame, items)
+
+    def select(self, frame: Frame, items: list[Node]) -> Node:
+        e = t.glot()
+        query = e.Select(expressions=items)
+        if frame.distinct_on:
+            query.set("distinct", e.Distinct(on=e.Tuple(expressions=frame.distinct_on)))
+        if frame.source is not None:
+            query.set("from_", e.From(this=frame.source))
+        for right, kind, condition in frame.joins:
+            query.append("joins", e.Join(this=right, side=kind or None, kind=None if kind else "INNER", on=condition))
+        if frame.where:
+            query.set("where", e.Where(this=t.every(frame.where)))
+        if frame.order:
+            query.set("order", e.Order(expressions=frame.order))
+        if frame.limit is not None:
+            query.set("limit", e.Limit(expression=frame.limit))
+        return query
+
+    def wrap(self, frame: Frame, keep: Iterable[Column] | None = None, extra: list[Node] | None = None) -> Frame:
+        """The frame as the subquery of a new one; forms stay, order is carried in hidden columns."""
+        items: list[Node] = []
+        slots: dict[int, Slot] = {}
+        names = {c.id: self.name(c) for c in keep} if keep is not None else {}
+        for id_, slot in frame.slots.items():
+            name = names.get(id_) or self._names.get(id_) or self.fresh("column")
+            self._names[id_] = name
+            items.append(t.alias(slot.node, name))
+            moved = t.column(name)
+            if slot.text is not None:
+                text_name = self.fresh(f"{name}_text")
+                items.append(t.alias(slot.text, text_name))
+                slots[id_] = replace(slot, node=moved, text=t.column(text_name))
+            else:
+                slots[id_] = replace(slot, node=moved)
+        order: list[Node] = []
+        for key in frame.order:
+            hidden = self.fresh("_order")
+            items.append(t.alias(key.this.copy(), hidden))
+            moved_key = key.copy()
+            moved_key.set("this", t.column(hidden))
+            order.append(moved_key)
+        if frame.limit is None:
+            frame.order = []
+        if extra:
+            items += extra
+        if not items:
+            items.append(t.alias(t.number(1), self.fresh("_one")))
+        return Frame(self.subquery(self.select(frame, items)), slots, order=order, ordered=frame.ordered)
+
+    def subquery(self, query: Node, label: str = "") -> Node:
+        e = t.glot()
+        self._subqueries += 1
+        name = label or f"q{self._subqueries}"
+        return e.Subquery(this=query, alias=e.TableAlias(this=e.Identifier(this=name, quoted=False)))
+
+    def settled(self, frame: Frame, read: Iterable[Expression]) -> Frame:
+        """The frame, wrapped when an expression reads a column that is computed in it."""
+        for expression in read:
+            for column in references(expression):
+                slot = frame.slots[column.id]
+                if not t.is_plain(slot.node) or (slot.text is not None and not t.is_plain(slot.text)):
+                    return self.wrap(frame)
+        return frame
+
+    # -- nodes -------------------------------------------------------------------------------------------
+
+    def frame(self, relation: Relation) -> Frame:
+        match relation:
+            case Scan():
+                return self._scan(relation)
+            case Values():
+                return self._values(relation)
+            case Steps():
+                return self._steps(relation)
+            case Filter(input=inner, predicate=predicate):
+                frame = self.frame(inner)
+                if frame.limit is not None or frame.distinct_on:
+                    frame = self.wrap(frame)
+                frame = self.settled(frame, [predicate])
+                frame.where += [
+                    t.glot().Paren(this=n) if isinstance(n, t.glot().Or) else n
+                    for n in self.scalars.condition(predicate, frame.slots)
+                ]
+                return frame
+            case Project():
+                return self._project(relation)
+            case Aggregate():
+                return self._aggregate(relation)
+            case Window():
+                return self._window(relation)
+            case Sort():
+                return self._sort(relation)
+            case Limit(input=inner, count=count):
+                frame = self.frame(inner)
+                if frame.limit is not None:
+                    frame = self.wrap(frame)
+                frame.limit = self.scalars.value(count, {})
+                return frame
+            case Join():
+                return self._join(relation)
+            case Union():
+                return self._union(relation)
+            case Unnest():
+                return self._unnest(relation)
+            case _:
+                raise AssertionError(f"no such node: {type(relation).__name__}")
+
+    def _scan(self, scan: Scan) -> Frame:
+        e = t.glot()
+        table = e.Table(this=e.Identifier(this=scan.table.name, quoted=True))
+        slots: dict[int, Slot] = {}
+        for column in scan.read:
+            form = {DATETIME: Form.TIMESTAMP, STRING: Form.NULLABLE_TEXT}.get(column.type, Form.PLAIN)
+            slots[column.id] = Slot(t.column(column.name), form)
+            self.name(column)
+        frame = Frame(table, slots)
+        parsed: dict[str, list[tuple[str | int, ...]]] = {}
+        for extract in scan.extracts:
+            if extract.promoted is not None:
+                frame.slots[extract.column.id] = self._promoted(extract.promoted, extract.steps, extract.hops)
+                self.name(extract.column)
+            else:
+                wanted = parsed.setdefault(extract.source.name, [])
+                wanted += [p for p in (extract.steps, *(extract.steps[:h] for h in extract.hops)) if p not in wanted]
+        if parsed:
+            arrays = {source: self.fresh("_json") for source in parsed}
+            extra = [t.alias(self.dialect.paths(t.column(s), parsed[s]), arrays[s]) for s in parsed]
+            frame = self.wrap(frame, scan.read, extra)
+            for extract in scan.extracts:
+                if extract.promoted is None:
+                    array, paths = arrays[extract.source.name], parsed[extract.source.name]
+                    node = self._hopped(array, paths, extract.steps, extract.hops)
+                    frame.slots[extract.column.id] = Slot(node)
+                    self.name(extract.column)
+        return frame
+
+    def _hopped(
+        self, array: str, paths: list[tuple[str | int, ...]], steps: tuple[str | int, ...], hops: tuple[int, ...]
+    ) -> Node:
+        node = self.dialect.element(t.column(array), paths.index(steps))
+        for hop in hops:
+            parent = self.dialect.element(t.column(array), paths.index(steps[:hop]))
+            node = self.dialect.below_string(parent, node, steps[hop:])
+        return node
+
+    def _promoted(self, promoted: PromotedPath, steps: tuple[str | int, ...], hops: tuple[int, ...]) -> Slot:
+        text: Node | None = None
+        if promoted.flag is not None:
+            source = t.column(promoted.column)
+            value = self.dialect.path(source, steps, unparsed=True)
+            for hop in hops:
+                parent = self.dialect.path(source.copy(), steps[:hop], unparsed=True)
+                value = self.dialect.below_string(parent, value, steps[hop:])
+            text = t.choice([(t.column(promoted.flag), value)], None)
+        return Slot(t.column(promoted.stored), Form.PROMOTED, promoted.type, text)
+
+    def _values(self, values: Values) -> Frame:
+        e = t.glot()
+        if not values.made:
+            return Frame(None, {}, ordered=True)
+        names = [self.name(c) for c in values.made]
+        types = [self.dialect.type_name(c.type) for c in values.made]
+        if not values.rows:
+            items = [t.alias(t.cast(t.null(), type_), name) for name, type_ in zip(names, types, strict=True)]
+            source = self.subquery(e.Select(expressions=items, where=e.Where(this=t.boolean(False))))
+        else:
+            rows = [e.Tuple(expressions=[self.scalars.value(cell, {}) for cell in row]) for row in values.rows]
+            self._subqueries += 1
+            columns = [e.Identifier(this=name, quoted=True) for name in names]
+            source = e.Values(
+                expressions=rows, alias=e.TableAlias(this=e.Identifier(this=f"v{self._subqueries}"), columns=columns)
+            )
+            items = [t.alias(t.cast(t.column(n), type_), n) for n, type_ in zip(names, types, strict=True)]
+            source = self.subquery(e.Select(expressions=items, from_=e.From(this=source)))
+        return Frame(source, {c.id: Slot(t.column(n)) for c, n in zip(values.made, names, strict=True)}, ordered=True)
+
+    def _steps(self, steps: Steps) -> Frame:
+        e = t.glot()
+        name = self.name(steps.column)
+        ends = [self.scalars.value(x, {}) for x in (steps.start, steps.stop, steps.step)]
+        rows = self.dialect.steps(ends[0], ends[1], ends[2], steps.column.type)
+        source = self.subquery(e.Select(expressions=[t.alias(rows, name)]))
+        return Frame(source, {steps.column.id: Slot(t.column(name))}, ordered=True)
+
+    def _project(self, project: Project) -> Frame:
+        frame = self.frame(project.input)
+        if frame.distinct_on:
+            frame = self.wrap(frame)
+        computed = [e for _, e in project.items if not isinstance(e, Reference)]
+        if any(_may_repeat(frame.slots[c.id]) for e in computed for c in references(e)):
+            frame = self.wrap(frame)
+        slots: dict[int, Slot] = {}
+        for column, expression in project.items:
+            if isinstance(expression, Reference):
+                slots[column.id] = frame.slots[expression.column.id]
+            else:
+                slots[column.id] = Slot(self.scalars.value(expression, frame.slots))
+            self.name(column)
+        frame.slots = slots
+        return frame
+
+    def _sort(self, sort: Sort) -> Frame:
+        e = t.glot()
+        frame = self.frame(sort.input)
+        if frame.limit is not None:
+            frame = self.wrap(frame)
+        frame = self.settled(frame, [k.expression for k in sort.keys])
+        frame.ordered = True
+        if sort.keys:
+            frame.order = [
+                e.Ordered(this=self.scalars.value(k.expression, frame.slots), desc=not k.ascending, nulls_first=k.nulls_first)
+                for k in sort.keys
+            ]
+        return frame
+
+    def _window(self, window: Window) -> Frame:
+        """Rows are numbered in their order first; every function then runs over that number."""
+        e = t.glot()
+        frame = self.frame(window.input)
+        if frame.limit is not None or frame.distinct_on:
+            frame = self.wrap(frame)
+        number = self.fresh("_row")
+        over = e.Window(this=t.call("row_number"), order=e.Order(expressions=[k.copy() for k in frame.order]) if frame.order else None)
+        frame.order = []
+        frame = self.wrap(frame, extra=[t.alias(over, number)])
+        frame.order = [e.Ordered(this=t.column(number), desc=False, nulls_first=False)]
+        for column, windowed in window.items:
+            if any(not t.is_plain(frame.slots[c.id].node) for a in windowed.arguments for c in references(a)):
+                # A window function over the result of another one.
+                frame = self.wrap(frame)
+                number = frame.order[0].this.name
+            arguments = [self.scalars.value(a, frame.slots) for a in windowed.arguments]
+            node = self.dialect.window(windowed.operation, arguments, windowed.arguments, windowed.type, t.column(number))
+            frame.slots[column.id] = Slot(node)
+            self.name(column)
+        return frame
+
+    def _aggregate(self, aggregate: Aggregate) -> Frame:
+        e = t.glot()
+        frame = self.frame(aggregate.input)
+        expressions = [x for _, x in aggregate.keys] + [x for _, a in aggregate.aggregates for x in a.arguments]
+        expressions += [a.condition for _, a in aggregate.aggregates if a.condition is not None]
+        used = [c.id for x in expressions for c in references(x)]
+        twice = any(not t.is_plain(frame.slots[i].node) and used.count(i) > 1 for i in set(used))
+        order: Node | None = None
+        if frame.ordered and any(a.operation in _ORDERED_AGGREGATES for _, a in aggregate.aggregates):
+            number = self.fresh("_row")
+            frame = self.wrap(frame) if frame.limit is not None else frame
+            keys = e.Order(expressions=[k.copy() for k in frame.order]) if frame.order else None
+            frame.order = []
+            frame = self.wrap(frame, extra=[t.alias(e.Window(this=t.call("row_number"), order=keys), number)])
+            order = t.column(number)
+        elif twice or frame.limit is not None or frame.distinct_on:
+            frame = self.wrap(frame)
+        frame.order = []
+        items: list[Node] = []
+        slots: dict[int, Slot] = {}
+        groups: list[Node] = []
+        for column, expression in aggregate.keys:
+            node = self._grouped_by(expression, frame.slots)
+            groups.append(node)
+            name = self.name(column)
+            items.append(t.alias(node.copy(), name))
+            slots[column.id] = replace(self._passed(expression, frame.slots), node=t.column(name))
+        for column, a in aggregate.aggregates:
+            arguments = [self.scalars.value(x, frame.slots) for x in a.arguments]
+            condition = None if a.condition is None else self.scalars.value(a.condition, frame.slots)
+            node = self.dialect.aggregate(a.operation, arguments, a.arguments, a.type, condition, order)
+            name = self.name(column)
+            items.append(t.alias(node, name))
+            slots[column.id] = Slot(t.column(name))
+        query = self.select(frame, items or [t.alias(t.number(1), self.fresh("_one"))])
+        if groups:
+            query.set("group", e.Group(expressions=[g.copy() for g in groups]))
+        return Frame(self.subquery(query), slots)
+
+    def _grouped_by(self, expression: Expression, slots: dict[int, Slot]) -> Node:
+        if isinstance(expression, Reference) and slots[expression.column.id].form is Form.TIMESTAMP:
+            return slots[expression.column.id].node.copy()
+        return self.scalars.value(expression, slots)
+
+    def _passed(self, expression: Expression, slots: dict[int, Slot]) -> Slot:
+        """The form that a group's key keeps: a bare timestamp stays one."""
+        if isinstance(expression, Reference) and slots[expression.column.id].form is Form.TIMESTAMP:
+            return Slot(None, Form.TIMESTAMP)
+        return Slot(None)
+
+    def _join(self, join: Join) -> Frame:
+        e = t.glot()
+        left, right = self.frame(join.left), self.frame(join.right)
+        if join.kind is JoinKind.INNER_UNIQUE:
+            if left.limit is not None or left.distinct_on:
+                left = self.wrap(left)
+            left = self.settled(left, [a for a, _ in join.on])
+            left.order = []
+            left.distinct_on = [self.scalars.value(a, left.slots) for a, _ in join.on]
+        left_side, left_slots = self._side(left)
+        right_side, right_slots = self._side(right)
+        condition = t.every(
+            [
+                t.binary("EQ", self.scalars.value(a, left_slots), self.scalars.value(b, right_slots))
+                for a, b in join.on
+            ]
+            or [t.boolean(True)]
+        )
+        if join.kind in (JoinKind.LEFT_SEMI, JoinKind.LEFT_ANTI):
+            found = e.Exists(this=e.Select(expressions=[t.number(1)], from_=e.From(this=right_side), where=e.Where(this=condition)))
+            kept = found if join.kind is JoinKind.LEFT_SEMI else t.negation(found)
+            return Frame(left_side, left_slots, where=[kept])
+        side = {JoinKind.LEFT: "LEFT", JoinKind.RIGHT: "RIGHT", JoinKind.FULL: "FULL"}.get(join.kind, "")
+        if side in ("LEFT", "FULL"):
+            right_slots = self._outer(right_slots, join.right.columns)
+        if side in ("RIGHT", "FULL"):
+            left_slots = self._outer(left_slots, join.left.columns)
+        return Frame(left_side, left_slots | right_slots, joins=[(right_side, side, condition)])
+
+    def _side(self, frame: Frame) -> tuple[Node, dict[int, Slot]]:
+        """One side of a join as a subquery, its columns qualified by its alias."""
+        wrapped = self.wrap(frame)
+        assert wrapped.source is not None
+        label = wrapped.source.alias
+        slots = {
+            id_: replace(
+                slot,
+                node=t.column(slot.node.name, label),
+                text=None if slot.text is None else t.column(slot.text.name, label),
+            )
+            for id_, slot in wrapped.slots.items()
+        }
+        return wrapped.source, slots
+
+    def _outer(self, slots: dict[int, Slot], columns: tuple[Column, ...]) -> dict[int, Slot]:
+        """The side of an outer join that may be missing: its texts may be NULL now."""
+        texts = {c.id for c in columns if c.type is STRING}
+        return {
+            id_: replace(slot, form=Form.NULLABLE_TEXT) if id_ in texts and slot.form is Form.PLAIN else slot
+            for id_, slot in slots.items()
+        }
+
+    def _union(self, union: Union) -> Frame:
+        e = t.glot()
+        names = [self.name(c) for c in union.made]
+        selects: list[Node] = []
+        for branch, expressions in union.branches:
+            frame = self.frame(branch)
+            if frame.limit is None:
+                frame.order = []
+            items = []
+            for name, column, expression in zip(names, union.made, expressions, strict=True):
+                value = self.scalars.value(expression, frame.slots)
+                if isinstance(expression, Constant | Apply):
+                    value = t.cast(value, self.dialect.type_name(column.type))
+                items.append(t.alias(value, name))
+            query = self.select(frame, items or [t.alias(t.number(1), "_one")])
+            selects.append(e.Paren(this=query) if frame.limit is not None else query)
+        query = selects[0]
+        for other in selects[1:]:
+            query = e.Union(this=query, expression=other, distinct=False)
+        source = self.subquery(query)
+        return Frame(source, {c.id: Slot(t.column(n)) for c, n in zip(union.made, names, strict=True)})
+
+    def _unnest(self, unnest: Unnest) -> Frame:
+        e = t.glot()
+        frame = self.settled(self.frame(unnest.input), [x for _, x in unnest.items])
+        if frame.limit is not None or frame.distinct_on:
+            frame = self.wrap(frame)
+        arrays = [self.fresh("_elements") for _ in unnest.items]
+        extra = [
+            t.alias(self.dialect.elements(self.scalars.value(x, frame.slots), pairs=unnest.pairs), name)
+            for name, (_, x) in zip(arrays, unnest.items, strict=True)
+        ]
+        frame = self.wrap(frame, extra=extra)
+        number = self.fresh("_index")
+        lengths = [self.dialect.length(t.column(name)) for name in arrays]
+        longest = t.call("greatest", t.number(1), *lengths)
+        if unnest.limit is not None:
+            longest = t.call("least", longest, t.number(unnest.limit))
+        numbers = self.dialect.count_up(longest)
+        frame = self.wrap(frame, extra=[t.alias(numbers, number), *(t.column(name) for name in arrays)])
+        for name, (column, _) in zip(arrays, unnest.items, strict=True):
+            frame.slots[column.id] = Slot(self.dialect.nth(t.column(name), t.column(number)))
+            self.name(column)
+        if unnest.index is not None:
+            frame.slots[unnest.index.id] = Slot(e.Sub(this=t.column(number), expression=t.number(1)))
+            self.name(unnest.index)
+        return frame
+
+
+def _may_repeat(slot: Slot) -> bool:
+    """Whether reading the slot once more would repeat work."""
+    return not t.is_plain(slot.node) or (slot.text is not None and not t.is_plain(slot.text))

@@ -1,0 +1,58 @@
+"""What a query may name: tables, columns, saved functions. The caller describes them; nothing is looked up elsewhere.
+
+How values lie in the tables that compiled SQL reads (the engine makes them under these names):
+bool BOOLEAN, int INTEGER, long BIGINT, real DOUBLE, decimal DECIMAL(38,12), string VARCHAR (NULL reads as ''),
+datetime TIMESTAMP (microseconds, UTC), timespan BIGINT (ticks of 100 ns), guid VARCHAR (lower case, hyphens),
+dynamic VARCHAR (canonical JSON text, NULL for null).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from aforo.kql.types import KqlType
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSymbol:
+    """A column of a table or of a result."""
+
+    name: str
+    type: KqlType
+
+
+@dataclass(frozen=True, slots=True)
+class PromotedPath:
+    """`parse_json(column)[path...]` may be read from the plain column `stored`, whose SQL type is that of `type`.
+
+    Where the boolean column `flag` is true, the stored value cannot stand for the text (another type, or the path
+    crosses a string that holds JSON): there `stored` is NULL and the text is parsed. NULL in `stored` without the flag means that the text
+    has no such value. Without a `flag` the stored column always holds.
+    """
+
+    column: str
+    path: tuple[str | int, ...]
+    stored: str
+    type: KqlType
+    flag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableSymbol:
+    """A table. `hidden` physical columns (promoted ones, flags) are not part of the user's schema."""
+
+    name: str
+    columns: tuple[ColumnSymbol, ...]
+    promoted: tuple[PromotedPath, ...] = ()
+    hidden: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """All that a query may name. `functions` are saved functions: name to KQL text (`(x: long) { T | take x }`)."""
+
+    name: str
+    tables: Mapping[str, TableSymbol]
+    functions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
