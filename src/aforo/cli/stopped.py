@@ -1,4 +1,4 @@
-"""Asking the tables of a system that does not run: under the lock of its data directory, in this process."""
+"""Asking a system that does not run: under the lock of its data directory, spools first, in this process."""
 
 from __future__ import annotations
 
@@ -38,11 +38,20 @@ def ask(data: Path, text: str, timespan: str | None) -> dict[str, Any]:
     layout = Layout(data)
     with locked(layout):
         # The engine's libraries take a while to load, and nobody needs them to learn that nothing ran here.
-        from aforo.errors import Invalid
+        from aforo.errors import Conflict, Invalid
         from aforo.logs import answers, query
         from aforo.logs.question import US_PER_S, Outcome, QueryRequest
+        from aforo.logs.shipper import Shipper
         from aforo.logs.timespan import parse_timespan
 
+        try:
+            # What the gateway wrote before it ended, and nobody shipped.
+            with Shipper(layout.spool, layout.tables) as shipper:
+                shipper.drain()
+        except Conflict as refusal:
+            raise Failure(
+                f"{refusal.message}.", hint="Ask again in a moment.", code=Exit.UNREACHABLE
+            ) from refusal
         workspaces = tuple(sorted(p.name for p in layout.tables.glob("*") if p.is_dir()))
         now_us = int(time.time() * US_PER_S)
         try:
