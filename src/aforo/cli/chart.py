@@ -7,6 +7,7 @@ from typing import Any
 
 from aforo.cli import terminal
 
+LABEL_WIDTH = 40
 BLOCKS = "▁▂▃▄▅▆▇█"
 NUMBERS = frozenset({"int", "long", "real", "decimal"})
 TIME = frozenset({"timechart", "linechart", "areachart", "scatterchart"})
@@ -65,10 +66,12 @@ def _bars(
     """One bar per row and number."""
     entries: list[tuple[str, float]] = []
     for row in rows:
-        label = " ".join(terminal.text_of(row[i]) for i in labels)
+        label = terminal.printable(" ".join(terminal.text_of(row[i]) for i in labels).replace("\n", " "))
+        if len(label) > LABEL_WIDTH:
+            label = f"{label[: LABEL_WIDTH - 1]}…"
         for i in numbers:
             name = f"{label} {names[i]}".strip() if len(numbers) > 1 or not label else label
-            entries.append((terminal.printable(name)[: terminal.CELL_WIDTH], _number(row[i])))
+            entries.append((name, _number(row[i])))
     width = max(len(name) for name, _ in entries)
     room = max(10, terminal.out().width - width - 16)
     greatest = max((abs(v) for _, v in entries), default=0.0) or 1.0

@@ -77,7 +77,9 @@ def print_table(
     # Cells are Text, never markup: what is printed here may have been written by an attacker.
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for name, is_number in zip(columns, numeric, strict=True):
-        table.add_column(Text(name), justify="right" if is_number else "left", overflow="ellipsis")
+        table.add_column(
+            Text(name), justify="right" if is_number else "left", overflow="ellipsis", no_wrap=True
+        )
     cut = False
     for row in rows:
         cells = []
