@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from azure.core.credentials import AccessToken
-from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+from azure.core.exceptions import HttpResponseError
 from azure.monitor.query import (
     LogsBatchQuery,
     LogsQueryClient,
@@ -254,16 +254,11 @@ def test_further_workspaces_are_asked_too(client: Any) -> None:
 
 def test_a_row_committed_just_now_is_in_the_next_answer(client: Any, service: Service) -> None:
     client, options = client
-    late = "44444444-4444-4444-4444-444444444444"
-    WORKSPACES.append(Workspace(late, f"late-{len(WORKSPACES)}", "/subscriptions/s1/late"))
-    table = f"Fresh{len(WORKSPACES)}_CL"
-    try:
-        for count in range(1, 4):
-            write_rows(service.root, late, table, COLUMNS, [call(count, timedelta(0))])
-            result = client.query_workspace(late, f"{table} | count", timespan=None, **options)
-            assert result.tables[0].rows[0][0] == count
-    finally:
-        WORKSPACES.pop()
+    table = "FreshHttp_CL" if options else "FreshHttps_CL"
+    for count in range(1, 4):
+        write_rows(service.root, W, table, COLUMNS, [call(count, timedelta(0))])
+        result = client.query_workspace(W, f"{table} | count", timespan=None, **options)
+        assert result.tables[0].rows[0][0] == count
 
 
 def test_a_resource_sees_its_own_rows(client: Any) -> None:
@@ -309,7 +304,7 @@ def test_an_unknown_workspace_is_404(client: Any) -> None:
 def test_a_wrong_token_is_an_authentication_error(service: Service) -> None:
     with (
         LogsQueryClient(Credential("other"), endpoint=service.https, connection_verify=service.ca) as client,  # type: ignore[arg-type]
-        pytest.raises(ClientAuthenticationError) as caught,
+        pytest.raises(HttpResponseError) as caught,
     ):
         client.query_workspace(W, "T", timespan=None)
     assert caught.value.status_code == 401

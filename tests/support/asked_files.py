@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,8 +20,11 @@ class InProcessPool:
     def __init__(self, root: Path, declared: Mapping[str, Table] = TABLES) -> None:
         self.root = root
         self._evaluator = Evaluator(TableVersions(root), memory_bytes=1 << 29, threads=2, declared=declared)
-        self._lock = asyncio.Lock()
+        self._lock = threading.Lock()  # several listeners, each with its own loop
 
     async def query(self, request: QueryRequest) -> QueryAnswer:
-        async with self._lock:
-            return await asyncio.to_thread(self._evaluator.answer, request)
+        return await asyncio.to_thread(self._answer, request)
+
+    def _answer(self, request: QueryRequest) -> QueryAnswer:
+        with self._lock:
+            return self._evaluator.answer(request)

@@ -18,8 +18,7 @@ from typing import overload
 import duckdb
 import orjson
 
-from aforo.kql.compile import Compiled, compile_query
-from aforo.kql.sql.duckdb.encode import encode
+from aforo.kql.compile import Compiled, CompileResult, compile_query
 from aforo.kql.sql.duckdb.prepare import prepare
 from aforo.kql.ticks import MAX_DATETIME, TICKS_PER_US, UNIX_EPOCH
 from aforo.logs.metadata import AskedTable, asked_table, database, merged, schema_rows
@@ -34,7 +33,7 @@ from aforo.logs.question import (
 )
 from aforo.logs.sandbox import name, open_sandbox, seal
 from aforo.logs.versions import StoredFile, TableVersion, TableVersions
-from aforo.source import Diagnostic, Source, has_errors
+from aforo.source import Diagnostic, Source
 from aforo.tables.catalog import TABLES
 from aforo.tables.schema import Table
 
@@ -162,14 +161,15 @@ class Evaluator:
     def _evaluated(self, request: QueryRequest) -> QueryAnswer:
         began, cpu = time.perf_counter(), time.process_time()
         source = Source("query", request.text)
-        tables, compiled = self._compiled(source, request)
-        mistakes = _mistakes(source, compiled.diagnostics)
-        if has_errors(compiled.diagnostics):
+        tables, result = self._compiled(source, request)
+        mistakes = _mistakes(source, result.diagnostics)
+        compiled = result.compiled
+        if compiled is None:
             return QueryAnswer(outcome=Outcome.INVALID, mistakes=mistakes)
         compiled_s = time.perf_counter() - began
         connection = self._begin()
         read = self._lay_out(connection, tables, compiled, request)
-        count, rows, cut = self._fetch(connection, encode(compiled), request)
+        count, rows, cut = self._fetch(connection, compiled.json_sql, request)
         used = [v for table in compiled.tables for v in tables.versions.get(table, ())]
         return QueryAnswer(
             outcome=Outcome.OK,
@@ -191,7 +191,7 @@ class Evaluator:
             ),
         )
 
-    def _compiled(self, source: Source, request: QueryRequest) -> tuple[_Tables, Compiled]:
+    def _compiled(self, source: Source, request: QueryRequest) -> tuple[_Tables, CompileResult]:
         """Compiled against the newest version of the tables that it reads.
 
         To look at a table costs a millisecond, so those that the text does not spell out (`union App*`, `search`)
@@ -201,7 +201,7 @@ class Evaluator:
         opened = frozenset(n for n in names if n in request.text)
         while True:
             tables = self._open(request, names, opened)
-            compiled = compile_query(
+            result = compile_query(
                 source,
                 database("logs", tuple(tables.seen.values())),
                 now=_ticks(request.now_us),
@@ -210,8 +210,10 @@ class Evaluator:
                 else (_ticks(request.timespan.start_us), _ticks(request.timespan.end_us)),
                 parameters=request.parameters,
             )
-            if opened.issuperset(compiled.tables):
-                return tables, compiled
+            # A mistake may be one only because a table's own columns were not looked at.
+            wanted = names if result.compiled is None else result.compiled.tables
+            if opened.issuperset(wanted):
+                return tables, result
             opened = frozenset(names)
 
     def _names(self, request: QueryRequest) -> list[str]:
@@ -249,7 +251,7 @@ class Evaluator:
         read: list[StoredFile] = []
         views = []
         for table in compiled.tables:
-            bounds = compiled.time_ranges.get(table) or (None, None)
+            bounds = compiled.time_range.get(table) or (None, None)
             start_us, end_us = (None if b is None else _micros(b) for b in bounds)
             files = [f for v in tables.versions[table] for f in v.between(start_us, end_us)]
             read += files
