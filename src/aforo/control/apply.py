@@ -280,7 +280,9 @@ class _Reader:
             try:
                 return self.read(f"{_ENV}{reference.value}"), None
             except NotFound:
-                self.say("YAML0009", f"the environment variable {reference.value!r} is not set", reference.place)
+                self.say(
+                    "YAML0009", f"the environment variable {reference.value!r} is not set", reference.place
+                )
                 return None, None
         if node.kind == "scalar" and isinstance(node.value, str):
             return node.value, text_place(node)

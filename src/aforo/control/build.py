@@ -10,12 +10,14 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from aforo.control.build_log import log_plan, workspaces_of
 from aforo.control.live import Live, resolve_text
 from aforo.identity.seal import Sealer
 from aforo.model.graph import Graph
 from aforo.model.kind import Resource
+from aforo.model.kinds.account import ACCOUNT_TYPE
 from aforo.model.kinds.api import API_TYPE, split_revision
 from aforo.model.kinds.backend import BACKEND_TYPE
 from aforo.model.kinds.group import GROUP_TYPE
@@ -92,9 +94,18 @@ class BundleBuilder:
             backends=backends,
             global_policy=_policy(graph, key, SERVICE_TYPE) or DEFAULT_POLICY,
             trusted_proxies=tuple(service.properties.get("trustedProxies", ())),
-            egress_private=tuple(service.properties.get("privateEgress", ())),
+            egress_private=self._private_egress(service, graph),
             log=log_plan(None, service, graph),
         )
+
+    def _private_egress(self, service: Resource, graph: Graph) -> tuple[str, ...]:
+        """The operator's list, and the local account: it is ours, and mostly on loopback."""
+        listed = tuple(service.properties.get("privateEgress", ()))
+        if next(graph.of_type(ACCOUNT_TYPE), None) is None:
+            return listed
+        account = urlsplit(self.live.account_endpoint)
+        host = f"[{account.hostname}]" if ":" in (account.hostname or "") else account.hostname
+        return (*listed, f"{host}:{account.port or 80}")
 
     def _api(self, api: Resource, graph: Graph, service: Resource) -> ApiEntry:
         properties = api.properties

@@ -168,6 +168,10 @@ class Door:
         self.put_all([wanted], caller=caller, summary=f"{action.name} {resource.id.text}")
         return self.require(path)
 
+    def history(self, limit: int = 50) -> list[Revision]:
+        """The newest changes, newest first."""
+        return self._store.revisions(limit)
+
     def require(self, path: str) -> Resource:
         """The resource of that id; NotFound when there is none."""
         resource = self.graph.get(path)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aforo.model.declare import LOCATION, TAGS, anything, flag, listing, record, refused, text, whole
 from aforo.model.ids import RESOURCE_GROUP_TYPE, ResourceId
-from aforo.model.kind import Body, Kind, Mint, NameRule, Resource
+from aforo.model.kind import Body, Kind, Mint, NameRule, Problem, Resource, View
 
 SERVICE_TYPE = "Microsoft.ApiManagement/service"
 MASTER = "master"
@@ -45,6 +47,21 @@ def _companions(service: Resource) -> Iterable[tuple[ResourceId, Body]]:
             }
         },
     )
+
+
+def _ranges_are_ranges(service: Resource, _view: View) -> Iterable[Problem]:
+    for name in ("trustedProxies", "privateEgress"):
+        for index, entry in enumerate(service.properties.get(name, ())):
+            # An address with a port is a narrower leave: `127.0.0.1:11434`, `[::1]:8000`.
+            address = re.sub(r"^\[|\](:\d+)?$", "", entry)
+            if "." in address:
+                address = address.partition(":")[0]
+            try:
+                ipaddress.ip_network(address, strict=False)
+            except ValueError:
+                yield Problem(
+                    ("properties", name, index), f"{entry!r} is neither an address nor a range (CIDR)"
+                )
 
 
 SERVICE = Kind(
@@ -111,6 +128,7 @@ SERVICE = Kind(
         refused("restore", "there is no deleted service to restore"),
     ),
     names=NameRule(r"^[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?$", 50, "letters, digits and -, a letter first"),
+    rules=(_ranges_are_ranges,),
     fill=_fill,
     companions=_companions,
 )
