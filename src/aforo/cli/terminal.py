@@ -6,13 +6,15 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 # Longest cell on a terminal; the whole value is in `--format json`.
 CELL_WIDTH = 60
+# A column of text is not cut below this.
+LEAST_WIDTH = 24
 
 
 def out() -> Console:
@@ -70,27 +72,61 @@ def print_table(
     if not rows:
         console.print(f"[dim]{nothing}[/dim]")
         return False
+    cells = [[_one_line(text_of(value)) for value in row] for row in rows]
+    widths = _widths(columns, cells, numeric, console.width)
+    if widths is None:
+        return _print_records(console, columns, cells)
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     # Cells are Text, never markup: what is printed here may have been written by an attacker.
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for name, is_number in zip(columns, numeric, strict=True):
-        table.add_column(
-            Text(name), justify="right" if is_number else "left", overflow="ellipsis", no_wrap=True
-        )
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+    for name, is_number, width in zip(columns, numeric, widths, strict=True):
+        justify: Literal["left", "right"] = "right" if is_number else "left"
+        table.add_column(Text(name), justify=justify, no_wrap=True, min_width=width, max_width=width)
     cut = False
-    for row in rows:
-        cells = []
-        for value in row:
-            text = _one_line(text_of(value))
-            if len(text) > CELL_WIDTH:
-                text, cut = text[: CELL_WIDTH - 1] + "…", True
-            cells.append(Text(text))
-        table.add_row(*cells)
+    for line in cells:
+        cut = cut or any(len(text) > width for text, width in zip(line, widths, strict=True))
+        table.add_row(*(Text(_cut(text, width)) for text, width in zip(line, widths, strict=True)))
     console.print(table)
-    return cut or console.measure(table).maximum > console.width
+    return cut
+
+
+def _widths(
+    columns: Sequence[str], cells: Sequence[Sequence[str]], numeric: Sequence[bool], room: int
+) -> list[int] | None:
+    """Widths that fit into `room`: numbers and short columns whole, long ones cut; None when that cannot be."""
+    whole = [max([len(name), *(len(line[i]) for line in cells)]) for i, name in enumerate(columns)]
+    widths = [min(w, CELL_WIDTH) for w in whole]
+    least = [w if is_number else min(w, LEAST_WIDTH) for w, is_number in zip(widths, numeric, strict=True)]
+    room -= 3 * len(columns) + 1
+    if sum(least) > room:
+        return None
+    while sum(widths) > room:
+        widest = max((i for i in range(len(widths)) if widths[i] > least[i]), key=lambda i: widths[i])
+        widths[widest] -= 1
+    return widths
+
+
+def _print_records(console: Console, columns: Sequence[str], cells: Sequence[Sequence[str]]) -> bool:
+    """Rows with more columns than a terminal has room for, one below the other; empty values are left out."""
+    from rich.text import Text
+
+    name_width = max(map(len, columns))
+    room = max(LEAST_WIDTH, console.width - name_width - 3)
+    cut = False
+    for number, line in enumerate(cells, 1):
+        console.print(Text(f"row {number}", style="bold"))
+        for name, text in zip(columns, line, strict=True):
+            if text:
+                cut = cut or len(text) > room
+                console.print(Text(f"  {name:<{name_width}} {_cut(text, room)}"), no_wrap=True)
+    return cut
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def _print_plain(columns: Sequence[str], rows: Sequence[Sequence[Any]], numeric: Sequence[bool]) -> None:

@@ -113,3 +113,14 @@ def test_a_failure_carries_its_exit_code() -> None:
     with pytest.raises(Failure) as caught:
         query.query("  ")
     assert caught.value.code == Exit.USAGE
+
+
+def test_numbers_are_never_cut_and_long_text_shares_what_is_left() -> None:
+    cells = [["x" * 200, "123456789012345678", "y" * 100, "z"]]
+    widths = terminal._widths(("a", "n", "b", "c"), cells, (False, True, False, False), 110)
+    assert widths is not None
+    assert widths[1] == 18
+    assert widths[3] == 1
+    assert sum(widths) + 3 * 4 + 1 <= 110
+    assert abs(widths[0] - widths[2]) <= 1
+    assert terminal._widths(("a", "n", "b", "c"), cells, (False, True, False, False), 70) is None
