@@ -88,14 +88,26 @@ class TableWriter:
             self._positions[application] = found
         return found
 
+    def fits(self, row: Row) -> bool:
+        """Whether the columns can hold the values of a row."""
+        try:
+            self._batch([row])
+        except (TypeError, ValueError, OverflowError):
+            return False
+        return True
+
     def append(self, rows: Sequence[Row], positions: Mapping[str, int]) -> None:
-        """Commit rows together with the positions that they reach. What is raised leaves it open whether it
-        was committed: ask `position` again before another try."""
+        """Commit rows together with the positions that they reach; with no rows, the positions alone.
+
+        TypeError, ValueError, OverflowError: a value does not fit its column, nothing was written. Anything
+        else leaves it open whether the commit was made: ask `position` again before another try.
+        """
+        batch = self._batch(rows)
         delta = self._opened() or self._create()
         try:
             write_deltalake(
                 delta,
-                self._batch(rows),
+                batch,
                 mode="append",
                 writer_properties=self._properties,
                 commit_properties=CommitProperties(
@@ -181,7 +193,8 @@ class TableWriter:
             "TenantId": self._workspace_id,
             "Type": self.table.name,
         }
-        values = dict(zip((c.name for c in self._columns), zip(*rows, strict=True), strict=True))
+        cells_by_column = zip(*rows, strict=True) if rows else [()] * len(self._columns)
+        values = dict(zip((c.name for c in self._columns), cells_by_column, strict=True))
         arrays = []
         for column in self.table.columns:
             given = values.get(column.name)

@@ -43,8 +43,42 @@ class Measure:
             self.count += other.count
 
 
-Measures = dict[str, Measure]
-UNITS = {"Duration": "MilliSeconds", "BackendDuration": "MilliSeconds"}
+@dataclass(slots=True)
+class Sums:
+    """What one minute of a resource comes to."""
+
+    duration: Measure = field(default_factory=Measure)  # milliseconds, of every call
+    backend: Measure = field(default_factory=Measure)  # milliseconds, of calls that reached a backend
+    classes: dict[str, int] = field(default_factory=dict)
+
+    def add(self, call: CallRecord) -> None:
+        self.duration.add((call.ended_ns - call.started_ns) / 1e6)
+        if call.backend_status or call.backend_us:
+            self.backend.add(call.backend_us / 1e3)
+        name = category(call.status)
+        self.classes[name] = self.classes.get(name, 0) + 1
+
+    def merge(self, other: Sums) -> None:
+        self.duration.merge(other.duration)
+        self.backend.merge(other.backend)
+        for name, count in other.classes.items():
+            self.classes[name] = self.classes.get(name, 0) + count
+
+    def metrics(self) -> list[tuple[str, str, Measure]]:
+        """Name, unit and measure of each of Azure's metrics. Counters have the number of calls as their count."""
+        calls = self.duration.count
+        out = [
+            ("Requests", "Count", Measure(calls, calls, 1.0, 1.0)),
+            ("Duration", "MilliSeconds", self.duration),
+            ("BackendDuration", "MilliSeconds", self.backend),
+            ("TotalRequests", "Count", Measure(calls, calls, 1.0, 1.0)),
+        ]
+        for name in _CLASSES:
+            of = self.classes.get(name, 0)
+            out.append((name, "Count", Measure(of, calls, float(of > 0), float(of == calls))))
+        return [m for m in out if m[2].count]
+
+
 _CLASSES = ("SuccessfulRequests", "UnauthorizedRequests", "FailedRequests", "OtherRequests")
 
 
@@ -55,7 +89,7 @@ class Run:
     minute: int  # unix minutes
     first: int
     last: int
-    measures: dict[tuple[str, str], Measures] = field(default_factory=dict)
+    sums: dict[tuple[str, str], Sums] = field(default_factory=dict)
 
 
 def category(status: int) -> str:
@@ -84,7 +118,10 @@ class Minutes:
         run = runs[-1]
         run.last = sequence
         for workspace in workspaces:
-            _count(run.measures.setdefault((workspace, resource), {}), call)
+            sums = run.sums.get((workspace, resource))
+            if sums is None:
+                sums = run.sums[workspace, resource] = Sums()
+            sums.add(call)
 
     def closed(self, now_s: float, *, everything: bool = False) -> dict[str, list[Run]]:
         """The runs of each spool that nothing can be added to any more, oldest first."""
@@ -112,24 +149,7 @@ class Minutes:
         return runs[0].first - 1 if runs else position
 
 
-def _count(measures: Measures, call: CallRecord) -> None:
-    def measure(name: str) -> Measure:
-        found = measures.get(name)
-        if found is None:
-            found = measures[name] = Measure()
-        return found
-
-    measure("Requests").add(1.0)
-    measure("TotalRequests").add(1.0)
-    measure("Duration").add((call.ended_ns - call.started_ns) / 1e6)
-    if call.backend_status or call.backend_us:
-        measure("BackendDuration").add(call.backend_us / 1e3)
-    own = category(call.status)
-    for name in _CLASSES:
-        measure(name).add(1.0 if name == own else 0.0)
-
-
-def metric_rows(minute: int, resource_id: str, measures: Measures) -> list[dict[str, Any]]:
+def metric_rows(minute: int, resource_id: str, sums: Sums) -> list[dict[str, Any]]:
     """Rows of AzureMetrics by column name."""
     parts = resource_id.upper().split("/")
     after = dict(zip(parts[1::2], parts[2::2], strict=False))
@@ -146,13 +166,12 @@ def metric_rows(minute: int, resource_id: str, measures: Measures) -> list[dict[
         {
             **base,
             "MetricName": name,
-            "Total": m.total,
+            "Total": float(m.total),
             "Count": float(m.count),
             "Maximum": m.maximum,
             "Minimum": m.minimum,
             "Average": m.total / m.count,
-            "UnitName": UNITS.get(name, "Count"),
+            "UnitName": unit,
         }
-        for name, m in measures.items()
-        if m.count
+        for name, unit, m in sums.metrics()
     ]

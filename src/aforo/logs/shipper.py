@@ -21,7 +21,7 @@ import msgspec
 from aforo.errors import Conflict
 from aforo.logs.delta import TableWriter
 from aforo.logs.intake import Intake, Taken, TakenAmend, TakenCall, TakenRows
-from aforo.logs.minutes import Measure, Measures, Minutes, metric_rows
+from aforo.logs.minutes import Minutes, Sums, metric_rows
 from aforo.logs.project import (
     LOG_GATEWAY,
     LOG_LLM_REQUESTS,
@@ -108,7 +108,7 @@ class Shipper:
         self._batch_frames = batch_frames
         self._intakes: dict[Path, Intake] = {}
         self._writers: dict[TableKey, TableWriter] = {}
-        self._makers: dict[str, RowMaker] = {}
+        self._makers = {name: RowMaker(table) for name, table in TABLES.items()}
         self._minutes = Minutes()
         self._turn = 0  # whose spool comes first; each in its turn, so that none waits behind a busy one
         spool_root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -275,7 +275,7 @@ class Shipper:
 
     def _project_rows(self, batch: Batch, intake: Intake, item: TakenRows) -> None:
         record = item.record
-        maker = self._maker(record.table)
+        maker = self._makers.get(record.table)
         if maker is None:
             found = Frame(item.sequence, KIND_ROWS, msgspec.msgpack.encode(record))
             batch.refused.append((intake, found, f"there is no table {record.table}"))
@@ -329,9 +329,27 @@ class Shipper:
         applications = {a for a, _ in part.origins}
         known = {a: writer.position(a) for a in applications}
         rows = [r for r, (a, s) in zip(part.rows, part.origins, strict=True) if s > known[a]]
-        if rows:
-            reaches = batch.reaches
-            writer.append(rows, {a: reaches[a] for a in applications if reaches[a] > known[a]})
+        if not rows:
+            return
+        positions = {a: r for a in applications if (r := batch.reaches[a]) > known[a]}
+        try:
+            writer.append(rows, positions)
+        except (TypeError, ValueError, OverflowError):
+            # A value that its column cannot hold. The rest must not wait for a row that can never be written.
+            fitting = [r for r in rows if writer.fits(r)]
+            if len(fitting) == len(rows):
+                raise
+            log.exception("table %s/%s: %d rows cannot be written", *key, len(rows) - len(fitting))
+            self._set_aside(key, [r for r in rows if not writer.fits(r)])
+            writer.append(fitting, positions)
+
+    def _set_aside(self, key: TableKey, rows: list[Row]) -> None:
+        path = self._tables_root / key[0] / f"{key[1]}.refused.txt"
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        with path.open("ab") as file:
+            for row in rows:
+                file.write(repr(row).encode("utf-8", "backslashreplace") + b"\n")
 
     def _amend(self, amend: TakenAmend) -> None:
         workspaces = {w for i in self._intakes.values() for c in i.contexts.values() for w in c.gateway}
@@ -345,24 +363,17 @@ class Shipper:
         closed = self._minutes.closed(self._clock(), everything=everything)
         if not closed:
             return
-        sums: dict[str, dict[tuple[int, str], Measures]] = defaultdict(lambda: defaultdict(dict))
+        merged: dict[str, dict[tuple[int, str], Sums]] = defaultdict(lambda: defaultdict(Sums))
         reaches = {_minutes_of(spool): runs[-1].last for spool, runs in closed.items()}
-        for spool, runs in closed.items():
-            for run in runs:
-                for (workspace, resource), measures in run.measures.items():
-                    writer = self._writer((workspace, AZURE_METRICS.name))
-                    if writer.position(_minutes_of(spool)) >= run.last:
-                        continue  # stored before another workspace's table failed
-                    into = sums[workspace][run.minute, resource]
-                    for name, measure in measures.items():
-                        into.setdefault(name, Measure()).merge(measure)
-        maker = self._maker(AZURE_METRICS.name)
-        assert maker is not None
-        for workspace, minutes in sums.items():
+        for run in (run for runs in closed.values() for run in runs):
+            for (workspace, resource), sums in run.sums.items():
+                merged[workspace][run.minute, resource].merge(sums)
+        maker = self._makers[AZURE_METRICS.name]
+        for workspace, minutes in merged.items():
             rows = [
                 maker.make(values, time_us=0, size_bytes=100)
-                for (minute, resource), measures in sorted(minutes.items())
-                for values in metric_rows(minute, resource, measures)
+                for (minute, resource), sums in sorted(minutes.items(), key=lambda m: m[0])
+                for values in metric_rows(minute, resource, sums)
             ]
             self._writer((workspace, AZURE_METRICS.name)).append(rows, reaches)
         self._minutes.drop(closed)
@@ -392,11 +403,6 @@ class Shipper:
             writer = TableWriter(self._tables_root / workspace / table, TABLES[table], workspace)
             self._writers[key] = writer
         return writer
-
-    def _maker(self, table: str) -> RowMaker | None:
-        if table not in self._makers and table in TABLES:
-            self._makers[table] = RowMaker(TABLES[table])
-        return self._makers.get(table)
 
 
 def _minutes_of(spool: str) -> str:
