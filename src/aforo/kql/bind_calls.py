@@ -10,7 +10,7 @@ from aforo.kql.bind_expressions import BROKEN, ExpressionBinder
 from aforo.kql.bound import Aggregation, Apply, Constant, Expression, Reference, ScalarQuery, Windowed
 from aforo.kql.convert import apply, cast, coerce
 from aforo.kql.functions.catalog import AGGREGATES, SCALARS, WINDOWS
-from aforo.kql.functions.spec import Aggregate, Parameter, Scalar, Window
+from aforo.kql.functions.spec import Aggregate, Function, Parameter, Scalar, Window
 from aforo.kql.naming import aggregate_name
 from aforo.kql.scope import Defined, Row
 from aforo.kql.types import BOOL, DATETIME, DYNAMIC, LONG, REAL, STRING, TIMESPAN, KqlType, common
@@ -43,7 +43,7 @@ class CallBinder(ExpressionBinder):
 
     # -- arguments ---------------------------------------------------------------------------------------
 
-    def arguments(self, declared: Scalar | Aggregate | Window, tree: s.Call, row: Row) -> tuple[Expression, ...] | None:
+    def arguments(self, declared: Function, tree: s.Call, row: Row) -> tuple[Expression, ...] | None:
         """The arguments, counted and converted as the declaration says; None (reported) when they do not fit."""
         least, most = declared.count
         got = len(tree.arguments)
@@ -103,10 +103,12 @@ class CallBinder(ExpressionBinder):
         type_ = declared.result_type(tuple(a.type for a in arguments))
         if declared.conditional:
             return Aggregation(declared.operation, arguments[:-1], type_, arguments[-1])
-        if declared.operation in ("make_list", "make_set", "percentile") and len(arguments) > 1:
-            if not isinstance(arguments[1], Constant):
-                self.report(say.must_be_constant(f"the second argument of {declared.name}()", tree.arguments[1].span))
-                return None
+        fixed = declared.operation in ("make_list", "make_set", "percentile") and len(arguments) > 1
+        if fixed and not isinstance(arguments[1], Constant):
+            self.report(
+                say.must_be_constant(f"the second argument of {declared.name}()", tree.arguments[1].span)
+            )
+            return None
         if declared.operation == "count_distinct":
             arguments = arguments[:1]
         return Aggregation(declared.operation, arguments, type_)
@@ -119,17 +121,23 @@ class CallBinder(ExpressionBinder):
         arguments = self.arguments(declared, tree, row)
         if arguments is None:
             return BROKEN
-        windowed = Windowed(declared.operation, arguments, declared.result_type(tuple(a.type for a in arguments)))
+        windowed = Windowed(
+            declared.operation, arguments, declared.result_type(tuple(a.type for a in arguments))
+        )
         column = self.column(tree.function, windowed.type)
         row.windows.append((column, windowed))
         return Reference(column)
 
-    def unified(self, trees: tuple[s.Syntax, ...], row: Row, what: str) -> tuple[tuple[Expression, ...], KqlType] | None:
+    def unified(
+        self, trees: tuple[s.Syntax, ...], row: Row, what: str
+    ) -> tuple[tuple[Expression, ...], KqlType] | None:
         """Several alternatives brought to their common type."""
         bound = [self.scalar(t, row) for t in trees]
         type_: KqlType | None = None
         for expression in bound:
-            null = isinstance(expression, Constant) and expression.value is None and expression.type is DYNAMIC
+            null = (
+                isinstance(expression, Constant) and expression.value is None and expression.type is DYNAMIC
+            )
             if expression is BROKEN or null:
                 continue
             merged = expression.type if type_ is None else common(type_, expression.type)
@@ -204,7 +212,9 @@ def _ago(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
     fitted = coerce(span, TIMESPAN)
     if fitted is None:
         return binder.broken(
-            say.wrong_type("the argument of ago()", "timespan", span.type.value, tree.arguments[0].span, "write 1h or 7d")
+            say.wrong_type(
+                "the argument of ago()", "timespan", span.type.value, tree.arguments[0].span, "write 1h or 7d"
+            )
         )
     return apply("subtract", (Constant(binder.now, DATETIME), fitted), DATETIME)
 
@@ -300,17 +310,17 @@ def _extract(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
     return found
 
 
-def _new_guid(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
+def _new_guid(_binder: CallBinder, _tree: s.Call, _row: Row) -> Expression:
     return Apply("new_guid", (), KqlType.GUID)
 
 
-def _rand(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
+def _rand(binder: CallBinder, tree: s.Call, _row: Row) -> Expression:
     if not _arity(binder, tree, 0, 0):
         return BROKEN
     return Apply("rand", (), REAL)
 
 
-def _materialize(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
+def _materialize(binder: CallBinder, tree: s.Call, _row: Row) -> Expression:
     return binder.broken(say.not_a_scalar(tree.span))
 
 
@@ -337,12 +347,28 @@ _FORMS: dict[str, _Form] = {
 def _constant_text(index: int, what: str) -> Callable[[tuple[Expression, ...]], str]:
     def check(arguments: tuple[Expression, ...]) -> str:
         argument = arguments[index]
-        return "" if isinstance(argument, Constant) and isinstance(argument.value, str) else f"{what} must be a constant text"
+        return (
+            ""
+            if isinstance(argument, Constant) and isinstance(argument.value, str)
+            else f"{what} must be a constant text"
+        )
 
     return check
 
 
-_PARTS = "year quarter month week day hour minute second millisecond microsecond nanosecond".split()
+_PARTS = [
+    "year",
+    "quarter",
+    "month",
+    "week",
+    "day",
+    "hour",
+    "minute",
+    "second",
+    "millisecond",
+    "microsecond",
+    "nanosecond",
+]
 _PIECES = (*_PARTS, "week_of_year", "dayofyear", "weekday")
 
 
@@ -370,20 +396,106 @@ _CHECKS: dict[str, Callable[[tuple[Expression, ...]], str]] = {
 
 # Named in Kusto's reference and in use, so that the answer is "not yet" and not "unknown".
 KNOWN_UNSUPPORTED = frozenset(
-    "parse_xml parse_csv parse_user_agent parse_url parseurl parse_urlquery parse_path parse_version parse_ipv4 "
-    "parse_ipv6 parse_command_line format_bytes geo_info_from_ip_address ipv4_is_private ipv4_is_in_range "
-    "ipv4_is_match ipv4_compare series_fill_forward series_fill_linear series_fill_const series_decompose_anomalies "
-    "series_decompose series_fit_line series_fit_2lines series_stats series_stats_dynamic series_divide series_subtract "
-    "set_intersect set_union set_difference hash hash_xxhash64 indexof_regex array_sort_asc array_sort_desc array_iff "
-    "array_iif array_rotate_left array_rotate_right array_shift_left array_shift_right array_split bag_merge "
-    "bag_remove_keys bag_has_key bag_set_key bag_zip zip ingestion_time estimate_data_size translate replace_strings "
-    "has_any_index has_ipv4 has_any_ipv4 hll hll_merge hll_if dcount_hll tdigest tdigest_merge percentile_tdigest "
-    "percentile_array_tdigest rank_tdigest row_rank_dense row_rank_min row_window_session percentiles_array "
-    "percentilesw percentilesw_array percentiles_arrayw buildschema unicode_codepoints_from_string "
-    "unicode_codepoints_to_string jaccard_index gzip_compress_to_base64_string make_string datetime_utc_to_local "
-    "datetime_local_to_utc datetime_list_timezones ipv4_range_to_cidr_list ipv6_compare ipv6_is_match gamma loggamma "
-    "beta_cdf around welch_test dynamic_to_json range bin_auto treepath cursor_after current_principal assert "
-    "hash_combine hash_many isascii isutf8 toutf8 punycode_from_string cluster database workspace app resource "
-    "external_table table stored_query_result column_names_of bag_pack_columns".split()
+    [
+        "parse_xml",
+        "parse_csv",
+        "parse_user_agent",
+        "parse_urlquery",
+        "parse_path",
+        "parse_version",
+        "parse_ipv6",
+        "parse_command_line",
+        "format_bytes",
+        "geo_info_from_ip_address",
+        "ipv4_is_match",
+        "ipv4_compare",
+        "series_fill_forward",
+        "series_fill_linear",
+        "series_fill_const",
+        "series_decompose_anomalies",
+        "series_decompose",
+        "series_fit_line",
+        "series_fit_2lines",
+        "series_stats",
+        "series_stats_dynamic",
+        "series_divide",
+        "series_subtract",
+        "hash",
+        "hash_xxhash64",
+        "indexof_regex",
+        "array_iff",
+        "array_iif",
+        "array_shift_left",
+        "array_shift_right",
+        "array_split",
+        "bag_merge",
+        "bag_remove_keys",
+        "bag_has_key",
+        "bag_set_key",
+        "bag_zip",
+        "zip",
+        "ingestion_time",
+        "estimate_data_size",
+        "translate",
+        "replace_strings",
+        "has_any_index",
+        "has_ipv4",
+        "has_any_ipv4",
+        "hll",
+        "hll_merge",
+        "hll_if",
+        "dcount_hll",
+        "tdigest",
+        "tdigest_merge",
+        "percentile_tdigest",
+        "percentile_array_tdigest",
+        "rank_tdigest",
+        "row_rank_dense",
+        "row_rank_min",
+        "row_window_session",
+        "percentiles_array",
+        "percentilesw",
+        "percentilesw_array",
+        "percentiles_arrayw",
+        "buildschema",
+        "unicode_codepoints_from_string",
+        "unicode_codepoints_to_string",
+        "jaccard_index",
+        "gzip_compress_to_base64_string",
+        "make_string",
+        "datetime_utc_to_local",
+        "datetime_local_to_utc",
+        "datetime_list_timezones",
+        "ipv4_range_to_cidr_list",
+        "ipv6_compare",
+        "ipv6_is_match",
+        "gamma",
+        "loggamma",
+        "beta_cdf",
+        "around",
+        "welch_test",
+        "dynamic_to_json",
+        "range",
+        "bin_auto",
+        "treepath",
+        "cursor_after",
+        "current_principal",
+        "assert",
+        "hash_combine",
+        "hash_many",
+        "isascii",
+        "isutf8",
+        "toutf8",
+        "punycode_from_string",
+        "cluster",
+        "database",
+        "workspace",
+        "app",
+        "resource",
+        "external_table",
+        "table",
+        "stored_query_result",
+        "column_names_of",
+        "bag_pack_columns",
+    ]
 )
-

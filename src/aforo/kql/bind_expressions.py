@@ -11,11 +11,30 @@ from aforo.kql.convert import apply, cast, coerce, coerce_literal
 from aforo.kql.literals import json_value
 from aforo.kql.scope import Deferred, Defined, Row, Scope
 from aforo.kql.types import (
-    BOOL, DATETIME, DYNAMIC, GUID, INT, INTEGERS, LONG, NUMBERS, REAL, STRING, TIMESPAN, KqlType, widest,
+    BOOL,
+    DATETIME,
+    DYNAMIC,
+    GUID,
+    INT,
+    INTEGERS,
+    LONG,
+    NUMBERS,
+    REAL,
+    STRING,
+    TIMESPAN,
+    KqlType,
+    widest,
 )  # fmt: skip
 from aforo.source import Diagnostic, Span
 
-_COMPARE = {"==": "equals", "!=": "not_equals", "<": "less", ">": "greater", "<=": "less_equal", ">=": "greater_equal"}
+_COMPARE = {
+    "==": "equals",
+    "!=": "not_equals",
+    "<": "less",
+    ">": "greater",
+    "<=": "less_equal",
+    ">=": "greater_equal",
+}
 _ARITHMETIC = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulo"}
 # What stands in for an expression that could not be bound; it passes every check, so that one mistake is told once.
 BROKEN = Constant(None, DYNAMIC)
@@ -111,7 +130,9 @@ class ExpressionBinder:
                     return self.broken(say.not_a_scalar(tree.span))
                 return self.scalar(syntax, Row(scope=scope))
             case Defined():
-                return self.broken(say.bad_argument(f"'{tree.text}' is a function: call it with ()", tree.span))
+                return self.broken(
+                    say.bad_argument(f"'{tree.text}' is a function: call it with ()", tree.span)
+                )
             case Relation():
                 return self.broken(say.not_a_scalar(tree.span))
             case _:
@@ -124,7 +145,11 @@ class ExpressionBinder:
                 if column.name == name:
                     return Reference(column)
             return self.broken(say.unknown_column(name, tree.span, [c.name for c in columns]))
-        if isinstance(target, s.Name) and row.find(target.text) is None and row.scope.find(target.text) is None:
+        if (
+            isinstance(target, s.Name)
+            and row.find(target.text) is None
+            and row.scope.find(target.text) is None
+        ):
             return self.broken(say.unknown_column(target.text, target.span, [c.name for c in row.columns]))
         return self._path(self.scalar(target, row), name, tree)
 
@@ -156,7 +181,9 @@ class ExpressionBinder:
             return BROKEN
         if operand.type in NUMBERS or operand.type is TIMESPAN:
             return apply("negate", (operand,), LONG if operand.type is INT else operand.type)
-        return self.broken(say.wrong_type("what '-' is applied to", "a number or a timespan", operand.type.value, span))
+        return self.broken(
+            say.wrong_type("what '-' is applied to", "a number or a timespan", operand.type.value, span)
+        )
 
     def _binary(self, tree: s.Binary, row: Row) -> Expression:
         op = tree.op
@@ -184,10 +211,14 @@ class ExpressionBinder:
                 hint = "tostring(...) makes a text, tolong(...), todatetime(...) and their kin read one"
             elif left.type is right.type:
                 hint = "tostring(...) compares dynamic values as text"
-            return self.broken(say.no_operator(op, left.type.value, right.type.value, span, *([hint] if hint else [])))
+            return self.broken(
+                say.no_operator(op, left.type.value, right.type.value, span, *([hint] if hint else []))
+            )
         return apply(_COMPARE[op], pair, BOOL)
 
-    def alike(self, a: Expression, b: Expression, *, equality: bool = True) -> tuple[Expression, Expression] | None:
+    def alike(
+        self, a: Expression, b: Expression, *, equality: bool = True
+    ) -> tuple[Expression, Expression] | None:
         """Both sides in the type in which they are compared, None where Kusto compares no such types."""
         ta, tb = a.type, b.type
         for one, other in ((a, b), (b, a)):
@@ -204,9 +235,9 @@ class ExpressionBinder:
                 return small, b
             return cast(a, number), cast(b, number)
         if DYNAMIC in (ta, tb):
-            other = tb if ta is DYNAMIC else ta
+            type_ = tb if ta is DYNAMIC else ta
             # A whole number on one side must not cut the fraction of the other.
-            target = REAL if other in INTEGERS else other
+            target = REAL if type_ in INTEGERS else type_
             return cast(a, target), cast(b, target)
         if (lifted := coerce_literal(b, ta)) is not None and (equality or ta is not STRING):
             return self.alike(a, lifted)
@@ -252,7 +283,9 @@ class ExpressionBinder:
                 out.append((item, tree.span))
         return out
 
-    def _in_values(self, operand: Expression, items: list[tuple[Expression, Span]], op: str, tree: s.InList) -> Expression:
+    def _in_values(
+        self, operand: Expression, items: list[tuple[Expression, Span]], op: str, tree: s.InList
+    ) -> Expression:
         if op.startswith("has_"):
             text = self.text(operand, tree.operand.span)
             words = [self.text(item, span) for item, span in items]
@@ -275,10 +308,12 @@ class ExpressionBinder:
                 operand = pair[0]
             plain.append(pair[1])
         if operand.type is DYNAMIC:
-            kinds = {item.type for item in plain} or {STRING}
-            if len(kinds) > 1:
-                return self.broken(say.unsupported("'in' over a dynamic value with items of several types", tree.span))
-            operand = cast(operand, kinds.pop())
+            types = {item.type for item in plain} or {STRING}
+            if len(types) > 1:
+                return self.broken(
+                    say.unsupported("'in' over a dynamic value with items of several types", tree.span)
+                )
+            operand = cast(operand, types.pop())
         name = "in_ci" if op == "in~" else "in"
         if name == "in_ci" and operand.type is not STRING:
             name = "in"
@@ -313,12 +348,20 @@ class ExpressionBinder:
         if operand is BROKEN:
             return operand
         return self.broken(
-            say.wrong_type("what a text operator is applied to", "string", operand.type.value, span, "tostring(...) makes it one")
+            say.wrong_type(
+                "what a text operator is applied to",
+                "string",
+                operand.type.value,
+                span,
+                "tostring(...) makes it one",
+            )
         )
 
     def _text(self, op: str, left: Expression, right: Expression, tree: s.Binary) -> Expression:
         negated = op.startswith("!")
-        name = {"=~": "equals_ci", "!~": "equals_ci", "matches regex": "matches_regex"}.get(op, op.lstrip("!"))
+        name = {"=~": "equals_ci", "!~": "equals_ci", "matches regex": "matches_regex"}.get(
+            op, op.lstrip("!")
+        )
         found = apply(name, (self.text(left, tree.left.span), self.text(right, tree.right.span)), BOOL)
         return apply("not", (found,), BOOL) if negated else found
 
@@ -353,7 +396,9 @@ def _json_constant(value: object) -> Constant:
 
 def _not_dynamic(type_: KqlType, span: Span) -> Diagnostic:
     hint = "parse_json(...) makes a text dynamic" if type_ is STRING else ""
-    return say.wrong_type("what a path is applied to", "dynamic", type_.value, span, *([hint] if hint else []))
+    return say.wrong_type(
+        "what a path is applied to", "dynamic", type_.value, span, *([hint] if hint else [])
+    )
 
 
 _Rule = Callable[[Expression, Expression], Expression]
@@ -376,9 +421,14 @@ _TIME_RULES: Mapping[tuple[str, KqlType, KqlType], _Rule] = {
     ("+", TIMESPAN, TIMESPAN): _simple("add", TIMESPAN),
     ("-", TIMESPAN, TIMESPAN): _simple("subtract", TIMESPAN),
     ("%", TIMESPAN, TIMESPAN): _simple("modulo", TIMESPAN),
-    ("/", TIMESPAN, TIMESPAN): lambda left, right: apply("divide", (cast_ticks(left), cast_ticks(right)), REAL),
+    ("/", TIMESPAN, TIMESPAN): lambda left, right: apply(
+        "divide", (cast_ticks(left), cast_ticks(right)), REAL
+    ),
     **{("*", TIMESPAN, n): _scaled("multiply_span") for n in (INT, LONG, REAL)},
-    **{("*", n, TIMESPAN): (lambda left, right: apply("multiply_span", (right, left), TIMESPAN)) for n in (INT, LONG, REAL)},
+    **{
+        ("*", n, TIMESPAN): (lambda left, right: apply("multiply_span", (right, left), TIMESPAN))
+        for n in (INT, LONG, REAL)
+    },
     **{("/", TIMESPAN, n): _scaled("divide_span") for n in (INT, LONG, REAL)},
 }
 
@@ -388,5 +438,3 @@ def cast_ticks(span: Expression) -> Expression:
     if isinstance(span, Constant) and isinstance(span.value, int):
         return Constant(float(span.value), REAL)
     return apply("ticks_as_real", (span,), REAL)
-
-

@@ -18,7 +18,7 @@ from aforo.kql.plan import Filter, Limit, Project, Scan, Sort, Steps, Unnest, Va
 from aforo.kql.scope import Deferred, Defined, Meaning, Row, Scope
 from aforo.kql.symbols import Database, TableSymbol
 from aforo.kql.types import BOOL, DATETIME
-from aforo.source import Span
+from aforo.source import Diagnostic, Span
 
 OperatorBinding = Callable[["Binder", Relation, s.Operator, Scope], Relation]
 TIME_COLUMN = "TimeGenerated"
@@ -234,7 +234,9 @@ class Binder(CallBinder):
 
     def relabelled(self, relation: Relation) -> Relation:
         """The same rows under new column ids, so that one relation can be used twice."""
-        items = ((self.column(c.name, c.type), Apply("same", (Reference(c),), c.type)) for c in relation.columns)
+        items = (
+            (self.column(c.name, c.type), Apply("same", (Reference(c),), c.type)) for c in relation.columns
+        )
         return Project(relation, tuple(items))
 
     def row(self, relation: Relation, scope: Scope) -> Row:
@@ -284,7 +286,9 @@ class Binder(CallBinder):
         by_name = {a.names[0]: a.expression for a in given if isinstance(a, s.Named)}
         positional = [a for a in given if not isinstance(a, s.Named)]
         if len(positional) > len(parameters):
-            self.report(say.wrong_count(tree.function, f"{len(parameters)} arguments", len(positional), tree.span))
+            self.report(
+                say.wrong_count(tree.function, f"{len(parameters)} arguments", len(positional), tree.span)
+            )
             return None
         for i, parameter in enumerate(parameters):
             argument = positional[i] if i < len(positional) else by_name.get(parameter.name)
@@ -317,7 +321,9 @@ class Binder(CallBinder):
             self.report(self._misfit(parameter, value, argument, tree.span))
         return fitted
 
-    def _misfit(self, parameter: s.Parameter, value: Expression, argument: s.Syntax | None, span: Span) -> say.Diagnostic:
+    def _misfit(
+        self, parameter: s.Parameter, value: Expression, argument: s.Syntax | None, span: Span
+    ) -> Diagnostic:
         place = span if argument is None else argument.span
         return say.wrong_type(f"'{parameter.name}'", str(parameter.type), value.type.value, place)
 
@@ -327,7 +333,13 @@ def is_ordered(relation: Relation) -> bool:
     match relation:
         case Sort() | Values() | Steps():
             return True
-        case Filter(input=inner) | Project(input=inner) | Limit(input=inner) | Window(input=inner) | Unnest(input=inner):
+        case (
+            Filter(input=inner)
+            | Project(input=inner)
+            | Limit(input=inner)
+            | Window(input=inner)
+            | Unnest(input=inner)
+        ):
             return is_ordered(inner)
         case _:
             return False

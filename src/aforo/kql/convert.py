@@ -9,7 +9,20 @@ from aforo.kql.bound import Apply, Constant, Expression
 from aforo.kql.literals import json_value, scalar_value
 from aforo.kql.ticks import MAX_DATETIME, TICKS_PER_DAY, format_datetime, format_timespan
 from aforo.kql.types import (
-    BOOL, DATETIME, DECIMAL, DYNAMIC, GUID, INT, INTEGERS, LONG, NUMBERS, REAL, STRING, TIMESPAN, KqlType, widest,
+    BOOL,
+    DATETIME,
+    DECIMAL,
+    DYNAMIC,
+    GUID,
+    INT,
+    INTEGERS,
+    LONG,
+    NUMBERS,
+    REAL,
+    STRING,
+    TIMESPAN,
+    KqlType,
+    widest,
 )  # fmt: skip
 
 # The operation that turns any value into the type.
@@ -37,7 +50,12 @@ def coerce(expression: Expression, type_: KqlType) -> Expression | None:
         return Constant(None, type_)
     if widest(have, type_) is type_ or have is DYNAMIC or type_ is DYNAMIC:
         return cast(expression, type_)
-    if isinstance(expression, Constant) and have is LONG and type_ is INT and isinstance(expression.value, int):
+    if (
+        isinstance(expression, Constant)
+        and have is LONG
+        and type_ is INT
+        and isinstance(expression.value, int)
+    ):
         narrow = _constant(expression, INT)
         return narrow if narrow is not None and narrow.value is not None else None
     return None
@@ -81,7 +99,11 @@ def _number(value: object, type_: KqlType) -> Constant | None:
         case KqlType.REAL:
             return Constant(float(value), REAL)  # type: ignore[arg-type]
         case KqlType.DECIMAL:
-            return Constant(Decimal(str(value)), DECIMAL) if not isinstance(value, float) or math.isfinite(value) else None
+            return (
+                Constant(Decimal(str(value)), DECIMAL)
+                if not isinstance(value, float) or math.isfinite(value)
+                else None
+            )
         case _:
             if isinstance(value, float | Decimal):
                 if not math.isfinite(value):
@@ -101,7 +123,9 @@ def apply(operation: str, arguments: tuple[Expression, ...], type_: KqlType) -> 
     return Apply(operation, arguments, type_)
 
 
-def _fold(operation: str, values: list[object], arguments: tuple[Expression, ...], type_: KqlType) -> Constant | None:
+def _fold(
+    operation: str, values: list[object], arguments: tuple[Expression, ...], type_: KqlType
+) -> Constant | None:
     if not all(isinstance(v, int) and not isinstance(v, bool) for v in values):
         return None
     numbers = [v for v in values if isinstance(v, int)]

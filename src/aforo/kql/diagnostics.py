@@ -39,12 +39,17 @@ def open_literal(name: str, span: Span) -> Diagnostic:
 
 def unknown_escape(text: str, span: Span) -> Diagnostic:
     return Diagnostic(
-        "KQL0006", f"there is no escape {text!r}", span, hints=("write @'...' for a text in which \\ means itself",)
+        "KQL0006",
+        f"there is no escape {text!r}",
+        span,
+        hints=("write @'...' for a text in which \\ means itself",),
     )
 
 
 def too_deep(span: Span) -> Diagnostic:
-    return Diagnostic("KQL0004", "this is nested too deeply", span, hints=("split it with 'let' or 'extend'",))
+    return Diagnostic(
+        "KQL0004", "this is nested too deeply", span, hints=("split it with 'let' or 'extend'",)
+    )
 
 
 def too_long(limit: int, span: Span) -> Diagnostic:
@@ -78,7 +83,10 @@ def unknown_type(name: str, span: Span, known: Iterable[str]) -> Diagnostic:
 
 def no_query(span: Span) -> Diagnostic:
     return Diagnostic(
-        "KQL0106", "there is no query here", span, hints=("a query starts with a table, for example 'T | take 10'",)
+        "KQL0106",
+        "there is no query here",
+        span,
+        hints=("a query starts with a table, for example 'T | take 10'",),
     )
 
 
@@ -161,7 +169,10 @@ def not_a_table(span: Span) -> Diagnostic:
 
 def not_a_scalar(span: Span) -> Diagnostic:
     return Diagnostic(
-        "KQL0308", "a single value is expected here, this is a table", span, hints=("toscalar(...) takes one value",)
+        "KQL0308",
+        "a single value is expected here, this is a table",
+        span,
+        hints=("toscalar(...) takes one value",),
     )
 
 
@@ -171,7 +182,10 @@ def bad_argument(message: str, span: Span, *hints: str) -> Diagnostic:
 
 def needs_order(name: str, span: Span) -> Diagnostic:
     return Diagnostic(
-        "KQL0310", f"{name}() needs rows in an order", span, hints=("put '| sort by ...' or '| serialize' before it",)
+        "KQL0310",
+        f"{name}() needs rows in an order",
+        span,
+        hints=("put '| sort by ...' or '| serialize' before it",),
     )
 
 

@@ -15,8 +15,20 @@ from aforo.source import Diagnostic, Span
 _MAX_DEPTH = 120
 _COMPARISONS = frozenset({"==", "!=", "<>", "<", ">", "<=", ">=", "=~", "!~"})
 _TEXT_OPERATORS = frozenset(
-    "has has_cs hasprefix hasprefix_cs hassuffix hassuffix_cs contains contains_cs startswith startswith_cs "
-    "endswith endswith_cs".split()
+    [
+        "has",
+        "has_cs",
+        "hasprefix",
+        "hasprefix_cs",
+        "hassuffix",
+        "hassuffix_cs",
+        "contains",
+        "contains_cs",
+        "startswith",
+        "startswith_cs",
+        "endswith",
+        "endswith_cs",
+    ]
 )
 _NEGATED_TEXT = frozenset("!" + op for op in _TEXT_OPERATORS)
 _LISTS = frozenset({"in", "in~", "!in", "!in~", "has_any", "has_all", "has_any~", "has_all~"})
@@ -207,7 +219,9 @@ class ExpressionParser:
             if token.kind is TokenKind.MARK and text in _COMPARISONS:
                 self.next()
                 right = self._additive()
-                left = s.Binary("!=" if text == "<>" else text, left, right, left.span.to(right.span), token.span)
+                left = s.Binary(
+                    "!=" if text == "<>" else text, left, right, left.span.to(right.span), token.span
+                )
             elif text in _TEXT_OPERATORS or text in _NEGATED_TEXT:
                 self.next()
                 right = self._additive()
@@ -277,7 +291,11 @@ class ExpressionParser:
             self.next()
             with self.deeper() as fine:
                 operand = self._unary() if fine else s.Missing(token.span)
-            if isinstance(operand, s.Literal) and isinstance(operand.value, int | float) and token.text == "-":
+            if (
+                isinstance(operand, s.Literal)
+                and isinstance(operand.value, int | float)
+                and token.text == "-"
+            ):
                 return s.Literal(-operand.value, operand.type, token.span.to(operand.span))
             return operand if token.text == "+" else s.Unary("-", operand, token.span.to(operand.span))
         return self._postfix()
@@ -367,8 +385,14 @@ class ExpressionParser:
         if star.text != "*" or star.kind is not TokenKind.MARK or star.span.start != token.span.end:
             return False
         after = self.peek(1)
-        return after.kind is TokenKind.END or after.text in (",", ")", "|", ";", "asc", "desc") or (
-            after.kind is TokenKind.NAME and after.span.start == star.span.end and self.peek(2).text in (",", ")", "|", "")
+        return (
+            after.kind is TokenKind.END
+            or after.text in (",", ")", "|", ";", "asc", "desc")
+            or (
+                after.kind is TokenKind.NAME
+                and after.span.start == star.span.end
+                and self.peek(2).text in (",", ")", "|", "")
+            )
         )
 
     def _pattern(self, first: Token) -> s.Syntax:
@@ -395,7 +419,11 @@ class ExpressionParser:
         return tuple(out)
 
     def _names_ahead(self) -> bool:
-        return self.peek().kind is TokenKind.NAME and self.peek(1).text == "=" and self.peek(1).kind is TokenKind.MARK
+        return (
+            self.peek().kind is TokenKind.NAME
+            and self.peek(1).text == "="
+            and self.peek(1).kind is TokenKind.MARK
+        )
 
     def _mark(self, token: Token) -> s.Syntax:
         if token.text == "(":

@@ -23,7 +23,25 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "a": "\a", "b": "\b", "f
 _KNOWN_ESCAPES = frozenset("ntr0abfvuUx\\\"'`/")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _TYPED = frozenset(
-    "datetime date timespan time guid uniqueid uuid real double int int32 long int64 decimal bool boolean dynamic".split()
+    [
+        "datetime",
+        "date",
+        "timespan",
+        "time",
+        "guid",
+        "uniqueid",
+        "uuid",
+        "real",
+        "double",
+        "int",
+        "int32",
+        "long",
+        "int64",
+        "decimal",
+        "bool",
+        "boolean",
+        "dynamic",
+    ]
 )
 
 

@@ -13,8 +13,12 @@ from aforo.kql.tokens import Token
 from aforo.kql.types import TYPE_NAMES, KqlType
 from aforo.source import Diagnostic
 
-_GUID = re.compile(r"\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?", re.IGNORECASE)
-_INNER = re.compile(r"(datetime|date|timespan|time|guid|long|int|real|double|decimal|bool)\s*\(([^)]*)\)", re.IGNORECASE)
+_GUID = re.compile(
+    r"\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?", re.IGNORECASE
+)
+_INNER = re.compile(
+    r"(datetime|date|timespan|time|guid|long|int|real|double|decimal|bool)\s*\(([^)]*)\)", re.IGNORECASE
+)
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'", re.DOTALL)
 
 

@@ -8,11 +8,35 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from aforo.kql.bound import (
-    Aggregation, Apply, Column, Constant, Expression, InRelation, Path, Reference, Relation, ScalarQuery, Windowed,
+    Aggregation,
+    Apply,
+    Column,
+    Constant,
+    Expression,
+    InRelation,
+    Path,
+    Reference,
+    Relation,
+    ScalarQuery,
+    Windowed,
     references,
 )  # fmt: skip
 from aforo.kql.plan import (
-    Aggregate, Extract, Filter, Join, JoinKind, Limit, Project, Scan, Sort, SortKey, Steps, Union, Unnest, Values, Window,
+    Aggregate,
+    Extract,
+    Filter,
+    Join,
+    JoinKind,
+    Limit,
+    Project,
+    Scan,
+    Sort,
+    SortKey,
+    Steps,
+    Union,
+    Unnest,
+    Values,
+    Window,
 )  # fmt: skip
 from aforo.kql.symbols import PromotedPath
 from aforo.kql.types import BOOL, DATETIME, DECIMAL, DYNAMIC, INT, LONG, REAL, STRING
@@ -106,7 +130,9 @@ class _Lowering:
             case Filter():
                 return Filter(self.rewrite(relation.input), self.expression(relation.predicate))
             case Project():
-                return Project(self.rewrite(relation.input), tuple((c, self.expression(e)) for c, e in relation.items))
+                return Project(
+                    self.rewrite(relation.input), tuple((c, self.expression(e)) for c, e in relation.items)
+                )
             case Aggregate():
                 return Aggregate(
                     self.rewrite(relation.input),
@@ -115,11 +141,14 @@ class _Lowering:
                 )
             case Window():
                 items = tuple(
-                    (c, Windowed(w.operation, tuple(map(self.expression, w.arguments)), w.type)) for c, w in relation.items
+                    (c, Windowed(w.operation, tuple(map(self.expression, w.arguments)), w.type))
+                    for c, w in relation.items
                 )
                 return Window(self.rewrite(relation.input), items)
             case Sort():
-                keys = tuple(SortKey(self.expression(k.expression), k.ascending, k.nulls_first) for k in relation.keys)
+                keys = tuple(
+                    SortKey(self.expression(k.expression), k.ascending, k.nulls_first) for k in relation.keys
+                )
                 return Sort(self.rewrite(relation.input), keys)
             case Limit():
                 return Limit(self.rewrite(relation.input), self.expression(relation.count))
@@ -127,13 +156,17 @@ class _Lowering:
                 on = tuple((self.expression(a), self.expression(b)) for a, b in relation.on)
                 return Join(self.rewrite(relation.left), self.rewrite(relation.right), relation.kind, on)
             case Union():
-                branches = tuple((self.rewrite(r), tuple(map(self.expression, es))) for r, es in relation.branches)
+                branches = tuple(
+                    (self.rewrite(r), tuple(map(self.expression, es))) for r, es in relation.branches
+                )
                 return Union(relation.made, branches)
             case Unnest():
                 items_ = tuple((c, self.expression(e)) for c, e in relation.items)
                 return replace(relation, input=self.rewrite(relation.input), items=items_)
             case Values():
-                return replace(relation, rows=tuple(tuple(map(self.expression, row)) for row in relation.rows))
+                return replace(
+                    relation, rows=tuple(tuple(map(self.expression, row)) for row in relation.rows)
+                )
             case Steps():
                 return Steps(
                     relation.column, self.expression(relation.start), self.expression(relation.stop),
@@ -162,7 +195,9 @@ class _Lowering:
                 return replace(expression, relation=self._inner(expression.relation))
             case InRelation():
                 return replace(
-                    expression, operand=self.expression(expression.operand), relation=self._inner(expression.relation)
+                    expression,
+                    operand=self.expression(expression.operand),
+                    relation=self._inner(expression.relation),
                 )
             case _:
                 return expression
@@ -184,9 +219,13 @@ class _Lowering:
         if promoted is None or promoted.type not in _READS[apply.operation]:
             return None
         extract = self._extract(source, steps, hops)
-        return Apply("read_promoted", (Reference(extract.column), Constant(apply.operation, STRING)), apply.type)
+        return Apply(
+            "read_promoted", (Reference(extract.column), Constant(apply.operation, STRING)), apply.type
+        )
 
-    def _stored_path(self, expression: Expression) -> tuple[Column, tuple[str | int, ...], tuple[int, ...]] | None:
+    def _stored_path(
+        self, expression: Expression
+    ) -> tuple[Column, tuple[str | int, ...], tuple[int, ...]] | None:
         """(text column of a scan, steps below it, hops) when that is what the expression reads."""
         match expression:
             case Path(base=base, steps=steps):
@@ -246,12 +285,18 @@ class _Lowering:
                 )  # fmt: skip
                 return Scan(relation.table, read, extracts)
             case Filter():
-                return Filter(self.prune(relation.input, needed | _read(relation.predicate)), relation.predicate)
+                return Filter(
+                    self.prune(relation.input, needed | _read(relation.predicate)), relation.predicate
+                )
             case Project():
                 made = {c.id for c, _ in relation.items}
                 items = [(c, e) for c, e in relation.items if c.id in needed]
                 # Extracts travel up from their scan through every projection on the way.
-                carried = [e.column for e in self.extracts.values() if e.column.id in needed and e.column.id not in made]
+                carried = [
+                    e.column
+                    for e in self.extracts.values()
+                    if e.column.id in needed and e.column.id not in made
+                ]
                 below = set().union(*(_read(e) for _, e in items)) if items else set()
                 inner = self.prune(relation.input, below | {c.id for c in carried})
                 available = _available(inner)
@@ -263,7 +308,9 @@ class _Lowering:
                 for _, key in relation.keys:
                     below |= _read(key)
                 for _, a in aggregates:
-                    below |= set().union(*map(_read, a.arguments), _read(a.condition) if a.condition else set())
+                    below |= set().union(
+                        *map(_read, a.arguments), _read(a.condition) if a.condition else set()
+                    )
                 return Aggregate(self.prune(relation.input, below), relation.keys, aggregates)
             case Window():
                 below = needed | set().union(*(_read(e) for _, w in relation.items for e in w.arguments))
@@ -278,7 +325,12 @@ class _Lowering:
                 right = needed | set().union(*(_read(b) for _, b in relation.on))
                 if relation.kind in (JoinKind.LEFT_SEMI, JoinKind.LEFT_ANTI):
                     right = set().union(*(_read(b) for _, b in relation.on))
-                return Join(self.prune(relation.left, left), self.prune(relation.right, right), relation.kind, relation.on)
+                return Join(
+                    self.prune(relation.left, left),
+                    self.prune(relation.right, right),
+                    relation.kind,
+                    relation.on,
+                )
             case Union():
                 keep = [i for i, c in enumerate(relation.made) if c.id in needed]
                 branches = []
@@ -314,7 +366,11 @@ def _available(relation: Relation) -> set[int]:
             return {c.id for c in relation.columns}
         case Join():
             left = _available(relation.left)
-            return left if relation.kind in (JoinKind.LEFT_SEMI, JoinKind.LEFT_ANTI) else left | _available(relation.right)
+            return (
+                left
+                if relation.kind in (JoinKind.LEFT_SEMI, JoinKind.LEFT_ANTI)
+                else left | _available(relation.right)
+            )
         case Window() | Unnest():
             return _available(relation.input) | {c.id for c in relation.columns}
         case Filter() | Sort() | Limit():
@@ -354,7 +410,9 @@ def _expressions(node: Relation) -> list[Expression]:
             return [e for _, e in items]
         case Aggregate():
             conditions = [a.condition for _, a in node.aggregates if a.condition is not None]
-            return [e for _, e in node.keys] + [e for _, a in node.aggregates for e in a.arguments] + conditions
+            return (
+                [e for _, e in node.keys] + [e for _, a in node.aggregates for e in a.arguments] + conditions
+            )
         case Window():
             return [e for _, w in node.items for e in w.arguments]
         case Sort():
@@ -387,7 +445,12 @@ def _relations_in(expression: Expression) -> list[Relation]:
             return []
 
 
-_SWAPPED = {"less": "greater", "greater": "less", "less_equal": "greater_equal", "greater_equal": "less_equal"}
+_SWAPPED = {
+    "less": "greater",
+    "greater": "less",
+    "less_equal": "greater_equal",
+    "greater_equal": "less_equal",
+}
 
 
 def _time_bounds(predicate: Expression, ids: set[int]) -> list[TimeRange]:

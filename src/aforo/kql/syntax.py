@@ -218,4 +218,3 @@ class Query(Syntax):
     statements: tuple[Statement, ...]
     body: Syntax | None
     span: Span
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 TICKS_PER_US = 10
 TICKS_PER_MS = 10_000
@@ -26,14 +26,15 @@ UNITS: dict[str, int] = {
     "d": TICKS_PER_DAY, "day": TICKS_PER_DAY, "days": TICKS_PER_DAY,
 }  # fmt: skip
 
-_EPOCH = datetime(1, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1, 1, 1, tzinfo=UTC)
 _ISO = re.compile(
     r"(\d{4})-(\d{1,2})(?:-(\d{1,2}))?(?:[T ]+(\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,9}))?)?)?)?"
     r"\s*(Z|UTC|GMT|[+-]\d{2}:?\d{2})?$",
     re.IGNORECASE,
 )
 _SLASHED = re.compile(
-    r"(\d{1,2})[/-](\d{1,2})[/-](\d{4})(?:[T ]+(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,9}))?)?)?\s*(Z)?$", re.IGNORECASE
+    r"(\d{1,2})[/-](\d{1,2})[/-](\d{4})(?:[T ]+(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,9}))?)?)?\s*(Z)?$",
+    re.IGNORECASE,
 )
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})$")
 _YEAR = re.compile(r"(\d{4})$")
@@ -44,7 +45,7 @@ _NUMBER_UNIT = re.compile(r"(-?\d+(?:\.\d+)?)\s*([a-z]+)$", re.IGNORECASE)
 def from_datetime(value: datetime) -> int:
     """Ticks of an aware datetime (a naive one is taken as UTC)."""
     if value.tzinfo is None:
-        value = value.replace(tzinfo=timezone.utc)
+        value = value.replace(tzinfo=UTC)
     delta = value - _EPOCH
     return (delta.days * 86_400 + delta.seconds) * TICKS_PER_S + delta.microseconds * TICKS_PER_US
 
@@ -71,7 +72,7 @@ def parse_datetime(text: str) -> int | None:
     try:
         base = datetime(
             int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0), int(second or 0),
-            tzinfo=timezone.utc,
+            tzinfo=UTC,
         )  # fmt: skip
     except ValueError:
         return None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 
-class KqlType(str, Enum):
+class KqlType(StrEnum):
     """A scalar type; the value is the name that Kusto prints in a schema."""
 
     BOOL = "bool"
@@ -18,9 +18,6 @@ class KqlType(str, Enum):
     TIMESPAN = "timespan"
     GUID = "guid"
     DYNAMIC = "dynamic"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 BOOL = KqlType.BOOL

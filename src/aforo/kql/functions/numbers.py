@@ -17,10 +17,31 @@ def _binned(types: tuple[KqlType, ...]) -> KqlType:
         return first
     if REAL in (first, size):
         return REAL
-    return INT if first is INT and size is INT else max(first, size, key=[INT, LONG, REAL, KqlType.DECIMAL].index)
+    return (
+        INT
+        if first is INT and size is INT
+        else max(first, size, key=[INT, LONG, REAL, KqlType.DECIMAL].index)
+    )
 
 
-_MATH = ("acos asin atan cos cot sin tan exp exp2 exp10 log log2 log10 sqrt degrees radians".split())
+_MATH = [
+    "acos",
+    "asin",
+    "atan",
+    "cos",
+    "cot",
+    "sin",
+    "tan",
+    "exp",
+    "exp2",
+    "exp10",
+    "log",
+    "log2",
+    "log10",
+    "sqrt",
+    "degrees",
+    "radians",
+]
 
 FUNCTIONS: tuple[Scalar, ...] = (
     scalar("bin", "value:number|datetime|timespan, size:number|timespan", _binned, "The value rounded down to a multiple.",
@@ -32,7 +53,7 @@ FUNCTIONS: tuple[Scalar, ...] = (
     scalar("round", "value:real|number, digits?:long", _rounded, "The value with so many digits, halves away from zero."),
     scalar("abs", "value:number|timespan", _rounded, "The value without its sign."),
     scalar("ceiling", "value:real|number", _rounded, "The least whole number not below."),
-    scalar("sign", "value:number", _rounded, "-1, 0 or 1."),
+    scalar("sign", "value:real", REAL, "-1, 0 or 1."),
     scalar("pow", "base:real, exponent:real", REAL, "The base to the power of the exponent."),
     scalar("atan2", "y:real, x:real", REAL, "The angle of a point."),
     scalar("pi", "", REAL, "The ratio of a circle."),

@@ -37,15 +37,13 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Scalar:
-    """A scalar function. `operation` is what the dialect knows it by (its name, unless it is another's alias)."""
+class Function:
+    """What all functions have. `operation` is what the dialect knows it by (its name, unless it is an alias)."""
 
     name: str
     parameters: tuple[Parameter, ...]
     result: ResultType
     operation: str
-    naming: Naming
-    prefix: str
     doc: str
 
     @property
@@ -62,36 +60,25 @@ class Scalar:
 
 
 @dataclass(frozen=True, slots=True)
-class Aggregate:
-    """An aggregate. With `conditional`, its last argument is the condition (`sumif`)."""
+class Scalar(Function):
+    """A function of one row's values."""
 
-    name: str
-    parameters: tuple[Parameter, ...]
-    result: ResultType
-    operation: str
-    naming: Naming
-    prefix: str
-    doc: str
-    conditional: bool = False
-
-    count = Scalar.count
-    parameter = Scalar.parameter
-    result_type = Scalar.result_type
+    naming: Naming = Naming.NONE
+    prefix: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class Aggregate(Function):
+    """A function of a group. With `conditional`, its last argument is the condition (`sumif`)."""
+
+    naming: Naming = Naming.PREFIX_FIRST
+    prefix: str = ""
+    conditional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Window(Function):
     """A function over rows in their order."""
-
-    name: str
-    parameters: tuple[Parameter, ...]
-    result: ResultType
-    operation: str
-    doc: str
-
-    count = Scalar.count
-    parameter = Scalar.parameter
-    result_type = Scalar.result_type
 
 
 def parameters(text: str) -> tuple[Parameter, ...]:
@@ -116,7 +103,7 @@ def _parameter(text: str) -> Parameter:
 def scalar(
     name: str, text: str, result: ResultType, doc: str, *, operation: str = "", naming: Naming = Naming.NONE, prefix: str = ""
 ) -> Scalar:  # fmt: skip
-    return Scalar(name, parameters(text), result, operation or name, naming, prefix or name, doc)
+    return Scalar(name, parameters(text), result, operation or name, doc, naming, prefix or name)
 
 
 def aggregate(
@@ -130,7 +117,9 @@ def aggregate(
     naming: Naming = Naming.PREFIX_FIRST,
     conditional: bool = False,
 ) -> Aggregate:
-    return Aggregate(name, parameters(text), result, operation or name, naming, prefix or name, doc, conditional)
+    return Aggregate(
+        name, parameters(text), result, operation or name, doc, naming, prefix or name, conditional
+    )
 
 
 def window(name: str, text: str, result: ResultType, doc: str) -> Window:

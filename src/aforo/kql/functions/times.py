@@ -6,12 +6,19 @@ from aforo.kql.functions.spec import Scalar, scalar
 from aforo.kql.types import DATETIME, INT, LONG, STRING, TIMESPAN
 
 _STARTS = tuple(
-    scalar(f"{edge}of{unit}", "date:datetime, offset?:long", DATETIME, f"The {edge} of the {unit}, moved by so many.")
+    scalar(
+        f"{edge}of{unit}",
+        "date:datetime, offset?:long",
+        DATETIME,
+        f"The {edge} of the {unit}, moved by so many.",
+    )
     for edge in ("start", "end")
     for unit in ("day", "week", "month", "year")
 )
 _UNIX = tuple(
-    scalar(f"unixtime_{unit}_todatetime", "value:real|number", DATETIME, f"The datetime of {unit} since 1970.")
+    scalar(
+        f"unixtime_{unit}_todatetime", "value:real|number", DATETIME, f"The datetime of {unit} since 1970."
+    )
     for unit in ("seconds", "milliseconds", "microseconds", "nanoseconds")
 )
 

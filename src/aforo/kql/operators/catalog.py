@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from aforo.kql.operators import expanding, grouping, joining, ordering, presenting, refused, rows, sources, text_parsing
+from aforo.kql.operators import (
+    expanding,
+    grouping,
+    joining,
+    ordering,
+    presenting,
+    refused,
+    rows,
+    sources,
+    text_parsing,
+)
 from aforo.kql.operators.spec import Declared
 
 OPERATORS: tuple[Declared, ...] = (

@@ -89,5 +89,11 @@ def _limit(b: Binder, tree: s.Syntax | None, scope: Scope) -> int | None:
 
 
 OPERATORS = (
-    Declared(("mv-expand", "mvexpand"), MvExpand, parse_mv_expand, bind_mv_expand, "One row per element of an array."),
+    Declared(
+        ("mv-expand", "mvexpand"),
+        MvExpand,
+        parse_mv_expand,
+        bind_mv_expand,
+        "One row per element of an array.",
+    ),
 )

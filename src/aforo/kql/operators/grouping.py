@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from aforo.kql import diagnostics as say
@@ -84,7 +85,13 @@ class Grouping:
         if expression is not BROKEN and expression.type is DYNAMIC:
             # Kusto refuses to group by dynamic values; their text is what two of them are compared by.
             self.b.report(
-                say.wrong_type("what is grouped by", "a plain value", "dynamic", tree.span, "write tostring(...) around it")
+                say.wrong_type(
+                    "what is grouped by",
+                    "a plain value",
+                    "dynamic",
+                    tree.span,
+                    "write tostring(...) around it",
+                )
             )
         self.keys.append((self.b.column(name, expression.type), expression))
 
@@ -140,7 +147,7 @@ class Grouping:
 # -- aggregates of several columns -----------------------------------------------------------------------
 
 
-def _extreme(operation: str):  # type: ignore[no-untyped-def]
+def _extreme(operation: str) -> Callable[[Grouping, s.Call, tuple[str, ...]], None]:
     """arg_max(by, columns...): the row where `by` is greatest; its columns all come from one row."""
 
     def add(g: Grouping, call: s.Call, names: tuple[str, ...]) -> None:
@@ -152,10 +159,12 @@ def _extreme(operation: str):  # type: ignore[no-untyped-def]
         if by is BROKEN:
             return
         if by.type is DYNAMIC:
-            g.b.report(say.wrong_type(f"what {call.function}() compares", "a plain value", "dynamic", first.span))
+            g.b.report(
+                say.wrong_type(f"what {call.function}() compares", "a plain value", "dynamic", first.span)
+            )
         own = own_name(first)
         skip = g.key_names() | {own}
-        values = [(own, by, "")] + g.expand(call.arguments[1:], without=skip)
+        values = [(own, by, ""), *g.expand(call.arguments[1:], without=skip)]
         for i, (wanted, value, explicit) in enumerate(values):
             if value is BROKEN:
                 continue
@@ -181,7 +190,11 @@ def _take_any(g: Grouping, call: s.Call, names: tuple[str, ...]) -> None:
 
 def _percentiles(g: Grouping, call: s.Call, names: tuple[str, ...]) -> None:
     if len(call.arguments) < 2:
-        g.b.report(say.wrong_count(call.function, "a value and at least 1 percentile", len(call.arguments), call.span))
+        g.b.report(
+            say.wrong_count(
+                call.function, "a value and at least 1 percentile", len(call.arguments), call.span
+            )
+        )
         return
     row = Row(g.relation.columns, g.scope)
     value = g.b.scalar(call.arguments[0], row)
@@ -237,12 +250,14 @@ def parse_count(p: Parser, start: Span) -> Count:
     return Count(name, start.to(p.last))
 
 
-def bind_count(b: Binder, relation: Relation, tree: Count, scope: Scope) -> Relation:
+def bind_count(b: Binder, relation: Relation, tree: Count, _scope: Scope) -> Relation:
     return Aggregate(relation, (), ((b.column(tree.name, LONG), Aggregation("count", (), LONG)),))
 
 
 OPERATORS = (
     Declared(("summarize",), Summarize, parse_summarize, bind_summarize, "Makes one row per group."),
-    Declared(("distinct",), Distinct, parse_distinct, bind_distinct, "Gives each combination of values once."),
+    Declared(
+        ("distinct",), Distinct, parse_distinct, bind_distinct, "Gives each combination of values once."
+    ),
     Declared(("count",), Count, parse_count, bind_count, "Counts the rows."),
 )

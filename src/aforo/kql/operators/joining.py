@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aforo.kql import diagnostics as say
@@ -56,7 +57,7 @@ _KINDS: dict[str, tuple[JoinKind, bool]] = {  # the kind, and whether the sides 
 }
 
 
-def _parse(*, lookup: bool):  # type: ignore[no-untyped-def]
+def _parse(*, lookup: bool) -> Callable[[Parser, Span], JoinWith]:
     def parse(p: Parser, start: Span) -> JoinWith:
         options = p.options("kind")
         right = p.subquery()
@@ -69,7 +70,14 @@ def _parse(*, lookup: bool):  # type: ignore[no-untyped-def]
         tree = JoinWith(right, tuple(on), kind, lookup, start.to(p.last))
         allowed = ("leftouter", "inner") if lookup else tuple(_KINDS)
         if kind not in allowed:
-            p.report(say.expected("a kind of join", f"'{kind}'", options["kind"].span, "one of " + ", ".join(k for k in allowed if k)))
+            p.report(
+                say.expected(
+                    "a kind of join",
+                    f"'{kind}'",
+                    options["kind"].span,
+                    "one of " + ", ".join(k for k in allowed if k),
+                )
+            )
         return tree
 
     return parse
@@ -122,7 +130,9 @@ def _conjuncts(tree: s.Syntax) -> list[s.Syntax]:
     return [tree]
 
 
-def _pair(b: Binder, left: Relation, right: Relation, tree: s.Syntax, scope: Scope) -> tuple[Expression, Expression] | None:
+def _pair(
+    b: Binder, left: Relation, right: Relation, tree: s.Syntax, scope: Scope
+) -> tuple[Expression, Expression] | None:
     """The two sides of one condition: a shared name, or `$left.a == $right.b` in either order."""
     if isinstance(tree, s.Name):
         sides: list[Expression] = []
@@ -142,7 +152,11 @@ def _pair(b: Binder, left: Relation, right: Relation, tree: s.Syntax, scope: Sco
         return None
     ids = {c.id for c in left.columns}
     if not isinstance(one, Reference) or not isinstance(other, Reference):
-        b.report(say.unsupported("an expression in a join condition", tree.span, "compute it with 'extend' before the join"))
+        b.report(
+            say.unsupported(
+                "an expression in a join condition", tree.span, "compute it with 'extend' before the join"
+            )
+        )
         return None
     one_left, other_left = one.column.id in ids, other.column.id in ids
     if one_left == other_left:
@@ -159,7 +173,7 @@ def parse_union(p: Parser, start: Span) -> UnionOf:
     tables = [p.subquery()]
     while p.take_mark(","):
         tables.append(p.subquery())
-    source = options["withsource"] if "withsource" in options else None
+    source = options.get("withsource")
     return UnionOf(
         tuple(tables),
         options["kind"].text if "kind" in options else "outer",

@@ -16,14 +16,45 @@ from aforo.kql.tokens import TokenKind
 from aforo.kql.types import CLR_NAMES, LONG, STRING
 from aforo.source import Span
 
-VISUALIZATIONS = (
-    "anomalychart areachart barchart card columnchart ladderchart linechart piechart pivotchart plotly scatterchart "
-    "stackedareachart table timechart timepivot treemap graph"
-).split()
+VISUALIZATIONS = [
+    "anomalychart",
+    "areachart",
+    "barchart",
+    "card",
+    "columnchart",
+    "ladderchart",
+    "linechart",
+    "piechart",
+    "pivotchart",
+    "plotly",
+    "scatterchart",
+    "stackedareachart",
+    "table",
+    "timechart",
+    "timepivot",
+    "treemap",
+    "graph",
+]
 # Properties with lists of columns; the others hold one value.
 _LISTS = frozenset({"ycolumns", "series", "anomalycolumns"})
 _PROPERTIES = frozenset(
-    "accumulate anomalycolumns kind legend series ymin ymax title xaxis xcolumn xtitle yaxis ycolumns ysplit ytitle".split()
+    [
+        "accumulate",
+        "anomalycolumns",
+        "kind",
+        "legend",
+        "series",
+        "ymin",
+        "ymax",
+        "title",
+        "xaxis",
+        "xcolumn",
+        "xtitle",
+        "yaxis",
+        "ycolumns",
+        "ysplit",
+        "ytitle",
+    ]
 )
 
 
@@ -48,7 +79,9 @@ class GetSchema(s.Operator):
 def parse_render(p: Parser, start: Span) -> Render:
     token = p.next()
     if token.text not in VISUALIZATIONS:
-        p.report(say.expected("a visualization", p.shown(token), token.span, "one of " + ", ".join(VISUALIZATIONS)))
+        p.report(
+            say.expected("a visualization", p.shown(token), token.span, "one of " + ", ".join(VISUALIZATIONS))
+        )
     parenthesis = False
     if p.take_name("with"):
         parenthesis = p.expect_mark("(")
@@ -85,7 +118,7 @@ def _one(p: Parser) -> object:
     return {"true": True, "false": False}.get(token.text, token.text)
 
 
-def bind_render(b: Binder, relation: Relation, tree: Render, scope: Scope) -> Relation:
+def bind_render(b: Binder, relation: Relation, tree: Render, _scope: Scope) -> Relation:
     b.render = {"visualization": tree.visualization, **dict(tree.properties)}
     return relation
 
@@ -95,23 +128,33 @@ def parse_as(p: Parser, start: Span) -> As:
     return As(p.name("a name"), start.to(p.last))
 
 
-def bind_as(b: Binder, relation: Relation, tree: As, scope: Scope) -> Relation:
+def bind_as(_b: Binder, relation: Relation, tree: As, scope: Scope) -> Relation:
     # The name is known from here to the end of the statement, and tables are bound where they are named.
     scope.names.setdefault(tree.name, relation)
     return relation
 
 
-def parse_getschema(p: Parser, start: Span) -> GetSchema:
+def parse_getschema(_p: Parser, start: Span) -> GetSchema:
     return GetSchema(start)
 
 
-def bind_getschema(b: Binder, relation: Relation, tree: GetSchema, scope: Scope) -> Relation:
+def bind_getschema(b: Binder, relation: Relation, _tree: GetSchema, _scope: Scope) -> Relation:
     made = tuple(
         b.column(name, type_)
-        for name, type_ in (("ColumnName", STRING), ("ColumnOrdinal", LONG), ("DataType", STRING), ("ColumnType", STRING))
+        for name, type_ in (
+            ("ColumnName", STRING),
+            ("ColumnOrdinal", LONG),
+            ("DataType", STRING),
+            ("ColumnType", STRING),
+        )
     )
     rows = tuple(
-        (Constant(c.name, STRING), Constant(i, LONG), Constant(CLR_NAMES[c.type], STRING), Constant(c.type.value, STRING))
+        (
+            Constant(c.name, STRING),
+            Constant(i, LONG),
+            Constant(CLR_NAMES[c.type], STRING),
+            Constant(c.type.value, STRING),
+        )
         for i, c in enumerate(relation.columns)
     )
     return Values(made, rows)

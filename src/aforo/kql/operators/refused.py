@@ -14,11 +14,35 @@ from aforo.kql.parser import Parser
 from aforo.kql.scope import Scope
 from aforo.source import Span
 
-_PIPED = (
-    "make-series mv-apply mvapply evaluate top-nested top-hitters sample sample-distinct parse-kv partition scan reduce "
-    "fork facet consume invoke project-by-names assert-schema execute-and-cache macro-expand make-graph graph-match "
-    "graph-shortest-paths graph-to-table graph-mark-components graph-where-nodes graph-where-edges"
-).split()
+_PIPED = [
+    "make-series",
+    "mv-apply",
+    "mvapply",
+    "evaluate",
+    "top-nested",
+    "top-hitters",
+    "sample",
+    "sample-distinct",
+    "parse-kv",
+    "partition",
+    "scan",
+    "reduce",
+    "fork",
+    "facet",
+    "consume",
+    "invoke",
+    "project-by-names",
+    "assert-schema",
+    "execute-and-cache",
+    "macro-expand",
+    "make-graph",
+    "graph-match",
+    "graph-shortest-paths",
+    "graph-to-table",
+    "graph-mark-components",
+    "graph-where-nodes",
+    "graph-where-edges",
+]
 _STARTING = ("externaldata", "find", "evaluate")
 _BOTH = ("search",)
 
@@ -38,12 +62,15 @@ def _parse(keyword: str) -> Callable[[Parser, Span], Refused]:
     return parse
 
 
-def bind(b: Binder, relation: Relation, tree: Refused, scope: Scope) -> Relation:
+def bind(_b: Binder, relation: Relation, _tree: Refused, _scope: Scope) -> Relation:
     return relation
 
 
 OPERATORS = (
     *(Declared((k,), Refused, _parse(k), bind, "Not supported yet.") for k in _PIPED),
     *(Declared((k,), Refused, _parse(k), bind, "Not supported yet.", starts=True) for k in _BOTH),
-    *(Declared((k,), Refused, _parse(k), bind, "Not supported yet.", pipes=False, starts=True) for k in _STARTING),
+    *(
+        Declared((k,), Refused, _parse(k), bind, "Not supported yet.", pipes=False, starts=True)
+        for k in _STARTING
+    ),
 )

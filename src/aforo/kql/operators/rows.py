@@ -155,7 +155,7 @@ def _parse_names(kind: str) -> Callable[[Parser, Span], ProjectNames]:
     return parse
 
 
-def bind_names(b: Binder, relation: Relation, tree: ProjectNames, scope: Scope) -> Relation:
+def bind_names(b: Binder, relation: Relation, tree: ProjectNames, _scope: Scope) -> Relation:
     chosen: list[Column] = []
     for name, order in tree.names:
         found = _named(b, relation, name)
@@ -200,7 +200,7 @@ def parse_rename(p: Parser, start: Span) -> ProjectRename:
     return ProjectRename(p.named_list(), start.to(p.last))
 
 
-def bind_rename(b: Binder, relation: Relation, tree: ProjectRename, scope: Scope) -> Relation:
+def bind_rename(b: Binder, relation: Relation, tree: ProjectRename, _scope: Scope) -> Relation:
     renamed: dict[int, Column] = {}
     for item in tree.items:
         if not isinstance(item, s.Named) or not isinstance(item.expression, s.Name):
@@ -216,7 +216,9 @@ def bind_rename(b: Binder, relation: Relation, tree: ProjectRename, scope: Scope
 
 
 OPERATORS = (
-    Declared(("where", "filter"), Where, parse_where, bind_where, "Keeps the rows for which a condition holds."),
+    Declared(
+        ("where", "filter"), Where, parse_where, bind_where, "Keeps the rows for which a condition holds."
+    ),
     Declared(("extend",), Extend, parse_extend, bind_extend, "Adds or replaces columns."),
     Declared(("serialize",), Extend, parse_serialize, bind_extend, "Takes the rows to be in their order."),
     Declared(("project",), ProjectItems, parse_project, bind_project, "Chooses and computes columns."),

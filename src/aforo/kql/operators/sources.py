@@ -45,7 +45,7 @@ def parse_print(p: Parser, start: Span) -> Print:
     return Print(p.named_list(), start.to(p.last))
 
 
-def bind_print(b: Binder, relation: Relation, tree: Print, scope: Scope) -> Relation:
+def bind_print(b: Binder, _relation: Relation, tree: Print, scope: Scope) -> Relation:
     names = Names(stem="print_", first=0)
     for item in tree.items:
         if isinstance(item, s.Named):
@@ -69,7 +69,7 @@ def parse_range(p: Parser, start: Span) -> RangeOf:
     return RangeOf(column, first, stop, step, start.to(p.last))
 
 
-def bind_range(b: Binder, relation: Relation, tree: RangeOf, scope: Scope) -> Relation:
+def bind_range(b: Binder, _relation: Relation, tree: RangeOf, scope: Scope) -> Relation:
     row = Row(scope=scope)
     start, stop = b.scalar(tree.start, row), b.scalar(tree.stop, row)
     default = Constant(1, LONG) if start.type in NUMBERS else Constant(36_000_000_000, TIMESPAN)
@@ -78,7 +78,9 @@ def bind_range(b: Binder, relation: Relation, tree: RangeOf, scope: Scope) -> Re
         return Steps(b.column(tree.column, LONG), start, stop, step)
     type_ = _range_type(start.type, stop.type, step.type)
     if type_ is None:
-        b.report(say.bad_argument(f"a range cannot go from {start.type} to {stop.type} by {step.type}", tree.span))
+        b.report(
+            say.bad_argument(f"a range cannot go from {start.type} to {stop.type} by {step.type}", tree.span)
+        )
         type_ = LONG
     by = TIMESPAN if type_ is DATETIME else type_
     return Steps(b.column(tree.column, type_), cast(start, type_), cast(stop, type_), cast(step, by))
@@ -105,7 +107,7 @@ def parse_datatable(p: Parser, start: Span) -> DataTable:
     return DataTable(schema, tuple(values), start.to(p.last))
 
 
-def bind_datatable(b: Binder, relation: Relation, tree: DataTable, scope: Scope) -> Relation:
+def bind_datatable(b: Binder, _relation: Relation, tree: DataTable, scope: Scope) -> Relation:
     columns = tuple(b.column(c.name, c.type) for c in tree.schema)
     width = len(columns)
     if not width or len(tree.values) % width:
@@ -122,7 +124,11 @@ def bind_datatable(b: Binder, relation: Relation, tree: DataTable, scope: Scope)
         if fitted is None and isinstance(bound, Constant) and (type_ is STRING or bound.type in NUMBERS):
             fitted = cast(bound, type_)
         if fitted is None:
-            b.report(say.wrong_type(f"a value of '{columns[i % width].name}'", type_.value, bound.type.value, value.span))
+            b.report(
+                say.wrong_type(
+                    f"a value of '{columns[i % width].name}'", type_.value, bound.type.value, value.span
+                )
+            )
             fitted = Constant(None, type_)
         cells.append(fitted if fitted.type is type_ else cast(fitted, type_))
     return Values(columns, tuple(tuple(cells[i : i + width]) for i in range(0, len(cells), width)))
@@ -131,5 +137,13 @@ def bind_datatable(b: Binder, relation: Relation, tree: DataTable, scope: Scope)
 OPERATORS = (
     Declared(("print",), Print, parse_print, bind_print, "One row of expressions.", pipes=False, starts=True),
     Declared(("range",), RangeOf, parse_range, bind_range, "Evenly spaced values.", pipes=False, starts=True),
-    Declared(("datatable",), DataTable, parse_datatable, bind_datatable, "A table written in the query.", pipes=False, starts=True),
+    Declared(
+        ("datatable",),
+        DataTable,
+        parse_datatable,
+        bind_datatable,
+        "A table written in the query.",
+        pipes=False,
+        starts=True,
+    ),
 )

@@ -67,7 +67,9 @@ def bind_parse(b: Binder, relation: Relation, tree: ParseText, scope: Scope) -> 
         return relation
     subject = b.text(subject, tree.subject.span)
     if tree.kind not in ("simple", "relaxed"):
-        b.report(say.unsupported(f"'parse kind={tree.kind}'", tree.span, "extract(...) takes regular expressions"))
+        b.report(
+            say.unsupported(f"'parse kind={tree.kind}'", tree.span, "extract(...) takes regular expressions")
+        )
         return relation
     declared = [piece for _, piece in tree.pieces if isinstance(piece, s.ColumnDeclaration)]
     pattern = Constant(_regex(tree.pieces), STRING)
@@ -117,5 +119,7 @@ def _group(type_: KqlType, *, greedy: bool) -> str:
 
 OPERATORS = (
     Declared(("parse",), ParseText, _parse(filters=False), bind_parse, "Takes columns out of a text."),
-    Declared(("parse-where",), ParseText, _parse(filters=True), bind_parse, "The same, keeping only rows that fit."),
+    Declared(
+        ("parse-where",), ParseText, _parse(filters=True), bind_parse, "The same, keeping only rows that fit."
+    ),
 )

@@ -23,7 +23,9 @@ class Dialect(Protocol):
 
     def constant(self, value: object, type_: KqlType) -> Node: ...
 
-    def scalar(self, operation: str, arguments: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
+    def scalar(
+        self, operation: str, arguments: Sequence[Node], bound: Sequence[Expression], result: KqlType
+    ) -> Node:
         """A scalar operation; `bound` are the same arguments with their types and constants."""
 
     def aggregate(
@@ -31,8 +33,19 @@ class Dialect(Protocol):
         condition: Node | None, order: Node | None,
     ) -> Node: ...  # fmt: skip
 
-    def window(self, operation: str, arguments: Sequence[Node], bound: Sequence[Expression], result: KqlType, order: Node) -> Node:
-        """`order` is the column that numbers the rows."""
+    def window(
+        self,
+        operation: str,
+        arguments: Sequence[Node],
+        bound: Sequence[Expression],
+        result: KqlType,
+        order: Node,
+        part: Node | None,
+    ) -> Node:
+        """`part` tells stretches of rows apart. `order` is the column that numbers the rows."""
+
+    def part(self, restart: Node, order: Node) -> Node:
+        """How many rows up to this one restart."""
 
     def path(self, base: Node, steps: tuple[str | int, ...], *, unparsed: bool) -> Node:
         """A path into JSON text; `unparsed` text may be no JSON at all."""

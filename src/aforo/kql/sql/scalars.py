@@ -13,7 +13,12 @@ from aforo.kql.sql.tree import Node
 from aforo.kql.types import DATETIME, STRING, KqlType
 
 _COMPARISONS = frozenset({"equals", "less", "less_equal", "greater", "greater_equal"})
-_SWAPPED = {"less": "greater", "greater": "less", "less_equal": "greater_equal", "greater_equal": "less_equal"}
+_SWAPPED = {
+    "less": "greater",
+    "greater": "less",
+    "less_equal": "greater_equal",
+    "greater_equal": "less_equal",
+}
 
 
 class Form(Enum):
@@ -48,8 +53,10 @@ class ScalarWriter:
             case Constant(value=value, type=type_):
                 return self.dialect.constant(value, type_)
             case Reference(column=column):
-                return self.read(slots[column.id], column.type)
-            case Path(base=Apply(operation="parse_json", arguments=(base,)), steps=steps) if base.type is STRING:
+                return self.read(slots[column.id])
+            case Path(base=Apply(operation="parse_json", arguments=(base,)), steps=steps) if (
+                base.type is STRING
+            ):
                 return self.dialect.path(self.value(base, slots), steps, unparsed=True)
             case Path(base=base, steps=steps):
                 return self.dialect.path(self.value(base, slots), steps, unparsed=False)
@@ -61,7 +68,7 @@ class ScalarWriter:
             case Apply():
                 return self._apply(expression, slots)
 
-    def read(self, slot: Slot, type_: KqlType) -> Node:
+    def read(self, slot: Slot) -> Node:
         match slot.form:
             case Form.PLAIN:
                 return slot.node.copy()
@@ -80,7 +87,10 @@ class ScalarWriter:
             return self.value(arguments[0], slots)
         if operation == "read_promoted":
             return self._promoted(arguments, expression.type, slots)
-        if operation in _COMPARISONS and (plain := self._stored_time(operation, arguments, slots)) is not None:
+        if (
+            operation in _COMPARISONS
+            and (plain := self._stored_time(operation, arguments, slots)) is not None
+        ):
             return plain
         nodes = [self.value(a, slots) for a in arguments]
         return self.dialect.scalar(operation, nodes, arguments, expression.type)
@@ -92,7 +102,7 @@ class ScalarWriter:
         slot = slots[reference.column.id]
         name = str(operation.value)
         if slot.form is not Form.PROMOTED:
-            return self.dialect.scalar(name, [self.read(slot, reference.type)], [reference], type_)
+            return self.dialect.scalar(name, [self.read(slot)], [reference], type_)
         assert slot.stored is not None
         stored = self.dialect.read_promoted(slot.node.copy(), slot.stored, name)
         if slot.text is None:
@@ -100,7 +110,9 @@ class ScalarWriter:
         parsed = self.dialect.scalar(name, [slot.text.copy()], [reference], type_)
         return t.choice([(t.is_null(slot.text.copy()), stored)], parsed)
 
-    def _stored_time(self, operation: str, arguments: tuple[Expression, ...], slots: dict[int, Slot]) -> Node | None:
+    def _stored_time(
+        self, operation: str, arguments: tuple[Expression, ...], slots: dict[int, Slot]
+    ) -> Node | None:
         """A stored timestamp against a constant stays a plain comparison, so that files can be skipped by it."""
         match arguments:
             case (Reference(column=column), Constant(value=int() as ticks, type=KqlType.DATETIME)):
@@ -137,8 +149,12 @@ class ScalarWriter:
                 if (plain := self._stored_time("equals", (a, b), slots)) is not None:
                     return [plain]
                 return [t.binary("EQ", self._bare(a, b, slots), self._bare(b, a, slots))]
-            case Apply(operation="in", arguments=(operand, *items)) if items and all(isinstance(i, Constant) for i in items):
-                node = self._bare(operand, items[0], slots) if _no_empty(items) else self.value(operand, slots)
+            case Apply(operation="in", arguments=(operand, *items)) if items and all(
+                isinstance(i, Constant) for i in items
+            ):
+                node = (
+                    self._bare(operand, items[0], slots) if _no_empty(items) else self.value(operand, slots)
+                )
                 return [t.glot().In(this=t.grouped(node), expressions=[self.value(i, slots) for i in items])]
             case _:
                 return [self.value(expression, slots)]

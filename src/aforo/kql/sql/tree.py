@@ -18,7 +18,10 @@ def glot() -> Any:
 
 def column(name: str, table: str = "") -> Node:
     e = glot()
-    return e.Column(this=e.Identifier(this=name, quoted=True), table=e.Identifier(this=table, quoted=True) if table else None)
+    return e.Column(
+        this=e.Identifier(this=name, quoted=True),
+        table=e.Identifier(this=table, quoted=True) if table else None,
+    )
 
 
 def call(name: str, *arguments: Node) -> Node:
@@ -27,7 +30,11 @@ def call(name: str, *arguments: Node) -> Node:
 
 def number(value: float | int) -> Node:
     e = glot()
-    return e.Neg(this=e.Literal(this=str(-value), is_string=False)) if value < 0 else e.Literal(this=str(value), is_string=False)
+    return (
+        e.Neg(this=e.Literal(this=str(-value), is_string=False))
+        if value < 0
+        else e.Literal(this=str(value), is_string=False)
+    )
 
 
 def text(value: str) -> Node:

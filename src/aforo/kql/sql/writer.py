@@ -8,9 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from aforo.kql.bound import Apply, Column, Constant, Expression, Reference, Relation, references
+from aforo.kql.bound import Apply, Column, Constant, Expression, Reference, Relation, Windowed, references
 from aforo.kql.plan import (
-    Aggregate, Filter, Join, JoinKind, Limit, Project, Scan, Sort, Steps, Union, Unnest, Values, Window,
+    Aggregate,
+    Filter,
+    Join,
+    JoinKind,
+    Limit,
+    Project,
+    Scan,
+    Sort,
+    Steps,
+    Union,
+    Unnest,
+    Values,
+    Window,
 )  # fmt: skip
 from aforo.kql.sql import tree as t
 from aforo.kql.sql.dialect import Dialect
@@ -19,6 +31,8 @@ from aforo.kql.sql.tree import Node
 from aforo.kql.symbols import PromotedPath
 from aforo.kql.types import DATETIME, STRING
 
+# Window functions whose second argument says where they begin anew.
+_RESTARTING = frozenset({"row_number", "row_cumsum"})
 # The order of a list matters only for these.
 _ORDERED_AGGREGATES = frozenset({"make_list", "make_list_with_nulls"})
 
@@ -43,7 +57,7 @@ def write(relation: Relation, dialect: Dialect) -> tuple[Node, tuple[str, ...]]:
     frame = writer.frame(relation)
     names = tuple(writer.name(c) for c in relation.columns)
     items = [
-        t.alias(writer.scalars.read(frame.slots[c.id], c.type), name)
+        t.alias(writer.scalars.read(frame.slots[c.id]), name)
         for c, name in zip(relation.columns, names, strict=True)
     ]
     return writer.select(frame, items), names
@@ -56,6 +70,8 @@ class Writer:
         self._names: dict[int, str] = {}
         self._taken: set[str] = set()
         self._subqueries = 0
+        # Ids of helper columns, far from those of the plan.
+        self._parts = -1_000_000
 
     # -- names -------------------------------------------------------------------------------------------
 
@@ -78,7 +94,7 @@ class Writer:
     def query(self, relation: Relation) -> Node:
         """A relation as a whole SELECT with canonical values."""
         frame = self.frame(relation)
-        items = [t.alias(self.scalars.read(frame.slots[c.id], c.type), self.name(c)) for c in relation.columns]
+        items = [t.alias(self.scalars.read(frame.slots[c.id]), self.name(c)) for c in relation.columns]
         return self.select(frame, items)
 
     def select(self, frame: Frame, items: list[Node]) -> Node:
@@ -89,7 +105,9 @@ class Writer:
         if frame.source is not None:
             query.set("from_", e.From(this=frame.source))
         for right, kind, condition in frame.joins:
-            query.append("joins", e.Join(this=right, side=kind or None, kind=None if kind else "INNER", on=condition))
+            query.append(
+                "joins", e.Join(this=right, side=kind or None, kind=None if kind else "INNER", on=condition)
+            )
         if frame.where:
             query.set("where", e.Where(this=t.every(frame.where)))
         if frame.order:
@@ -98,7 +116,9 @@ class Writer:
             query.set("limit", e.Limit(expression=frame.limit))
         return query
 
-    def wrap(self, frame: Frame, keep: Iterable[Column] | None = None, extra: list[Node] | None = None) -> Frame:
+    def wrap(
+        self, frame: Frame, keep: Iterable[Column] | None = None, extra: list[Node] | None = None
+    ) -> Frame:
         """The frame as the subquery of a new one; forms stay, order is carried in hidden columns."""
         items: list[Node] = []
         slots: dict[int, Slot] = {}
@@ -203,7 +223,9 @@ class Writer:
                 self.name(extract.column)
             else:
                 wanted = parsed.setdefault(extract.source.name, [])
-                wanted += [p for p in (extract.steps, *(extract.steps[:h] for h in extract.hops)) if p not in wanted]
+                wanted += [
+                    p for p in (extract.steps, *(extract.steps[:h] for h in extract.hops)) if p not in wanted
+                ]
         if parsed:
             arrays = {source: self.fresh("_json") for source in parsed}
             extra = [t.alias(self.dialect.paths(t.column(s), parsed[s]), arrays[s]) for s in parsed]
@@ -217,7 +239,11 @@ class Writer:
         return frame
 
     def _hopped(
-        self, array: str, paths: list[tuple[str | int, ...]], steps: tuple[str | int, ...], hops: tuple[int, ...]
+        self,
+        array: str,
+        paths: list[tuple[str | int, ...]],
+        steps: tuple[str | int, ...],
+        hops: tuple[int, ...],
     ) -> Node:
         node = self.dialect.element(t.column(array), paths.index(steps))
         for hop in hops:
@@ -246,15 +272,20 @@ class Writer:
             items = [t.alias(t.cast(t.null(), type_), name) for name, type_ in zip(names, types, strict=True)]
             source = self.subquery(e.Select(expressions=items, where=e.Where(this=t.boolean(False))))
         else:
-            rows = [e.Tuple(expressions=[self.scalars.value(cell, {}) for cell in row]) for row in values.rows]
+            rows = [
+                e.Tuple(expressions=[self.scalars.value(cell, {}) for cell in row]) for row in values.rows
+            ]
             self._subqueries += 1
             columns = [e.Identifier(this=name, quoted=True) for name in names]
             source = e.Values(
-                expressions=rows, alias=e.TableAlias(this=e.Identifier(this=f"v{self._subqueries}"), columns=columns)
+                expressions=rows,
+                alias=e.TableAlias(this=e.Identifier(this=f"v{self._subqueries}"), columns=columns),
             )
             items = [t.alias(t.cast(t.column(n), type_), n) for n, type_ in zip(names, types, strict=True)]
             source = self.subquery(e.Select(expressions=items, from_=e.From(this=source)))
-        return Frame(source, {c.id: Slot(t.column(n)) for c, n in zip(values.made, names, strict=True)}, ordered=True)
+        return Frame(
+            source, {c.id: Slot(t.column(n)) for c, n in zip(values.made, names, strict=True)}, ordered=True
+        )
 
     def _steps(self, steps: Steps) -> Frame:
         e = t.glot()
@@ -290,7 +321,11 @@ class Writer:
         frame.ordered = True
         if sort.keys:
             frame.order = [
-                e.Ordered(this=self.scalars.value(k.expression, frame.slots), desc=not k.ascending, nulls_first=k.nulls_first)
+                e.Ordered(
+                    this=self.scalars.value(k.expression, frame.slots),
+                    desc=not k.ascending,
+                    nulls_first=k.nulls_first,
+                )
                 for k in sort.keys
             ]
         return frame
@@ -302,7 +337,10 @@ class Writer:
         if frame.limit is not None or frame.distinct_on:
             frame = self.wrap(frame)
         number = self.fresh("_row")
-        over = e.Window(this=t.call("row_number"), order=e.Order(expressions=[k.copy() for k in frame.order]) if frame.order else None)
+        over = e.Window(
+            this=t.call("row_number"),
+            order=e.Order(expressions=[k.copy() for k in frame.order]) if frame.order else None,
+        )
         frame.order = []
         frame = self.wrap(frame, extra=[t.alias(over, number)])
         frame.order = [e.Ordered(this=t.column(number), desc=False, nulls_first=False)]
@@ -311,16 +349,34 @@ class Writer:
                 # A window function over the result of another one.
                 frame = self.wrap(frame)
                 number = frame.order[0].this.name
+            frame, windowed, part = self._restarts(frame, windowed, number)
             arguments = [self.scalars.value(a, frame.slots) for a in windowed.arguments]
-            node = self.dialect.window(windowed.operation, arguments, windowed.arguments, windowed.type, t.column(number))
+            at = t.column(frame.order[0].this.name)
+            node = self.dialect.window(
+                windowed.operation, arguments, windowed.arguments, windowed.type, at, part
+            )
             frame.slots[column.id] = Slot(node)
             self.name(column)
         return frame
 
+    def _restarts(self, frame: Frame, windowed: Windowed, number: str) -> tuple[Frame, Windowed, Node | None]:
+        """`row_cumsum(x, restart)`: the rows between two restarts are a part of their own, numbered first."""
+        if windowed.operation not in _RESTARTING or len(windowed.arguments) < 2:
+            return frame, windowed, None
+        part = self.fresh("_part")
+        restart = self.scalars.value(windowed.arguments[1], frame.slots)
+        frame = self.wrap(frame, extra=[t.alias(self.dialect.part(restart, t.column(number)), part)])
+        self._parts -= 1
+        frame.slots[self._parts] = Slot(t.column(part))
+        self._names[self._parts] = part
+        return frame, replace(windowed, arguments=windowed.arguments[:1]), t.column(part)
+
     def _aggregate(self, aggregate: Aggregate) -> Frame:
         e = t.glot()
         frame = self.frame(aggregate.input)
-        expressions = [x for _, x in aggregate.keys] + [x for _, a in aggregate.aggregates for x in a.arguments]
+        expressions = [x for _, x in aggregate.keys] + [
+            x for _, a in aggregate.aggregates for x in a.arguments
+        ]
         expressions += [a.condition for _, a in aggregate.aggregates if a.condition is not None]
         used = [c.id for x in expressions for c in references(x)]
         twice = any(not t.is_plain(frame.slots[i].node) and used.count(i) > 1 for i in set(used))
@@ -386,7 +442,11 @@ class Writer:
             or [t.boolean(True)]
         )
         if join.kind in (JoinKind.LEFT_SEMI, JoinKind.LEFT_ANTI):
-            found = e.Exists(this=e.Select(expressions=[t.number(1)], from_=e.From(this=right_side), where=e.Where(this=condition)))
+            found = e.Exists(
+                this=e.Select(
+                    expressions=[t.number(1)], from_=e.From(this=right_side), where=e.Where(this=condition)
+                )
+            )
             kept = found if join.kind is JoinKind.LEFT_SEMI else t.negation(found)
             return Frame(left_side, left_slots, where=[kept])
         side = {JoinKind.LEFT: "LEFT", JoinKind.RIGHT: "RIGHT", JoinKind.FULL: "FULL"}.get(join.kind, "")

@@ -46,7 +46,10 @@ def _sum(r: Request) -> Node:
 def _avg(r: Request) -> Node:
     match r.result:
         case KqlType.DECIMAL:
-            total, count = r.over(t.call("sum", r.arguments[0])), r.over(t.call("count", r.arguments[0].copy()))
+            total, count = (
+                r.over(t.call("sum", r.arguments[0])),
+                r.over(t.call("count", r.arguments[0].copy())),
+            )
             return t.call("kql_average_decimal", total, count)
         case KqlType.REAL:
             return t.coalesce(r.over(t.call("avg", r.arguments[0])), t.cast(t.text("NaN"), "DOUBLE"))
@@ -81,7 +84,11 @@ def _limited(r: Request, found: Node) -> Node:
 
 def _ordered(value: Node, order: Node | None) -> Node:
     e = t.glot()
-    return value if order is None else e.Order(this=value, expressions=[e.Ordered(this=order.copy(), desc=False, nulls_first=False)])
+    return (
+        value
+        if order is None
+        else e.Order(this=value, expressions=[e.Ordered(this=order.copy(), desc=False, nulls_first=False)])
+    )
 
 
 def _make_list(r: Request) -> Node:
@@ -98,7 +105,12 @@ def _make_set(r: Request) -> Node:
     e = t.glot()
     value = _json(r)
     # Sorted, so that the same rows always give the same text.
-    call = t.call("list_sort", r.over(t.call("list", e.Distinct(expressions=[value])), without_nulls=t.negation(t.is_null(value.copy()))))
+    call = t.call(
+        "list_sort",
+        r.over(
+            t.call("list", e.Distinct(expressions=[value])), without_nulls=t.negation(t.is_null(value.copy()))
+        ),
+    )
     return _limited(r, call)
 
 
@@ -119,7 +131,9 @@ def _percentile(r: Request) -> Node:
 def _take_any(r: Request) -> Node:
     if r.result is STRING:
         # Some text that is not empty, where there is one.
-        return t.coalesce(r.over(t.call("any_value", t.call("nullif", r.arguments[0], t.text("")))), t.text(""))
+        return t.coalesce(
+            r.over(t.call("any_value", t.call("nullif", r.arguments[0], t.text("")))), t.text("")
+        )
     return r.over(t.call("any_value", r.arguments[0]))
 
 
@@ -185,7 +199,11 @@ AGGREGATES: dict[str, Callable[[Request], Node]] = {
 
 def _over(call: Node, order: Node, partition: Node | None = None, frame: bool = False) -> Node:
     e = t.glot()
-    spec = e.WindowSpec(kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW") if frame else None
+    spec = (
+        e.WindowSpec(kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW")
+        if frame
+        else None
+    )
     return e.Window(
         this=call,
         partition_by=[partition] if partition is not None else None,
@@ -194,19 +212,30 @@ def _over(call: Node, order: Node, partition: Node | None = None, frame: bool = 
     )
 
 
-def window(operation: str, arguments: Sequence[Node], bound: Sequence[Expression], result: KqlType, order: Node) -> Node:
-    """A window function over rows numbered by `order`."""
+def part(restart: Node, order: Node) -> Node:
+    """The number of rows up to this one at which something begins anew."""
+    marks = t.choice([(restart, t.number(1))], t.number(0))
+    return _over(t.call("sum", marks), order, frame=True)
+
+
+def window(
+    operation: str, arguments: Sequence[Node], result: KqlType, order: Node, part: Node | None
+) -> Node:
+    """A window function over rows numbered by `order`, anew in each `part`."""
     match operation:
         case "row_number":
             start = arguments[0] if arguments else t.number(1)
-            number = _over(t.call("row_number"), order)
-            return t.binary("Add", number, t.binary("Sub", start, t.number(1)))
+            return t.binary(
+                "Add", _over(t.call("row_number"), order, part), t.binary("Sub", start, t.number(1))
+            )
         case "prev" | "next":
             default = arguments[2] if len(arguments) > 2 else (t.text("") if result is STRING else t.null())
             offset = arguments[1] if len(arguments) > 1 else t.number(1)
-            return _over(t.call("lag" if operation == "prev" else "lead", arguments[0], offset, default), order)
+            return _over(
+                t.call("lag" if operation == "prev" else "lead", arguments[0], offset, default), order
+            )
         case "row_cumsum":
-            return t.cast(_over(t.call("sum", arguments[0]), order, frame=True), TYPE_NAMES[result])
+            return t.cast(_over(t.call("sum", arguments[0]), order, part, frame=True), TYPE_NAMES[result])
         case _:
             raise AssertionError(operation)
 

@@ -6,7 +6,21 @@ from collections.abc import Callable
 
 from aforo.kql.sql import tree as t
 from aforo.kql.sql.tree import Node
-from aforo.kql.types import BOOL, DATETIME, DECIMAL, DYNAMIC, GUID, INT, INTEGERS, LONG, NUMBERS, REAL, STRING, TIMESPAN, KqlType
+from aforo.kql.types import (
+    BOOL,
+    DATETIME,
+    DECIMAL,
+    DYNAMIC,
+    GUID,
+    INT,
+    INTEGERS,
+    LONG,
+    NUMBERS,
+    REAL,
+    STRING,
+    TIMESPAN,
+    KqlType,
+)
 
 Conversion = Callable[[Node, KqlType], Node]
 

@@ -50,17 +50,32 @@ class DuckDb:
             case _:
                 return t.text(str(value))
 
-    def scalar(self, operation: str, arguments: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
+    def scalar(
+        self, operation: str, arguments: Sequence[Node], bound: Sequence[Expression], result: KqlType
+    ) -> Node:
         return scalars.write(operation, arguments, bound, result)
 
     def aggregate(
         self, operation: str, arguments: Sequence[Node], bound: Sequence[Expression], result: KqlType,
         condition: Node | None, order: Node | None,
     ) -> Node:  # fmt: skip
-        return aggregates.AGGREGATES[operation](aggregates.Request(arguments, bound, result, condition, order))
+        return aggregates.AGGREGATES[operation](
+            aggregates.Request(arguments, bound, result, condition, order)
+        )
 
-    def window(self, operation: str, arguments: Sequence[Node], bound: Sequence[Expression], result: KqlType, order: Node) -> Node:
-        return aggregates.window(operation, arguments, bound, result, order)
+    def window(
+        self,
+        operation: str,
+        arguments: Sequence[Node],
+        _bound: Sequence[Expression],
+        result: KqlType,
+        order: Node,
+        part: Node | None,
+    ) -> Node:
+        return aggregates.window(operation, arguments, result, order, part)
+
+    def part(self, restart: Node, order: Node) -> Node:
+        return aggregates.part(restart, order)
 
     # -- JSON --------------------------------------------------------------------------------------------
 
@@ -119,7 +134,9 @@ class DuckDb:
 
 def json_path(steps: tuple[str | int, ...]) -> str:
     """DuckDB's path: `$."usage"."prompt_tokens"`, `$."choices"[0]`, negative indexes from the end."""
-    if any(isinstance(s, str) and ('"' in s or "\\" in s) for s in steps) and all(not isinstance(s, int) or s >= 0 for s in steps):
+    if any(isinstance(s, str) and ('"' in s or "\\" in s) for s in steps) and all(
+        not isinstance(s, int) or s >= 0 for s in steps
+    ):
         return "".join("/" + str(s).replace("~", "~0").replace("/", "~1") for s in steps)
     out = "$"
     for step in steps:
@@ -128,5 +145,3 @@ def json_path(steps: tuple[str | int, ...]) -> str:
         else:
             out += f'."{step}"'
     return out
-
-

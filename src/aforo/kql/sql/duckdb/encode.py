@@ -14,7 +14,8 @@ def encode_rows(sql: str, names: Sequence[str], types: Sequence[KqlType]) -> str
     dynamic as strings, long and real as numbers, NaN and infinities as strings, null as null.
     """
     cells = [_cell(_quoted(name), type_) for name, type_ in zip(names, types, strict=True)]
-    return f"SELECT '[' || concat_ws(',', {', '.join(cells)}) || ']' AS row FROM ({sql}) AS answer"
+    # The names are quoted and the query is our own.
+    return f"SELECT '[' || concat_ws(',', {', '.join(cells)}) || ']' AS row FROM ({sql}) AS answer"  # noqa: S608
 
 
 def _quoted(name: str) -> str:

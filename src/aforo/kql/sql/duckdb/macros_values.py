@@ -43,8 +43,9 @@ MACROS: dict[str, str] = {
     "kql_bit_not": "(a) AS ~a",
     "kql_shift_left": "(a, n) AS CASE WHEN n BETWEEN 0 AND 63 THEN TRY(a << n) END",
     "kql_shift_right": "(a, n) AS CASE WHEN n BETWEEN 0 AND 63 THEN a >> n END",
-    "kql_tohex": """(x, n) AS lpad(lower(CASE WHEN x < 0 THEN hex(x) ELSE hex(x) END),
-        greatest(n, length(hex(x)))::INTEGER, '0')""",
+    "kql_tohex": "(x, n) AS lpad(lower(hex(x::BIGINT)), greatest(n, length(hex(x::BIGINT)))::INTEGER, '0')",
+    "kql_tohex_int": """(x, n) AS lpad(lower(right(hex(x::BIGINT), 8)),
+        greatest(n, length(right(hex(x::BIGINT), 8)))::INTEGER, '0')""",
     # -- text ------------------------------------------------------------------------------------------
     "kql_strcmp": "(a, b) AS CASE WHEN a < b THEN -1 WHEN a > b THEN 1 ELSE 0 END",
     "kql_split": """(s, d) AS kql_make_array(list_transform(CASE WHEN d = '' THEN [s] ELSE string_split(s, d) END,
@@ -70,6 +71,49 @@ MACROS: dict[str, str] = {
         lambda x: CASE WHEN x = 'null' THEN '' ELSE kql_dynamic_text(x) END), sep), '')""",
     "kql_bag_keys": """(d) AS CASE WHEN kql_is_bag(d) THEN
         kql_make_array(list_transform(json_keys(d), lambda k: to_json(k)::VARCHAR)) END""",
+    # Numbers and texts are sorted apart by their types, numbers first; nulls go last.
+    "kql_sort_rank": "(x) AS CASE WHEN x = 'null' THEN 3 WHEN starts_with(x, '\"') THEN 2 ELSE 1 END",
+    "kql_sort_keys": """(d) AS list_transform(kql_array(d), lambda x: {'rank': kql_sort_rank(x),
+        'number': coalesce(TRY_CAST(x AS DOUBLE), 0), 'value': x})""",
+    "kql_array_sort_asc": """(d) AS CASE WHEN kql_is_array(d) THEN
+        kql_make_array(list_transform(list_sort(kql_sort_keys(d)), lambda e: e.value)) END""",
+    "kql_array_sort_desc": """(d) AS CASE WHEN kql_is_array(d) THEN kql_make_array(list_transform(list_concat(
+        list_reverse(list_sort(list_filter(kql_sort_keys(d), lambda e: e.rank < 3))),
+        list_filter(kql_sort_keys(d), lambda e: e.rank = 3)), lambda e: e.value)) END""",
+    "kql_array_rotate_left": """(d, n) AS CASE WHEN kql_is_array(d) AND json_array_length(d) > 0 THEN kql_make_array(
+        list_transform(range(json_array_length(d)::BIGINT), lambda i: list_extract(kql_array(d),
+        ((i + n) % json_array_length(d)::BIGINT + json_array_length(d)::BIGINT) % json_array_length(d)::BIGINT + 1))) ELSE d END""",
+    "kql_array_rotate_right": "(d, n) AS kql_array_rotate_left(d, -n)",
+    "kql_first_of_each": "(l) AS list_filter(l, lambda x, i: list_position(l, x) = i)",
+    "kql_set_union": "(a, b) AS kql_make_array(kql_first_of_each(list_concat(kql_array(a), kql_array(b))))",
+    "kql_set_intersect": """(a, b) AS CASE WHEN kql_is_array(a) AND kql_is_array(b) THEN kql_make_array(kql_first_of_each(
+        list_filter(kql_array(a), lambda x: list_contains(kql_array(b), x)))) END""",
+    "kql_set_difference": """(a, b) AS CASE WHEN kql_is_array(a) AND kql_is_array(b) THEN kql_make_array(kql_first_of_each(
+        list_filter(kql_array(a), lambda x: NOT list_contains(kql_array(b), x)))) END""",
+    # -- addresses -------------------------------------------------------------------------------------
+    "kql_ipv4_number": """(s) AS CASE WHEN regexp_full_match(s, '(\\d{1,3})\\.(\\d{1,3})\\.(\\d{1,3})\\.(\\d{1,3})')
+        AND len(list_filter(string_split(s, '.'), lambda p: TRY_CAST(p AS INTEGER) > 255)) = 0 THEN
+        string_split(s, '.')[1]::BIGINT * 16777216 + string_split(s, '.')[2]::BIGINT * 65536
+        + string_split(s, '.')[3]::BIGINT * 256 + string_split(s, '.')[4]::BIGINT END""",
+    "kql_ipv4_bits": """(s) AS CASE WHEN contains(s, '/') THEN CASE WHEN TRY_CAST(string_split(s, '/')[2] AS INTEGER) BETWEEN 0 AND 32
+        THEN string_split(s, '/')[2]::INTEGER END ELSE 32 END""",
+    "kql_ipv4_network": "(n, bits) AS n - n % (1::BIGINT << (32 - bits))",
+    "kql_parse_ipv4": "(s) AS kql_ipv4_network(kql_ipv4_number(string_split(s, '/')[1]), kql_ipv4_bits(s))",
+    "kql_ipv4_is_in_range": """(s, r) AS kql_ipv4_network(kql_parse_ipv4(s), least(kql_ipv4_bits(s), kql_ipv4_bits(r)))
+        = kql_ipv4_network(kql_parse_ipv4(r), least(kql_ipv4_bits(s), kql_ipv4_bits(r)))
+        AND kql_ipv4_bits(s) >= kql_ipv4_bits(r)""",
+    "kql_ipv4_is_private": """(s) AS kql_ipv4_is_in_range(s, '10.0.0.0/8') OR kql_ipv4_is_in_range(s, '172.16.0.0/12')
+        OR kql_ipv4_is_in_range(s, '192.168.0.0/16')""",
+    # -- addresses of the web --------------------------------------------------------------------------
+    "kql_url_part": "(s, n) AS regexp_extract(s, '^(?:([A-Za-z][A-Za-z0-9+.\\-]*):)?(?://(?:([^:/?#@]*)(?::([^/?#@]*))?@)?(\\[[^\\]]*\\]|[^:/?#]*)(?::(\\d+))?)?([^?#]*)(?:\\?([^#]*))?(?:#(.*))?$', n)",
+    "kql_url_query": """(q) AS '{' || array_to_string(list_transform(list_filter(string_split(q, '&'), lambda p: p <> ''),
+        lambda p: to_json(url_decode(string_split(p, '=')[1]))::VARCHAR || ':'
+        || to_json(url_decode(substring(p, length(string_split(p, '=')[1]) + 2)))::VARCHAR), ',') || '}'""",
+    "kql_parse_url": """(s) AS CASE WHEN s = '' THEN NULL ELSE '{"Scheme":' || to_json(kql_url_part(s, 1))::VARCHAR
+        || ',"Host":' || to_json(kql_url_part(s, 4))::VARCHAR || ',"Port":' || to_json(kql_url_part(s, 5))::VARCHAR
+        || ',"Path":' || to_json(kql_url_part(s, 6))::VARCHAR || ',"Username":' || to_json(kql_url_part(s, 2))::VARCHAR
+        || ',"Password":' || to_json(kql_url_part(s, 3))::VARCHAR || ',"Query Parameters":' || kql_url_query(kql_url_part(s, 7))
+        || ',"Fragment":' || to_json(kql_url_part(s, 8))::VARCHAR || '}' END""",
     "kql_json_key": "(k) AS to_json(k)::VARCHAR || ':'",
     "kql_make_bag": "(pairs) AS '{' || array_to_string(pairs, ',') || '}'",
     "kql_array_index_of": """(d, j) AS CASE WHEN kql_is_array(d) THEN coalesce(list_position(kql_array(d), j), 0)::BIGINT - 1 END""",

@@ -13,7 +13,7 @@ from aforo.kql.sql import tree as t
 from aforo.kql.sql.duckdb import times
 from aforo.kql.sql.duckdb.convert import CONVERSIONS
 from aforo.kql.sql.tree import Node
-from aforo.kql.types import DATETIME, DECIMAL, DYNAMIC, LONG, REAL, STRING, KqlType
+from aforo.kql.types import DATETIME, DECIMAL, DYNAMIC, INT, LONG, REAL, STRING, TIMESPAN, KqlType
 
 Builder = Callable[[Sequence[Node], Sequence[Expression], KqlType], Node]
 
@@ -32,7 +32,10 @@ DIRECT: dict[str, str] = {
     "hash_md5": "md5", "hash_sha1": "sha1", "hash_sha256": "sha256", "url_encode": "url_encode",
     "base64_encode_tostring": "kql_to_base64", "strcmp": "kql_strcmp", "log": "kql_log", "log2": "kql_log2",
     "log10": "kql_log10", "sqrt": "kql_sqrt", "acos": "kql_acos", "asin": "kql_asin", "rand": "random",
-    "ticks_as_real": "kql_as_real", "modulo": "kql_modulo",
+    "ticks_as_real": "kql_as_real", "parse_url": "kql_parse_url", "array_sort_asc": "kql_array_sort_asc",
+    "array_sort_desc": "kql_array_sort_desc", "ipv4_is_private": "kql_ipv4_is_private",
+    "array_rotate_left": "kql_array_rotate_left", "array_rotate_right": "kql_array_rotate_right",
+    "ipv4_is_in_range": "kql_ipv4_is_in_range", "parse_ipv4": "kql_parse_ipv4", "modulo": "kql_modulo",
 }  # fmt: skip
 
 # Operations that DuckDB's text of a text, and nothing else, must agree on: comparisons, arithmetic.
@@ -42,6 +45,8 @@ _BINARY = {"add": "Add", "subtract": "Sub", "multiply": "Mul", "less": "LT", "le
 
 def write(operation: str, arguments: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
     """The operation over its arguments."""
+    if result in _WIDE and operation in _COUNTING:
+        arguments = [_widened(n, b) for n, b in zip(arguments, bound, strict=True)]
     if (builder := BUILDERS.get(operation)) is not None:
         return builder(arguments, bound, result)
     if (kind := _BINARY.get(operation)) is not None:
@@ -49,6 +54,37 @@ def write(operation: str, arguments: Sequence[Node], bound: Sequence[Expression]
     if (conversion := CONVERSIONS.get(operation)) is not None:
         return conversion(arguments[0], bound[0].type)
     return t.call(DIRECT[operation], *arguments)
+
+
+# Arithmetic in which DuckDB would take a small constant for 32 bits and overflow.
+_COUNTING = frozenset(
+    [
+        "add",
+        "subtract",
+        "multiply",
+        "negate",
+        "divide",
+        "modulo",
+        "multiply_span",
+        "divide_span",
+        "bin",
+        "bin_at",
+        "case",
+        "coalesce",
+        "max_of",
+        "min_of",
+    ]
+)
+_WIDE = frozenset({LONG, DATETIME, TIMESPAN})
+
+
+def _widened(node: Node, expression: Expression) -> Node:
+    small = (
+        isinstance(expression, Constant)
+        and isinstance(expression.value, int)
+        and abs(expression.value) < 1 << 31
+    )
+    return t.cast(node, "BIGINT") if small and expression.type in _WIDE else node
 
 
 def known(operation: str) -> bool:
@@ -67,7 +103,6 @@ def as_json(node: Node, type_: KqlType) -> Node:
 # -- comparisons and logic -------------------------------------------------------------------------------
 
 
-
 def _equals(a: Sequence[Node], bound: Sequence[Expression], _: KqlType, *, negated: bool = False) -> Node:
     """Two nulls give null, one null is a difference, as Kusto's reference says."""
     e = t.glot()
@@ -82,7 +117,7 @@ def _equals(a: Sequence[Node], bound: Sequence[Expression], _: KqlType, *, negat
 
 
 def _connect(kind: str) -> Builder:
-    def build(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    def build(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
         e = t.glot()
         node = a[0]
         for other in a[1:]:
@@ -103,15 +138,17 @@ def _in(a: Sequence[Node], bound: Sequence[Expression], _: KqlType, *, ignore_ca
     nodes = [t.call("lower", n) for n in a] if ignore_case else list(a)
     found = t.glot().In(this=t.grouped(nodes[0]), expressions=nodes[1:])
     # NULL among operand or items would make NULL of it.
-    certain = bound[0].type is STRING and all(isinstance(b, Constant) and b.value is not None for b in bound[1:])
+    certain = bound[0].type is STRING and all(
+        isinstance(b, Constant) and b.value is not None for b in bound[1:]
+    )
     return found if certain else t.coalesce(found, t.boolean(False))
 
 
-def _case(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+def _case(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
     return t.choice(list(zip(a[:-1:2], a[1:-1:2], strict=True)), a[-1])
 
 
-def _coalesce(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
+def _coalesce(a: Sequence[Node], _bound: Sequence[Expression], result: KqlType) -> Node:
     if result is STRING:
         empty = [t.call("nullif", n, t.text("")) for n in a[:-1]]
         return t.glot().Coalesce(this=empty[0], expressions=[*empty[1:], a[-1]]) if empty else a[-1]
@@ -160,7 +197,15 @@ def term_pattern(text: str, before: bool = True, after: bool = True) -> str:
     word = re.compile(r"[^\W_]")
     start = f"(?:^|{_NOT_TERM})" if before and text[:1] and word.match(text[0]) else ""
     end = f"(?:$|{_NOT_TERM})" if after and text[-1:] and word.match(text[-1]) else ""
-    return start + re.sub(r"([^\w\s]|_)", lambda m: "\\" + m.group() if m.group() != "_" and m.group().isascii() else m.group(), text) + end
+    return (
+        start
+        + re.sub(
+            r"([^\w\s]|_)",
+            lambda m: "\\" + m.group() if m.group() != "_" and m.group().isascii() else m.group(),
+            text,
+        )
+        + end
+    )
 
 
 def _has_any(every: bool) -> Builder:
@@ -182,12 +227,12 @@ def _has_any(every: bool) -> Builder:
     return build
 
 
-def _extract(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+def _extract(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
     return t.coalesce(t.call("regexp_extract", a[2], a[0], t.cast(a[1], "INTEGER")), t.text(""))
 
 
 def _trim(*, start: bool, end: bool) -> Builder:
-    def build(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    def build(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
         node, pattern = a[1], a[0]
         for head, tail, wanted in (("^(?:", ")", start), ("(?:", ")$", end)):
             if wanted:
@@ -198,11 +243,11 @@ def _trim(*, start: bool, end: bool) -> Builder:
     return build
 
 
-def _replace_regex(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+def _replace_regex(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
     return t.call("regexp_replace", a[0], a[1], t.call("kql_rewrite", a[2]), t.text("g"))
 
 
-def _split(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+def _split(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
     if len(a) == 3:
         return t.call("kql_split_at", *a)
     return t.call("kql_split", *a)
@@ -216,11 +261,11 @@ def _strcat_delim(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) ->
     return t.call("concat_ws", a[0], *(as_text(n, b.type) for n, b in zip(a[1:], bound[1:], strict=True)))
 
 
-def _substring(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+def _substring(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
     return t.call("kql_substring", a[0], a[1], a[2] if len(a) > 2 else t.null())
 
 
-def _indexof(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+def _indexof(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
     defaults = [t.number(0), t.number(-1), t.number(1)]
     return t.call("kql_indexof", a[0], a[1], *a[2:], *defaults[len(a) - 2 :])
 
@@ -228,7 +273,7 @@ def _indexof(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node
 # -- numbers ---------------------------------------------------------------------------------------------
 
 
-def _divide(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
+def _divide(a: Sequence[Node], _bound: Sequence[Expression], result: KqlType) -> Node:
     match result:
         case KqlType.LONG | KqlType.INT:
             return t.call("kql_divide_long", *a)
@@ -238,16 +283,16 @@ def _divide(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> 
             return t.call("kql_divide_real", *a)
 
 
-def _multiply(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
+def _multiply(a: Sequence[Node], _bound: Sequence[Expression], result: KqlType) -> Node:
     node = t.binary("Mul", a[0], a[1])
     return t.cast(node, "DECIMAL(38,12)") if result is DECIMAL else node
 
 
-def _modulo(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
+def _modulo(a: Sequence[Node], _bound: Sequence[Expression], _result: KqlType) -> Node:
     return t.call("kql_modulo", *a)
 
 
-def _negate(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+def _negate(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
     return t.glot().Neg(this=t.grouped(a[0]))
 
 
@@ -272,13 +317,13 @@ def _bin(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Nod
     return t.call("kql_bin", *a)
 
 
-def _bin_at(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
+def _bin_at(a: Sequence[Node], _bound: Sequence[Expression], result: KqlType) -> Node:
     if result is REAL:
         return t.call("kql_bin_at_real", *(t.cast(n, "DOUBLE") for n in a))
     return t.call("kql_bin_at", *a)
 
 
-def _round(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
+def _round(a: Sequence[Node], _bound: Sequence[Expression], result: KqlType) -> Node:
     if result in (KqlType.INT, LONG):
         return a[0]
     return t.call("round", a[0], t.cast(a[1], "INTEGER") if len(a) > 1 else t.number(0))
@@ -287,14 +332,14 @@ def _round(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> N
 def _extreme(function: str) -> Builder:
     """max_of, min_of: nulls do not count."""
 
-    def build(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    def build(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
         return t.call(function, *a)
 
     return build
 
 
 def _typed(name: str, type_name: str) -> Builder:
-    def build(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    def build(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
         return t.cast(t.call(name, *a), type_name)
 
     return build
@@ -340,7 +385,7 @@ def _bag(*, skip_empty: bool = False) -> Builder:
     return build
 
 
-def _array_concat(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+def _array_concat(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
     return t.call("kql_make_array", t.call("list_concat", *(t.call("kql_array", n) for n in a)))
 
 
@@ -352,7 +397,7 @@ def _has_element(name: str) -> Builder:
 
 
 def _in_array(*, ignore_case: bool) -> Builder:
-    def build(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    def build(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
         return t.call("kql_in_array_ci" if ignore_case else "kql_in_array", a[0], a[1])
 
     return build
@@ -382,8 +427,25 @@ def _countof(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node
     return t.call("kql_count_text", a[0], a[1])
 
 
-def _extract_json(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+def _extract_json(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
     return t.call("kql_dynamic_text", t.call("kql_text_path", a[1], a[0]))
+
+
+def _tohex(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    length = a[1] if len(a) > 1 else t.number(0)
+    return t.call("kql_tohex_int" if bound[0].type is INT else "kql_tohex", a[0], length)
+
+
+def _sets(function: str) -> Builder:
+    """From left to right over two or more arrays."""
+
+    def build(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
+        node = a[0]
+        for other in a[1:]:
+            node = t.call(function, node, other)
+        return node
+
+    return build
 
 
 def _strrep(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
@@ -397,10 +459,10 @@ def _negated(builder: Callable[..., Node]) -> Builder:
 BUILDERS: dict[str, Builder] = {
     "equals": _equals,
     "not_equals": _negated(_equals),
-    "equals_ci": lambda a, b, r: t.binary("EQ", t.call("lower", a[0]), _lower(a[1], b[1])),
+    "equals_ci": lambda a, b, _r: t.binary("EQ", t.call("lower", a[0]), _lower(a[1], b[1])),
     "and": _connect("And"),
     "or": _connect("Or"),
-    "not": lambda a, b, r: t.negation(a[0]),
+    "not": lambda a, _b, _r: t.negation(a[0]),
     "in": _in,
     "in_ci": lambda a, b, r: _in(a, b, r, ignore_case=True),
     "in_array": _in_array(ignore_case=False),
@@ -421,7 +483,7 @@ BUILDERS: dict[str, Builder] = {
     "hassuffix_cs": _has(False, True, ignore_case=False),
     "has_any": _has_any(False),
     "has_all": _has_any(True),
-    "matches_regex": lambda a, b, r: t.call("regexp_matches", *a),
+    "matches_regex": lambda a, _b, _r: t.call("regexp_matches", *a),
     "extract": _extract,
     "trim": _trim(start=True, end=True),
     "trim_start": _trim(start=True, end=False),
@@ -442,7 +504,7 @@ BUILDERS: dict[str, Builder] = {
     "bin": _bin,
     "bin_at": _bin_at,
     "round": _round,
-    "ceiling": lambda a, b, r: a[0] if r in (KqlType.INT, LONG) else t.call("ceil", a[0]),
+    "ceiling": lambda a, _b, r: a[0] if r in (KqlType.INT, LONG) else t.call("ceil", a[0]),
     "max_of": _extreme("greatest"),
     "min_of": _extreme("least"),
     "isempty": _isempty,
@@ -462,13 +524,15 @@ BUILDERS: dict[str, Builder] = {
     "gettype": _gettype,
     "countof": _countof,
     "extract_json": _extract_json,
-    "extract_all": lambda a, b, r: t.call("kql_extract_all", *a),
-    "repeat": lambda a, b, r: t.call("kql_repeat", as_json(a[0], b[0].type), a[1]),
+    "extract_all": lambda a, _b, _r: t.call("kql_extract_all", *a),
+    "repeat": lambda a, b, _r: t.call("kql_repeat", as_json(a[0], b[0].type), a[1]),
     "strrep": _strrep,
-    "url_decode": lambda a, b, r: t.call("url_decode", a[0]),
-    "base64_decode_tostring": lambda a, b, r: t.call("kql_from_base64", a[0]),
-    "new_guid": lambda a, b, r: t.cast(t.call("uuid"), "VARCHAR"),
-    "tohex": lambda a, b, r: t.call("kql_tohex", a[0], a[1] if len(a) > 1 else t.number(0)),
+    "url_decode": lambda a, _b, _r: t.call("url_decode", a[0]),
+    "base64_decode_tostring": lambda a, _b, _r: t.call("kql_from_base64", a[0]),
+    "new_guid": lambda _a, _b, _r: t.cast(t.call("uuid"), "VARCHAR"),
+    "tohex": _tohex,
+    "set_union": _sets("kql_set_union"),
+    "set_intersect": _sets("kql_set_intersect"),
+    "set_difference": _sets("kql_set_difference"),
     **times.BUILDERS,
 }
-

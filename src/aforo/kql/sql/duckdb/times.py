@@ -29,7 +29,7 @@ def _part(bound: Expression) -> str:
 
 
 def _start(unit: str) -> Builder:
-    def build(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    def build(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
         return t.call(f"kql_{unit}_start", a[0], a[1] if len(a) > 1 else t.number(0))
 
     return build
@@ -38,7 +38,7 @@ def _start(unit: str) -> Builder:
 def _end(unit: str) -> Builder:
     """The last tick before the next start."""
 
-    def build(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    def build(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
         offset = t.binary("Add", a[1], t.number(1)) if len(a) > 1 else t.number(1)
         return t.binary("Sub", t.call(f"kql_{unit}_start", a[0], offset), t.number(1))
 
@@ -87,7 +87,11 @@ def _piece(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
         case "millisecond" | "microsecond" | "nanosecond":
             per = {"millisecond": 10_000, "microsecond": 10}.get(part)
             rest = t.binary("Mod", moment, t.number(10_000_000))
-            whole = t.binary("Mul", rest, t.number(100)) if per is None else t.call("kql_divide_long", rest, t.number(per))
+            whole = (
+                t.binary("Mul", rest, t.number(100))
+                if per is None
+                else t.call("kql_divide_long", rest, t.number(per))
+            )
             return t.cast(whole, "INTEGER")
         case _:
             name = {"dayofyear": "dayofyear", "weekday": "dayofweek"}.get(part, part)
@@ -95,16 +99,20 @@ def _piece(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
 
 
 def _calendar(function: str) -> Builder:
-    return lambda a, bound, result: t.cast(t.call(function, _ts(a[0])), "INTEGER")
+    return lambda a, _bound, _result: t.cast(t.call(function, _ts(a[0])), "INTEGER")
 
 
-def _make_datetime(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+def _make_datetime(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
     parts = [*a, *([t.number(0)] * (6 - len(a)))]
     return t.glot().Try(this=t.call("kql_ticks", t.call("make_timestamp", *parts)))
 
 
-def _make_timespan(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
-    seconds = t.cast(t.call("round", t.binary("Mul", a[2], t.number(10_000_000))), "BIGINT") if len(a) > 2 else t.number(0)
+def _make_timespan(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
+    seconds = (
+        t.cast(t.call("round", t.binary("Mul", a[2], t.number(10_000_000))), "BIGINT")
+        if len(a) > 2
+        else t.number(0)
+    )
     hours = t.binary("Mul", a[0], t.number(UNITS["h"]))
     return t.binary("Add", t.binary("Add", hours, t.binary("Mul", a[1], t.number(UNITS["m"]))), seconds)
 
@@ -162,7 +170,9 @@ def _format_timespan(a: Sequence[Node], bound: Sequence[Expression], _: KqlType)
     pieces: list[Node] = []
     for token in _SPAN_TOKEN.findall(_constant(bound[1])):
         span = t.call("abs", a[0].copy())
-        unit = {"d": ("day", None), "h": ("h", 24), "H": ("h", 24), "m": ("m", 60), "s": ("s", 60)}.get(token[0])
+        unit = {"d": ("day", None), "h": ("h", 24), "H": ("h", 24), "m": ("m", 60), "s": ("s", 60)}.get(
+            token[0]
+        )
         if unit is not None:
             count = t.call("kql_divide_long", span, t.number(UNITS[unit[0]]))
             if unit[1] is not None:
@@ -201,7 +211,7 @@ BUILDERS: dict[str, Builder] = {
     "dayofyear": _calendar("dayofyear"),
     "hourofday": _calendar("hour"),
     "week_of_year": _calendar("weekofyear"),
-    "dayofweek": lambda a, bound, result: t.binary(
+    "dayofweek": lambda a, _bound, _result: t.binary(
         "Mul", t.cast(t.call("dayofweek", _ts(a[0])), "BIGINT"), t.number(UNITS["day"])
     ),
 }
