@@ -142,6 +142,12 @@ class ClientConnection(asyncio.Protocol):
             # Bytes that nobody asked for: whoever sent them and we no longer agree on where messages end.
             self.close()
             return
+        if not self.status:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES + len(data):
+                self._fail("the head of the backend's answer is too large")
+                self._holder.progress()
+                return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -188,13 +194,12 @@ class ClientConnection(asyncio.Protocol):
         self.reason += status
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._head_bytes += len(name) + len(value)
         self.headers.append((name.lower(), value))
-        if self._head_bytes > MAX_HEAD_BYTES or len(self.headers) > MAX_HEAD_FIELDS:
-            raise httptools.HttpParserError("the head of the answer is too large")
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
+        if len(self.headers) > MAX_HEAD_FIELDS:
+            raise httptools.HttpParserError("the answer has too many header fields")
         if status < 200:
             if status == 101:
                 raise httptools.HttpParserError("the backend switched protocols without being asked")

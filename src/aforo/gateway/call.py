@@ -56,6 +56,7 @@ class Call:
 
     __slots__ = (
         "aborted",
+        "api",
         "arrival",
         "chunks",
         "client",
@@ -105,7 +106,8 @@ class Call:
         self.complete = False
         self.whole: Signal | None = None  # set when the request body is complete; made for who waits
         self.sink: Sink | None = None
-        self.steps: Steps | None = None
+        self.steps: Steps[Call] | None = None
+        self.api: ApiRuntime | None = None
         self.exchange: LiveExchange | None = None
         self.arrival: Arrival | None = None
         self.relay: Relay | None = None
@@ -142,6 +144,10 @@ class Call:
             self.whole = Signal()
             self.client.resume_reading()
             await self.whole
+        return self.body()
+
+    def body(self) -> bytes:
+        """The request body, which is complete."""
         if len(self.chunks) != 1:
             self.chunks = [b"".join(self.chunks)]
         return self.chunks[0]

@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 from aforo.errors import Denied, Invalid, Limited, NotFound, Refusal, Timeout, Unavailable, Upstream
 from aforo.gateway import answers, keys
-from aforo.gateway.addresses import TrustedProxies
 from aforo.gateway.call import Call, LiveExchange
 from aforo.gateway.record import BODY_CAP, Recorder, body_limit, new_id
 from aforo.gateway.services import GatewayServices
@@ -61,7 +60,6 @@ class Proxy:
         """Another configuration is in force from the next call on."""
         self.runtime = runtime
         self.recorder = recorder
-        self._proxies = TrustedProxies(runtime.bundle.trusted_proxies)
         self._services.deployment = runtime.bundle.deployment
 
     # server.Serve
@@ -69,7 +67,7 @@ class Proxy:
     def begin(self, call: Call) -> None:
         self.calls += 1
         self.in_flight += 1
-        call.steps = Steps(self._serve(call), lambda error: self._ended(call, error))
+        call.steps = Steps(self._serve(call), self._ended, call)
         call.steps.run()
 
     def client_lost(self, call: Call) -> None:
@@ -105,7 +103,7 @@ class Proxy:
         if match is None:
             await self._without_operation(call, path)
             return
-        api = match.api
+        api = call.api = match.api
         call.max_body_bytes = api.entry.max_body_bytes
         admitted = keys.admit(runtime, api, call.headers, query)
         if isinstance(admitted, keys.Refused):
@@ -125,7 +123,10 @@ class Proxy:
             exchange.user = admitted.holder.user
         hide_usage = False
         try:
-            await self._take_body(call, exchange, pipeline)
+            if call.complete:
+                exchange.request.body.data = call.body()
+            else:
+                await self._take_body(call, exchange, pipeline)
             if match.operation.wire:
                 hide_usage = splice_usage(exchange.request.body, match.operation.wire, query)
             if pipeline.inbound is not None:
@@ -168,26 +169,21 @@ class Proxy:
         return exchange
 
     async def _take_body(self, call: Call, exchange: LiveExchange, pipeline: Pipeline) -> None:
-        """Have the body at hand where it is needed or small; let it stream where it is neither."""
-        log_plan = exchange.api_runtime.entry.log
-        content_type = call.headers.get(b"content-type")
+        """Wait for a body that is still arriving where somebody must see all of it; let it stream otherwise."""
         wire = exchange.operation_runtime.wire
-        if not call.complete:
-            if (
-                pipeline.effects.reads_request_body
-                or wire
-                or (call.length_known and not call.expects_continue)
-            ):
-                small = call.length_known and call.content_length <= BODY_CAP
-                if pipeline.effects.reads_request_body or wire or small:
-                    if call.expects_continue:
-                        call.expects_continue = False
-                        call.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-                    exchange.request.body.data = await call.collect()
-                    return
-            call.keep_bytes = body_limit(log_plan, log_plan.frontend_request, content_type, llm=bool(wire))
+        if (
+            pipeline.effects.reads_request_body
+            or wire
+            or (call.length_known and call.content_length <= BODY_CAP)
+        ):
+            if call.expects_continue:
+                call.expects_continue = False
+                call.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            exchange.request.body.data = await call.collect()
             return
-        exchange.request.body.data = await call.collect()
+        plan = exchange.api_runtime.entry.log
+        content_type = call.headers.get(b"content-type")
+        call.keep_bytes = body_limit(plan, plan.frontend_request, content_type, llm=False)
 
     async def _on_error(
         self, call: Call, exchange: LiveExchange, pipeline: Pipeline, error: Exception
@@ -257,7 +253,8 @@ class Proxy:
             response,
             arrival if from_backend else None,
             limit,
-            lambda r: self._record(call, exchange, r, api),
+            self.recorder,
+            plan,
             self._clock,
             hide_usage,
         )
@@ -267,17 +264,6 @@ class Proxy:
         if not relay.is_set:
             await relay
 
-    def _record(
-        self, call: Call, exchange: LiveExchange | None, relay: Relay | None, api: ApiRuntime | None
-    ) -> None:
-        plan = api.entry.log if api is not None else self.runtime.bundle.log
-        client_ip = self._proxies.client_ip(call.client.peer_ip, call.headers)
-        try:
-            self.recorder.record(call, plan, exchange, relay, api, client_ip, call.error)
-        except Refusal as refusal:
-            # The answer is on its way and its record cannot be written: counted in `dropped`, said aloud once.
-            log.error("a record was dropped: %s", refusal)
-
     def _gave_up(self, call: Call, exchange: LiveExchange, api: ApiRuntime) -> None:
         """The client left before an answer began."""
         last = LastError(
@@ -285,7 +271,7 @@ class Proxy:
         )
         last.elapsed_us = exchange.elapsed_us
         exchange.errors.append(last)
-        self._record(call, exchange, None, api)
+        self.recorder.record(call, api.entry.log, exchange, None, api)
         if call.arrival is not None:
             call.arrival.connection.close()
 
@@ -295,12 +281,12 @@ class Proxy:
         self, call: Call, response: ResponseState, api: ApiRuntime | None, error: LastError | None = None
     ) -> None:
         call.error = error
+        call.api = api
         if not call.complete:
             call.keep_alive = False
-        relay = call.relay = Relay(
-            call, response, None, BODY_CAP, lambda r: self._record(call, None, r, api), self._clock
-        )
-        relay.start()
+        plan = api.entry.log if api is not None else self.runtime.bundle.log
+        call.relay = Relay(call, response, None, BODY_CAP, self.recorder, plan, self._clock)
+        call.relay.start()
 
     def _refuse_key(self, call: Call, api: ApiRuntime, refused: keys.Refused) -> None:
         authority = (call.headers.get(b"host") or b"").decode("latin-1")
@@ -332,14 +318,8 @@ class Proxy:
         body = Body(b"ok" if good else b"not ready")
         headers = Headers(((b"content-type", b"text/plain"),))
         status = 200 if good else 503
-        call.relay = Relay(
-            call,
-            ResponseState(status, answers.reason_of(status), headers, body),
-            None,
-            0,
-            lambda _: None,
-            self._clock,
-        )
+        response = ResponseState(status, answers.reason_of(status), headers, body)
+        call.relay = Relay(call, response, None, 0, None, self.runtime.bundle.log, self._clock)
         call.relay.start()
 
     def _preflight(self, call: Call, path: str) -> ResponseState | None:

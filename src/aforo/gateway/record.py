@@ -6,19 +6,25 @@ call (usage, message chunks, metrics) is computed behind the spool.
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from typing import Protocol
+from urllib.parse import unquote_plus
 
 from aforo.errors import Refusal
 from aforo.gateway import encoding
+from aforo.gateway.addresses import TrustedProxies
 from aforo.gateway.call import Call, LiveExchange
 from aforo.gateway.streaming import Relay
+from aforo.gateway.upstream import Arrival
 from aforo.messages import Headers
 from aforo.policy.exchange import LastError
-from aforo.snapshot.runtime import ApiRuntime
+from aforo.snapshot.runtime import ApiRuntime, LogNames
 from aforo.snapshot.snapshot import LogPlan, MessageLog
 from aforo.spool.records import CallError, CallRecord, Message
+
+log = logging.getLogger("aforo.gateway")
 
 MASK = b"*****"
 # Values that would let their reader in, whatever a diagnostic lists.
@@ -34,8 +40,8 @@ _SECRET_HEADERS = frozenset(
         b"apim-debug-authorization",
     )
 )
-_SECRET_PARAMETERS = frozenset(("subscription-key", "api-key", "code", "sig", "key", "access_token"))
-_QUERY_HINTS = ("key=", "KEY=", "Key=", "code=", "sig=", "token=", "%")
+_SECRET_PARAMETERS = frozenset(("subscription-key", "api-key", "code", "sig", "key"))
+_USUAL_KEYS = frozenset(("subscription-key", "api-key", "key", ""))
 # A body of which more is kept than this is marked as cut; the sizes are true all the same.
 BODY_CAP = 8 * 1024 * 1024
 # Bodies of which only the size is kept: nobody reads them in a table.
@@ -47,6 +53,8 @@ LOG_LLM_RESPONSES = 4
 LOG_METRICS = 8
 
 _NOTHING = Message()
+_NO_ERRORS: list[CallError] = []
+_NO_CLAIMS: dict[str, str] = {}
 
 
 class CallSpool(Protocol):
@@ -57,28 +65,31 @@ class CallSpool(Protocol):
     def has_room(self) -> bool: ...
 
 
-def body_limit(plan: LogPlan, log: MessageLog, content_type: bytes | None, *, llm: bool) -> int:
+def body_limit(
+    plan: LogPlan, part: MessageLog, content_type: bytes | list[bytes] | None, *, llm: bool
+) -> int:
     """How many bytes of a message's body are kept."""
-    if content_type is not None and content_type.startswith(_OPAQUE):
+    if type(content_type) is bytes and content_type.startswith(_OPAQUE):
         return 0
     if llm:
         return BODY_CAP
     if not plan.gateway_log:
         return 0
-    return BODY_CAP if log.body_bytes is None else log.body_bytes
+    return BODY_CAP if part.body_bytes is None else part.body_bytes
 
 
 class Recorder:
     """Writes calls to the spool. `context` is the spool's index of what this configuration's calls share."""
 
-    __slots__ = ("_random", "context", "dropped", "metrics", "spool", "written")
+    __slots__ = ("_proxies", "_random", "context", "dropped", "metrics", "spool", "written")
 
-    def __init__(self, spool: CallSpool, context: int, *, metrics: bool) -> None:
+    def __init__(self, spool: CallSpool, context: int, proxies: TrustedProxies, *, metrics: bool) -> None:
         self.spool = spool
         self.context = context
-        self.metrics = metrics
+        self.metrics = LOG_METRICS if metrics else 0
         self.written = 0
         self.dropped = 0
+        self._proxies = proxies
         self._random = random.Random()  # noqa: S311 - which calls a sample keeps is no secret
 
     def record(
@@ -88,32 +99,30 @@ class Recorder:
         exchange: LiveExchange | None,
         relay: Relay | None,
         api: ApiRuntime | None,
-        client_ip: str,
-        error: LastError | None = None,
     ) -> None:
-        """Write the record of a call. A full spool is counted here; whether calls are refused is the proxy's."""
-        status = relay.response.status if relay is not None else 0
-        flags = self._flags(plan, exchange, status)
+        """Write the record of a call. A spool that cannot take it is counted in `dropped`, loudly."""
+        flags = self._flags(plan, exchange, relay)
         if not flags:
             return
-        record = self._make(call, plan, exchange, relay, api, client_ip, error, status, flags)
+        if exchange is not None and api is not None:
+            record = self._of_exchange(call, plan, exchange, relay, api, flags)
+        else:
+            record = self._of_refused(call, relay, api, flags)
         try:
             self.spool.append_call(record)
-        except Refusal:
+        except Refusal as refusal:
             self.dropped += 1
-            if plan.on_full == "refuse":
-                raise
+            log.error("the record of call %s was dropped: %s", record.call_id, refusal)
         else:
             self.written += 1
 
-    def _flags(self, plan: LogPlan, exchange: LiveExchange | None, status: int) -> int:
-        flags = LOG_METRICS if self.metrics else 0
-        kept = (
+    def _flags(self, plan: LogPlan, exchange: LiveExchange | None, relay: Relay | None) -> int:
+        flags = self.metrics
+        if plan.gateway_log and (
             plan.sampling >= 100.0
-            or (plan.always_log_errors and status >= 400)
+            or (plan.always_log_errors and (relay is None or relay.response.status >= 400))
             or self._random.random() * 100.0 < plan.sampling
-        )
-        if kept and plan.gateway_log:
+        ):
             flags |= LOG_GATEWAY
         if exchange is not None and exchange.operation_runtime.wire:
             if plan.llm_requests:
@@ -122,143 +131,186 @@ class Recorder:
                 flags |= LOG_LLM_RESPONSES
         return flags
 
-    def _make(
+    def _of_exchange(
         self,
         call: Call,
         plan: LogPlan,
-        exchange: LiveExchange | None,
+        exchange: LiveExchange,
         relay: Relay | None,
-        api: ApiRuntime | None,
-        client_ip: str,
-        error: LastError | None,
-        status: int,
+        api: ApiRuntime,
         flags: int,
     ) -> CallRecord:
-        host = call.headers.get(b"host") or b""
-        url = f"{call.client.scheme}://{host.decode('latin-1')}{masked_target(call.target, api)}"
-        ended_ns = time.time_ns()
-        request = response = backend_request = backend_response = _NOTHING
-        same_request = same_response = False
-        backend_method = backend_url = ""
-        backend_status = 0
-        api_id = api_revision = operation_id = product_id = subscription_id = user_id = backend_id = wire = ""
-        deployment = api_version = ""
-        if api is not None:
-            api_id = api.entry.subject.id
-            api_revision = api.entry.subject.revision
-        call_id = exchange.call_id if exchange is not None else ""
-        if exchange is not None and api is not None:
-            names = api.log_names
-            operation_id = exchange.operation_runtime.entry.subject.id
-            wire = exchange.operation_runtime.wire
-            product_id = exchange.product.id if exchange.product is not None else ""
-            subscription_id = exchange.subscription.id if exchange.subscription is not None else ""
-            user_id = exchange.user.id if exchange.user is not None else ""
-            deployment = exchange.request.matched.get("deployment-id", "")
-            if wire:
-                api_version = _query_value(exchange.request.url.query, "api-version")
-            request = self._request_message(call, plan, names.frontend_request, bool(flags & 6))
-            sent = exchange.backend_request
-            if sent is not None:
-                backend_method, backend_url = sent[0], masked_url(sent[1], api)
-                backend_id = exchange.backend_id or ""
-                same_request = not sent[3].changed
-                body = b"" if same_request else (sent[3].data or b"")
-                backend_request = Message(_listed(sent[2], names.backend_request), body, len(body))
-            arrival = call.arrival
-            if relay is not None:
-                body, cut = _kept(relay)
-                response = Message(
-                    _listed(relay.response.headers, names.frontend_response),
-                    body,
-                    relay.sent,
-                    cut,
-                    relay.is_event_stream,
-                )
-            if arrival is not None:
-                backend_status = arrival.connection.status
-                unchanged = (
-                    relay is not None
-                    and arrival.response is relay.response
-                    and not relay.response.body.changed
-                )
-                same_response = unchanged
-                backend_body = b""
-                if not unchanged and arrival.response is not None:
-                    backend_body = b"".join(arrival.buffered)
-                backend_response = Message(
-                    _listed(Headers(arrival.connection.headers), names.backend_response),
-                    backend_body[:BODY_CAP],
-                    arrival.size,
-                    len(backend_body) > BODY_CAP,
-                )
-        elif relay is not None:
-            response = Message([], b"", relay.sent)
-        errors = exchange.errors if exchange is not None else ([error] if error is not None else [])
+        client = call.client
+        operation = exchange.operation_runtime
+        names = api.log_names
+        subject = api.entry.subject
+        product = exchange.product
+        subscription = exchange.subscription
+        user = exchange.user
+        arrival = call.arrival
+        errors = exchange.errors
+        peer_ip = client.peer_ip
+        method = url = backend_id = ""
+        sent_same = got_same = False
+        sent = received = answer = _NOTHING
+        status = backend_status = backend_us = first_byte_us = 0
+        backend_request = exchange.backend_request
+        if backend_request is not None:
+            method, url, headers, body = backend_request
+            url = masked_target(url, api)
+            backend_id = exchange.backend_id or ""
+            sent_same = not body.changed
+            data = b"" if sent_same else (body.data or b"")
+            listed = _listed(headers, names.backend_request) if names.backend_request else []
+            sent = Message(listed, data, len(data))
+        if relay is not None:
+            response = relay.response
+            status = response.status
+            first_byte_us = relay.first_byte_us
+            kept, cut = _kept(relay)
+            listed = _listed(response.headers, names.frontend_response) if names.frontend_response else []
+            answer = Message(listed, kept, relay.sent, cut, relay.is_event_stream)
+        if arrival is not None:
+            connection = arrival.connection
+            backend_status = connection.status
+            backend_us = int((time.perf_counter() - arrival.sent_at) * 1e6)
+            got_same = (
+                relay is not None and arrival.response is relay.response and not relay.response.body.changed
+            )
+            received = self._received(arrival, names, same=got_same)
         return CallRecord(
-            call_id or new_id(),
+            exchange.call_id,
             call.started_ns,
-            ended_ns,
+            time.time_ns(),
             self.context,
             call.method,
-            url,
-            f"HTTP/{call.version}",
-            call.client.tls_version,
-            call.client.peer_ip,
-            client_ip,
+            f"{client.scheme}://{_host(call)}{masked_target(call.target, api)}",
+            "HTTP/1.1" if call.version == "1.1" else f"HTTP/{call.version}",
+            client.tls_version,
+            peer_ip,
+            self._proxies.client_ip(peer_ip, call.headers),
             status,
-            api_id,
-            api_revision,
-            operation_id,
-            product_id,
-            subscription_id,
-            user_id,
+            subject.id,
+            subject.revision,
+            operation.entry.subject.id,
+            product.id if product is not None else "",
+            subscription.id if subscription is not None else "",
+            user.id if user is not None else "",
             backend_id,
-            backend_method,
-            backend_url,
+            method,
+            url,
             "HTTP/1.1" if backend_status else "",
             backend_status,
             0,
-            _backend_us(call, exchange),
+            backend_us,
             0,
             "none",
-            request,
-            response,
-            backend_request,
-            backend_response,
-            same_request,
-            same_response,
-            relay.first_byte_us if relay is not None else 0,
-            exchange.attempts if exchange is not None else 0,
+            _request_message(call, plan, names.frontend_request, llm=operation.wire != ""),
+            answer,
+            sent,
+            received,
+            sent_same,
+            got_same,
+            first_byte_us,
+            exchange.attempts,
             call.aborted,
-            [_error(e) for e in errors] if errors else [],
-            exchange.trace_records if exchange is not None else [],
-            exchange.trace_flags if exchange is not None else 0,
+            [_error(e) for e in errors] if errors else _NO_ERRORS,
+            exchange.trace_records,
+            exchange.trace_flags,
             flags,
-            wire,
-            deployment,
-            api_version,
-            {},
+            operation.wire,
+            exchange.request.matched.get("deployment-id", ""),
+            _query_value(call.target, "api-version") if operation.wire else "",
+            _NO_CLAIMS,
         )
 
     @staticmethod
-    def _request_message(call: Call, plan: LogPlan, names: frozenset[bytes], llm: bool) -> Message:
-        limit = body_limit(plan, plan.frontend_request, call.headers.get(b"content-type"), llm=llm)
-        body = b""
-        if limit and call.chunks:
-            body = call.chunks[0] if len(call.chunks) == 1 else b"".join(call.chunks)
-        coding = call.headers.get(b"content-encoding")
+    def _received(arrival: Arrival, names: LogNames, *, same: bool) -> Message:
+        """The backend's answer; its body only where the client got another one."""
+        connection = arrival.connection
+        listed: list[tuple[bytes, bytes]] = []
+        if names.backend_response:
+            listed = _listed(Headers(connection.headers), names.backend_response)
+        if same:
+            return Message(listed, b"", arrival.size)
+        body = b"".join(arrival.buffered)
+        coding = Headers(connection.headers).get(b"content-encoding")
         if coding is not None and body:
             body = _plain(body, coding)
-        cut = len(body) > limit or bool(limit and not coding and len(body) < call.received)
-        return Message(_listed(call.headers, names), body[:limit] if cut else body, call.received, cut)
+        return Message(listed, body[:BODY_CAP], arrival.size, len(body) > BODY_CAP)
+
+    def _of_refused(self, call: Call, relay: Relay | None, api: ApiRuntime | None, flags: int) -> CallRecord:
+        """A call that never became an exchange: no operation, no key, no room."""
+        client = call.client
+        answer = Message([], b"", relay.sent) if relay is not None else _NOTHING
+        errors = [_error(call.error)] if call.error is not None else _NO_ERRORS
+        return CallRecord(
+            call_id=new_id(),
+            started_ns=call.started_ns,
+            ended_ns=time.time_ns(),
+            context=self.context,
+            method=call.method,
+            url=f"{client.scheme}://{_host(call)}{masked_target(call.target, api)}",
+            protocol=f"HTTP/{call.version}",
+            tls_version=client.tls_version,
+            peer_ip=client.peer_ip,
+            client_ip=self._proxies.client_ip(client.peer_ip, call.headers),
+            status=relay.response.status if relay is not None else 0,
+            api_id=api.entry.subject.id if api is not None else "",
+            api_revision=api.entry.subject.revision if api is not None else "",
+            operation_id="",
+            product_id="",
+            subscription_id="",
+            user_id="",
+            backend_id="",
+            backend_method="",
+            backend_url="",
+            backend_protocol="",
+            backend_status=0,
+            client_us=0,
+            backend_us=0,
+            cache_us=0,
+            cache="none",
+            request=Message([], b"", call.received),
+            response=answer,
+            backend_request=_NOTHING,
+            backend_response=_NOTHING,
+            same_request=False,
+            same_response=False,
+            first_byte_us=relay.first_byte_us if relay is not None else 0,
+            attempts=0,
+            aborted=call.aborted,
+            errors=errors,
+            trace_records=[],
+            trace_flags=0,
+            log_flags=flags,
+            llm_wire="",
+            deployment="",
+            api_version="",
+            claims=_NO_CLAIMS,
+        )
 
 
-def _backend_us(call: Call, exchange: LiveExchange | None) -> int:
-    arrival = call.arrival
-    if arrival is None:
-        return exchange.backend_us if exchange is not None else 0
-    return int((time.perf_counter() - arrival.sent_at) * 1e6)
+def _request_message(call: Call, plan: LogPlan, names: frozenset[bytes], *, llm: bool) -> Message:
+    fields = call.headers.fields
+    limit = body_limit(plan, plan.frontend_request, fields.get(b"content-type"), llm=llm)
+    chunks = call.chunks
+    body = b""
+    if limit and chunks:
+        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    coding = call.headers.get(b"content-encoding") if b"content-encoding" in fields else None
+    size = len(body)
+    if coding is not None and body:
+        body = _plain(body, coding)
+    cut = limit != 0 and (size < call.received or len(body) > limit)
+    return Message(
+        _listed(call.headers, names) if names else [], body[:limit] if cut else body, call.received, cut
+    )
+
+
+def _host(call: Call) -> str:
+    host = call.headers.fields.get(b"host", b"")
+    return host.decode("latin-1") if isinstance(host, bytes) else ""
 
 
 def _kept(relay: Relay) -> tuple[bytes, bool]:
@@ -266,9 +318,9 @@ def _kept(relay: Relay) -> tuple[bytes, bool]:
     kept = relay.kept
     body = kept[0] if len(kept) == 1 else b"".join(kept)
     cut = relay.kept_size > len(body)
-    coding = relay.response.headers.get(b"content-encoding")
-    if coding is not None and body and not relay.response.body.changed:
-        body = _plain(body, coding)
+    headers = relay.response.headers
+    if b"content-encoding" in headers.fields and body and not relay.response.body.changed:
+        body = _plain(body, headers.get(b"content-encoding") or b"")
     return body, cut
 
 
@@ -300,37 +352,27 @@ def _error(error: LastError) -> CallError:
 
 
 def masked_target(target: str, api: ApiRuntime | None) -> str:
-    """A request target without the subscription key that its query may hold."""
-    path, sep, query = target.partition("?")
-    if not sep or (
-        not any(hint in query for hint in _QUERY_HINTS) and (api is None or api.key_query not in query)
-    ):
+    """A URL or request target without the subscription key that its query may hold."""
+    lower = target.lower()
+    usual = api is None or api.key_query in _USUAL_KEYS
+    if usual and not ("key" in lower or "sig=" in lower or "code=" in lower or "%" in lower):
         return target
-    return f"{path}?{_masked_query(query, api)}"
-
-
-def masked_url(url: str, api: ApiRuntime | None) -> str:
-    """The same for a whole URL."""
-    return masked_target(url, api)
-
-
-def _masked_query(query: str, api: ApiRuntime | None) -> str:
+    path, sep, query = target.partition("?")
+    if not sep:
+        return target
+    own = api.key_query.lower() if api is not None else ""
     pairs = []
     for pair in query.split("&"):
-        name, sep, _ = pair.partition("=")
-        secret = name.lower() in _SECRET_PARAMETERS or (
-            api is not None and name.lower() == api.key_query.lower()
-        )
-        pairs.append(f"{name}=*****" if sep and secret else pair)
-    return "&".join(pairs)
+        name, has_value, _ = pair.partition("=")
+        plain = unquote_plus(name).lower()
+        pairs.append(f"{name}=*****" if has_value and (plain in _SECRET_PARAMETERS or plain == own) else pair)
+    return f"{path}?{'&'.join(pairs)}"
 
 
-def _query_value(query: str, name: str) -> str:
-    for pair in query.split("&"):
-        key, _, value = pair.partition("=")
-        if key == name:
-            return value
-    return ""
+def _query_value(target: str, name: str) -> str:
+    """The value of a query parameter, as on the wire; "" when it is not there."""
+    _, _, rest = target.partition(f"{name}=")
+    return rest.partition("&")[0]
 
 
 _prefix = f"{random.SystemRandom().getrandbits(64):016x}"

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import types
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
 
 
 class Signal:
@@ -44,16 +46,23 @@ class Signal:
             yield self
 
 
-class Steps:
-    """Runs one coroutine: stepped inline while it waits for signals alone, in a task from there on."""
+class Steps(Generic[T]):
+    """Runs one coroutine: stepped inline while it waits for signals alone, in a task from there on.
 
-    __slots__ = ("_coroutine", "_done", "_signal", "_task")
+    `on_end` is told `subject` and the error, None when there was none.
+    """
+
+    __slots__ = ("_coroutine", "_on_end", "_signal", "_subject", "_task")
 
     def __init__(
-        self, coroutine: Coroutine[Any, Any, None], done: Callable[[BaseException | None], None]
+        self,
+        coroutine: Coroutine[Any, Any, None],
+        on_end: Callable[[T, BaseException | None], None],
+        subject: T,
     ) -> None:
         self._coroutine = coroutine
-        self._done = done
+        self._on_end = on_end
+        self._subject = subject
         self._signal: Signal | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -63,10 +72,10 @@ class Steps:
         try:
             waits_for = self._coroutine.send(None)
         except StopIteration:
-            self._done(None)
+            self._on_end(self._subject, None)
             return
         except BaseException as error:  # noqa: BLE001 - handed to whoever answers for the call
-            self._done(error)
+            self._on_end(self._subject, error)
             return
         if isinstance(waits_for, Signal):
             self._signal = waits_for
@@ -77,7 +86,7 @@ class Steps:
         task.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
-        self._done(asyncio.CancelledError() if task.cancelled() else task.exception())
+        self._on_end(self._subject, asyncio.CancelledError() if task.cancelled() else task.exception())
 
     def cancel(self) -> None:
         """Throw CancelledError into the coroutine where it waits."""
@@ -91,13 +100,13 @@ class Steps:
         try:
             self._coroutine.throw(asyncio.CancelledError())
         except (StopIteration, asyncio.CancelledError):
-            self._done(asyncio.CancelledError())
+            self._on_end(self._subject, asyncio.CancelledError())
         except BaseException as error:  # noqa: BLE001 - as above
-            self._done(error)
+            self._on_end(self._subject, error)
         else:
             # Something was awaited while cleaning up: that is a bug of ours, and the coroutine must not linger.
             self._coroutine.close()
-            self._done(RuntimeError("a cancelled call went on waiting"))
+            self._on_end(self._subject, RuntimeError("a cancelled call went on waiting"))
 
 
 @types.coroutine

@@ -8,7 +8,6 @@ record of a call that its client saw finish.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import orjson
@@ -19,8 +18,10 @@ from aforo.messages import HOP_BY_HOP
 
 if TYPE_CHECKING:
     from aforo.gateway.call import Call
+    from aforo.gateway.record import Recorder
     from aforo.gateway.upstream import Arrival
     from aforo.policy.exchange import ResponseState
+    from aforo.snapshot.snapshot import LogPlan
 
 _LAST_EVENTS = (b"data: [DONE]", b"data:[DONE]", b'"type":"response.completed"', b'"type":"response.failed"',
                 b'"type":"response.incomplete"', b'"type": "response.completed"')  # fmt: skip
@@ -30,14 +31,15 @@ _NO_BODY = (204, 304)
 
 
 class Relay(Signal):
-    """Hands one answer to its client; set at its end. `record` is called once, just before the last bytes."""
+    """Hands one answer to its client; set at its end. The record is written once, before the last bytes."""
 
     __slots__ = (
         "_arrival",
         "_chunked",
         "_clock",
         "_events",
-        "_record",
+        "_plan",
+        "_recorder",
         "_usage",
         "call",
         "first_byte_us",
@@ -57,7 +59,8 @@ class Relay(Signal):
         response: ResponseState,
         arrival: Arrival | None,
         limit: int,
-        record: Callable[[Relay], None],
+        recorder: Recorder | None,
+        plan: LogPlan,
         clock: answers.Clock,
         hide_usage: bool = False,
     ) -> None:
@@ -66,7 +69,8 @@ class Relay(Signal):
         self.call = call
         self.response = response
         self._arrival = arrival
-        self._record = record
+        self._recorder = recorder
+        self._plan = plan
         self._clock = clock
         self.limit = limit  # how much of the body is kept for the record
         self.kept: list[bytes] = []
@@ -77,8 +81,8 @@ class Relay(Signal):
         self.recorded = False
         self.tail = b""
         self._chunked = False
-        content_type = response.headers.get(b"content-type")
-        self._events = content_type is not None and content_type.startswith(b"text/event-stream")
+        content_type = response.headers.fields.get(b"content-type")
+        self._events = type(content_type) is bytes and content_type.startswith(b"text/event-stream")
         self._usage = UsageFilter() if hide_usage and self._events else None
 
     @property
@@ -132,7 +136,8 @@ class Relay(Signal):
         """An answer that is at hand complete."""
         call = self.call
         response = self.response
-        self._keep(body)
+        size = self.kept_size = len(body)
+        self.kept = [body] if size <= self.limit else [body[: self.limit]]
         if response.status in _NO_BODY:
             head, body = self._head(b""), b""
         elif call.head_only:
@@ -140,7 +145,7 @@ class Relay(Signal):
             head = self._head(b"content-length: " + (stated or b"%d" % len(body)))
             body = b""
         else:
-            head = self._head(b"content-length: %d" % len(body))
+            head = self._head(b"content-length: %d" % size)
         self.sent = len(body)
         self._write_record()
         call.client.write(head + body)
@@ -228,7 +233,9 @@ class Relay(Signal):
     def _write_record(self) -> None:
         if not self.recorded:
             self.recorded = True
-            self._record(self)
+            if self._recorder is not None:
+                call = self.call
+                self._recorder.record(call, self._plan, call.exchange, self, call.api)
 
     def _end(self) -> None:
         self.call.client.done(self.call, keep_alive=self.call.keep_alive)
