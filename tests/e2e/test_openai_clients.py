@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from openai import AuthenticationError, AzureOpenAI, NotFoundError, OpenAI
+from openai import AuthenticationError, AzureOpenAI, DefaultHttpxClient, NotFoundError, OpenAI
 
 from tests.support.system import System
 
@@ -91,6 +92,20 @@ def test_the_plain_class_takes_the_key_as_bearer(bearer: OpenAI) -> None:
     assert answer.choices[0].message.content
     stream = bearer.chat.completions.create(model="gpt-35-turbo", messages=MESSAGES, stream=True)
     assert "".join(c.choices[0].delta.content or "" for c in stream if c.choices)
+
+
+def test_over_https_with_the_local_ca(lab: System) -> None:
+    trusted = ssl.create_default_context(cafile=lab.ca)
+    with AzureOpenAI(
+        azure_endpoint=lab["gateway_tls"],
+        api_key=lab.key,
+        api_version="2024-10-21",
+        max_retries=0,
+        http_client=DefaultHttpxClient(verify=trusted),
+    ) as client:
+        assert (
+            client.chat.completions.create(model="gpt-35-turbo", messages=MESSAGES).choices[0].message.content
+        )
 
 
 def test_a_wrong_key_is_an_authentication_error(lab: System) -> None:
