@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
 
@@ -20,8 +20,10 @@ import orjson
 
 from aforo.kql.compile import Compiled, CompileResult, compile_query
 from aforo.kql.sql.duckdb.prepare import prepare
+from aforo.kql.symbols import Database
 from aforo.kql.ticks import MAX_DATETIME, TICKS_PER_US, UNIX_EPOCH
-from aforo.logs.metadata import AskedTable, asked_table, database, merged, schema_rows
+from aforo.logs.flags import FlagBook
+from aforo.logs.metadata import AskedTable, asked_table, merged, schema_rows
 from aforo.logs.question import (
     SCHEMA_COLUMNS,
     Mistake,
@@ -72,6 +74,7 @@ class Evaluator:
         self._threads = threads
         self._declared = declared
         self._spare: duckdb.DuckDBPyConnection | None = None
+        self._flags = FlagBook()
         self._guard = threading.Lock()
         self._number = 0
         self._running: duckdb.DuckDBPyConnection | None = None
@@ -162,14 +165,27 @@ class Evaluator:
         began, cpu = time.perf_counter(), time.process_time()
         source = Source("query", request.text)
         tables, result = self._compiled(source, request)
+        connection = read = None
+        if result.compiled is not None:
+            connection = self._begin()
+            files = _files(tables, result.compiled)
+            read = [file for listed in files.values() for file in listed]
+            seal(connection, read)
+            doubted = self._doubted(connection, tables, result.compiled, files)
+            if any(doubted.values()):
+                result = _compile(source, request, tables, doubted)
         mistakes = _mistakes(source, result.diagnostics)
         compiled = result.compiled
-        if compiled is None:
+        if compiled is None or connection is None or read is None:
             return QueryAnswer(outcome=Outcome.INVALID, mistakes=mistakes)
         compiled_s = time.perf_counter() - began
-        connection = self._begin()
-        read = self._lay_out(connection, tables, compiled, request)
-        count, rows, cut = self._fetch(connection, compiled.json_sql, request)
+        sql = compiled.json_sql
+        # The tables stand in front of the query as common table expressions: bound once, with the query.
+        laid_out = ", ".join(
+            f"{name(table)} AS NOT MATERIALIZED ({tables.seen[table].rows_sql(listed, sql, request.resource_scopes)})"
+            for table, listed in files.items()
+        )
+        count, rows, cut = self._fetch(connection, f"WITH {laid_out} {sql}" if laid_out else sql, request)
         used = [v for table in compiled.tables for v in tables.versions.get(table, ())]
         return QueryAnswer(
             outcome=Outcome.OK,
@@ -201,15 +217,7 @@ class Evaluator:
         opened = frozenset(n for n in names if n in request.text)
         while True:
             tables = self._open(request, names, opened)
-            result = compile_query(
-                source,
-                database("logs", tuple(tables.seen.values())),
-                now=_ticks(request.now_us),
-                timespan=None
-                if request.timespan is None
-                else (_ticks(request.timespan.start_us), _ticks(request.timespan.end_us)),
-                parameters=request.parameters,
-            )
+            result = _compile(source, request, tables, {})
             # A mistake may be one only because a table's own columns were not looked at.
             wanted = names if result.compiled is None else result.compiled.tables
             if opened.issuperset(wanted):
@@ -240,26 +248,19 @@ class Evaluator:
             seen[table] = asked_table(table, self._declared.get(table), columns)
         return _Tables(seen, versions, opened)
 
-    def _lay_out(
+    def _doubted(
         self,
         connection: duckdb.DuckDBPyConnection,
         tables: _Tables,
         compiled: Compiled,
-        request: QueryRequest,
-    ) -> list[StoredFile]:
-        """Make the tables of a compiled query, over the files that its time ranges leave, and seal off the rest."""
-        read: list[StoredFile] = []
-        views = []
-        for table in compiled.tables:
-            bounds = compiled.time_range.get(table) or (None, None)
-            start_us, end_us = (None if b is None else _micros(b) for b in bounds)
-            files = [f for v in tables.versions[table] for f in v.between(start_us, end_us)]
-            read += files
-            views.append((table, tables.seen[table].view(files, request.resource_scopes)))
-        seal(connection, read)
-        for table, sql in views:
-            connection.execute(f"CREATE VIEW {name(table)} AS {sql}")
-        return read
+        files: Mapping[str, Sequence[StoredFile]],
+    ) -> dict[str, frozenset[str]]:
+        """Per table the flags that stand against the promoted values that the query was compiled to read."""
+        out = {}
+        for table, listed in files.items():
+            asked = tables.seen[table]
+            out[table] = self._flags.doubted(connection, asked, listed, asked.flags_of(compiled.sql))
+        return out
 
     def _fetch(
         self, connection: duckdb.DuckDBPyConnection, sql: str, request: QueryRequest
@@ -289,6 +290,30 @@ class Evaluator:
         return QueryAnswer(
             outcome=Outcome.OK, columns=SCHEMA_COLUMNS, row_count=len(rows), rows=orjson.dumps(rows)[1:-1]
         )
+
+
+def _compile(
+    source: Source, request: QueryRequest, tables: _Tables, doubted: Mapping[str, frozenset[str]]
+) -> CompileResult:
+    """Compiled with promoted values taken at their word, but for those whose flags are `doubted`."""
+    span = request.timespan
+    return compile_query(
+        source,
+        Database("logs", {n: t.trusting(doubted.get(n, ())) for n, t in tables.seen.items()}),
+        now=_ticks(request.now_us),
+        timespan=None if span is None else (_ticks(span.start_us), _ticks(span.end_us)),
+        parameters=request.parameters,
+    )
+
+
+def _files(tables: _Tables, compiled: Compiled) -> dict[str, list[StoredFile]]:
+    """Per table that the query reads, the files in which rows of its time range may be."""
+    out = {}
+    for table in compiled.tables:
+        bounds = compiled.time_range.get(table) or (None, None)
+        start_us, end_us = (None if b is None else _micros(b) for b in bounds)
+        out[table] = [f for v in tables.versions[table] for f in v.between(start_us, end_us)]
+    return out
 
 
 def _mistakes(source: Source, diagnostics: Iterable[Diagnostic]) -> tuple[Mistake, ...]:

@@ -6,11 +6,11 @@ SQL under them and the answer of the metadata API. It knows no query.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from aforo.kql.symbols import ColumnSymbol, Database, PromotedPath, TableSymbol
+from aforo.kql.symbols import ColumnSymbol, PromotedPath, TableSymbol
 from aforo.kql.types import KqlType
 from aforo.logs.sandbox import literal, name, relation, sql_type
 from aforo.logs.versions import StoredFile
@@ -44,6 +44,9 @@ _SQL = {
 }
 
 
+_RESOURCE = "_ResourceId"
+
+
 @dataclass(frozen=True, slots=True)
 class AskedTable:
     """A table as queries see it. `stored` are its columns in files as (name, Delta type name), () without files."""
@@ -53,16 +56,31 @@ class AskedTable:
     doc: str
     stored: tuple[tuple[str, str], ...]
 
-    def view(self, files: Sequence[StoredFile], resource_scopes: Sequence[str] = ()) -> str:
+    def flags_of(self, sql: str) -> frozenset[str]:
+        """The flags of the promoted columns that compiled SQL reads."""
+        return frozenset(p.flag for p in self.symbol.promoted if p.flag is not None and name(p.stored) in sql)
+
+    def trusting(self, doubted: Collection[str]) -> TableSymbol:
+        """The table for the compiler, with promoted values taken at their word unless their flag is doubted."""
+        promoted = tuple(p if p.flag in doubted else replace(p, flag=None) for p in self.symbol.promoted)
+        return replace(self.symbol, promoted=promoted)
+
+    def rows_sql(self, files: Sequence[StoredFile], reading: str, resource_scopes: Sequence[str] = ()) -> str:
         """SQL of the rows in `files`, in the forms that compiled queries expect.
 
-        With `resource_scopes` (lower-case ARM ids) only rows of those resources and of what lies below them.
+        Only columns that `reading`, the SQL of a compiled query, names: binding a hundred columns costs more
+        than many a query. With `resource_scopes` (lower-case ARM ids) only rows of those resources and of what
+        lies below them.
         """
         physical = {column: kind for column, delta in self.stored if (kind := sql_type(delta)) is not None}
         flags = {p.flag for p in self.symbol.promoted if p.flag is not None}
         wanted = {c.name: _SQL[c.type] for c in self.symbol.columns}
         wanted |= {p.stored: _SQL[p.type] for p in self.symbol.promoted}
         wanted |= dict.fromkeys(flags, "BOOLEAN")
+        # A query that names no column (`T | count`) reads one all the same.
+        wanted = {c: k for c, k in wanted.items() if name(c) in reading} or dict([next(iter(wanted.items()))])
+        if not files or (resource_scopes and _RESOURCE not in physical):
+            return relation(list(wanted.items()), ())
         out = []
         for column, kind in wanted.items():
             quoted = name(column)
@@ -74,18 +92,17 @@ class AskedTable:
                 # A row from before the path was promoted has no flag: its text must be asked.
                 expression = f"coalesce({expression}, true)"
             out.append(f"{expression} AS {quoted}")
-        condition = ""
-        if resource_scopes:
-            tests = [
-                f"(lower(_ResourceId) = {literal(s)} OR starts_with(lower(_ResourceId), {literal(s + '/')}))"
-                for s in resource_scopes
-            ]
-            condition = " OR ".join(tests) if "_ResourceId" in physical else "false"
-        if not files:
-            return relation([(column, kind) for column, kind in wanted.items()], ())
-        read = [(column, kind) for column, kind in physical.items() if column in wanted]
-        inner = relation(read, files, condition)
+        filtering = (_RESOURCE,) if resource_scopes else ()
+        read = [(c, k) for c, k in physical.items() if c in wanted or c in filtering]
+        inner = relation(read or [next(iter(physical.items()))], files, _of_resources(resource_scopes))
         return f"SELECT {', '.join(out)} FROM ({inner})"  # noqa: S608 - all names are quoted
+
+
+def _of_resources(scopes: Sequence[str]) -> str:
+    column = f"lower({name(_RESOURCE)})"
+    return " OR ".join(
+        f"{column} = {literal(s)} OR starts_with({column}, {literal(s.rstrip('/') + '/')})" for s in scopes
+    )
 
 
 def asked_table(table_name: str, declared: Table | None, stored: Sequence[tuple[str, str]]) -> AskedTable:
@@ -123,11 +140,6 @@ def merged(
 ) -> tuple[tuple[str, str], ...]:
     """The stored columns of one table in two workspaces; where their types differ, the first one's counts."""
     return tuple((dict(second) | dict(first)).items())
-
-
-def database(name_of_it: str, tables: Sequence[AskedTable]) -> Database:
-    """All that a query may name."""
-    return Database(name_of_it, {t.symbol.name: t.symbol for t in tables})
 
 
 def schema_rows(tables: Sequence[AskedTable]) -> list[list[Any]]:

@@ -56,11 +56,18 @@ def seal(connection: duckdb.DuckDBPyConnection, files: Iterable[StoredFile]) -> 
     connection.execute("SET lock_configuration = true")
 
 
-def relation(columns: Sequence[tuple[str, str]], files: Sequence[StoredFile], condition: str = "") -> str:
+def relation(
+    columns: Sequence[tuple[str, str]],
+    files: Sequence[StoredFile],
+    condition: str = "",
+    *,
+    named: bool = False,
+) -> str:
     """SQL of a table over Parquet files; columns are (name, SQL type).
 
     Files of older versions may lack columns (NULL there) or have narrower types (cast): DuckDB maps each file
-    to the given schema by name, at no cost for files that fit. Without files it is the empty table.
+    to the given schema by name, at no cost for files that fit. Without files it is the empty table. With
+    `named` the path of each row's file is a further column `filename`.
     """
     where = f" WHERE {condition}" if condition else ""
     if not files:
@@ -71,7 +78,8 @@ def relation(columns: Sequence[tuple[str, str]], files: Sequence[StoredFile], co
         for column, kind in columns
     )
     paths = ", ".join(literal(f.path) for f in files)
-    return f"SELECT * FROM read_parquet([{paths}], schema = MAP {{{schema}}}){where}"  # noqa: S608 - all parts are quoted
+    filename = ", filename = true" if named else ""
+    return f"SELECT * FROM read_parquet([{paths}], schema = MAP {{{schema}}}{filename}){where}"  # noqa: S608 - quoted
 
 
 def sql_type(delta_type: str) -> str | None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from aforo.logs.metadata import asked_table
-from aforo.logs.sandbox import open_sandbox, seal
+from aforo.logs.metadata import AskedTable, asked_table
+from aforo.logs.sandbox import name, open_sandbox, seal
 from aforo.logs.versions import TableVersions
 from aforo.tables.schema import Column, ColumnType, Promotion, Table
 from tests.support.stored_tables import micros, write_rows
@@ -97,7 +97,12 @@ DECLARED = Table(
 )
 
 
-def test_a_view_gives_the_declared_columns_whatever_the_files_have(tmp_path: Path) -> None:
+def every(table: AskedTable) -> str:
+    """A query's SQL that names every column."""
+    return " ".join(name(c) for c in (*(c.name for c in table.symbol.columns), *table.symbol.hidden))
+
+
+def test_a_table_gives_the_declared_columns_whatever_the_files_have(tmp_path: Path) -> None:
     write_rows(tmp_path, W, "T", COLUMNS, rows(1))
     new = COLUMNS | {"Later": "string", "Body": "string", "_p": "long", "_pf": "bool", "grown_s": "string"}
     newer = {"TimeGenerated": START + timedelta(hours=1), "A": "new", "N": 7, "Later": "l", "Body": '{"x":1}'}
@@ -109,7 +114,7 @@ def test_a_view_gives_the_declared_columns_whatever_the_files_have(tmp_path: Pat
     connection = open_sandbox(1 << 28, 1)
     seal(connection, version.files)
     found = connection.execute(
-        f"SELECT * FROM ({table.view(version.files)}) ORDER BY TimeGenerated"
+        f"SELECT * FROM ({table.rows_sql(version.files, every(table))}) ORDER BY TimeGenerated"
     ).fetchall()
     names = [d[0] for d in connection.description or ()]
     old, young = (dict(zip(names, row, strict=True)) for row in found)
@@ -124,7 +129,7 @@ def test_a_declared_table_without_files_is_an_empty_table(tmp_path: Path) -> Non
     table = asked_table("T", DECLARED, ())
     connection = open_sandbox(1 << 28, 1)
     seal(connection, ())
-    cursor = connection.execute(table.view(()))
+    cursor = connection.execute(table.rows_sql((), every(table)))
     assert [d[0] for d in cursor.description][:5] == ["TimeGenerated", "A", "N", "Later", "Body"]
     assert cursor.fetchall() == []
 
