@@ -98,7 +98,8 @@ def rows_of(tables: Path, table: str, *columns: str, workspace: str = WORKSPACE)
         return []
     if not files:
         return []
-    names = ", ".join(f'"{c}"' for c in columns)
+    # Times as plain UTC datetimes: for those with a zone DuckDB asks for a package that we do not have.
+    names = ", ".join(f'"{c}"::TIMESTAMP' if c == "TimeGenerated" else f'"{c}"' for c in columns)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         query = (

@@ -16,7 +16,7 @@ from typing import Any
 from arro3.core import Array, DataType, Field, RecordBatch, Schema
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake import Schema as DeltaSchema
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from aforo.logs.rows import Row, row_columns
 from aforo.tables.schema import ColumnType, Table
@@ -24,6 +24,7 @@ from aforo.tables.schema import ColumnType, Table
 log = logging.getLogger("aforo.logs")
 
 DAY = "_day"
+_TRIES = 3
 _DAY_US = 86_400_000_000
 
 _MICROSECONDS = DataType.timestamp("us", tz="UTC")
@@ -103,20 +104,29 @@ class TableWriter:
         else leaves it open whether the commit was made: ask `position` again before another try.
         """
         batch = self._batch(rows)
-        delta = self._opened() or self._create()
-        try:
-            write_deltalake(
-                delta,
-                batch,
-                mode="append",
-                writer_properties=self._properties,
-                commit_properties=CommitProperties(
-                    app_transactions=[Transaction(a, p) for a, p in positions.items()]
-                ),
-            )
-        except BaseException:
-            self.forget()
-            raise
+        for left in reversed(range(_TRIES)):
+            delta = self._opened() or self._create()
+            try:
+                write_deltalake(
+                    delta,
+                    batch,
+                    mode="append",
+                    writer_properties=self._properties,
+                    commit_properties=CommitProperties(
+                        app_transactions=[Transaction(a, p) for a, p in positions.items()]
+                    ),
+                )
+            except CommitFailedError:
+                # Somebody else's commit came first. That may have been a day that was deleted, and we try again;
+                # if it was another writer of the same frames, they must not be there twice.
+                self.forget()
+                if not left or any(self.position(a) >= p for a, p in positions.items()):
+                    raise
+            except BaseException:
+                self.forget()
+                raise
+            else:
+                break
         self._positions.update(positions)
 
     def amend(self, values: Mapping[str, str], correlation_ids: Sequence[str]) -> None:

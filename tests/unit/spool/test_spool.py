@@ -67,9 +67,8 @@ def test_folder_and_files_are_private(tmp_path: Path) -> None:
 
 
 def test_one_writer_per_folder(tmp_path: Path) -> None:
-    with open_writer(tmp_path):
-        with pytest.raises(Conflict, match="in use"):
-            open_writer(tmp_path)
+    with open_writer(tmp_path), pytest.raises(Conflict, match="in use"):
+        open_writer(tmp_path)
     open_writer(tmp_path).close()
 
 
@@ -141,11 +140,12 @@ def test_a_full_spool_refuses_counts_exactly_and_goes_on_after_discard(tmp_path:
         reader = SpoolReader(tmp_path)
         accepted = 0
         assert writer.has_room()
+        while writer.has_room():
+            writer.append(KIND_ROWS, b"q" * 500)
+            accepted += 1
+            writer.sync()
         with pytest.raises(Unavailable, match="full"):
-            while True:
-                writer.append(KIND_ROWS, b"q" * 500)
-                accepted += 1
-                writer.sync()
+            writer.append(KIND_ROWS, b"q" * 5000)
         assert not writer.has_room()
         assert writer.accepted == accepted == reader.accepted()
         assert len(reader.read()) == accepted

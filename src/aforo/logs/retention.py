@@ -1,0 +1,125 @@
+"""What happens to tables in the background: small files become large ones, old days and old versions go.
+
+It runs beside the shipper and beside queries: a version that somebody reads keeps its files for an hour. Losing a
+race against a commit costs nothing but another try. It reads no spool and no setting.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from aforo.logs.delta import DAY, writer_properties
+
+log = logging.getLogger("aforo.logs")
+
+# Two sizes, so that a day's data is not rewritten each time that a few small files have come.
+_SMALL_BYTES = 8 * 1024 * 1024
+_LARGE_BYTES = 128 * 1024 * 1024
+_SMALL_FILES = 24
+_MIDDLE_FILES = 12
+
+_KEPT_HOURS = 1
+_VACUUM_EVERY_S = 900.0
+
+
+class Maintenance:
+    """Looks after all tables below `tables_root/<workspace>/<table>/`.
+
+    `retention_days(workspace, table)`: how many days back rows are kept; 0 keeps them for ever. `clock` gives
+    unix seconds.
+    """
+
+    def __init__(
+        self,
+        tables_root: Path,
+        *,
+        retention_days: Callable[[str, str], int],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._root = tables_root
+        self._retention_days = retention_days
+        self._clock = clock
+        self._tables: dict[Path, DeltaTable] = {}
+        self._vacuumed_s: dict[Path, float] = {}
+
+    def run(self, stop: threading.Event, interval_s: float = 5.0) -> None:
+        """Look after the tables until told to stop."""
+        while not stop.wait(interval_s):
+            self.run_once(stop)
+
+    def run_once(self, stop: threading.Event | None = None) -> None:
+        """One round over all tables. What fails is reported and tried again in the next."""
+        for path in sorted(self._root.glob("*/*")):
+            if stop is not None and stop.is_set():
+                return
+            if not (path / "_delta_log").is_dir():
+                continue
+            try:
+                self._look_after(path)
+            except TableNotFoundError:
+                continue
+            except (DeltaError, OSError) as error:
+                self._tables.pop(path, None)
+                log.warning("table %s: %s; it is looked after again in the next round", path, error)
+
+    def _look_after(self, path: Path) -> None:
+        table = self._tables.get(path)
+        if table is None:
+            table = self._tables[path] = DeltaTable(path)
+        else:
+            table.update_incremental()
+        self._drop_old_days(path, table)
+        self._compact(table)
+        self._vacuum(path, table)
+
+    def _drop_old_days(self, path: Path, table: DeltaTable) -> None:
+        days = self._retention_days(path.parent.name, path.name)
+        if days <= 0:
+            return
+        first = (datetime.fromtimestamp(self._clock(), UTC) - timedelta(days=days)).date().isoformat()
+        old = sorted({d for p in table.partitions() if (d := p.get(DAY) or "") and d < first})
+        if not old:
+            return
+        # Whole partitions: their files leave the log without being read.
+        table.delete(f"{DAY} < '{first}'")
+        log.info("table %s: the days %s to %s are over their retention and gone", path, old[0], old[-1])
+
+    def _compact(self, table: DeltaTable) -> None:
+        files = table.get_add_actions(flatten=True)
+        sizes = files.column("size_bytes").to_pylist()
+        if f"partition.{DAY}" not in files.schema.names:  # no files at all
+            return
+        days: list[object] = files.column(f"partition.{DAY}").to_pylist()
+        small = Counter(d for d, s in zip(days, sizes, strict=True) if s < _SMALL_BYTES)
+        middle = Counter(d for d, s in zip(days, sizes, strict=True) if _SMALL_BYTES <= s < _LARGE_BYTES)
+        for day in small.keys() | middle.keys():
+            if middle[day] >= _MIDDLE_FILES:
+                self._rewrite(table, str(day), _LARGE_BYTES)
+            elif small[day] >= _SMALL_FILES:
+                self._rewrite(table, str(day), _SMALL_BYTES)
+
+    def _rewrite(self, table: DeltaTable, day: str, size: int) -> None:
+        table.optimize.compact(
+            partition_filters=[(DAY, "=", day)],
+            target_size=size,
+            max_concurrent_tasks=1,
+            writer_properties=writer_properties(),
+        )
+
+    def _vacuum(self, path: Path, table: DeltaTable) -> None:
+        now_s = time.monotonic()
+        if now_s - self._vacuumed_s.setdefault(path, now_s) < _VACUUM_EVERY_S:
+            return
+        self._vacuumed_s[path] = now_s
+        table.vacuum(_KEPT_HOURS, dry_run=False, enforce_retention_duration=False)
+        table.create_checkpoint()
+        table.cleanup_metadata()
