@@ -54,8 +54,9 @@ def _failure(answer: QueryAnswer, correlation_id: str) -> dict[str, Any]:
             return _mistaken(answer, correlation_id)
         case Outcome.TIMEOUT:
             return _error("GatewayTimeout", answer.message, correlation_id)
-        case Outcome.MEMORY:
-            inner = {"code": "E_LOW_MEMORY_CONDITION", "message": answer.message}
+        case Outcome.MEMORY | Outcome.RUNTIME:
+            code = "E_LOW_MEMORY_CONDITION" if answer.outcome is Outcome.MEMORY else "E_RUNTIME_ERROR"
+            inner = {"code": code, "message": answer.message}
             message = f"{_INVALID}: {answer.message}"
             return _error("BadArgumentError", message, correlation_id, innererror=inner)
         case Outcome.CANCELLED:

@@ -19,7 +19,7 @@ import duckdb
 import orjson
 
 from aforo.kql.compile import Compiled, CompileResult, compile_query
-from aforo.kql.sql.duckdb.prepare import prepare
+from aforo.kql.sql.duckdb.prepare import define, settle
 from aforo.kql.symbols import Database
 from aforo.kql.ticks import MAX_DATETIME, TICKS_PER_US, UNIX_EPOCH
 from aforo.logs.flags import FlagBook
@@ -44,6 +44,8 @@ log = logging.getLogger("aforo.logs.evaluate")
 _ROWS_AT_ONCE = 10_000
 _INTERRUPT_AGAIN_S = 0.05
 _LONGEST_TOKEN = 80
+# What the engine refuses because of values: an overflow, a size that it does not take.
+_OF_THE_DATA = (duckdb.OutOfRangeException, duckdb.ConversionException, duckdb.InvalidInputException)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Evaluator:
         """Make the database of the next query, so that it does not wait for it."""
         if self._spare is None:
             self._spare = open_sandbox(self._memory_bytes, self._threads)
-            prepare(self._spare)
+            settle(self._spare)
 
     def cancel(self, number: int) -> None:
         """Nobody waits for this question any more; it may not have begun yet."""
@@ -113,6 +115,9 @@ class Evaluator:
             return QueryAnswer(
                 outcome=Outcome.MEMORY, message="The query needed more memory than a query may use."
             )
+        except _OF_THE_DATA as error:
+            reason = str(error).partition("\n")[0]
+            return QueryAnswer(outcome=Outcome.RUNTIME, message=f"The query failed while it ran: {reason}")
         except Exception as error:
             bug_id = uuid.uuid4().hex
             log.error("bug %s in a query", bug_id, exc_info=error)
@@ -180,6 +185,7 @@ class Evaluator:
             return QueryAnswer(outcome=Outcome.INVALID, mistakes=mistakes)
         compiled_s = time.perf_counter() - began
         sql = compiled.json_sql
+        define(connection, sql)
         # The tables stand in front of the query as common table expressions: bound once, with the query.
         laid_out = ", ".join(
             f"{name(table)} AS NOT MATERIALIZED ({tables.seen[table].rows_sql(listed, sql, request.resource_scopes)})"

@@ -137,6 +137,8 @@ def failure(answer: QueryAnswer, ids: Mapping[str, str]) -> tuple[int, bytes]:
             )
         case Outcome.TIMEOUT:
             error = _one_api("Timeout", answer.message, ids)
+        case Outcome.RUNTIME:
+            error = _one_api("BadRequest", answer.message, ids)
         case Outcome.MEMORY:
             error = _one_api("LimitsExceeded", answer.message, ids)
         case _:

@@ -182,8 +182,8 @@ class QueryPool:
         self._closed = False
 
     async def start(self) -> None:
-        """Begin to warm the first process; comes back at once."""
-        self._background(self._warm())
+        """Start the first process; comes back before it is warm (half a second later)."""
+        await self._warm()
 
     async def close(self) -> None:
         """Kill all processes; queries that still run get `Unavailable`."""
@@ -281,7 +281,7 @@ class QueryPool:
 
     async def _warm(self) -> None:
         async with self._starting:
-            if not self._idle and not self._closed:
+            if not self._all and not self._closed:
                 self._idle.append(await self._begin())
 
     async def _begin(self) -> _Process:
@@ -319,7 +319,7 @@ class QueryPool:
             self._idle.append(process)
 
     async def _replace(self, process: _Process) -> None:
-        """End it, and warm another in the background."""
+        """End it; warm another in the background when it was the last."""
         await process.end()
         self._all.discard(process)
         if not self._closed:

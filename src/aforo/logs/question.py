@@ -23,6 +23,7 @@ class Outcome(StrEnum):
 
     OK = "ok"
     INVALID = "invalid"  # the author's mistake: see `mistakes`
+    RUNTIME = "runtime"  # the data did not allow it (an overflow): `message` says what
     TIMEOUT = "timeout"
     MEMORY = "memory"
     CANCELLED = "cancelled"

@@ -28,6 +28,7 @@ from aforo.tables.catalog import TABLES
 STATUS = {
     Outcome.OK: 200,
     Outcome.INVALID: 400,
+    Outcome.RUNTIME: 400,
     Outcome.TIMEOUT: 504,
     Outcome.MEMORY: 400,
     Outcome.CANCELLED: 499,
