@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 
 @dataclass
@@ -35,7 +34,7 @@ async def call(
     leave: Callable[[Answer], bool] | None = None,
 ) -> Answer:
     """One request. `leave(answer)` true after a chunk means the client goes away then."""
-    parts = urlsplit(target)
+    path, _, query = target.partition("?")
     data = json.dumps(body).encode() if isinstance(body, dict) else (body or b"")
     data = data.encode() if isinstance(data, str) else data
     sent = {"host": "127.0.0.1:8082", "content-length": str(len(data)), **(headers or {})}
@@ -45,9 +44,9 @@ async def call(
         "http_version": "1.1",
         "method": method,
         "scheme": "http",
-        "path": parts.path,
-        "raw_path": parts.path.encode(),
-        "query_string": parts.query.encode(),
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
         "root_path": "",
         "headers": [(k.lower().encode(), v.encode()) for k, v in sent.items()],
         "client": client,

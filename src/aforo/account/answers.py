@@ -93,7 +93,9 @@ class Wording:
         return self._chunk(index, None, _SAFE, text=text)
 
     def finish(self, index: int, reason: str) -> bytes:
-        return self._chunk(index, reason, {}, **({"delta": {}} if self._chat else {"text": ""}))
+        if self._chat:
+            return self._chunk(index, reason, {}, delta={})
+        return self._chunk(index, reason, {}, text="")
 
     def usage(self, ends: list[End], prompts: int) -> bytes:
         """The extra chunk that `stream_options.include_usage` asks for; nothing without it."""

@@ -12,7 +12,7 @@ from aforo.account.engines.engine import Message, Sampling
 from aforo.account.faults import Fault, unrecognized
 from aforo.account.fields import Fields
 
-MAX_CHOICES = 128
+MAX_CHOICES = 128  # of one call: prompts times n
 MAX_PROMPTS = 2048
 _MAX_STOPS = 4
 # What a completion without a prompt continues, as OpenAI documents it.
@@ -88,6 +88,8 @@ def read_completions(body: dict[str, Any], *, stream_options: bool) -> Generatio
     if fields.any("logprobs"):
         fields.wrong("logprobs", "This sample account does not return log probabilities.", None)
     n = fields.whole("n", 1, MAX_CHOICES) or 1
+    if len(prompts) * n > MAX_CHOICES:
+        fields.wrong("n", f"{len(prompts)} prompts times n = {n} are more than {MAX_CHOICES} choices.")
     best_of = fields.whole("best_of", 1, MAX_CHOICES)
     if best_of is not None and best_of != n:
         fields.wrong(

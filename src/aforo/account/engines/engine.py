@@ -124,6 +124,10 @@ class Engine(Protocol):
     def note(self) -> str:
         """One sentence for people: what it is and is not."""
 
+    @property
+    def parallel(self) -> int:
+        """How many texts of one call it may be asked for at a time."""
+
     def state(self) -> State: ...
 
     async def start(self) -> None:

@@ -57,6 +57,7 @@ class LlamaEngine:
 
     name = "smollm2-135m (sample)"
     fingerprint = "fp_aforo_smollm2_135m_sample"
+    parallel = _SLOTS
     note = (
         "A small sample model (SmolLM2-135M; embeddings: multilingual-e5-small). It shows how the system works; "
         "it is not the model that the deployment is named after."

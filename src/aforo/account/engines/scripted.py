@@ -96,6 +96,7 @@ class ScriptedEngine:
 
     name = "scripted"
     fingerprint = "fp_aforo_scripted"
+    parallel = 128
 
     def __init__(
         self,
