@@ -56,9 +56,7 @@ class Bench:
     def read(self, text: str, fetch: Fetch | None = None, **files: str) -> DesiredState:
         """The desired state in `aforo.yaml` with that text; further files by name, `__` for a full stop."""
         named = {name.replace("__", "."): content for name, content in files.items()}
-        return asyncio.run(
-            read_files("aforo.yaml", {"aforo.yaml": text, **named}, self.resolve(fetch))
-        )
+        return asyncio.run(read_files("aforo.yaml", {"aforo.yaml": text, **named}, self.resolve(fetch)))
 
     def apply(self, text: str, dry_run: bool = False, **files: str) -> Change:
         return self.door.apply(self.read(text, **files), dry_run)

@@ -5,6 +5,7 @@ REST, `aforo apply`, the portal and boot all end here. It knows no HTTP and no f
 
 from __future__ import annotations
 
+import gc
 import logging
 import secrets
 import threading
@@ -223,15 +224,23 @@ class Door:
 
     def _read(self, rows: list[Row]) -> Graph:
         draft = Graph().draft()
-        for row in rows:
-            rid = parse_id(row.id)
-            kind = kind_of(rid.type)
-            if kind is None:
-                raise Unavailable(
-                    f"the store holds {row.id}, whose type this version does not know", code="StoreTooNew"
-                )
-            body = self._codec.decode(row.id_key, row.body)
-            draft.put(Resource(rid, kind, body, row.etag, row.origin))
+        parents: dict[str, ResourceId] = {}
+        collecting = gc.isenabled()
+        # Hundreds of thousands of new objects, none of them garbage: the collector would only walk them.
+        gc.disable()
+        try:
+            for row in rows:
+                rid = _stored_id(row.id, parents)
+                kind = kind_of(rid.type)
+                if kind is None:
+                    raise Unavailable(
+                        f"the store holds {row.id}, whose type this version does not know", code="StoreTooNew"
+                    )
+                body = self._codec.decode(row.id_key, row.body)
+                draft.put(Resource(rid, kind, body, row.etag, row.origin))
+        finally:
+            if collecting:
+                gc.enable()
         return draft.graph()
 
     def _findings(self, bundle: Bundle, graph: Graph, wanted: Mapping[str, Wanted]) -> tuple[Mistake, ...]:
@@ -275,6 +284,20 @@ def locate(path: str) -> tuple[ResourceId, Kind]:
             f"There is no resource type {rid.type!r} here.", code="InvalidResourceType", target=path
         )
     return canonical(rid, kind), kind
+
+
+def _stored_id(text: str, parents: dict[str, ResourceId]) -> ResourceId:
+    """The id of a stored resource; siblings share the parse of their parent."""
+    container, segment, name = text.rsplit("/", 2)
+    parent = parents.get(container)
+    if parent is None:
+        try:
+            parent = parents[container] = parse_id(container)
+        except BadId:  # the segment belongs to a provider: an extension, or the first of its kind
+            return parse_id(text)
+    if parent.type.startswith("Microsoft.Resources/"):
+        return parse_id(text)
+    return parent.child(segment, name)
 
 
 def _texts(graph: Graph) -> dict[str, list[Resource]]:

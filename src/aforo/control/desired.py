@@ -30,17 +30,18 @@ class TextPlace:
     """Where a text inside a text begins, so that its lines can be found again.
 
     `indent` characters stand before each line of it; None when its lines are not those of the file (a quoted
-    or folded scalar), and then only the beginning can be told.
+    or folded scalar), and then only the beginning can be told: `column` (from 1).
     """
 
     source: Source
     line: int
     indent: int | None
+    column: int = 1
 
     def place(self, line: int, column: int, width: int) -> Place:
         """The place of a line and column (from 1) of the inner text."""
         if self.indent is None:
-            line, column, width = 1, 1, 1
+            line, column, width = 1, self.column, 1
         lines = self.source.text.count("\n") + 1
         number = min(self.line + line - 1, lines)
         before = sum(len(self.source.line(n)) + 1 for n in range(1, number))

@@ -16,12 +16,12 @@ from aforo.model.catalog import canonical, kind_of, rank
 from aforo.model.check import check_body
 from aforo.model.graph import Draft, Graph, references_of
 from aforo.model.ids import SUBSCRIPTION_TYPE, BadId, parse_id
-from aforo.model.kind import Mint, Problem, Property, Resource
+from aforo.model.kind import Mint, Path, Problem, Property, Resource
 from aforo.model.kinds.account import ACCOUNT_TYPE
 from aforo.model.kinds.application import APPLICATION_TYPE
 from aforo.model.kinds.group import SYSTEM_GROUPS
 from aforo.model.kinds.service import MASTER, SERVICE_TYPE
-from aforo.model.secret import Secret
+from aforo.model.secret import MASK, Secret
 
 # One data directory runs one gateway and one local account: a second one would never be served.
 _SINGLE = {SERVICE_TYPE: "an API Management service", ACCOUNT_TYPE: "a local account"}
@@ -46,22 +46,34 @@ class Planner:
         self.mint = mint
         self.mistakes: list[Mistake] = []
         self.wanted: dict[str, Wanted] = {}
+        # What would exist but for its own mistakes: that it is missing needs no further word.
+        self.failed: set[str] = set()
 
     def put(self, wanted: Wanted, origin: str) -> None:
         """Create or replace one resource, with its companions when it is new."""
         wanted = replace(wanted, id=canonical(wanted.id, wanted.kind))
         self.wanted[wanted.id.key] = wanted
         old = self.draft.get(wanted.id.key)
+        if wanted.id.parent_key in self.failed:
+            self.failed.add(wanted.id.key)
         body = _principals_resolved(wanted, self.draft)
         clean, problems = check_body(wanted.kind, wanted.id, body, may_lack_secrets=old is not None)
         if problems:
             self._say(wanted, problems)
+            if old is None:
+                self.failed.add(wanted.id.key)
             return
         if old is not None:
             clean = _carried(wanted.kind.envelope, clean, old.body)
             clean["properties"] = _carried(
                 wanted.kind.properties, clean["properties"], old.body.get("properties", {})
             )
+            if wanted.kind.name == "backend":
+                left = [
+                    Problem(p, "there is no secret yet that this mask could stand for")
+                    for p in _masks(clean, ())
+                ]
+                self._say(wanted, left)
         wanted.kind.fill(clean, old.body if old is not None else None, wanted.id, self.mint)
         if old is not None and old.body == clean:
             if origin == "file" and old.origin == "rest":
@@ -134,7 +146,9 @@ class Planner:
         problems: list[Problem] = []
         problems.extend(self._place_problems(resource))
         for reference in references_of(resource):
-            if not reference.soft and self.draft.get(reference.target) is None and _is_ours(reference.target):
+            if reference.soft or reference.target in self.failed or not _is_ours(reference.target):
+                continue
+            if self.draft.get(reference.target) is None:
                 target = reference.target.rpartition("/")
                 family = target[0].rpartition("/")[2]
                 problems.append(
@@ -153,7 +167,7 @@ class Planner:
     def _place_problems(self, resource: Resource) -> Iterable[Problem]:
         parent = parse_id(resource.id.parent)
         is_root = parent.type == SUBSCRIPTION_TYPE
-        if not is_root and self.draft.get(parent.key) is None:
+        if not is_root and parent.key not in self.failed and self.draft.get(parent.key) is None:
             yield Problem((), f"its parent {parent.text} does not exist", code="ParentResourceNotFound")
         what = _SINGLE.get(resource.kind.type)
         if what is not None:
@@ -223,7 +237,7 @@ def _order(item: ChangeItem) -> tuple[int, str]:
 
 def _carried(declared: tuple[Property, ...], new: dict[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
     """What a new body does not say but keeps: generated values and secrets."""
-    out = dict(new)
+    out = {name: _unmasked(value, old.get(name)) for name, value in new.items()}
     for prop in declared:
         if prop.name in out or prop.name not in old:
             continue
@@ -231,6 +245,29 @@ def _carried(declared: tuple[Property, ...], new: dict[str, Any], old: Mapping[s
         if prop.readonly or (hidden and isinstance(old[prop.name], Secret)):
             out[prop.name] = old[prop.name]
     return out
+
+
+def _unmasked(new: Any, old: Any) -> Any:
+    """A value in which every mask is the secret that stands at its place."""
+    if new == MASK and isinstance(old, Secret):
+        return old
+    if isinstance(new, Mapping) and isinstance(old, Mapping):
+        return {name: _unmasked(value, old.get(name)) for name, value in new.items()}
+    if isinstance(new, list) and isinstance(old, list):
+        return [_unmasked(v, old[i] if i < len(old) else None) for i, v in enumerate(new)]
+    return new
+
+
+def _masks(value: Any, path: Path) -> Iterable[Path]:
+    """Where a mask is left that stands for nothing."""
+    if value == MASK:
+        yield path
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _masks(inner, (*path, name))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _masks(inner, (*path, index))
 
 
 def _principals_resolved(wanted: Wanted, draft: Draft) -> Mapping[str, Any]:

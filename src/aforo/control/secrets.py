@@ -69,13 +69,15 @@ def masked(value: Any) -> Any:
     return value
 
 
-def without_secrets(value: Any) -> Any:
-    """The value with secret properties left out, as GET answers and exports have it."""
-    if isinstance(value, Mapping):
-        return {k: without_secrets(v) for k, v in value.items() if not isinstance(v, Secret)}
-    if isinstance(value, list | tuple):
-        return [without_secrets(v) for v in value if not isinstance(v, Secret)]
-    return value
+def without_secrets(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A body as GET answers and exports have it: secret properties left out, secrets deeper inside masked.
+
+    The mask keeps the place: who sends it back means the secret that is there.
+    """
+    out = {k: masked(v) for k, v in body.items() if k != "properties"}
+    properties = body.get("properties", {})
+    out["properties"] = {k: masked(v) for k, v in properties.items() if not isinstance(v, Secret)}
+    return out
 
 
 def revealed(value: Any) -> Any:

@@ -87,7 +87,7 @@ def text_place(node: Node) -> TextPlace:
                 return TextPlace(source, start, len(shown) - len(lines[first]))
     elif "\n" not in text and source.line(line)[column - 1 :].startswith(text):
         return TextPlace(source, line, column - 1)
-    return TextPlace(source, line, None)
+    return TextPlace(source, line, None, column)
 
 
 class _Reader:

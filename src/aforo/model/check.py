@@ -16,10 +16,11 @@ from aforo.model.ids import BadId, ResourceId, parse_id
 from aforo.model.kind import Kind, Path, Problem, Property, Refers, Type
 from aforo.model.nearest import nearest, unknown
 from aforo.model.roles import role_definition_id, role_named
-from aforo.model.secret import Secret
+from aforo.model.secret import MASK, Secret
 
 SERVICE = "Microsoft.ApiManagement/service"
 ROLE_DEFINITION = "Microsoft.Authorization/roleDefinitions"
+_NAMED = re.compile(r"\{\{[A-Za-z0-9\-._]+\}\}")
 _WORDS = {
     Type.TEXT: "a text",
     Type.WHOLE: "a whole number",
@@ -105,7 +106,7 @@ class _Checker:
                     prop.secret or (prop.sealed_by and _given(body, prop.sealed_by))) else ""  # fmt: skip
                 self.say(path, f"{prop.name!r} is required here{secret}")
         for prop in declared:
-            hidden = prop.secret or (prop.sealed_by and out.get(prop.sealed_by) is True)
+            hidden = prop.sealed_by and out.get(prop.sealed_by) is True
             if hidden and isinstance(out.get(prop.name), str):
                 out[prop.name] = Secret(out[prop.name])
         return out
@@ -153,6 +154,12 @@ class _Checker:
             return value
         if prop.refers is not None:
             return self.reference(prop.refers, value, path)
+        if prop.secret and value == MASK:
+            if not self.may_lack_secrets:
+                self.say(
+                    path, "the secret was left out where this was written; give it, or name a {{named value}}"
+                )
+            return value
         if prop.values:
             chosen = next((v for v in prop.values if v.lower() == value.lower()), None)
             if chosen is None:
@@ -171,6 +178,8 @@ class _Checker:
             self.say(path, f"{shown} is no {prop.name}", prop.doc) if prop.doc else self.say(
                 path, f"{shown} does not have the form of {prop.name!r} ({prop.pattern})"
             )
+        if prop.secret and not (prop.by_name and _NAMED.search(value)):
+            return Secret(value)
         return value
 
     def number(self, prop: Property, value: Any, path: Path) -> Any:
@@ -242,11 +251,13 @@ def _absolute(refers: Refers, value: str, owner: ResourceId, service: ResourceId
         if service is None:
             raise BadId(f"{value!r} is relative to an API Management service, and this resource is in none")
         return service.text + (value if value != "/" else "")
+    if "/" in value:
+        raise BadId(f"{value!r} is not a resource id; a short one begins with / (/products/gold)")
     full_type = refers.types[0]
     if service is not None and full_type.lower().startswith(SERVICE.lower() + "/"):
         return f"{service.text}/{full_type.rpartition('/')[2]}/{value}"
     group = owner.ancestor("Microsoft.Resources/resourceGroups")
-    if group is None or "/" in value:
+    if group is None:
         raise BadId(f"{value!r} is not a resource id")
     return f"{group.text}/providers/{full_type}/{value}"
 

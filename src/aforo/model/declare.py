@@ -14,19 +14,14 @@ def text(name: str, *, maximum: float | None = None, minimum: float | None = Non
          required: bool = False, default: str | None = None, values: tuple[str, ...] = (),
          readonly: bool = False, secret: bool = False, sealed_by: str = "", doc: str = "") -> Property:  # fmt: skip
     return Property(
-        name,
-        Type.TEXT,
-        doc,
-        required,
-        default,
-        readonly,
-        secret,
-        sealed_by,
-        values,
-        minimum,
-        maximum,
-        pattern,
-    )
+        name, Type.TEXT, doc, required=required, default=default, readonly=readonly, secret=secret,
+        sealed_by=sealed_by, values=values, minimum=minimum, maximum=maximum, pattern=pattern,
+    )  # fmt: skip
+
+
+def credential(name: str, *, maximum: float | None = None, required: bool = False) -> Property:
+    """A secret text, or one that names `{{named values}}` and so holds no secret itself."""
+    return Property(name, Type.TEXT, required=required, secret=True, by_name=True, minimum=1, maximum=maximum)
 
 
 def whole(name: str, minimum: float | None = None, maximum: float | None = None, *, required: bool = False,

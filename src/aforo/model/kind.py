@@ -58,6 +58,7 @@ class Property:
     readonly: bool = False
     secret: bool = False
     sealed_by: str = ""  # name of the sibling flag that makes it secret
+    by_name: bool = False  # a secret that may name `{{named values}}` instead, and then is none
     values: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None

@@ -8,6 +8,7 @@ from typing import Any
 
 from aforo.model.declare import (
     anything,
+    credential,
     duration,
     flag,
     listing,
@@ -85,7 +86,7 @@ def _names(value: Any) -> Iterable[str]:
 
 
 _FAILURE = record("failureResponse", whole("statusCode", 200, 599))
-_VALUES = listing("values", text("value", secret=True))
+_VALUES = listing("values", credential("value"))
 
 BACKEND = Kind(
     name="backend",
@@ -106,7 +107,7 @@ BACKEND = Kind(
             record(
                 "authorization",
                 text("scheme", required=True, minimum=1, maximum=100),
-                text("parameter", required=True, minimum=1, maximum=300, secret=True),
+                credential("parameter", required=True, maximum=300),
             ),
             record("managedIdentity", text("resource", required=True), text("clientId")),
             refused("certificateIds", "client certificates towards backends are not supported yet"),
