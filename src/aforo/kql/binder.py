@@ -115,7 +115,7 @@ class Binder(CallBinder):
             case s.Name(text=text):
                 meaning = scope.find(text)
                 if meaning is None:
-                    return text in self.database.tables
+                    return text in self.database.tables or self._bare_function(text) is not None
                 return self._means_table(meaning)
             case s.Call(function=function, arguments=arguments):
                 meaning = scope.find(function)
@@ -190,6 +190,8 @@ class Binder(CallBinder):
                 table = self.database.tables.get(text)
                 if table is not None:
                     return self.scan(table)
+                if self._bare_function(text) is not None:
+                    return self._table_call(s.Call(text, (), tree.span, tree.span), scope)
                 self._unknown_table(tree)
             case _:
                 self.report(say.not_a_table(tree.span))
@@ -255,6 +257,13 @@ class Binder(CallBinder):
             function = None if text is None else self.parse_function(name, text)
             self._saved[name] = None if function is None else Defined(function, Scope())
         return self._saved[name]
+
+    def _bare_function(self, name: str) -> Defined | None:
+        """A saved function that may be called without parentheses: it gives a table and needs no argument."""
+        defined = self._saved_function(name)
+        if defined is None or any(p.default is None for p in defined.function.parameters):
+            return None
+        return defined if self._makes_table(defined) else None
 
     def user_call(self, tree: s.Call, defined: Defined, row: Row) -> Expression:
         inner = self.enter(tree, defined, row)

@@ -322,7 +322,7 @@ class Writer:
         if sort.keys:
             frame.order = [
                 e.Ordered(
-                    this=self.scalars.value(k.expression, frame.slots),
+                    this=self._told_apart(k.expression, frame.slots),
                     desc=not k.ascending,
                     nulls_first=k.nulls_first,
                 )
@@ -415,7 +415,12 @@ class Writer:
     def _grouped_by(self, expression: Expression, slots: dict[int, Slot]) -> Node:
         if isinstance(expression, Reference) and slots[expression.column.id].form is Form.TIMESTAMP:
             return slots[expression.column.id].node.copy()
-        return self.scalars.value(expression, slots)
+        return self._told_apart(expression, slots)
+
+    def _told_apart(self, expression: Expression, slots: dict[int, Slot]) -> Node:
+        """A value to group or sort by; a bare number there would mean a position in the select list."""
+        node = self.scalars.value(expression, slots)
+        return t.cast(node, self.dialect.type_name(expression.type)) if _constant(node) else node
 
     def _passed(self, expression: Expression, slots: dict[int, Slot]) -> Slot:
         """The form that a group's key keeps: a bare timestamp stays one."""
@@ -431,7 +436,7 @@ class Writer:
                 left = self.wrap(left)
             left = self.settled(left, [a for a, _ in join.on])
             left.order = []
-            left.distinct_on = [self.scalars.value(a, left.slots) for a, _ in join.on]
+            left.distinct_on = [self._told_apart(a, left.slots) for a, _ in join.on]
         left_side, left_slots = self._side(left)
         right_side, right_slots = self._side(right)
         condition = t.every(
@@ -526,6 +531,12 @@ class Writer:
             frame.slots[unnest.index.id] = Slot(e.Sub(this=t.column(number), expression=t.number(1)))
             self.name(unnest.index)
         return frame
+
+
+def _constant(node: Node) -> bool:
+    e = t.glot()
+    inner = node.this if isinstance(node, e.Neg | e.Paren) else node
+    return isinstance(inner, e.Literal | e.Null | e.Boolean)
 
 
 def _may_repeat(slot: Slot) -> bool:
