@@ -76,7 +76,7 @@ def _read(wire: Wire, request_body: bytes, answer_body: bytes, stream: bool, suc
         _text(answer, "model"),
         _text(request, "user"),
         finish_reason(answer),
-        content_filter_results(answer),
+        content_filter_results(answer) if b"content_filter_result" in answer_body else None,
     )
 
 

@@ -20,6 +20,9 @@ class Promoter:
         self._paths = tuple((p.path, _TYPES[p.type]) for p in promotions)
         self.nothing: Promoted = (*(None for _ in promotions), False)
         self._unread: Promoted = (*(None for _ in promotions), True)
+        # A text can be indexed too: a path that ends in a number would take a letter for its value.
+        if any(isinstance(p.path[-1], int) for p in promotions):
+            raise ValueError("a promoted path ends in a name")
         self._marks = tuple({str(p.path[0]).encode() for p in promotions})
 
     def of_object(self, value: dict[str, Any]) -> Promoted:
@@ -28,20 +31,13 @@ class Promoter:
         odd = False
         for path, kind in self._paths:
             at: Any = value
-            for step in path:
-                if isinstance(at, dict) and isinstance(step, str):
-                    at = at.get(step)
-                elif isinstance(at, list) and isinstance(step, int):
-                    at = at[step] if step < len(at) else None
-                else:
-                    # A text in the middle of a path may itself be JSON to a query: it has to be asked.
-                    odd |= isinstance(at, str)
-                    at = None
-                if at is None:
-                    break
-            if at is not None and (
-                type(at) is not kind or (isinstance(at, int) and not -_INT64 <= at < _INT64)
-            ):
+            try:
+                for step in path:
+                    at = at[step]
+            except (KeyError, IndexError, TypeError):
+                at, crossed = _walk(value, path)
+                odd |= crossed
+            if at is not None and (type(at) is not kind or (isinstance(at, int) and not -_INT64 <= at < _INT64)):
                 odd, at = True, None
             out.append(at)
         out.append(odd)
@@ -52,3 +48,15 @@ class Promoter:
         if b"\\u" in body or any(mark in body for mark in self._marks):
             return self._unread
         return self.nothing
+
+
+def _walk(value: Any, path: tuple[str | int, ...]) -> tuple[Any, bool]:
+    """What stands at a path, step by step, and whether the way crosses a text (which may itself be JSON)."""
+    for step in path:
+        if isinstance(value, dict) and isinstance(step, str):
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            value = value[step]
+        else:
+            return None, isinstance(value, str)
+    return value, False

@@ -98,7 +98,7 @@ class Maintenance:
         sizes = files.column("size_bytes").to_pylist()
         if f"partition.{DAY}" not in files.schema.names:  # no files at all
             return
-        days: list[object] = files.column(f"partition.{DAY}").to_pylist()
+        days = list(files.column(f"partition.{DAY}").to_pylist())
         small = Counter(d for d, s in zip(days, sizes, strict=True) if s < _SMALL_BYTES)
         middle = Counter(d for d, s in zip(days, sizes, strict=True) if _SMALL_BYTES <= s < _LARGE_BYTES)
         for day in small.keys() | middle.keys():

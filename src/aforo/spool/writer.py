@@ -215,6 +215,31 @@ class SpoolWriter:
             if not self._closed:
                 self._make_spare()
 
+    def prepare(self) -> None:
+        """Reserve the next segment ahead of its need, without bringing anything to the disk.
+
+        For an owner whose spool another process syncs (spool/sync.py): to be called now and then, does not block.
+        """
+        with self._guard:
+            if self._closed:
+                return
+            for fd in self._retired:
+                os.close(fd)
+            self._retired.clear()
+            self._make_spare()
+
+    def prepare(self) -> None:
+        """Reserve the next segment in time and let go of sealed ones, where somebody else syncs (sync.py).
+
+        Does not wait for the disk; for the event loop of an owner that has no sync thread.
+        """
+        with self._guard:
+            retired, self._retired = self._retired, []
+            if not self._closed:
+                self._make_spare()
+        for fd in retired:
+            os.close(fd)
+
     def close(self) -> None:
         """Sync, give back reserved space, release the folder."""
         if self._closed:

@@ -235,3 +235,17 @@ def test_rows_records_and_background_sync(tmp_path: Path) -> None:
     assert len(SpoolReader(tmp_path).read()) == 200
     with pytest.raises(Unavailable, match="closed"):
         writer.append(KIND_ROWS, b"x" * 5000)
+
+
+def test_prepare_reserves_ahead_without_syncing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_writer(tmp_path, reserve_bytes=1500) as writer:
+        for _ in range(30):
+            writer.append(KIND_ROWS, b"p" * 1000)
+            with monkeypatch.context() as patched:
+                patched.delattr(os, "fsync")
+                patched.delattr(os, "fdatasync")
+                writer.prepare()
+            assert writer.has_room()
+            assert len(writer._retired) == 0
+    assert len(SpoolReader(tmp_path).read()) == 30
+    writer.prepare()
