@@ -1,0 +1,32 @@
+"""The .NET that expressions can reach, in one readable tuple: one corner per file of runtime/."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aforo.csharp.runtime import (
+    collections,
+    converting,
+    dates,
+    json_types,
+    linq,
+    maths,
+    numbers,
+    objects,
+    strings,
+    text,
+)
+from aforo.csharp.types import TypeDecl
+
+TYPES: Final[tuple[TypeDecl, ...]] = (
+    *objects.TYPES,
+    *numbers.TYPES,
+    *strings.TYPES,
+    *dates.TYPES,
+    *collections.TYPES,
+    *linq.TYPES,
+    *json_types.TYPES,
+    *converting.TYPES,
+    *text.TYPES,
+    *maths.TYPES,
+)

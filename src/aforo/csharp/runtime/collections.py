@@ -1,0 +1,478 @@
+"""List, Dictionary, HashSet and arrays. An array is a Python list; byte[] is a bytearray."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cmp_to_key
+from typing import Any, Final
+
+from aforo.csharp.runtime.exceptions import (
+    ArgumentException,
+    ArgumentNullException,
+    ArgumentOutOfRangeException,
+    IndexOutOfRangeException,
+    InvalidCastException,
+    KeyNotFoundException,
+    NullReferenceException,
+    OverflowException,
+)
+from aforo.csharp.runtime.limits import count
+from aforo.csharp.runtime.objects import Obj, compare_values, equals, to_string
+from aforo.csharp.runtime.strings import StringComparer
+from aforo.csharp.types import TypeDecl, declare, member
+
+_GENERIC: Final = "System.Collections.Generic"
+
+
+class List(list[Any]):
+    """`List<T>`; a subclass, so that a cast can tell it from an array."""
+
+    __slots__ = ()
+    net_name = "System.Collections.Generic.List`1"
+
+
+class Dictionary(dict[Any, Any]):
+    """`Dictionary<K, V>`; with a comparer that folds keys, `names` holds each key as it was given."""
+
+    __slots__ = ("fold", "names")
+    net_name = "System.Collections.Generic.Dictionary`2"
+
+    def __init__(self, fold: Callable[[str], str] | None = None) -> None:
+        super().__init__()
+        self.fold = fold
+        self.names: dict[Any, Any] = {}
+
+    def key(self, key: Any) -> Any:
+        if key is None:
+            raise ArgumentNullException("Value cannot be null.\r\nParameter name: key")
+        if self.fold is None:
+            return key
+        folded = self.fold(key)
+        return self.names.setdefault(folded, key)
+
+
+class HashSet(dict[Any, None]):
+    """`HashSet<T>` in order of insertion."""
+
+    __slots__ = ("fold",)
+    net_name = "System.Collections.Generic.HashSet`1"
+
+    def __init__(self, values: Iterable[Any] = (), fold: Callable[[str], str] | None = None) -> None:
+        super().__init__()
+        self.fold = fold
+        for each in values:
+            self.add(each)
+
+    def add(self, value: Any) -> bool:
+        if self.has(value):
+            return False
+        count(len(self))
+        self[value] = None
+        return True
+
+    def has(self, value: Any) -> bool:
+        if self.fold is None or value is None:
+            return value in self
+        wanted = self.fold(value)
+        return any(self.fold(each) == wanted for each in self)
+
+
+class Pair(Obj):
+    """`KeyValuePair<K, V>`."""
+
+    __slots__ = ("pair",)
+    net_name = "System.Collections.Generic.KeyValuePair`2"
+
+    def __init__(self, key: Any, value: Any) -> None:
+        self.pair = (key, value)
+
+    def text(self, spec: str | None = None) -> str:
+        return f"[{to_string(self.pair[0])}, {to_string(self.pair[1])}]"
+
+
+def pair_key(value: Pair) -> Any:
+    return value.pair[0]
+
+
+def pair_value(value: Pair) -> Any:
+    return value.pair[1]
+
+
+def each(source: Any) -> list[Any]:
+    """The elements of anything that can be enumerated, as a Python list made now."""
+    if type(source) is list:
+        return source
+    if source is None:
+        raise NullReferenceException
+    if isinstance(source, (list, bytearray)):
+        return list(source)
+    if isinstance(source, str):
+        from aforo.csharp.runtime.strings import characters
+
+        return characters(source)
+    if isinstance(source, HashSet):
+        return list(source)
+    if isinstance(source, dict):
+        return [Pair(k, v) for k, v in source.items()]
+    from aforo.csharp.runtime import json
+
+    if isinstance(source, json.JObject):
+        return [Pair(k, source.child(k)) for k in source.items]
+    if isinstance(source, json.JToken):
+        return json.children(source)
+    pairs = getattr(source, "pairs", None)
+    if pairs is not None:
+        return [Pair(k, v) for k, v in pairs()]
+    raise InvalidCastException
+
+
+def each_token(source: Any) -> list[Any]:
+    """A JObject as IEnumerable<JToken>: its properties."""
+    from aforo.csharp.runtime import json
+
+    return json.children(source) if isinstance(source, json.JToken) else each(source)
+
+
+# --- arrays --------------------------------------------------------------------------------------------------------
+
+
+def new_array(size: int, default: Any) -> list[Any]:
+    if size < 0:
+        raise OverflowException
+    count(size)
+    return [default] * size
+
+
+def new_bytes(size: int) -> bytearray:
+    if size < 0:
+        raise OverflowException
+    count(size)
+    return bytearray(size)
+
+
+def bytes_of(values: list[int]) -> bytearray:
+    return bytearray(values)
+
+
+def array_at(items: list[Any], index: int) -> Any:
+    if not 0 <= index < len(items):
+        raise IndexOutOfRangeException
+    return items[index]
+
+
+def array_put(items: list[Any], index: int, value: Any) -> None:
+    if not 0 <= index < len(items):
+        raise IndexOutOfRangeException
+    items[index] = value
+
+
+def array_copy(source: list[Any], target: list[Any], size: int) -> None:
+    array_copy_from(source, 0, target, 0, size)
+
+
+def array_copy_from(source: list[Any], at: int, target: list[Any], to: int, size: int) -> None:
+    if min(at, to, size) < 0 or at + size > len(source) or to + size > len(target):
+        raise ArgumentException("Source array was not long enough. Check srcIndex and length, and the array's lower bounds.")
+    target[to : to + size] = source[at : at + size]
+
+
+def array_reverse(items: list[Any]) -> None:
+    items.reverse()
+
+
+def array_sort(items: list[Any]) -> None:
+    items.sort(key=cmp_to_key(compare_values))
+
+
+def array_index_of(items: list[Any], value: Any) -> int:
+    return next((i for i, x in enumerate(items) if equals(x, value)), -1)
+
+
+def array_exists(items: list[Any], match: Callable[[Any], bool]) -> bool:
+    return any(match(x) for x in items)
+
+
+def array_find(items: list[Any], match: Callable[[Any], bool]) -> Any:
+    return next((x for x in items if match(x)), None)
+
+
+# --- List ------------------------------------------------------------------------------------------------------------
+
+
+def new_list(source: Any = None) -> List:
+    return List(each(source) if source is not None else ())
+
+
+def new_list_capacity(capacity: int) -> List:
+    if capacity < 0:
+        raise ArgumentOutOfRangeException("Non-negative number required.\r\nParameter name: capacity")
+    return List()
+
+
+def list_at(items: list[Any], index: int) -> Any:
+    if not 0 <= index < len(items):
+        raise ArgumentOutOfRangeException(
+            "Index was out of range. Must be non-negative and less than the size of the collection.\r\nParameter name: index"
+        )
+    return items[index]
+
+
+def list_put(items: list[Any], index: int, value: Any) -> None:
+    list_at(items, index)
+    items[index] = value
+
+
+def list_add(items: list[Any], value: Any) -> None:
+    count(len(items) + 1)
+    items.append(value)
+
+
+def list_add_range(items: list[Any], values: Any) -> None:
+    more = each(values)
+    count(len(items) + len(more))
+    items.extend(more)
+
+
+def list_insert(items: list[Any], at: int, value: Any) -> None:
+    if not 0 <= at <= len(items):
+        raise ArgumentOutOfRangeException("Index must be within the bounds of the List.\r\nParameter name: index")
+    count(len(items) + 1)
+    items.insert(at, value)
+
+
+def list_remove(items: list[Any], value: Any) -> bool:
+    at = array_index_of(items, value)
+    if at >= 0:
+        del items[at]
+    return at >= 0
+
+
+def list_remove_at(items: list[Any], at: int) -> None:
+    list_at(items, at)
+    del items[at]
+
+
+def list_clear(items: list[Any]) -> None:
+    items.clear()
+
+
+def list_contains(items: list[Any], value: Any) -> bool:
+    return array_index_of(items, value) >= 0
+
+
+def list_for_each(items: list[Any], run: Callable[[Any], None]) -> None:
+    for x in list(items):
+        run(x)
+
+
+def to_array(items: Any) -> list[Any]:
+    return list(each(items))
+
+
+# --- Dictionary ------------------------------------------------------------------------------------------------------
+
+
+def new_dictionary(comparer: StringComparer | None = None) -> Dictionary:
+    return Dictionary(comparer.fold if comparer is not None and comparer.ignore_case else None)
+
+
+def copy_dictionary(source: Any) -> Dictionary:
+    made = Dictionary()
+    for pair in each(source):
+        dictionary_add(made, pair.pair[0], pair.pair[1])
+    return made
+
+
+def _key(items: Any, key: Any) -> Any:
+    if isinstance(items, Dictionary):
+        return items.key(key)
+    if key is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: key")
+    return key
+
+
+def dictionary_at(items: dict[Any, Any], key: Any) -> Any:
+    try:
+        return items[_key(items, key)]
+    except KeyError:
+        raise KeyNotFoundException from None
+
+
+def dictionary_put(items: dict[Any, Any], key: Any, value: Any) -> None:
+    count(len(items))
+    items[_key(items, key)] = value
+
+
+def dictionary_add(items: dict[Any, Any], key: Any, value: Any) -> None:
+    real = _key(items, key)
+    if real in items:
+        raise ArgumentException("An item with the same key has already been added.")
+    dictionary_put(items, key, value)
+
+
+def dictionary_has(items: dict[Any, Any], key: Any) -> bool:
+    return _key(items, key) in items
+
+
+def dictionary_get(items: dict[Any, Any], key: Any) -> tuple[bool, Any]:
+    real = _key(items, key)
+    return (True, items[real]) if real in items else (False, None)
+
+
+def dictionary_remove(items: dict[Any, Any], key: Any) -> bool:
+    real = _key(items, key)
+    if real not in items:
+        return False
+    del items[real]
+    return True
+
+
+def dictionary_keys(items: dict[Any, Any]) -> list[Any]:
+    return list(items)
+
+
+def dictionary_values(items: dict[Any, Any]) -> list[Any]:
+    return list(items.values())
+
+
+def value_or_default(items: dict[Any, Any], key: Any, default: Any = None) -> Any:
+    return items.get(_key(items, key), default)
+
+
+# --- HashSet -----------------------------------------------------------------------------------------------------------
+
+
+def new_set(source: Any = None, comparer: StringComparer | None = None) -> HashSet:
+    fold = comparer.fold if comparer is not None and comparer.ignore_case else None
+    return HashSet(each(source) if source is not None else (), fold)
+
+
+def new_set_comparer(comparer: StringComparer | None) -> HashSet:
+    return new_set(None, comparer)
+
+
+def set_add(items: HashSet, value: Any) -> bool:
+    return items.add(value)
+
+
+def set_has(items: HashSet, value: Any) -> bool:
+    return items.has(value)
+
+
+def set_remove(items: HashSet, value: Any) -> bool:
+    if value in items:
+        del items[value]
+        return True
+    return False
+
+
+TYPES: Final[tuple[TypeDecl, ...]] = (
+    declare(
+        "Array",
+        member("int Length", len),
+        member("static void Copy<T>(T[] sourceArray, T[] destinationArray, int length)", array_copy),
+        member("static void Copy<T>(T[] sourceArray, int sourceIndex, T[] destinationArray, int destinationIndex, int length)", array_copy_from),
+        member("static void Reverse<T>(T[] array)", array_reverse),
+        member("static void Sort<T>(T[] array)", array_sort),
+        member("static int IndexOf<T>(T[] array, T value)", array_index_of),
+        member("static bool Exists<T>(T[] array, Predicate<T> match)", array_exists),
+        member("static T? Find<T>(T[] array, Predicate<T> match)", array_find),
+        python=(list, bytearray),
+    ),
+    declare("IEnumerable<T>", namespace=_GENERIC, kind="interface", python=(list, dict, str, bytearray)),
+    declare("ICollection<T>", member("int Count", len), namespace=_GENERIC, kind="interface", bases=("IEnumerable<T>",), python=list),
+    declare("IReadOnlyCollection<T>", member("int Count", len), namespace=_GENERIC, kind="interface", bases=("IEnumerable<T>",), python=list),
+    declare("IReadOnlyList<T>", member("T this[int index]", list_at), namespace=_GENERIC, kind="interface", bases=("IReadOnlyCollection<T>",), python=list),
+    declare(
+        "IList<T>",
+        member("T this[int index]", list_at, store=list_put),
+        member("void Add(T item)", list_add),
+        member("bool Remove(T item)", list_remove),
+        member("void Clear()", list_clear),
+        member("void Insert(int index, T item)", list_insert),
+        member("int IndexOf(T item)", array_index_of),
+        namespace=_GENERIC,
+        kind="interface",
+        bases=("ICollection<T>",),
+        python=list,
+    ),
+    declare(
+        "List<T>",
+        member("new()", new_list),
+        member("new(int capacity)", new_list_capacity),
+        member("new(IEnumerable<T> collection)", new_list),
+        member("void AddRange(IEnumerable<T> collection)", list_add_range),
+        member("void RemoveAt(int index)", list_remove_at),
+        member("bool Contains(T item)", list_contains),
+        member("bool Exists(Predicate<T> match)", array_exists),
+        member("T? Find(Predicate<T> match)", array_find),
+        member("void ForEach(Action<T> action)", list_for_each),
+        member("void Reverse()", array_reverse),
+        member("void Sort()", array_sort),
+        member("T[] ToArray()", to_array),
+        namespace=_GENERIC,
+        bases=("IList<T>", "IReadOnlyList<T>"),
+        python=List,
+    ),
+    declare(
+        "IReadOnlyDictionary<K, V>",
+        member("V this[K key]", dictionary_at),
+        member("int Count", len),
+        member("IEnumerable<K> Keys", dictionary_keys),
+        member("IEnumerable<V> Values", dictionary_values),
+        member("bool ContainsKey(K key)", dictionary_has),
+        member("bool TryGetValue(K key, out V value)", dictionary_get),
+        member("V? GetValueOrDefault(K key)", value_or_default),
+        member("V? GetValueOrDefault(K key, V defaultValue)", value_or_default),
+        namespace=_GENERIC,
+        kind="interface",
+        bases=("IEnumerable<KeyValuePair<K, V>>",),
+        python=dict,
+    ),
+    declare(
+        "IDictionary<K, V>",
+        member("V this[K key]", dictionary_at, store=dictionary_put),
+        member("void Add(K key, V value)", dictionary_add),
+        member("bool Remove(K key)", dictionary_remove),
+        member("void Clear()", list_clear),
+        namespace=_GENERIC,
+        kind="interface",
+        bases=("IReadOnlyDictionary<K, V>",),
+        python=dict,
+    ),
+    declare(
+        "Dictionary<K, V>",
+        member("new()", new_dictionary),
+        member("new(IEqualityComparer<K> comparer)", new_dictionary),
+        member("new(IDictionary<K, V> dictionary)", copy_dictionary),
+        namespace=_GENERIC,
+        bases=("IDictionary<K, V>",),
+        python=Dictionary,
+    ),
+    declare(
+        "HashSet<T>",
+        member("new()", new_set),
+        member("new(IEnumerable<T> collection)", new_set),
+        member("new(IEqualityComparer<T> comparer)", new_set_comparer),
+        member("new(IEnumerable<T> collection, IEqualityComparer<T> comparer)", new_set),
+        member("int Count", len),
+        member("bool Add(T item)", set_add),
+        member("bool Contains(T item)", set_has),
+        member("bool Remove(T item)", set_remove),
+        member("void Clear()", list_clear),
+        namespace=_GENERIC,
+        bases=("IEnumerable<T>",),
+        aliases=("ISet",),
+        python=HashSet,
+    ),
+    declare(
+        "KeyValuePair<K, V>",
+        member("new(K key, V value)", Pair),
+        member("K Key", pair_key),
+        member("V Value", pair_value),
+        namespace=_GENERIC,
+        kind="struct",
+        python=Pair,
+        default=Pair(None, None),
+    ),
+)

@@ -1,0 +1,823 @@
+"""DateTime, DateTimeOffset, TimeSpan and Guid, in ticks of 100 ns; the machine's zone is always UTC."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+import uuid
+from datetime import date
+from enum import IntEnum
+from typing import Any, Final
+
+from aforo.csharp.runtime.exceptions import (
+    ArgumentNullException,
+    ArgumentOutOfRangeException,
+    FormatException,
+    OverflowException,
+)
+from aforo.csharp.runtime.numbers import compare, same
+from aforo.csharp.runtime.objects import Obj
+from aforo.csharp.types import TypeDecl, declare, enumeration, member
+
+SECOND: Final = 10_000_000
+DAY: Final = 86400 * SECOND
+EPOCH: Final = 719162 * DAY  # 1970-01-01
+_MAX: Final = 3652059 * DAY - 1
+_MONTHS: Final = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")  # fmt: skip
+_DAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+
+
+class DayOfWeek(IntEnum):
+    Sunday = 0
+    Monday = 1
+    Tuesday = 2
+    Wednesday = 3
+    Thursday = 4
+    Friday = 5
+    Saturday = 6
+
+
+class DateTimeKind(IntEnum):
+    Unspecified = 0
+    Utc = 1
+    Local = 2
+
+
+class Ticks(Obj):
+    """What the three have in common: an order by ticks."""
+
+    __slots__ = ("ticks",)
+    ticks: int
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ticks) and self.ticks == other.ticks
+
+    def __lt__(self, other: Ticks) -> bool:
+        return self.ticks < other.ticks
+
+    def __le__(self, other: Ticks) -> bool:
+        return self.ticks <= other.ticks
+
+    def __gt__(self, other: Ticks) -> bool:
+        return self.ticks > other.ticks
+
+    def __ge__(self, other: Ticks) -> bool:
+        return self.ticks >= other.ticks
+
+    def __hash__(self) -> int:
+        return hash(self.ticks)
+
+
+class TimeSpan(Ticks):
+    __slots__ = ()
+    net_name = "System.TimeSpan"
+
+    def __init__(self, ticks: int) -> None:
+        if not -(2**63) <= ticks < 2**63:
+            raise OverflowException("TimeSpan overflowed because the duration is too long.")
+        self.ticks = ticks
+
+    def text(self, spec: str | None = None) -> str:
+        sign = "-" if self.ticks < 0 else ""
+        days, rest = divmod(abs(self.ticks), DAY)
+        seconds, fraction = divmod(rest, SECOND)
+        h, m, s = seconds // 3600, seconds // 60 % 60, seconds % 60
+        if spec in (None, "", "c", "t", "T"):
+            lead = f"{days}." if days else ""
+            tail = f".{fraction:07d}" if fraction else ""
+            return f"{sign}{lead}{h:02d}:{m:02d}:{s:02d}{tail}"
+        if spec in ("g", "G"):
+            lead = f"{days}:" if days or spec == "G" else ""
+            tail = (f".{fraction:07d}".rstrip("0").rstrip(".") if spec == "g" else f".{fraction:07d}") if fraction or spec == "G" else ""
+            return f"{sign}{lead}{h if spec == 'g' else f'{h:02d}'}:{m:02d}:{s:02d}{tail}"
+        parts = {"d": days, "h": h, "m": m, "s": s}
+        out, at = "", 0
+        while at < len(spec):
+            c = spec[at]
+            run = len(spec[at:]) - len(spec[at:].lstrip(c))
+            if c in parts:
+                out += str(parts[c]).rjust(run, "0")
+            elif c in "fF":
+                digits = f"{fraction:07d}"[:run]
+                out += digits.rstrip("0") if c == "F" else digits
+            elif c == "\\":
+                out += spec[at + 1 : at + 2]
+                at += 2
+                continue
+            elif c in "'\"":
+                end = spec.find(c, at + 1)
+                end = len(spec) if end < 0 else end
+                out += spec[at + 1 : end]
+                at = end + 1
+                continue
+            else:
+                raise FormatException
+            at += run
+        return out
+
+
+def _ymd(ticks: int) -> date:
+    return date.fromordinal(ticks // DAY + 1)
+
+
+class DateTime(Ticks):
+    __slots__ = ("kind",)
+    net_name = "System.DateTime"
+
+    def __init__(self, ticks: int, kind: int = 0) -> None:
+        if not 0 <= ticks <= _MAX:
+            raise ArgumentOutOfRangeException("The added or subtracted value results in an un-representable DateTime.")
+        self.ticks = ticks
+        self.kind = kind
+
+    def text(self, spec: str | None = None) -> str:
+        return _format(self.ticks, 0, self.kind, spec or "G", offset=False)
+
+
+class DateTimeOffset(Ticks):
+    """`ticks` are UTC ticks; `offset` is in ticks too."""
+
+    __slots__ = ("offset",)
+    net_name = "System.DateTimeOffset"
+
+    def __init__(self, utc_ticks: int, offset: int = 0) -> None:
+        if not 0 <= utc_ticks <= _MAX or not 0 <= utc_ticks + offset <= _MAX:
+            raise ArgumentOutOfRangeException("The UTC time represented when the offset is applied must be between year 0 and 10,000.")
+        self.ticks = utc_ticks
+        self.offset = offset
+
+    def text(self, spec: str | None = None) -> str:
+        if not spec:
+            return _format(self.ticks + self.offset, self.offset, 0, "G", offset=True) + " " + _zone(self.offset)
+        return _format(self.ticks + self.offset, self.offset, 0, spec, offset=True)
+
+
+def _zone(offset: int) -> str:
+    minutes = abs(offset) // (60 * SECOND)
+    return f"{'-' if offset < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+_STANDARD: Final = {
+    "d": "MM/dd/yyyy", "D": "dddd, dd MMMM yyyy", "f": "dddd, dd MMMM yyyy HH:mm", "F": "dddd, dd MMMM yyyy HH:mm:ss",
+    "g": "MM/dd/yyyy HH:mm", "G": "MM/dd/yyyy HH:mm:ss", "m": "MMMM dd", "M": "MMMM dd",
+    "r": "ddd, dd MMM yyyy HH':'mm':'ss 'GMT'", "R": "ddd, dd MMM yyyy HH':'mm':'ss 'GMT'",
+    "s": "yyyy'-'MM'-'dd'T'HH':'mm':'ss", "t": "HH:mm", "T": "HH:mm:ss", "u": "yyyy'-'MM'-'dd HH':'mm':'ss'Z'",
+    "o": "yyyy'-'MM'-'dd'T'HH':'mm':'ss'.'fffffffK", "O": "yyyy'-'MM'-'dd'T'HH':'mm':'ss'.'fffffffK",
+    "y": "yyyy MMMM", "Y": "yyyy MMMM",
+}  # fmt: skip
+
+
+def _format(ticks: int, zone: int, kind: int, spec: str, *, offset: bool) -> str:
+    if len(spec) == 1:
+        known = _STANDARD.get(spec)
+        if known is None:
+            raise FormatException
+        if offset and spec in "rRu":
+            ticks -= zone
+        spec = known
+    day = _ymd(ticks)
+    rest = ticks % DAY
+    seconds, fraction = divmod(rest, SECOND)
+    h, m, s = seconds // 3600, seconds // 60 % 60, seconds % 60
+    week = (ticks // DAY + 1) % 7
+    out: list[str] = []
+    at = 0
+    while at < len(spec):
+        c = spec[at]
+        run = 1
+        while at + run < len(spec) and spec[at + run] == c:
+            run += 1
+        if c == "%" and at + 1 < len(spec):
+            at += 1
+            continue
+        if c in "'\"":
+            end = spec.find(c, at + 1)
+            if end < 0:
+                raise FormatException
+            out.append(spec[at + 1 : end])
+            at = end + 1
+            continue
+        if c == "\\":
+            out.append(spec[at + 1 : at + 2])
+            at += 2
+            continue
+        match c:
+            case "y":
+                out.append(f"{day.year:0{run}d}" if run > 2 else f"{day.year % 100:0{run}d}")
+            case "M":
+                name = _MONTHS[day.month - 1]
+                out.append(f"{day.month:0{run}d}" if run < 3 else name[:3] if run == 3 else name)
+            case "d":
+                name = _DAYS[week]
+                out.append(f"{day.day:0{run}d}" if run < 3 else name[:3] if run == 3 else name)
+            case "H":
+                out.append(f"{h:0{min(run, 2)}d}")
+            case "h":
+                out.append(f"{(h + 11) % 12 + 1:0{min(run, 2)}d}")
+            case "m":
+                out.append(f"{m:0{min(run, 2)}d}")
+            case "s":
+                out.append(f"{s:0{min(run, 2)}d}")
+            case "f" | "F":
+                if run > 7:
+                    raise FormatException
+                digits = f"{fraction:07d}"[:run]
+                if c == "F":
+                    digits = digits.rstrip("0")
+                    if not digits and out and out[-1].endswith("."):
+                        out[-1] = out[-1][:-1]
+                out.append(digits)
+            case "t":
+                out.append(("AM" if h < 12 else "PM")[: min(run, 2)])
+            case "K":
+                out.append(_zone(zone) if offset else {1: "Z", 2: "+00:00"}.get(kind, ""))
+            case "z":
+                text = _zone(zone)
+                out.append(text if run > 2 else text[:3] if run == 2 else text[0] + str(int(text[1:3])))
+            case "g":
+                out.append("A.D.")
+            case _:
+                out.append(c * run)
+        at += run
+    return "".join(out)
+
+
+def utc_now() -> DateTime:
+    return DateTime(EPOCH + time.time_ns() // 100, 1)
+
+
+def local_now() -> DateTime:
+    """The gateways of Azure run in UTC; so do ours, whatever zone the machine has."""
+    return DateTime(EPOCH + time.time_ns() // 100, 2)
+
+
+def today() -> DateTime:
+    now = utc_now()
+    return DateTime(now.ticks - now.ticks % DAY, 2)
+
+
+def offset_now() -> DateTimeOffset:
+    return DateTimeOffset(EPOCH + time.time_ns() // 100)
+
+
+def from_unix(seconds: int) -> DateTime:
+    """For the subject's dates."""
+    return DateTime(EPOCH + seconds * SECOND, 1)
+
+
+def make_date(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0, ms: int = 0, kind: int = 0) -> DateTime:
+    try:
+        days = date(year, month, day).toordinal() - 1
+    except (ValueError, OverflowError):
+        raise ArgumentOutOfRangeException("Year, Month, and Day parameters describe an un-representable DateTime.") from None
+    if not (0 <= hour < 24 and 0 <= minute < 60 and 0 <= second < 60 and 0 <= ms < 1000):
+        raise ArgumentOutOfRangeException("Hour, Minute, and Second parameters describe an un-representable DateTime.")
+    return DateTime(days * DAY + (hour * 3600 + minute * 60 + second) * SECOND + ms * 10_000, kind)
+
+
+def make_date_kind(year: int, month: int, day: int, hour: int, minute: int, second: int, kind: int) -> DateTime:
+    return make_date(year, month, day, hour, minute, second, 0, kind)
+
+
+def date_from_ticks(ticks: int, kind: int = 0) -> DateTime:
+    return DateTime(ticks, kind)
+
+
+def _shift(value: float, unit: int) -> int:
+    """.NET rounds what is added to the millisecond."""
+    if value != value or abs(value) > 1e18:
+        raise ArgumentOutOfRangeException("Value to add was out of range.\r\nParameter name: value")
+    millis = value * (unit // 10_000)
+    return int(millis + (0.5 if millis >= 0 else -0.5)) * 10_000
+
+
+def _moved(value: Any, ticks: int) -> Any:
+    if isinstance(value, DateTime):
+        return DateTime(value.ticks + ticks, value.kind)
+    return DateTimeOffset(value.ticks + ticks, value.offset)
+
+
+def add_days(value: Any, by: float) -> Any:
+    return _moved(value, _shift(by, DAY))
+
+
+def add_hours(value: Any, by: float) -> Any:
+    return _moved(value, _shift(by, 3600 * SECOND))
+
+
+def add_minutes(value: Any, by: float) -> Any:
+    return _moved(value, _shift(by, 60 * SECOND))
+
+
+def add_seconds(value: Any, by: float) -> Any:
+    return _moved(value, _shift(by, SECOND))
+
+
+def add_milliseconds(value: Any, by: float) -> Any:
+    return _moved(value, _shift(by, 10_000))
+
+
+def add_ticks(value: Any, by: int) -> Any:
+    return _moved(value, by)
+
+
+def add_months(value: Any, by: int) -> Any:
+    local = value.ticks + (value.offset if isinstance(value, DateTimeOffset) else 0)
+    day = _ymd(local)
+    months = day.year * 12 + day.month - 1 + by
+    year, month = divmod(months, 12)
+    if not 1 <= year <= 9999:
+        raise ArgumentOutOfRangeException("The added or subtracted value results in an un-representable DateTime.")
+    last = days_in_month(year, month + 1)
+    moved = date(year, month + 1, min(day.day, last)).toordinal() - 1
+    return _moved(value, (moved - local // DAY) * DAY)
+
+
+def add_years(value: Any, by: int) -> Any:
+    return add_months(value, by * 12)
+
+
+def add_span(value: Any, span: TimeSpan) -> Any:
+    return _moved(value, span.ticks)
+
+
+def subtract_span(value: Any, span: TimeSpan) -> Any:
+    return _moved(value, -span.ticks)
+
+
+def between(left: Ticks, right: Ticks) -> TimeSpan:
+    return TimeSpan(left.ticks - right.ticks)
+
+
+def days_in_month(year: int, month: int) -> int:
+    if not (1 <= month <= 12 and 1 <= year <= 9999):
+        raise ArgumentOutOfRangeException("Month must be between one and twelve.\r\nParameter name: month")
+    return (date(year + month // 12, month % 12 + 1, 1) - date(year, month, 1)).days if (year, month) != (9999, 12) else 31
+
+
+def is_leap_year(year: int) -> bool:
+    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+
+
+def _local(value: Any) -> int:
+    return value.ticks + (value.offset if isinstance(value, DateTimeOffset) else 0)
+
+
+def year(value: Any) -> int:
+    return _ymd(_local(value)).year
+
+
+def month(value: Any) -> int:
+    return _ymd(_local(value)).month
+
+
+def day(value: Any) -> int:
+    return _ymd(_local(value)).day
+
+
+def hour(value: Any) -> int:
+    return _local(value) % DAY // (3600 * SECOND)
+
+
+def minute(value: Any) -> int:
+    return _local(value) // (60 * SECOND) % 60
+
+
+def second(value: Any) -> int:
+    return _local(value) // SECOND % 60
+
+
+def millisecond(value: Any) -> int:
+    return _local(value) // 10_000 % 1000
+
+
+def day_of_week(value: Any) -> DayOfWeek:
+    return DayOfWeek((_local(value) // DAY + 1) % 7)
+
+
+def day_of_year(value: Any) -> int:
+    return _ymd(_local(value)).timetuple().tm_yday
+
+
+def time_of_day(value: Any) -> TimeSpan:
+    return TimeSpan(_local(value) % DAY)
+
+
+def date_part(value: Any) -> DateTime:
+    local = _local(value)
+    return DateTime(local - local % DAY, value.kind if isinstance(value, DateTime) else 0)
+
+
+def ticks_of(value: Any) -> int:
+    return _local(value)
+
+
+def kind_of(value: DateTime) -> DateTimeKind:
+    return DateTimeKind(value.kind)
+
+
+def to_universal(value: Any) -> Any:
+    return DateTime(value.ticks, 1) if isinstance(value, DateTime) else DateTimeOffset(value.ticks)
+
+
+def to_local(value: Any) -> Any:
+    return DateTime(value.ticks, 2) if isinstance(value, DateTime) else DateTimeOffset(value.ticks)
+
+
+def specify_kind(value: DateTime, kind: int) -> DateTime:
+    return DateTime(value.ticks, kind)
+
+
+def date_text(value: Any, spec: str | None = None) -> str:
+    text: str = value.text(spec)
+    return text
+
+
+def never_summer(value: DateTime) -> bool:
+    return False
+
+
+_ISO: Final = re.compile(
+    r"\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?\s*(Z|[+-]\d{2}:?\d{2})?\s*\Z"
+)
+_AMERICAN: Final = re.compile(
+    r"\s*(\d{1,2})/(\d{1,2})/(\d{4})(?:\s+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?\s*([AaPp][Mm])?)?\s*(Z|[+-]\d{2}:?\d{2})?\s*\Z"
+)
+_RFC: Final = re.compile(
+    r"\s*(?:[A-Za-z]{3},\s*)?(\d{1,2}) ([A-Za-z]{3}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) (GMT|[+-]\d{2}:?\d{2})\s*\Z"
+)
+
+
+def _parse(text: str | None) -> tuple[int, int | None]:
+    """(local ticks, offset in ticks or None)."""
+    if text is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: s")
+    wrong = FormatException("String was not recognized as a valid DateTime.")
+    if m := _ISO.match(text):
+        y, mo, d, h, mi, s, f, z = m.groups()
+    elif m := _AMERICAN.match(text):
+        mo, d, y, h, mi, s, f, half, z = m.groups()
+        if half is not None:
+            if not 1 <= int(h) <= 12:
+                raise wrong
+            h = str(int(h) % 12 + (12 if half.lower() == "pm" else 0))
+    elif m := _RFC.match(text):
+        d, name, y, h, mi, s, z = m.groups()
+        f = None
+        month_at = next((i for i, n in enumerate(_MONTHS) if n[:3].lower() == name.lower()), None)
+        if month_at is None:
+            raise wrong
+        mo = str(month_at + 1)
+    else:
+        raise wrong
+    try:
+        ticks = make_date(int(y), int(mo), int(d), int(h or 0), int(mi or 0), int(s or 0)).ticks
+    except ArgumentOutOfRangeException:
+        raise wrong from None
+    ticks += int((f or "0").ljust(7, "0")[:7])
+    if z is None:
+        return ticks, None
+    if z in ("Z", "GMT"):
+        return ticks, 0
+    digits = z[1:].replace(":", "")
+    offset = (int(digits[:2]) * 60 + int(digits[2:])) * 60 * SECOND
+    return ticks, -offset if z[0] == "-" else offset
+
+
+def parse_date(text: str | None) -> DateTime:
+    ticks, offset = _parse(text)
+    return DateTime(ticks) if offset is None else DateTime(ticks - offset, 2)
+
+
+def try_parse_date(text: str | None) -> tuple[bool, DateTime]:
+    try:
+        return True, parse_date(text)
+    except (FormatException, ArgumentNullException, ArgumentOutOfRangeException):
+        return False, MIN_DATE
+
+
+def parse_offset(text: str | None) -> DateTimeOffset:
+    ticks, offset = _parse(text)
+    return DateTimeOffset(ticks - (offset or 0), offset or 0)
+
+
+def try_parse_offset(text: str | None) -> tuple[bool, DateTimeOffset]:
+    try:
+        return True, parse_offset(text)
+    except (FormatException, ArgumentNullException, ArgumentOutOfRangeException):
+        return False, DateTimeOffset(0)
+
+
+def offset_from_date(value: DateTime) -> DateTimeOffset:
+    return DateTimeOffset(value.ticks)
+
+
+def offset_from_date_span(value: DateTime, span: TimeSpan) -> DateTimeOffset:
+    return DateTimeOffset(value.ticks - span.ticks, span.ticks)
+
+
+def offset_from_unix(seconds: int) -> DateTimeOffset:
+    return DateTimeOffset(EPOCH + seconds * SECOND)
+
+
+def offset_from_unix_ms(millis: int) -> DateTimeOffset:
+    return DateTimeOffset(EPOCH + millis * 10_000)
+
+
+def to_unix(value: DateTimeOffset) -> int:
+    return (value.ticks - EPOCH) // SECOND
+
+
+def to_unix_ms(value: DateTimeOffset) -> int:
+    return (value.ticks - EPOCH) // 10_000
+
+
+def utc_date(value: DateTimeOffset) -> DateTime:
+    return DateTime(value.ticks, 1)
+
+
+def plain_date(value: DateTimeOffset) -> DateTime:
+    return DateTime(value.ticks + value.offset)
+
+
+def offset_span(value: DateTimeOffset) -> TimeSpan:
+    return TimeSpan(value.offset)
+
+
+def make_span(*parts: int) -> TimeSpan:
+    """(h, m, s), (d, h, m, s) or (d, h, m, s, ms)."""
+    d, h, m, s, ms = (0, *parts, 0) if len(parts) == 3 else (*parts, 0) if len(parts) == 4 else parts
+    return TimeSpan(((d * 24 + h) * 3600 + m * 60 + s) * SECOND + ms * 10_000)
+
+
+def span_from_ticks(ticks: int) -> TimeSpan:
+    return TimeSpan(ticks)
+
+
+def _span(unit: int) -> Any:
+    def make(value: float) -> TimeSpan:
+        return TimeSpan(_shift(value, unit))
+
+    make.__qualname__ = f"span_from_{unit}"
+    return make
+
+
+def _total(unit: int) -> Any:
+    def total(value: TimeSpan) -> float:
+        return value.ticks / unit
+
+    total.__qualname__ = f"total_{unit}"
+    return total
+
+
+def _part(unit: int, size: int) -> Any:
+    def part(value: TimeSpan) -> int:
+        whole = abs(value.ticks) // unit % size
+        return -whole if value.ticks < 0 else whole
+
+    part.__qualname__ = f"part_{unit}"
+    return part
+
+
+def add_spans(left: TimeSpan, right: TimeSpan) -> TimeSpan:
+    return TimeSpan(left.ticks + right.ticks)
+
+
+def negate_span(value: TimeSpan) -> TimeSpan:
+    return TimeSpan(-value.ticks)
+
+
+def duration(value: TimeSpan) -> TimeSpan:
+    return TimeSpan(abs(value.ticks))
+
+
+_SPAN: Final = re.compile(r"\s*(-)?(?:(\d{1,8})\.)?(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,7}))?)?\s*\Z")
+
+
+def parse_span(text: str | None) -> TimeSpan:
+    if text is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: s")
+    if re.fullmatch(r"\s*-?\d{1,8}\s*", text):
+        return TimeSpan(int(text) * DAY)
+    m = _SPAN.match(text)
+    if m is None:
+        raise FormatException("String was not recognized as a valid TimeSpan.")
+    minus, d, h, mi, s, f = m.groups()
+    if int(h) > 23 or int(mi) > 59 or int(s or 0) > 59:
+        raise OverflowException("The TimeSpan could not be parsed because at least one of the numeric components is out of range.")
+    ticks = make_span(int(d or 0), int(h), int(mi), int(s or 0)).ticks + int((f or "0").ljust(7, "0"))
+    return TimeSpan(-ticks if minus else ticks)
+
+
+class Guid(Obj):
+    __slots__ = ("value",)
+    net_name = "System.Guid"
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def text(self, spec: str | None = None) -> str:
+        digits = f"{self.value:032x}"
+        dashed = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+        match (spec or "D").upper():
+            case "D":
+                return dashed
+            case "N":
+                return digits
+            case "B":
+                return "{" + dashed + "}"
+            case "P":
+                return f"({dashed})"
+        raise FormatException('Format String can be only "D", "d", "N", "n", "P", "p", "B", "b", "X" or "x".')
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Guid) and self.value == other.value
+
+    def __lt__(self, other: Guid) -> bool:
+        return self.value < other.value
+
+    def __gt__(self, other: Guid) -> bool:
+        return self.value > other.value
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+
+def new_guid() -> Guid:
+    value = secrets.randbits(128)
+    return Guid(value & ~(0xF << 76) & ~(0x3 << 62) | (4 << 76) | (2 << 62))
+
+
+_GUID: Final = re.compile(r"\s*[({]?([0-9a-fA-F]{8})-?([0-9a-fA-F]{4})-?([0-9a-fA-F]{4})-?([0-9a-fA-F]{4})-?([0-9a-fA-F]{12})[)}]?\s*\Z")
+
+
+def parse_guid(text: str | None) -> Guid:
+    if text is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: input")
+    m = _GUID.match(text)
+    if m is None:
+        raise FormatException("Guid should contain 32 digits with 4 dashes (xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx).")
+    return Guid(int("".join(m.groups()), 16))
+
+
+def try_parse_guid(text: str | None) -> tuple[bool, Guid]:
+    try:
+        return True, parse_guid(text)
+    except (FormatException, ArgumentNullException):
+        return False, EMPTY_GUID
+
+
+def guid_bytes(value: Guid) -> bytearray:
+    return bytearray(uuid.UUID(int=value.value).bytes_le)
+
+
+def guid_text(value: Guid, spec: str | None = None) -> str:
+    return value.text(spec)
+
+
+EMPTY_GUID: Final = Guid(0)
+MIN_DATE: Final = DateTime(0)
+MAX_DATE: Final = DateTime(_MAX)
+ZERO_SPAN: Final = TimeSpan(0)
+
+_COMMON: Final = tuple(
+    (name, run)
+    for name, run in (
+        ("Year", year), ("Month", month), ("Day", day), ("Hour", hour), ("Minute", minute), ("Second", second),
+        ("Millisecond", millisecond), ("DayOfYear", day_of_year),
+    )
+)  # fmt: skip
+
+
+def _calendar(t: str) -> tuple[Any, ...]:
+    return (
+        *(member(f"int {name}", run) for name, run in _COMMON),
+        member("long Ticks", ticks_of),
+        member("DayOfWeek DayOfWeek", day_of_week),
+        member("TimeSpan TimeOfDay", time_of_day),
+        member("DateTime Date", date_part),
+        *(
+            member(f"{t} {name}(double value)", run)
+            for name, run in (
+                ("AddDays", add_days), ("AddHours", add_hours), ("AddMinutes", add_minutes),
+                ("AddSeconds", add_seconds), ("AddMilliseconds", add_milliseconds),
+            )
+        ),
+        member(f"{t} AddTicks(long value)", add_ticks),
+        member(f"{t} AddMonths(int months)", add_months),
+        member(f"{t} AddYears(int value)", add_years),
+        member(f"{t} Add(TimeSpan value)", add_span),
+        member(f"{t} Subtract(TimeSpan value)", subtract_span),
+        member(f"TimeSpan Subtract({t} value)", between),
+        member(f"{t} operator +({t} d, TimeSpan t)", add_span),
+        member(f"{t} operator -({t} d, TimeSpan t)", subtract_span),
+        member(f"TimeSpan operator -({t} a, {t} b)", between),
+        member(f"{t} ToUniversalTime()", to_universal),
+        member(f"{t} ToLocalTime()", to_local),
+        member(f"int CompareTo({t} value)", compare),
+        member(f"bool Equals({t} value)", same),
+        member(f"static int Compare({t} t1, {t} t2)", compare),
+        member("string ToString(string format)", date_text),
+    )  # fmt: skip
+
+
+_UNITS: Final = (("Days", DAY, 10**9), ("Hours", 3600 * SECOND, 24), ("Minutes", 60 * SECOND, 60), ("Seconds", SECOND, 60), ("Milliseconds", 10_000, 1000))  # fmt: skip
+
+TYPES: Final[tuple[TypeDecl, ...]] = (
+    declare(
+        "DateTime",
+        member("new(int year, int month, int day)", make_date),
+        member("new(int year, int month, int day, int hour, int minute, int second)", make_date),
+        member("new(int year, int month, int day, int hour, int minute, int second, int millisecond)", make_date),
+        member("new(int year, int month, int day, int hour, int minute, int second, DateTimeKind kind)", make_date_kind),
+        member("new(int year, int month, int day, int hour, int minute, int second, int millisecond, DateTimeKind kind)", make_date),
+        member("new(long ticks)", date_from_ticks),
+        member("new(long ticks, DateTimeKind kind)", date_from_ticks),
+        member("static DateTime UtcNow", utc_now),
+        member("static DateTime Now", local_now),
+        member("static DateTime Today", today),
+        member("static DateTime MinValue", const=MIN_DATE),
+        member("static DateTime MaxValue", const=MAX_DATE),
+        member("static DateTime Parse(string s)", parse_date),
+        member("static bool TryParse(string s, out DateTime result)", try_parse_date),
+        member("static int DaysInMonth(int year, int month)", days_in_month),
+        member("static bool IsLeapYear(int year)", is_leap_year),
+        member("static DateTime SpecifyKind(DateTime value, DateTimeKind kind)", specify_kind),
+        member("DateTimeKind Kind", kind_of),
+        member("bool IsDaylightSavingTime()", never_summer),
+        *_calendar("DateTime"),
+        kind="struct",
+        python=DateTime,
+        default=MIN_DATE,
+    ),
+    declare(
+        "DateTimeOffset",
+        member("new(DateTime dateTime)", offset_from_date),
+        member("new(DateTime dateTime, TimeSpan offset)", offset_from_date_span),
+        member("implicit DateTimeOffset(DateTime dateTime)", offset_from_date),
+        member("static DateTimeOffset UtcNow", offset_now),
+        member("static DateTimeOffset Now", offset_now),
+        member("static DateTimeOffset MinValue", const=DateTimeOffset(0)),
+        member("static DateTimeOffset MaxValue", const=DateTimeOffset(_MAX)),
+        member("static DateTimeOffset Parse(string input)", parse_offset),
+        member("static bool TryParse(string input, out DateTimeOffset result)", try_parse_offset),
+        member("static DateTimeOffset FromUnixTimeSeconds(long seconds)", offset_from_unix),
+        member("static DateTimeOffset FromUnixTimeMilliseconds(long milliseconds)", offset_from_unix_ms),
+        member("long ToUnixTimeSeconds()", to_unix),
+        member("long ToUnixTimeMilliseconds()", to_unix_ms),
+        member("DateTime UtcDateTime", utc_date),
+        member("DateTime DateTime", plain_date),
+        member("DateTime LocalDateTime", utc_date),
+        member("TimeSpan Offset", offset_span),
+        *_calendar("DateTimeOffset"),
+        kind="struct",
+        python=DateTimeOffset,
+        default=DateTimeOffset(0),
+    ),
+    declare(
+        "TimeSpan",
+        member("new(long ticks)", span_from_ticks),
+        member("new(int hours, int minutes, int seconds)", make_span),
+        member("new(int days, int hours, int minutes, int seconds)", make_span),
+        member("new(int days, int hours, int minutes, int seconds, int milliseconds)", make_span),
+        member("static TimeSpan Zero", const=ZERO_SPAN),
+        member("static TimeSpan MaxValue", const=TimeSpan(2**63 - 1)),
+        member("static TimeSpan MinValue", const=TimeSpan(-(2**63))),
+        member("static TimeSpan Parse(string s)", parse_span),
+        member("static TimeSpan FromTicks(long value)", span_from_ticks),
+        *(member(f"static TimeSpan From{n}(double value)", _span(u)) for n, u, _ in _UNITS),
+        *(member(f"double Total{n}", _total(u)) for n, u, _ in _UNITS),
+        *(member(f"int {n}", _part(u, size)) for n, u, size in _UNITS),
+        member("long Ticks", attr="ticks"),
+        member("TimeSpan Add(TimeSpan ts)", add_spans),
+        member("TimeSpan Subtract(TimeSpan ts)", between),
+        member("TimeSpan Negate()", negate_span),
+        member("TimeSpan Duration()", duration),
+        member("TimeSpan operator +(TimeSpan a, TimeSpan b)", add_spans),
+        member("TimeSpan operator -(TimeSpan a, TimeSpan b)", between),
+        member("int CompareTo(TimeSpan value)", compare),
+        member("bool Equals(TimeSpan obj)", same),
+        member("string ToString(string format)", date_text),
+        kind="struct",
+        python=TimeSpan,
+        default=ZERO_SPAN,
+    ),
+    declare(
+        "Guid",
+        member("new(string g)", parse_guid),
+        member("static Guid NewGuid()", new_guid),
+        member("static Guid Empty", const=EMPTY_GUID),
+        member("static Guid Parse(string input)", parse_guid),
+        member("static bool TryParse(string input, out Guid result)", try_parse_guid),
+        member("byte[] ToByteArray()", guid_bytes),
+        member("string ToString(string format)", guid_text),
+        member("bool Equals(Guid g)", same),
+        member("int CompareTo(Guid value)", compare),
+        kind="struct",
+        python=Guid,
+        default=EMPTY_GUID,
+    ),
+    enumeration("DayOfWeek", DayOfWeek),
+    enumeration("DateTimeKind", DateTimeKind),
+)

@@ -1,0 +1,979 @@
+"""The JToken family of Newtonsoft.Json: trees over parsed JSON whose nodes are made when they are touched.
+
+A JObject or JArray holds plain Python values until somebody asks for one; that value is then wrapped in its
+place. Reading one field of a long prompt costs one node, and an untouched tree is written back as it came.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+from enum import IntEnum
+from typing import Any, Final
+
+import orjson
+
+from aforo.csharp.runtime.dates import DateTime, DateTimeOffset, Guid, TimeSpan, parse_date
+from aforo.csharp.runtime.exceptions import (
+    ArgumentException,
+    ArgumentNullException,
+    ArgumentOutOfRangeException,
+    CsException,
+    InvalidCastException,
+    InvalidOperationException,
+    JsonException,
+    JsonReaderException,
+)
+from aforo.csharp.runtime.limits import LimitExceeded, count, room
+from aforo.csharp.runtime.objects import Anonymous, Obj, TypeInfo, to_string
+
+
+class JTokenType(IntEnum):
+    Nothing = 0  # `None` in C#
+    Object = 1
+    Array = 2
+    Constructor = 3
+    Property = 4
+    Comment = 5
+    Integer = 6
+    Float = 7
+    String = 8
+    Boolean = 9
+    Null = 10
+    Undefined = 11
+    Date = 12
+    Raw = 13
+    Bytes = 14
+    Guid = 15
+    Uri = 16
+    TimeSpan = 17
+
+
+class Formatting(IntEnum):
+    Plain = 0  # `None` in C#
+    Indented = 1
+
+
+_MISSING: Final = object()
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,7})?(?:Z|[+-]\d{2}:\d{2})?\Z")
+
+
+class JToken(Obj):
+    __slots__ = ("parent",)
+    net_name = "Newtonsoft.Json.Linq.JToken"
+    parent: JContainer | None
+
+    def text(self, spec: str | None = None) -> str:
+        return write(self, indented=True)
+
+
+class JContainer(JToken):
+    __slots__ = ()
+
+
+class JObject(JContainer):
+    __slots__ = ("items",)
+    net_name = "Newtonsoft.Json.Linq.JObject"
+
+    def __init__(self, items: dict[str, Any] | None = None) -> None:
+        self.items: dict[str, Any] = {} if items is None else items
+        self.parent = None
+
+    def child(self, name: str) -> JToken | None:
+        value = self.items.get(name, _MISSING)
+        if isinstance(value, JToken):
+            return value
+        if value is _MISSING:
+            return None
+        token = wrap(value)
+        token.parent = self
+        self.items[name] = token
+        return token
+
+    def put(self, name: str, value: JToken | None) -> None:
+        count(len(self.items))
+        self.items[name] = adopt(value, self)
+
+
+class JArray(JContainer):
+    __slots__ = ("items",)
+    net_name = "Newtonsoft.Json.Linq.JArray"
+
+    def __init__(self, items: list[Any] | None = None) -> None:
+        self.items: list[Any] = [] if items is None else items
+        self.parent = None
+
+    def child(self, at: int) -> JToken:
+        if not 0 <= at < len(self.items):
+            raise ArgumentOutOfRangeException(
+                "Index was out of range. Must be non-negative and less than the size of the collection.\r\nParameter name: index"
+            )
+        value = self.items[at]
+        if isinstance(value, JToken):
+            return value
+        token = wrap(value)
+        token.parent = self
+        self.items[at] = token
+        return token
+
+    def tokens(self) -> list[JToken]:
+        return [self.child(i) for i in range(len(self.items))]
+
+
+class JProperty(JContainer):
+    """A property on its own, or a view of one in an object: then `owner` holds the value."""
+
+    __slots__ = ("name", "own", "owner")
+    net_name = "Newtonsoft.Json.Linq.JProperty"
+
+    def __init__(self, name: str, own: JToken | None, owner: JObject | None = None) -> None:
+        self.name = name
+        self.own = own
+        self.owner = owner
+        self.parent = owner
+
+    @property
+    def value(self) -> JToken:
+        if self.owner is not None:
+            found = self.owner.child(self.name)
+            if found is not None:
+                return found
+        return self.own if self.own is not None else JValue(None)
+
+
+class JValue(JToken):
+    __slots__ = ("value",)
+    net_name = "Newtonsoft.Json.Linq.JValue"
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.parent = None
+
+    def text(self, spec: str | None = None) -> str:
+        if spec:
+            from aforo.csharp.runtime.objects import format_value
+
+            return format_value(self.value, spec)
+        return to_string(self.value)
+
+
+def wrap(value: Any) -> JToken:
+    """A node for a plain value; text in ISO form becomes a date, as Newtonsoft's reader has it."""
+    if isinstance(value, dict):
+        return JObject(value)
+    if isinstance(value, list):
+        return JArray(value)
+    if type(value) is str and len(value) >= 19 and value[4] == "-" and value[10] == "T" and _DATE.match(value):
+        try:
+            parsed = parse_date(value)
+        except CsException:
+            return JValue(value)
+        return JValue(DateTime(parsed.ticks, 1 if value.endswith("Z") else parsed.kind))
+    return JValue(value)
+
+
+def adopt(token: JToken | None, parent: JContainer) -> JToken:
+    """A token as a child of `parent`; one that has a parent already is copied."""
+    if token is None:
+        token = JValue(None)
+    if isinstance(token, JProperty):
+        raise ArgumentException("Can not add Newtonsoft.Json.Linq.JProperty to Newtonsoft.Json.Linq.JArray.")
+    if token.parent is not None or token is parent:
+        token = deep_clone(token)
+    token.parent = parent
+    return token
+
+
+# --- text -----------------------------------------------------------------------------------------------------
+
+
+def parse_json(text: str | None) -> Any:
+    if text is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: s")
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        if len(text) < 1_000_000:
+            from aforo.csharp.runtime.json_reader import read_lenient
+
+            return read_lenient(text)
+        raise JsonReaderException(
+            f"Error parsing JSON. Path '', line {error.lineno}, position {error.colno}."
+        ) from None
+    except (UnicodeEncodeError, TypeError):
+        raise JsonReaderException("Error parsing JSON: the text is not well-formed Unicode.") from None
+
+
+def parse_bytes(data: bytes) -> Any:
+    """A body's JSON, without the way over text."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return parse_json(data.decode("utf-8-sig", "replace"))
+
+
+def parse_token(text: str | None) -> JToken:
+    return wrap(parse_json(text))
+
+
+def parse_object(text: str | None) -> JObject:
+    return as_object(parse_json(text))
+
+
+def parse_array(text: str | None) -> JArray:
+    return as_array(parse_json(text))
+
+
+def as_object(value: Any) -> JObject:
+    if not isinstance(value, dict):
+        raise JsonReaderException(
+            f"Error reading JObject from JsonReader. Current JsonReader item is not an object: {_reader_name(value)}. Path '', line 1, position 1."
+        )
+    return JObject(value)
+
+
+def as_array(value: Any) -> JArray:
+    if not isinstance(value, list):
+        raise JsonReaderException(
+            f"Error reading JArray from JsonReader. Current JsonReader item is not an array: {_reader_name(value)}. Path '', line 1, position 1."
+        )
+    return JArray(value)
+
+
+def _reader_name(value: Any) -> str:
+    if isinstance(value, dict):
+        return "StartObject"
+    if isinstance(value, list):
+        return "StartArray"
+    return {str: "String", bool: "Boolean", int: "Integer", float: "Float", type(None): "Null"}[type(value)]
+
+
+def _plain(value: Any) -> Any:
+    """What orjson is given for a value that it does not know."""
+    if isinstance(value, (JObject, JArray)):
+        return value.items
+    if isinstance(value, JValue):
+        return value.value
+    if isinstance(value, JProperty):
+        return {value.name: value.value}
+    if isinstance(value, DateTime):
+        text = value.text("yyyy-MM-ddTHH:mm:ss.FFFFFFFK")
+        return text
+    if isinstance(value, DateTimeOffset):
+        return value.text("yyyy-MM-ddTHH:mm:ss.FFFFFFFK")
+    if isinstance(value, Obj):
+        return value.text()
+    if isinstance(value, Decimal):
+        return orjson.Fragment(f"{value:f}" if "." in f"{value:f}" else f"{value:f}.0")
+    if isinstance(value, bytearray):
+        import base64
+
+        return base64.b64encode(value).decode()
+    if isinstance(value, float):
+        return float(value)
+    raise TypeError
+
+
+def write(token: JToken, *, indented: bool) -> str:
+    """JSON text; indented as Newtonsoft does it, with two spaces and CRLF."""
+    if isinstance(token, JValue):
+        if isinstance(token.value, str):
+            return token.value if indented else write_plain(token.value, indented=False)
+    if isinstance(token, JProperty):
+        return f'"{token.name}": {write(token.value, indented=indented)}'
+    return write_plain(token, indented=indented)
+
+
+def write_plain(value: Any, *, indented: bool) -> str:
+    options = orjson.OPT_INDENT_2 if indented else 0
+    try:
+        text = orjson.dumps(value, default=_plain, option=options).decode()
+    except (TypeError, orjson.JSONEncodeError) as error:
+        if "recursion" in str(error).lower():
+            raise LimitExceeded("an expression wrote JSON that is nested too deeply") from None
+        import json
+
+        try:
+            text = json.dumps(
+                value, default=_plain_or_text, ensure_ascii=False, indent=2 if indented else None,
+                separators=None if indented else (",", ":"),
+            )  # fmt: skip
+        except RecursionError:
+            raise LimitExceeded("an expression wrote JSON that is nested too deeply") from None
+    room(len(text))
+    return text.replace("\n", "\r\n") if indented else text
+
+
+def _plain_or_text(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)
+    return _plain(value)
+
+
+def token_text(token: JToken) -> str:
+    return token.text()
+
+
+def token_text_formatted(token: JToken, formatting: int, converters: list[Any] | None = None) -> str:
+    if isinstance(token, JValue) and isinstance(token.value, str):
+        return write_plain(token.value, indented=False)
+    return write(token, indented=bool(formatting))
+
+
+# --- building ---------------------------------------------------------------------------------------------------
+
+
+def from_object(value: Any) -> JToken:
+    """`JToken.FromObject`, and what content arguments become."""
+    if isinstance(value, JToken):
+        return value
+    if isinstance(value, Anonymous):
+        made = JObject()
+        for name, each in zip(value.names, value.values, strict=True):
+            made.put(name, from_object(each))
+        return made
+    if isinstance(value, dict):
+        made = JObject()
+        for key, each in value.items():
+            made.put(to_string(key), from_object(each))
+        return made
+    if isinstance(value, (list, tuple, set)):
+        array = JArray()
+        count(len(value))
+        for each in value:
+            token = from_object(each)
+            token = token.value if isinstance(token, JProperty) else token
+            array.items.append(adopt(token, array))
+        return array
+    if value is None or isinstance(value, (str, bool, int, float, Decimal, DateTime, DateTimeOffset, Guid, TimeSpan, bytearray)):
+        if isinstance(value, IntEnum):
+            return JValue(int(value))
+        return JValue(str(value) if isinstance(value, str) else value)
+    if isinstance(value, Obj):
+        pair = getattr(value, "pair", None)
+        if pair is not None:
+            made = JObject()
+            made.put("Key", from_object(pair[0]))
+            made.put("Value", from_object(pair[1]))
+            return made
+        return JValue(value.text())
+    raise ArgumentException("Could not determine JSON object type for this type.")
+
+
+def object_from(value: Any) -> JObject:
+    token = from_object(value)
+    if not isinstance(token, JObject):
+        raise ArgumentException(f"Object serialized to {token_type(token).name}. JObject instance expected.")
+    return token
+
+
+def array_from(value: Any) -> JArray:
+    token = from_object(value)
+    if not isinstance(token, JArray):
+        raise ArgumentException(f"Object serialized to {token_type(token).name}. JArray instance expected.")
+    return token
+
+
+def make_object(content: list[Any] | None = None) -> JObject:
+    made = JObject()
+    for each in _flat(content or ()):
+        add_content(made, each)
+    return made
+
+
+def _flat(content: Iterable[Any]) -> Iterator[Any]:
+    for each in content:
+        if isinstance(each, (list, tuple)):
+            yield from _flat(each)
+        else:
+            yield each
+
+
+def add_content(target: JObject, each: Any) -> None:
+    if each is None:
+        return
+    if isinstance(each, JProperty):
+        if each.name in target.items:
+            raise ArgumentException(
+                f"Can not add property {each.name} to Newtonsoft.Json.Linq.JObject. Property with the same name already exists on object."
+            )
+        target.put(each.name, each.value)
+        if each.owner is None:
+            each.owner = target
+            each.parent = target
+    elif isinstance(each, JObject):
+        for name in each.items:
+            target.put(name, each.child(name))
+    else:
+        kind = each.net_name if isinstance(each, JToken) else "Newtonsoft.Json.Linq.JValue"
+        raise ArgumentException(f"Can not add {kind} to Newtonsoft.Json.Linq.JObject.")
+
+
+def copy_object(other: JObject) -> JObject:
+    return _cloned(other, JObject)
+
+
+def copy_array(other: JArray) -> JArray:
+    return _cloned(other, JArray)
+
+
+def make_property(name: str | None, content: Any) -> JProperty:
+    if name is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: name")
+    token = from_object(content)
+    if isinstance(token, JProperty):
+        raise JsonException("Can not add Newtonsoft.Json.Linq.JProperty to Newtonsoft.Json.Linq.JProperty.")
+    return JProperty(name, deep_clone(token) if token.parent is not None else token)
+
+
+def make_property_many(name: str | None, content: list[Any]) -> JProperty:
+    return make_property(name, content)
+
+
+def make_array(content: list[Any] | None = None) -> JArray:
+    made = JArray()
+    for each in content or ():
+        _append(made, each)
+    return made
+
+
+def make_array_of(content: Any) -> JArray:
+    made = JArray()
+    if isinstance(content, JArray):
+        _append(made, content)
+    elif isinstance(content, (list, tuple, set)):
+        for each in content:
+            _append(made, each)
+    else:
+        _append(made, content)
+    return made
+
+
+def _append(target: JArray, value: Any) -> None:
+    if isinstance(value, (list, tuple)):
+        for each in value:
+            _append(target, each)
+        return
+    count(len(target.items))
+    target.items.append(adopt(from_object(value), target))
+
+
+def make_value(value: Any) -> JValue:
+    token = from_object(value)
+    if not isinstance(token, JValue):
+        raise ArgumentException("Could not determine JSON object type for this type.")
+    return token
+
+
+def implicit_value(value: Any) -> JValue:
+    """A string, number, bool, date or Guid where a JToken is wanted."""
+    return JValue(value)
+
+
+def deep_clone(token: JToken) -> JToken:
+    if isinstance(token, JObject):
+        return JObject({k: _clone_raw(v) for k, v in token.items.items()})
+    if isinstance(token, JArray):
+        return JArray([_clone_raw(v) for v in token.items])
+    if isinstance(token, JProperty):
+        return JProperty(token.name, deep_clone(token.value))
+    assert isinstance(token, JValue)
+    return JValue(token.value)
+
+
+def _cloned(token: JToken, kind: Any) -> Any:
+    made = deep_clone(token)
+    assert isinstance(made, kind)
+    return made
+
+
+def _clone_raw(value: Any) -> Any:
+    if isinstance(value, JToken):
+        # Values go back to their plain form; they are wrapped again when touched.
+        return deep_clone(value) if not isinstance(value, JValue) else JValue(value.value)
+    if isinstance(value, dict):
+        return {k: _clone_raw(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_clone_raw(v) for v in value]
+    return value
+
+
+# --- reading ---------------------------------------------------------------------------------------------------
+
+
+def token_type(token: JToken) -> JTokenType:
+    if isinstance(token, JObject):
+        return JTokenType.Object
+    if isinstance(token, JArray):
+        return JTokenType.Array
+    if isinstance(token, JProperty):
+        return JTokenType.Property
+    assert isinstance(token, JValue)
+    value = token.value
+    if value is None:
+        return JTokenType.Null
+    for kinds, name in _KINDS:
+        if isinstance(value, kinds):
+            return name
+    return JTokenType.Undefined
+
+
+_KINDS: Final[tuple[tuple[Any, JTokenType], ...]] = (
+    (bool, JTokenType.Boolean),
+    (str, JTokenType.String),
+    (int, JTokenType.Integer),
+    ((float, Decimal), JTokenType.Float),
+    ((DateTime, DateTimeOffset), JTokenType.Date),
+    (Guid, JTokenType.Guid),
+    (TimeSpan, JTokenType.TimeSpan),
+    (bytearray, JTokenType.Bytes),
+)
+
+
+def at_key(token: JToken, key: Any) -> JToken | None:
+    """`token["name"]`, `token[0]` on a JToken whose kind is not known before."""
+    if isinstance(token, JObject):
+        if not isinstance(key, str):
+            raise ArgumentException(f"Accessed JObject values with invalid key value: {to_string(key)}. Object property name expected.")
+        return token.child(key)
+    if isinstance(token, JArray):
+        if not isinstance(key, int):
+            raise ArgumentException(f'Accessed JArray values with invalid key value: "{to_string(key)}". Int32 array index expected.')
+        return token.child(key)
+    if isinstance(token, JProperty):
+        raise InvalidOperationException("Cannot access child value on Newtonsoft.Json.Linq.JProperty.")
+    raise InvalidOperationException("Cannot access child value on Newtonsoft.Json.Linq.JValue.")
+
+
+def object_at(token: JObject, name: str | None) -> JToken | None:
+    if name is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: propertyName")
+    return token.child(name)
+
+
+def set_at(token: JToken, key: Any, value: JToken | None) -> None:
+    if isinstance(token, JObject) and isinstance(key, str):
+        token.put(key, value)
+    elif isinstance(token, JArray) and isinstance(key, int):
+        token.child(key)
+        token.items[key] = adopt(value, token)
+    else:
+        at_key(token, key)
+
+
+def get_value(token: JObject, name: str | None, comparison: int = 4) -> JToken | None:
+    if name is None:
+        return None
+    found = token.child(name)
+    if found is None and comparison in (1, 3, 5):
+        real = next((k for k in token.items if k.upper() == name.upper()), None)
+        return token.child(real) if real is not None else None
+    return found
+
+
+def try_get_value(token: JObject, name: str | None) -> tuple[bool, JToken | None]:
+    found = None if name is None else token.child(name)
+    return found is not None, found
+
+
+def contains_key(token: JObject, name: str | None) -> bool:
+    if name is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: propertyName")
+    return name in token.items
+
+
+def object_property(token: JObject, name: str | None) -> JProperty | None:
+    return JProperty(name, None, token) if name is not None and name in token.items else None
+
+
+def properties(token: JObject) -> list[JProperty]:
+    return [JProperty(name, None, token) for name in token.items]
+
+
+def children(token: JToken) -> list[JToken]:
+    if isinstance(token, JObject):
+        return list(properties(token))
+    if isinstance(token, JArray):
+        return token.tokens()
+    if isinstance(token, JProperty):
+        return [token.value]
+    return []
+
+
+def children_of(token: JToken, info: TypeInfo) -> list[Any]:
+    return [c for c in children(token) if isinstance(c, info.python)]
+
+
+def values_of(token: JToken, info: TypeInfo) -> list[Any]:
+    inner = [c.value if isinstance(c, JProperty) else c for c in children(token)]
+    return [convert(c, info) for c in inner]
+
+
+def descendants(token: JContainer) -> list[JToken]:
+    out: list[JToken] = []
+    stack: list[JToken] = list(reversed(children(token)))
+    while stack:
+        now = stack.pop()
+        out.append(now)
+        count(len(out))
+        stack.extend(reversed(children(now)))
+    return out
+
+
+def size(token: JToken) -> int:
+    return len(children(token)) if not isinstance(token, (JObject, JArray)) else len(token.items)
+
+
+def has_values(token: JToken) -> bool:
+    return size(token) > 0
+
+
+def first(token: JToken) -> JToken | None:
+    return next(iter(children(token)), None)
+
+
+def last(token: JToken) -> JToken | None:
+    inner = children(token)
+    return inner[-1] if inner else None
+
+
+def parent(token: JToken) -> JToken | None:
+    return token.parent
+
+
+def root(token: JToken) -> JToken:
+    now = token
+    while now.parent is not None:
+        now = now.parent
+    return now
+
+
+def path(token: JToken) -> str:
+    parts: list[str] = []
+    now: JToken = token
+    while now.parent is not None:
+        above = now.parent
+        if isinstance(above, JArray):
+            parts.append(f"[{next(i for i, t in enumerate(above.items) if t is now)}]")
+        elif isinstance(above, JObject):
+            name = now.name if isinstance(now, JProperty) else next(k for k, t in above.items.items() if t is now)
+            parts.append(f".{name}" if name.isidentifier() else f"['{name}']")
+        now = above
+    return "".join(reversed(parts)).removeprefix(".")
+
+
+# --- changing ---------------------------------------------------------------------------------------------------
+
+
+def object_add(token: JObject, name: str | None, value: JToken | None) -> None:
+    if name is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: propertyName")
+    if name in token.items:
+        raise ArgumentException(
+            f"Can not add property {name} to Newtonsoft.Json.Linq.JObject. Property with the same name already exists on object."
+        )
+    token.put(name, value)
+
+
+def container_add(token: JToken, content: Any) -> None:
+    if isinstance(token, JObject):
+        for each in _flat((content,)):
+            add_content(token, each)
+    elif isinstance(token, JArray):
+        _append(token, content)
+    else:
+        raise JsonException("Newtonsoft.Json.Linq.JProperty cannot have multiple values.")
+
+
+def object_remove(token: JObject, name: str | None) -> bool:
+    return token.items.pop(name, _MISSING) is not _MISSING if name is not None else False
+
+
+def array_insert(token: JArray, at: int, value: JToken | None) -> None:
+    if not 0 <= at <= len(token.items):
+        raise ArgumentOutOfRangeException("Index was out of range.\r\nParameter name: index")
+    token.items.insert(at, adopt(value, token))
+
+
+def array_remove_at(token: JArray, at: int) -> None:
+    token.child(at)
+    del token.items[at]
+
+
+def array_remove(token: JArray, value: JToken | None) -> bool:
+    for i, each in enumerate(token.items):
+        if each is value:
+            del token.items[i]
+            return True
+    return False
+
+
+def clear(token: JContainer) -> None:
+    if isinstance(token, (JObject, JArray)):
+        token.items.clear()
+
+
+def remove_all(token: JContainer) -> None:
+    clear(token)
+
+
+def remove_self(token: JToken) -> None:
+    above = token.parent
+    if above is None:
+        raise InvalidOperationException("The parent is missing.")
+    if isinstance(token, JProperty) and isinstance(above, JObject):
+        token.own = above.child(token.name)
+        above.items.pop(token.name, None)
+        token.owner = None
+    elif isinstance(above, JArray):
+        above.items = [t for t in above.items if t is not token]
+    elif isinstance(above, JObject):
+        raise JsonException("Can not remove the value of a property; remove the property.")
+    token.parent = None
+
+
+def replace_self(token: JToken, value: JToken | None) -> None:
+    above = token.parent
+    if above is None:
+        raise InvalidOperationException("The parent is missing.")
+    if isinstance(above, JArray):
+        at = next(i for i, t in enumerate(above.items) if t is token)
+        above.items[at] = adopt(value, above)
+    elif isinstance(above, JObject):
+        if isinstance(token, JProperty):
+            if not isinstance(value, JProperty):
+                raise ArgumentException("A property is replaced by a property.")
+            above.items = {(value.name if k == token.name else k): (adopt(value.value, above) if k == token.name else v) for k, v in above.items.items()}  # fmt: skip
+            return
+        name = next(k for k, t in above.items.items() if t is token)
+        above.put(name, value)
+
+
+def set_value(token: JProperty, value: JToken | None) -> None:
+    if token.owner is not None:
+        token.owner.put(token.name, value)
+    else:
+        token.own = deep_clone(value) if value is not None and value.parent is not None else value
+
+
+def merge(token: JToken, content: Any) -> None:
+    """Objects are united, arrays are put one behind the other, values replaced."""
+    other = from_object(content)
+    if isinstance(token, JObject) and isinstance(other, JObject):
+        for name in list(other.items):
+            new, old = other.child(name), token.child(name)
+            if isinstance(old, (JObject, JArray)) and type(old) is type(new):
+                merge(old, new)
+            elif not (isinstance(new, JValue) and new.value is None):
+                token.put(name, new)
+    elif isinstance(token, JArray) and isinstance(other, JArray):
+        for each in other.tokens():
+            _append(token, each)
+
+
+def deep_equals(left: JToken | None, right: JToken | None) -> bool:
+    if left is None or right is None:
+        return left is right
+    return _comparable(left) == _comparable(right)
+
+
+def _comparable(token: Any) -> Any:
+    if isinstance(token, JObject):
+        return {k: _comparable(token.child(k)) for k in token.items}
+    if isinstance(token, JArray):
+        return [_comparable(t) for t in token.tokens()]
+    if isinstance(token, JProperty):
+        return ("property", token.name, _comparable(token.value))
+    return (token_type(token), token.value)
+
+
+# --- conversions -------------------------------------------------------------------------------------------------
+
+
+def _scalar(token: JToken | None, target: str) -> Any:
+    """The value of a JValue for an explicit cast; what cannot be converted is an ArgumentException."""
+    if token is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: value")
+    if isinstance(token, JProperty):
+        token = token.value
+    if not isinstance(token, JValue):
+        raise ArgumentException(f"Can not convert {token_type(token).name} to {target}.")
+    return token.value
+
+
+def to_text(token: JToken | None) -> str | None:
+    """`(string)token`"""
+    if token is None:
+        return None
+    value = _scalar(token, "String")
+    if isinstance(value, bytearray):
+        import base64
+
+        return base64.b64encode(value).decode()
+    return None if value is None else to_string(value)
+
+
+def cast_token(token: JToken | None, name: str, run: Callable[[Any], Any]) -> Any:
+    """`(int)token` and its kin: through Convert, as Newtonsoft does it."""
+    value = _scalar(token, name)
+    if value is None:
+        raise ArgumentException(f"Can not convert Null to {name}.")
+    return run(value)
+
+
+def cast_token_nullable(token: JToken | None, name: str, run: Callable[[Any], Any]) -> Any:
+    if token is None or (isinstance(token, JValue) and token.value is None):
+        return None
+    return cast_token(token, name, run)
+
+
+def convert(token: JToken | None, info: TypeInfo) -> Any:
+    """`Value<T>()`: the token itself when T is a token type, else its value changed to T."""
+    if token is None:
+        return info.default
+    if isinstance(info.python, type) and issubclass(info.python, JToken):
+        if isinstance(token, info.python):
+            return token
+        if isinstance(token, JProperty) and isinstance(token.value, info.python):
+            return token.value
+        raise InvalidCastException(f"Cannot cast {token.net_name} to {info.python.net_name}.")
+    if isinstance(token, JProperty):
+        token = token.value
+    if info.python is object:
+        return token.value if isinstance(token, JValue) else token
+    if not isinstance(token, JValue):
+        raise InvalidCastException(f"Cannot cast {token.net_name} to Newtonsoft.Json.Linq.JToken.")
+    from aforo.csharp.runtime.converting import change_type
+
+    return change_type(token.value, info)
+
+
+def value_at(token: JToken, info: TypeInfo, key: Any) -> Any:
+    return convert(at_key(token, key), info)
+
+
+def value_of(token: JToken, info: TypeInfo) -> Any:
+    return convert(token, info)
+
+
+def to_object(token: JToken | None, info: TypeInfo) -> Any:
+    """`ToObject<T>()`: tokens, scalars, arrays, lists and dictionaries of them."""
+    if token is None:
+        return info.default
+    if isinstance(token, JProperty):
+        token = token.value
+    if info.element is not None and isinstance(token, JValue) and token.value is None:
+        return None
+    if info.element is not None:
+        from aforo.csharp.runtime.collections import Dictionary, HashSet, List
+
+        if isinstance(token, JArray) and info.name in ("[]", "List", "IList", "IEnumerable", "ICollection", "IReadOnlyList", "HashSet"):
+            elements = [to_object(t, info.element) for t in token.tokens()]
+            if info.name == "HashSet":
+                return HashSet(elements)
+            return List(elements) if info.name not in ("[]", "IEnumerable") else elements
+        if isinstance(token, JObject) and info.name in ("Dictionary", "IDictionary", "IReadOnlyDictionary"):
+            made = Dictionary()
+            for name in token.items:
+                made[name] = to_object(token.child(name), info.element)
+            return made
+        raise JsonException(f"Cannot deserialize the current JSON {token_type(token).name.lower()} into this type.")
+    return convert(token, info)
+
+
+def serialize(value: Any, formatting: int = 0) -> str:
+    return write_plain(from_object(value), indented=bool(formatting))
+
+
+def deserialize(text: str | None, info: TypeInfo) -> Any:
+    return to_object(parse_token(text), info)
+
+
+def deserialize_object(text: str | None) -> Any:
+    token = parse_token(text)
+    return token.value if isinstance(token, JValue) else token
+
+
+# --- paths ---------------------------------------------------------------------------------------------------------
+
+_STEP: Final = re.compile(
+    r"""\.?(?:\.(?P<deep>[\w$-]+|\*) | (?P<name>[^.\[\]\s'"()?@]+) | \[\s*(?:(?P<at>-?\d+)|(?P<star>\*)|'(?P<quoted>[^']*)'|"(?P<double>[^"]*)"
+    |\?\s*\(\s*@\.?(?P<field>[\w.$-]*)\s*(?:(?P<op>==|!=|<=|>=|<|>)\s*(?P<want>'[^']*'|"[^"]*"|-?[\d.]+|true|false|null))?\s*\))\s*\])""",
+    re.VERBOSE,
+)
+
+
+def select_tokens(token: JToken, expression: str | None) -> list[JToken]:
+    if expression is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: path")
+    now: list[JToken] = [token]
+    at = 1 if expression.startswith("$") else 0
+    while at < len(expression):
+        m = _STEP.match(expression, at)
+        if m is None or m.end() == at:
+            raise JsonException(f"Unexpected character while parsing path at position {at}.")
+        now = [hit for each in now for hit in _step(each, m)]
+        count(len(now))
+        at = m.end()
+    return now
+
+
+def _step(token: JToken, m: re.Match[str]) -> list[JToken]:
+    if (deep := m["deep"]) is not None:
+        found = [token, *(descendants(token) if isinstance(token, JContainer) else ())]
+        if deep == "*":
+            return [t for t in found[1:] if not isinstance(t, JProperty)]
+        return [c for t in found if isinstance(t, JObject) and (c := t.child(deep)) is not None]
+    if m["at"] is not None:
+        index = int(m["at"])
+        return [token.child(index)] if isinstance(token, JArray) and 0 <= index < len(token.items) else []
+    if m["star"] is not None or m["name"] == "*":
+        return [c.value if isinstance(c, JProperty) else c for c in children(token)]
+    if m["field"] is not None:
+        inner = [c.value if isinstance(c, JProperty) else c for c in children(token)]
+        return [c for c in inner if _matches(c, m["field"], m["op"], m["want"])]
+    name = m["name"] if m["name"] is not None else m["quoted"] if m["quoted"] is not None else m["double"]
+    found_child = token.child(name) if isinstance(token, JObject) else None
+    return [found_child] if found_child is not None else []
+
+
+def _matches(token: JToken, field: str, op: str | None, want: str | None) -> bool:
+    hits = select_tokens(token, field) if field else [token]
+    if not hits:
+        return False
+    if op is None or want is None:
+        return True
+    value = hits[0].value if isinstance(hits[0], JValue) else None
+    wanted = want[1:-1] if want[0] in "'\"" else orjson.loads(want)
+    if op == "==":
+        return bool(value == wanted)
+    if op == "!=":
+        return bool(value != wanted)
+    if type(value) is not type(wanted) and not (isinstance(value, (int, float)) and isinstance(wanted, (int, float))):
+        return False
+    return bool({"<": value < wanted, ">": value > wanted, "<=": value <= wanted, ">=": value >= wanted}[op])  # type: ignore[operator]
+
+
+def select_token(token: JToken, expression: str | None, error_when_no_match: bool = False) -> JToken | None:
+    hits = select_tokens(token, expression)
+    if len(hits) > 1:
+        raise JsonException("Path returned multiple tokens.")
+    if not hits and error_when_no_match:
+        raise JsonException("The path matches no token.")
+    return hits[0] if hits else None
+
+
+def property_name(token: JProperty) -> str:
+    return token.name
+
+
+def property_value(token: JProperty) -> JToken:
+    return token.value
+
+
+def scalar_value(token: JValue) -> Any:
+    from aforo.csharp.runtime.numbers import Int64
+
+    value = token.value
+    return Int64(value) if type(value) is int else value

@@ -1,0 +1,190 @@
+"""What expressions see of Newtonsoft.Json: declarations over json.py."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aforo.csharp.runtime import converting as c
+from aforo.csharp.runtime import json as j
+from aforo.csharp.types import Declared, TypeDecl, declare, member
+
+_LINQ: Final = "Newtonsoft.Json.Linq"
+
+# What has an implicit conversion to JToken (and so to a JProperty's value), and an explicit one back.
+_SCALARS: Final = (
+    ("int", "Int32", c.to_int), ("long", "Int64", c.to_long), ("bool", "Boolean", c.to_bool),
+    ("double", "Double", c.to_double), ("decimal", "Decimal", c.to_decimal), ("float", "Single", c.to_single),
+    ("uint", "UInt32", c.to_uint), ("ulong", "UInt64", c.to_ulong), ("short", "Int16", c.to_short),
+    ("ushort", "UInt16", c.to_ushort), ("byte", "Byte", c.to_byte), ("sbyte", "SByte", c.to_sbyte),
+    ("DateTime", "DateTime", c.to_date), ("DateTimeOffset", "DateTimeOffset", c.to_offset),
+    ("Guid", "Guid", c.to_guid), ("TimeSpan", "TimeSpan", c.to_span),
+)  # fmt: skip
+
+
+def _cast(name: str, run: Any) -> Any:
+    def cast(token: j.JToken | None) -> Any:
+        return j.cast_token(token, name, run)
+
+    cast.__qualname__ = f"token_to_{name}"
+    return cast
+
+
+def _cast_nullable(name: str, run: Any) -> Any:
+    def cast(token: j.JToken | None) -> Any:
+        return j.cast_token_nullable(token, name, run)
+
+    cast.__qualname__ = f"token_to_{name}_or_null"
+    return cast
+
+
+def _conversions() -> tuple[Declared, ...]:
+    out = [
+        member("implicit JToken(string value)", j.implicit_value),
+        member("explicit string?(JToken value)", j.to_text),
+        member("implicit JToken(byte[] value)", j.implicit_value),
+    ]
+    for name, net, run in _SCALARS:
+        out.append(member(f"implicit JToken({name} value)", j.implicit_value))
+        out.append(member(f"implicit JToken({name}? value)", j.implicit_value))
+        out.append(member(f"explicit {name}(JToken value)", _cast(net, run)))
+        out.append(member(f"explicit {name}?(JToken value)", _cast_nullable(net, run)))
+    return tuple(out)
+
+
+TYPES: Final[tuple[TypeDecl, ...]] = (
+    declare(
+        "JToken",
+        *_conversions(),
+        member("static JToken Parse(string json)", j.parse_token),
+        member("static JToken FromObject(object o)", j.from_object),
+        member("static bool DeepEquals(JToken t1, JToken t2)", j.deep_equals),
+        member("JToken? this[object key]", j.at_key, store=j.set_at),
+        member("JTokenType Type", j.token_type),
+        member("bool HasValues", j.has_values),
+        member("JToken? First", j.first),
+        member("JToken? Last", j.last),
+        member("JToken? Parent", j.parent),
+        member("JToken Root", j.root),
+        member("string Path", j.path),
+        member("string ToString()", j.token_text),
+        member("string ToString(Formatting formatting, params object[] converters)", j.token_text_formatted),
+        member("T? Value<T>(object key)", j.value_at, typed=True),
+        member("T? ToObject<T>()", j.to_object, typed=True),
+        member("JToken? SelectToken(string path)", j.select_token),
+        member("JToken? SelectToken(string path, bool errorWhenNoMatch)", j.select_token),
+        member("IEnumerable<JToken> SelectTokens(string path)", j.select_tokens),
+        member("IEnumerable<JToken> Children()", j.children),
+        member("IEnumerable<T> Children<T>()", j.children_of, typed=True),
+        member("IEnumerable<T> Values<T>()", j.values_of, typed=True),
+        member("JToken DeepClone()", j.deep_clone),
+        member("void Remove()", j.remove_self),
+        member("void Replace(JToken value)", j.replace_self),
+        namespace=_LINQ,
+        bases=("IEnumerable<JToken>",),
+        python=j.JToken,
+    ),
+    declare(
+        "JContainer",
+        member("int Count", j.size),
+        member("void Add(object content)", j.container_add),
+        member("void RemoveAll()", j.remove_all),
+        member("void Merge(object content)", j.merge),
+        member("IEnumerable<JToken> Descendants()", j.descendants),
+        namespace=_LINQ,
+        bases=("JToken",),
+        python=j.JContainer,
+    ),
+    declare(
+        "JObject",
+        member("new()", j.make_object),
+        member("new(JObject other)", j.copy_object),
+        member("new(params object[] content)", j.make_object),
+        member("static JObject Parse(string json)", j.parse_object),
+        member("static JObject FromObject(object o)", j.object_from),
+        member("JToken? this[string propertyName]", j.object_at, store=j.set_at),
+        member("void Add(string propertyName, JToken value)", j.object_add),
+        member("bool Remove(string propertyName)", j.object_remove),
+        member("bool ContainsKey(string propertyName)", j.contains_key),
+        member("JToken? GetValue(string propertyName)", j.get_value),
+        member("JToken? GetValue(string propertyName, StringComparison comparison)", j.get_value),
+        member("bool TryGetValue(string propertyName, out JToken value)", j.try_get_value),
+        member("JProperty? Property(string name)", j.object_property),
+        member("IEnumerable<JProperty> Properties()", j.properties),
+        namespace=_LINQ,
+        bases=("JContainer", "IEnumerable<KeyValuePair<string, JToken>>"),
+        python=j.JObject,
+    ),
+    declare(
+        "JArray",
+        member("new()", j.make_array),
+        member("new(JArray other)", j.copy_array),
+        member("new(params object[] content)", j.make_array),
+        member("new(object content)", j.make_array_of),
+        member("static JArray Parse(string json)", j.parse_array),
+        member("static JArray FromObject(object o)", j.array_from),
+        member("JToken this[int index]", j.at_key, store=j.set_at),
+        member("void Add(JToken item)", j.container_add),
+        member("void Insert(int index, JToken item)", j.array_insert),
+        member("void RemoveAt(int index)", j.array_remove_at),
+        member("bool Remove(JToken item)", j.array_remove),
+        member("void Clear()", j.clear),
+        namespace=_LINQ,
+        bases=("JContainer", "IList<JToken>"),
+        python=j.JArray,
+    ),
+    declare(
+        "JProperty",
+        member("new(string name, object content)", j.make_property),
+        member("new(string name, params object[] content)", j.make_property_many),
+        member("string Name", j.property_name),
+        member("JToken Value", j.property_value, store=j.set_value),
+        namespace=_LINQ,
+        bases=("JContainer",),
+        python=j.JProperty,
+    ),
+    declare(
+        "JValue",
+        member("new(object value)", j.make_value),
+        member("object? Value", j.scalar_value),
+        namespace=_LINQ,
+        bases=("JToken",),
+        python=j.JValue,
+    ),
+    declare(
+        "JTokenType",
+        *(
+            member(f"static JTokenType {'None' if v is j.JTokenType.Nothing else v.name}", const=v)
+            for v in j.JTokenType
+        ),
+        namespace=_LINQ,
+        kind="enum",
+        python=j.JTokenType,
+        default=j.JTokenType.Nothing,
+    ),
+    declare(
+        "JTokens",
+        member("static U? Value<U>(this IEnumerable<JToken> value)", j.value_of, typed=True),
+        namespace=_LINQ,
+        kind="static",
+        aliases=("Extensions",),
+    ),
+    declare(
+        "Formatting",
+        member("static Formatting None", const=j.Formatting.Plain),
+        member("static Formatting Indented", const=j.Formatting.Indented),
+        namespace="Newtonsoft.Json",
+        kind="enum",
+        python=j.Formatting,
+        default=j.Formatting.Plain,
+    ),
+    declare(
+        "JsonConvert",
+        member("static string SerializeObject(object value)", j.serialize),
+        member("static string SerializeObject(object value, Formatting formatting)", j.serialize),
+        member("static T? DeserializeObject<T>(string value)", j.deserialize, typed=True),
+        member("static object? DeserializeObject(string value)", j.deserialize_object),
+        namespace="Newtonsoft.Json",
+        kind="static",
+    ),
+)
+

@@ -1,0 +1,579 @@
+"""System.String and System.Char: UTF-16 lengths and positions, ordinal comparison, sizes checked before growth."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import Any, Final
+
+from aforo.csharp.runtime.exceptions import (
+    ArgumentException,
+    ArgumentNullException,
+    ArgumentOutOfRangeException,
+    IndexOutOfRangeException,
+)
+from aforo.csharp.runtime.formatting import aligned, composite
+from aforo.csharp.runtime.limits import count, room
+from aforo.csharp.runtime.objects import Char, Obj, format_value, to_string
+from aforo.csharp.types import TypeDecl, declare, enumeration, member
+
+
+class StringComparison(IntEnum):
+    CurrentCulture = 0
+    CurrentCultureIgnoreCase = 1
+    InvariantCulture = 2
+    InvariantCultureIgnoreCase = 3
+    Ordinal = 4
+    OrdinalIgnoreCase = 5
+
+
+class StringSplitOptions(IntEnum):
+    # `None` cannot be an attribute name in Python; the declaration gives it its C# name.
+    Nothing = 0
+    RemoveEmptyEntries = 1
+
+
+class StringComparer(Obj):
+    """`StringComparer.Ordinal` and its kin: `fold` gives the key under which equal strings meet."""
+
+    __slots__ = ("ignore_case",)
+    net_name = "System.StringComparer"
+
+    def __init__(self, ignore_case: bool) -> None:
+        self.ignore_case = ignore_case
+
+    def fold(self, value: str) -> str:
+        return value.upper() if self.ignore_case else value
+
+
+ORDINAL: Final = StringComparer(False)
+IGNORE_CASE: Final = StringComparer(True)
+
+
+def _ignores(comparison: int) -> bool:
+    return comparison in (1, 3, 5)
+
+
+# --- UTF-16 ----------------------------------------------------------------------------------------------------
+
+
+def _wide(text: str) -> str:
+    """The text as UTF-16 code units, one per character, so that Python's positions are .NET's."""
+    if text.isascii() or max(text) <= "\uffff":
+        return text
+    data = text.encode("utf-16-le", "surrogatepass")
+    return "".join(chr(data[i] | data[i + 1] << 8) for i in range(0, len(data), 2))
+
+
+def _joined(text: str) -> str:
+    """Surrogate pairs put together again."""
+    if text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+
+
+def length(text: str) -> int:
+    return len(text) if text.isascii() else len(_wide(text))
+
+
+def char_at(text: str, index: int) -> str:
+    units = _wide(text)
+    if not 0 <= index < len(units):
+        raise IndexOutOfRangeException
+    return units[index]
+
+
+def characters(text: str) -> list[str]:
+    return list(_wide(text))
+
+
+# --- concatenation -----------------------------------------------------------------------------------------------
+
+
+def concat(*parts: str | None) -> str:
+    """`a + b + ...` where it can grow: in a loop or with several values."""
+    room(sum(len(p) for p in parts if p))
+    return "".join(p for p in parts if p)
+
+
+def concat_objects(values: Iterable[Any]) -> str:
+    return concat(*[to_string(v) for v in values])
+
+
+def join(separator: str | None, values: Iterable[Any] | None) -> str:
+    if values is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: values")
+    parts = [to_string(v) for v in values]
+    glue = separator or ""
+    room(sum(map(len, parts)) + len(glue) * max(0, len(parts) - 1))
+    return glue.join(parts)
+
+
+def string_format(template: str | None, args: list[Any] | None) -> str:
+    if template is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: format")
+    return composite(template, args if args is not None else [None], format_value)
+
+
+def interpolate_part(value: Any, width: int, spec: str) -> str:
+    """`{value,width:spec}` of an interpolated string."""
+    return aligned(format_value(value, spec or None), width)
+
+
+# --- tests ---------------------------------------------------------------------------------------------------------
+
+
+def is_null_or_empty(text: str | None) -> bool:
+    return not text
+
+
+def is_null_or_white_space(text: str | None) -> bool:
+    return not text or text.isspace()
+
+
+def equal(left: str | None, right: str | None, comparison: int = 4) -> bool:
+    if left is None or right is None:
+        return left is right
+    return left == right or (_ignores(comparison) and left.upper() == right.upper())
+
+
+def contains(text: str, value: str | None) -> bool:
+    return _some(value) in text
+
+
+def contains_with(text: str, value: str | None, comparison: int) -> bool:
+    return index_of(text, value, comparison) >= 0
+
+
+def contains_char(text: str, value: str) -> bool:
+    return value in _wide(text)
+
+
+def starts_with(text: str, value: str | None, comparison: int = 4) -> bool:
+    wanted = _some(value)
+    return text.upper().startswith(wanted.upper()) if _ignores(comparison) else text.startswith(wanted)
+
+
+def ends_with(text: str, value: str | None, comparison: int = 4) -> bool:
+    wanted = _some(value)
+    return text.upper().endswith(wanted.upper()) if _ignores(comparison) else text.endswith(wanted)
+
+
+def index_of(text: str, value: str | None, comparison: int = 4) -> int:
+    return index_of_from(text, value, 0, comparison)
+
+
+def index_of_from(text: str, value: str | None, start: int, comparison: int = 4) -> int:
+    units, wanted = _wide(text), _wide(_some(value))
+    _in_range(start, len(units), "startIndex")
+    if _ignores(comparison):
+        units, wanted = _upper_units(units), _upper_units(wanted)
+    return units.find(wanted, start)
+
+
+def _upper_units(text: str) -> str:
+    """Upper case that keeps one unit per unit (`ß` stays)."""
+    return "".join(u if len(u := c.upper()) == 1 else c for c in text) if not text.isascii() else text.upper()
+
+
+def last_index_of(text: str, value: str | None, comparison: int = 4) -> int:
+    units, wanted = _wide(text), _wide(_some(value))
+    if _ignores(comparison):
+        units, wanted = _upper_units(units), _upper_units(wanted)
+    return units.rfind(wanted)
+
+
+def index_of_any(text: str, values: list[str]) -> int:
+    return next((i for i, c in enumerate(_wide(text)) if c in values), -1)
+
+
+def _some(value: str | None) -> str:
+    if value is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: value")
+    return value
+
+
+def _in_range(value: int, top: int, name: str) -> None:
+    if not 0 <= value <= top:
+        raise ArgumentOutOfRangeException(
+            f"Index was out of range. Must be non-negative and less than the size of the collection.\r\nParameter name: {name}"
+        )
+
+
+# --- parts and changes -----------------------------------------------------------------------------------------
+
+
+def substring(text: str, start: int, size: int | None = None) -> str:
+    units = _wide(text)
+    if start < 0:
+        raise ArgumentOutOfRangeException("StartIndex cannot be less than zero.\r\nParameter name: startIndex")
+    if start > len(units):
+        raise ArgumentOutOfRangeException(
+            "startIndex cannot be larger than length of string.\r\nParameter name: startIndex"
+        )
+    if size is None:
+        return _joined(units[start:])
+    if size < 0:
+        raise ArgumentOutOfRangeException("Length cannot be less than zero.\r\nParameter name: length")
+    if start + size > len(units):
+        raise ArgumentOutOfRangeException(
+            "Index and length must refer to a location within the string.\r\nParameter name: length"
+        )
+    return _joined(units[start : start + size])
+
+
+def remove(text: str, start: int, size: int | None = None) -> str:
+    units = _wide(text)
+    if start < 0 or start > len(units) or (size is not None and (size < 0 or start + size > len(units))):
+        raise ArgumentOutOfRangeException("startIndex must be less than length of string.\r\nParameter name: startIndex")
+    return _joined(units[:start] + ("" if size is None else units[start + size :]))
+
+
+def insert(text: str, at: int, value: str | None) -> str:
+    units = _wide(text)
+    _in_range(at, len(units), "startIndex")
+    room(len(text) + len(_some(value)))
+    return _joined(units[:at] + _some(value) + units[at:])
+
+
+def replace(text: str, old: str | None, new: str | None) -> str:
+    if old is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: oldValue")
+    if not old:
+        raise ArgumentException("String cannot be of zero length.\r\nParameter name: oldValue")
+    new = new or ""
+    if len(new) > len(old):
+        room(len(text) + text.count(old) * (len(new) - len(old)))
+    return text.replace(old, new)
+
+
+def replace_char(text: str, old: str, new: str) -> str:
+    return _joined(_wide(text).replace(old, new))
+
+
+def split_chars(text: str, separators: list[str] | None, limit: int = 2**31 - 1, options: int = 0) -> list[str]:
+    """Split at any of the characters; none means white space."""
+    if separators is not None and len(separators) == 1:
+        return _pieces(text.split(separators[0]), separators[0], limit, options)
+    out: list[str] = []
+    now = ""
+    for c in text:
+        if (c in separators) if separators else c.isspace():
+            out.append(now)
+            now = ""
+        else:
+            now += c
+    return _limited(text, [*out, now], limit, options, lambda c: (c in separators) if separators else c.isspace())
+
+
+def split_char_options(text: str, separator: str, options: int = 0) -> list[str]:
+    return split_chars(text, [separator], 2**31 - 1, options)
+
+
+def split_char_limit(text: str, separator: str, limit: int, options: int = 0) -> list[str]:
+    return split_chars(text, [separator], limit, options)
+
+
+def split_chars_options(text: str, separators: list[str] | None, options: int) -> list[str]:
+    return split_chars(text, separators, 2**31 - 1, options)
+
+
+def split_string(text: str, separator: str | None, options: int = 0) -> list[str]:
+    if not separator:
+        return [text] if text or not options else []
+    return _pieces(text.split(separator), separator, 2**31 - 1, options)
+
+
+def split_strings(text: str, separators: list[str] | None, options: int) -> list[str]:
+    return split_strings_limit(text, separators, 2**31 - 1, options)
+
+
+def split_strings_limit(text: str, separators: list[str] | None, limit: int, options: int) -> list[str]:
+    wanted = [w for w in separators or () if w]
+    if len(wanted) == 1:
+        return _pieces(text.split(wanted[0]), wanted[0], limit, options)
+    if not wanted:
+        return split_chars(text, None, limit, options)
+    out: list[str] = []
+    start = at = 0
+    while at < len(text):
+        hit = next((w for w in wanted if text.startswith(w, at)), None)
+        if hit is None:
+            at += 1
+            continue
+        out.append(text[start:at])
+        at += len(hit)
+        start = at
+    pieces = [*out, text[start:]]
+    return [p for p in pieces if p] if options & 1 else pieces
+
+
+def _pieces(pieces: list[str], separator: str, limit: int, options: int) -> list[str]:
+    if limit < 0:
+        raise ArgumentOutOfRangeException("Count cannot be less than zero.\r\nParameter name: count")
+    if options & 1:
+        kept = [p for p in pieces if p]
+        return kept if len(kept) <= limit else [*kept[: limit - 1], separator.join(pieces[pieces.index(kept[limit - 1]) :])]
+    if limit == 0:
+        return []
+    return pieces if len(pieces) <= limit else [*pieces[: limit - 1], separator.join(pieces[limit - 1 :])]
+
+
+def _limited(text: str, pieces: list[str], limit: int, options: int, is_separator: Any) -> list[str]:
+    if options & 1:
+        pieces = [p for p in pieces if p]
+    if len(pieces) <= limit:
+        return pieces
+    consumed = sum(len(p) + 1 for p in pieces[: limit - 1])
+    return [*pieces[: limit - 1], text[consumed:]]
+
+
+_SPACE: Final = "".join(chr(c) for c in range(0x3001) if chr(c).isspace() and c not in (0x1C, 0x1D, 0x1E, 0x1F))
+
+
+def trim(text: str, characters: list[str] | None = None) -> str:
+    return text.strip("".join(characters) if characters else _SPACE)
+
+
+def trim_start(text: str, characters: list[str] | None = None) -> str:
+    return text.lstrip("".join(characters) if characters else _SPACE)
+
+
+def trim_end(text: str, characters: list[str] | None = None) -> str:
+    return text.rstrip("".join(characters) if characters else _SPACE)
+
+
+def to_lower(text: str) -> str:
+    return "".join(low if len(low := c.lower()) == 1 else c for c in text) if not text.isascii() else text.lower()
+
+
+def to_upper(text: str) -> str:
+    return _upper_units(text)
+
+
+def pad_left(text: str, width: int, fill: str = " ") -> str:
+    if width < 0:
+        raise ArgumentOutOfRangeException("Non-negative number required.\r\nParameter name: totalWidth")
+    room(width)
+    return text.rjust(width - length(text) + len(text), fill)
+
+
+def pad_right(text: str, width: int, fill: str = " ") -> str:
+    if width < 0:
+        raise ArgumentOutOfRangeException("Non-negative number required.\r\nParameter name: totalWidth")
+    room(width)
+    return text.ljust(width - length(text) + len(text), fill)
+
+
+def repeat(char: str, times: int) -> str:
+    if times < 0:
+        raise ArgumentOutOfRangeException("'count' must be non-negative.\r\nParameter name: count")
+    room(times)
+    return char * times
+
+
+def from_chars(values: list[str] | None) -> str:
+    return _joined("".join(values or ()))
+
+
+def compare_ordinal(left: str | None, right: str | None) -> int:
+    if left is None or right is None:
+        return int(left is not None) - int(right is not None)
+    a, b = left.encode("utf-16-be", "surrogatepass"), right.encode("utf-16-be", "surrogatepass")
+    return int(a > b) - int(a < b)
+
+
+def compare_culture(left: str | None, right: str | None) -> int:
+    """Invariant culture, near enough: letters before case, lower before upper."""
+    if left is None or right is None:
+        return int(left is not None) - int(right is not None)
+    a = (unicodedata.normalize("NFKD", left.casefold()), left.swapcase())
+    b = (unicodedata.normalize("NFKD", right.casefold()), right.swapcase())
+    return int(a > b) - int(a < b)
+
+
+def compare_with(left: str | None, right: str | None, comparison: int) -> int:
+    if left is None or right is None:
+        return int(left is not None) - int(right is not None)
+    if _ignores(comparison):
+        left, right = left.upper(), right.upper()
+    return compare_ordinal(left, right) if comparison >= 4 else compare_culture(left, right)
+
+
+def compare_fold(left: str | None, right: str | None, ignore_case: bool) -> int:
+    return compare_with(left, right, 3 if ignore_case else 2)
+
+
+def to_char_array(text: str) -> list[str]:
+    units = _wide(text)
+    count(len(units))
+    return list(units)
+
+
+def identity(text: str) -> str:
+    return text
+
+
+# --- char ----------------------------------------------------------------------------------------------------------
+
+
+def is_digit(c: str) -> bool:
+    return unicodedata.category(c) == "Nd"
+
+
+def is_letter(c: str) -> bool:
+    return unicodedata.category(c).startswith("L")
+
+
+def is_letter_or_digit(c: str) -> bool:
+    return is_letter(c) or is_digit(c)
+
+
+def is_white_space(c: str) -> bool:
+    return c.isspace()
+
+
+def is_upper(c: str) -> bool:
+    return unicodedata.category(c) == "Lu"
+
+
+def is_lower(c: str) -> bool:
+    return unicodedata.category(c) == "Ll"
+
+
+def is_punctuation(c: str) -> bool:
+    return unicodedata.category(c).startswith("P")
+
+
+def char_code(c: str) -> int:
+    return ord(c)
+
+
+def from_code(code: int) -> str:
+    return chr(code & 0xFFFF)
+
+
+def same_text(left: str, right: str) -> bool:
+    return left == right
+
+
+_CHAR_TESTS: Final = (
+    ("IsDigit", is_digit), ("IsNumber", str.isnumeric), ("IsLetter", is_letter), ("IsLetterOrDigit", is_letter_or_digit),
+    ("IsWhiteSpace", is_white_space), ("IsUpper", is_upper), ("IsLower", is_lower), ("IsPunctuation", is_punctuation),
+)  # fmt: skip
+
+TYPES: Final[tuple[TypeDecl, ...]] = (
+    declare(
+        "string",
+        member("static string Empty", const=""),
+        member("int Length", length),
+        member("char this[int index]", char_at),
+        member("new(char c, int count)", repeat),
+        member("new(char[] value)", from_chars),
+        member("static bool IsNullOrEmpty(string value)", is_null_or_empty),
+        member("static bool IsNullOrWhiteSpace(string value)", is_null_or_white_space),
+        member("static string Concat(params string[] values)", concat_objects),
+        member("static string Concat(params object[] args)", concat_objects),
+        member("static string Concat<T>(IEnumerable<T> values)", concat_objects),
+        member("static string Join(string separator, params string[] value)", join),
+        member("static string Join(string separator, params object[] values)", join),
+        member("static string Join<T>(string separator, IEnumerable<T> values)", join),
+        member("static string Format(string format, params object[] args)", string_format),
+        member("static bool Equals(string a, string b)", equal),
+        member("static bool Equals(string a, string b, StringComparison comparisonType)", equal),
+        member("static int Compare(string strA, string strB)", compare_culture),
+        member("static int Compare(string strA, string strB, bool ignoreCase)", compare_fold),
+        member("static int Compare(string strA, string strB, StringComparison comparisonType)", compare_with),
+        member("static int CompareOrdinal(string strA, string strB)", compare_ordinal),
+        member("static string Copy(string str)", identity),
+        member("bool Equals(string value)", equal),
+        member("bool Equals(string value, StringComparison comparisonType)", equal),
+        member("int CompareTo(string strB)", compare_culture),
+        member("bool Contains(string value)", contains),
+        member("bool Contains(string value, StringComparison comparisonType)", contains_with),
+        member("bool Contains(char value)", contains_char),
+        member("bool StartsWith(string value)", starts_with),
+        member("bool StartsWith(string value, StringComparison comparisonType)", starts_with),
+        member("bool EndsWith(string value)", ends_with),
+        member("bool EndsWith(string value, StringComparison comparisonType)", ends_with),
+        member("int IndexOf(string value)", index_of),
+        member("int IndexOf(char value)", index_of),
+        member("int IndexOf(string value, StringComparison comparisonType)", index_of),
+        member("int IndexOf(string value, int startIndex)", index_of_from),
+        member("int IndexOf(char value, int startIndex)", index_of_from),
+        member("int IndexOf(string value, int startIndex, StringComparison comparisonType)", index_of_from),
+        member("int LastIndexOf(string value)", last_index_of),
+        member("int LastIndexOf(char value)", last_index_of),
+        member("int LastIndexOf(string value, StringComparison comparisonType)", last_index_of),
+        member("int IndexOfAny(char[] anyOf)", index_of_any),
+        member("string Substring(int startIndex)", substring),
+        member("string Substring(int startIndex, int length)", substring),
+        member("string Remove(int startIndex)", remove),
+        member("string Remove(int startIndex, int count)", remove),
+        member("string Insert(int startIndex, string value)", insert),
+        member("string Replace(string oldValue, string newValue)", replace),
+        member("string Replace(char oldChar, char newChar)", replace_char),
+        member("string[] Split(params char[] separator)", split_chars),
+        member("string[] Split(char separator, StringSplitOptions options)", split_char_options),
+        member("string[] Split(char separator, int count)", split_char_limit),
+        member("string[] Split(char separator, int count, StringSplitOptions options)", split_char_limit),
+        member("string[] Split(char[] separator, int count)", split_chars),
+        member("string[] Split(char[] separator, StringSplitOptions options)", split_chars_options),
+        member("string[] Split(char[] separator, int count, StringSplitOptions options)", split_chars),
+        member("string[] Split(string separator)", split_string),
+        member("string[] Split(string separator, StringSplitOptions options)", split_string),
+        member("string[] Split(string[] separator, StringSplitOptions options)", split_strings),
+        member("string[] Split(string[] separator, int count, StringSplitOptions options)", split_strings_limit),
+        member("string Trim(params char[] trimChars)", trim),
+        member("string TrimStart(params char[] trimChars)", trim_start),
+        member("string TrimEnd(params char[] trimChars)", trim_end),
+        member("string ToLower()", to_lower),
+        member("string ToLowerInvariant()", to_lower),
+        member("string ToUpper()", to_upper),
+        member("string ToUpperInvariant()", to_upper),
+        member("string PadLeft(int totalWidth)", pad_left),
+        member("string PadLeft(int totalWidth, char paddingChar)", pad_left),
+        member("string PadRight(int totalWidth)", pad_right),
+        member("string PadRight(int totalWidth, char paddingChar)", pad_right),
+        member("char[] ToCharArray()", to_char_array),
+        member("string ToString()", identity),
+        bases=("IEnumerable<char>",),
+        python=str,
+        aliases=("String",),
+    ),
+    declare(
+        "char",
+        *(member(f"static bool {name}(char c)", run) for name, run in _CHAR_TESTS),
+        member("static char ToLower(char c)", to_lower),
+        member("static char ToUpper(char c)", to_upper),
+        member("static char ToLowerInvariant(char c)", to_lower),
+        member("static char ToUpperInvariant(char c)", to_upper),
+        member("string ToString()", identity),
+        member("bool Equals(char obj)", same_text),
+        kind="struct",
+        python=Char,
+        aliases=("Char",),
+        default="\0",
+    ),
+    enumeration("StringComparison", StringComparison),
+    declare(
+        "StringSplitOptions",
+        member("static StringSplitOptions None", const=StringSplitOptions.Nothing),
+        member("static StringSplitOptions RemoveEmptyEntries", const=StringSplitOptions.RemoveEmptyEntries),
+        kind="enum",
+        python=StringSplitOptions,
+        default=StringSplitOptions.Nothing,
+    ),
+    declare(
+        "StringComparer",
+        member("static StringComparer Ordinal", const=ORDINAL),
+        member("static StringComparer OrdinalIgnoreCase", const=IGNORE_CASE),
+        member("static StringComparer InvariantCulture", const=ORDINAL),
+        member("static StringComparer InvariantCultureIgnoreCase", const=IGNORE_CASE),
+        member("static StringComparer CurrentCultureIgnoreCase", const=IGNORE_CASE),
+        bases=("IEqualityComparer<string>",),
+        python=StringComparer,
+    ),
+    declare("IEqualityComparer<T>", namespace="System.Collections.Generic", kind="interface"),
+)

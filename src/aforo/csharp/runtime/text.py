@@ -1,0 +1,571 @@
+"""Encoding, WebUtility, Uri, Regex, StringBuilder: text that leaves or enters the program."""
+
+from __future__ import annotations
+
+import html
+import re
+from enum import IntFlag
+from functools import lru_cache
+from typing import Any, Final
+from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit
+
+import regex
+
+from aforo.csharp.runtime.exceptions import (
+    ArgumentException,
+    ArgumentNullException,
+    ArgumentOutOfRangeException,
+    RegexMatchTimeoutException,
+    UriFormatException,
+)
+from aforo.csharp.runtime.limits import REGEX_TIMEOUT_S, count, room
+from aforo.csharp.runtime.objects import Obj, format_value, to_string
+from aforo.csharp.runtime.strings import string_format
+from aforo.csharp.types import TypeDecl, declare, member
+
+
+class Encoding(Obj):
+    __slots__ = ("name",)
+    net_name = "System.Text.Encoding"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+UTF8: Final = Encoding("utf-8")
+ASCII: Final = Encoding("ascii")
+UNICODE: Final = Encoding("utf-16-le")
+LATIN1: Final = Encoding("latin-1")
+
+
+def encode(encoding: Encoding, text: str | None) -> bytearray:
+    if text is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: s")
+    room(len(text) * 3)
+    if encoding.name in ("ascii", "latin-1"):
+        return bytearray(text.encode(encoding.name, "replace"))
+    return bytearray(text.encode("utf-16-le", "surrogatepass") if encoding.name == "utf-16-le" else well_formed(text).encode())
+
+
+def decode(encoding: Encoding, data: bytearray | None) -> str:
+    if data is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: bytes")
+    if encoding.name == "ascii":
+        return "".join(chr(b) if b < 128 else "?" for b in data)
+    return bytes(data).decode(encoding.name, "replace")
+
+
+def well_formed(text: str) -> str:
+    """Lone surrogates replaced, so that the text can be encoded."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def byte_count(encoding: Encoding, text: str) -> int:
+    return len(encode(encoding, text))
+
+
+# --- WebUtility, Uri ------------------------------------------------------------------------------------------------
+
+
+def url_encode(text: str | None) -> str | None:
+    if text is None:
+        return None
+    room(len(text) * 3)
+    return quote_plus(well_formed(text), safe="-_.!*()")
+
+
+def url_decode(text: str | None) -> str | None:
+    return None if text is None else unquote_plus(text)
+
+
+def html_encode(text: str | None) -> str | None:
+    if text is None:
+        return None
+    room(len(text) * 6)
+    escaped = html.escape(text, quote=True).replace("&#x27;", "&#39;")
+    return "".join(f"&#{ord(c)};" if 160 <= ord(c) < 256 or ord(c) > 0xFFFF else c for c in escaped)
+
+
+def html_decode(text: str | None) -> str | None:
+    return None if text is None else html.unescape(text)
+
+
+def escape_data(text: str | None) -> str:
+    if text is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: stringToEscape")
+    room(len(text) * 3)
+    return quote(well_formed(text), safe="-_.~")
+
+
+def unescape_data(text: str | None) -> str:
+    if text is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: stringToUnescape")
+    return unquote(text)
+
+
+class Uri(Obj):
+    __slots__ = ("original", "parts")
+    net_name = "System.Uri"
+
+    def __init__(self, text: str | None) -> None:
+        if text is None:
+            raise ArgumentNullException("Value cannot be null.\r\nParameter name: uriString")
+        try:
+            self.parts = urlsplit(text.strip())
+            _ = self.parts.port
+        except ValueError:
+            raise UriFormatException from None
+        if not self.parts.scheme or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", self.parts.scheme):
+            raise UriFormatException
+        self.original = text
+
+    def text(self, spec: str | None = None) -> str:
+        path = self.parts.path or "/"
+        query = f"?{self.parts.query}" if self.parts.query else ""
+        fragment = f"#{self.parts.fragment}" if self.parts.fragment else ""
+        return f"{self.parts.scheme.lower()}://{uri_authority(self)}{path}{query}{fragment}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Uri) and self.text() == other.text()
+
+    def __hash__(self) -> int:
+        return hash(self.text())
+
+
+def uri_host(uri: Uri) -> str:
+    return (uri.parts.hostname or "").lower()
+
+
+def uri_port(uri: Uri) -> int:
+    return uri.parts.port or {"http": 80, "https": 443, "ftp": 21}.get(uri.parts.scheme.lower(), -1)
+
+
+def uri_authority(uri: Uri) -> str:
+    default = {"http": 80, "https": 443, "ftp": 21}.get(uri.parts.scheme.lower(), -1)
+    return uri_host(uri) if uri_port(uri) in (default, -1) else f"{uri_host(uri)}:{uri_port(uri)}"
+
+
+def uri_scheme(uri: Uri) -> str:
+    return uri.parts.scheme.lower()
+
+
+def uri_path(uri: Uri) -> str:
+    return uri.parts.path or "/"
+
+
+def uri_query(uri: Uri) -> str:
+    return f"?{uri.parts.query}" if uri.parts.query else ""
+
+
+def uri_path_and_query(uri: Uri) -> str:
+    return uri_path(uri) + uri_query(uri)
+
+
+def uri_fragment(uri: Uri) -> str:
+    return f"#{uri.parts.fragment}" if uri.parts.fragment else ""
+
+
+def uri_segments(uri: Uri) -> list[str]:
+    return re.findall(r"/|[^/]+/?", uri_path(uri))
+
+
+def uri_original(uri: Uri) -> str:
+    return uri.original
+
+
+# --- Regex -------------------------------------------------------------------------------------------------------------
+
+
+class RegexOptions(IntFlag):
+    Nothing = 0  # `None` in C#
+    IgnoreCase = 1
+    Multiline = 2
+    ExplicitCapture = 4
+    Compiled = 8
+    Singleline = 16
+    IgnorePatternWhitespace = 32
+    CultureInvariant = 512
+
+
+class Regex(Obj):
+    __slots__ = ("pattern",)
+    net_name = "System.Text.RegularExpressions.Regex"
+
+    def __init__(self, pattern: str | None, options: int = 0) -> None:
+        if pattern is None:
+            raise ArgumentNullException("Value cannot be null.\r\nParameter name: pattern")
+        self.pattern = compiled(pattern, int(options))
+
+
+class Match(Obj):
+    """A match, a group of one, or neither (`found` None): `Success` is false then."""
+
+    __slots__ = ("at", "found", "group")
+    net_name = "System.Text.RegularExpressions.Match"
+
+    def __init__(self, found: Any, group: int | str = 0) -> None:
+        self.found = found
+        self.group = group
+        self.at = -1 if found is None else found.start(group)
+
+    def text(self, spec: str | None = None) -> str:
+        return match_value(self)
+
+
+def regex_problem(pattern: str, options: int = 0) -> str:
+    """Why a pattern cannot be used here; empty when it can. Asked when a policy is saved."""
+    if re.search(r"\(\?<[A-Za-z_]\w*-[A-Za-z_]\w*>", pattern):
+        return "balancing groups do not exist in our regular expressions"
+    try:
+        compiled(pattern, options)
+    except ArgumentException as error:
+        return error.message
+    return ""
+
+
+@lru_cache(maxsize=512)
+def compiled(pattern: str, options: int) -> Any:
+    flags = regex.VERSION0
+    for bit, flag in ((1, regex.IGNORECASE), (2, regex.MULTILINE), (16, regex.DOTALL), (32, regex.VERBOSE)):
+        if options & bit:
+            flags |= flag
+    room(len(pattern))
+    translated = re.sub(r"\\z", r"\\Z\0", re.sub(r"\\Z", r"(?=\\n?\\Z)", pattern)).replace("\\Z\0", "\\Z")
+    try:
+        return regex.compile(translated, flags)
+    except (regex.error, RecursionError, OverflowError, ValueError) as error:
+        raise ArgumentException(f'parsing the pattern failed - {str(error)[:80]}') from None
+
+
+def _run(method: Any, *args: Any, **options: Any) -> Any:
+    try:
+        return method(*args, timeout=REGEX_TIMEOUT_S, **options)
+    except TimeoutError:
+        raise RegexMatchTimeoutException from None
+
+
+def _input(text: str | None) -> str:
+    if text is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: input")
+    return text
+
+
+def is_match(pattern: Regex, text: str | None) -> bool:
+    return _run(pattern.pattern.search, _input(text)) is not None
+
+
+def match(pattern: Regex, text: str | None) -> Match:
+    return Match(_run(pattern.pattern.search, _input(text)))
+
+
+def matches(pattern: Regex, text: str | None) -> list[Match]:
+    out = []
+    try:
+        for found in pattern.pattern.finditer(_input(text), timeout=REGEX_TIMEOUT_S):
+            count(len(out))
+            out.append(Match(found))
+    except TimeoutError:
+        raise RegexMatchTimeoutException from None
+    return out
+
+
+def regex_replace(pattern: Regex, text: str | None, replacement: str | None) -> str:
+    template = replacement or ""
+    size = 0
+
+    def one(found: Any) -> str:
+        nonlocal size
+        piece = _expand(found, template)
+        size += len(piece)
+        room(size)
+        return piece
+
+    return str(_run(pattern.pattern.sub, one, _input(text)))
+
+
+def regex_replace_with(pattern: Regex, text: str | None, evaluator: Any) -> str:
+    return str(_run(pattern.pattern.sub, lambda found: evaluator(Match(found)) or "", _input(text)))
+
+
+def _expand(found: Any, template: str) -> str:
+    """`$1`, `${name}`, `$$`, `$&`."""
+
+    def one(m: re.Match[str]) -> str:
+        token = m[1] or m[2]
+        if m[0] == "$$":
+            return "$"
+        if m[0] == "$&":
+            return str(found.group(0))
+        group: Any = int(token) if token.isdigit() else token
+        try:
+            return found.group(group) or ""
+        except IndexError:
+            return m[0]
+
+    return re.sub(r"\$(?:\$|&|(\d{1,4})|\{(\w+)\})", one, template)
+
+
+def regex_split(pattern: Regex, text: str | None) -> list[str]:
+    return [p or "" for p in _run(pattern.pattern.split, _input(text))]
+
+
+def regex_escape(text: str) -> str:
+    return re.sub(r"([\\*+?|{\[()^$.# ])", r"\\\1", text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def regex_unescape(text: str) -> str:
+    return re.sub(r"\\(.)", lambda m: {"n": "\n", "t": "\t", "r": "\r"}.get(m[1], m[1]), text)
+
+
+def static_is_match(text: str | None, pattern: str, options: int = 0) -> bool:
+    return is_match(Regex(pattern, options), text)
+
+
+def static_match(text: str | None, pattern: str, options: int = 0) -> Match:
+    return match(Regex(pattern, options), text)
+
+
+def static_matches(text: str | None, pattern: str, options: int = 0) -> list[Match]:
+    return matches(Regex(pattern, options), text)
+
+
+def static_replace(text: str | None, pattern: str, replacement: str, options: int = 0) -> str:
+    return regex_replace(Regex(pattern, options), text, replacement)
+
+
+def static_replace_with(text: str | None, pattern: str, evaluator: Any) -> str:
+    return regex_replace_with(Regex(pattern), text, evaluator)
+
+
+def static_split(text: str | None, pattern: str, options: int = 0) -> list[str]:
+    return regex_split(Regex(pattern, options), text)
+
+
+def match_success(value: Match) -> bool:
+    return value.at >= 0
+
+
+def match_value(value: Match) -> str:
+    return (value.found.group(value.group) or "") if value.found is not None else ""
+
+
+def match_index(value: Match) -> int:
+    return max(0, value.at)
+
+
+def match_length(value: Match) -> int:
+    return len(match_value(value))
+
+
+def match_groups(value: Match) -> Match:
+    return value
+
+
+def group_at(value: Match, index: int) -> Match:
+    if value.found is None or not 0 <= index <= len(value.found.groups()):
+        return Match(None)
+    return Match(value.found, index)
+
+
+def group_named(value: Match, name: str) -> Match:
+    if value.found is None:
+        return Match(None)
+    if name.isdigit():
+        return group_at(value, int(name))
+    return Match(value.found, name) if name in value.found.groupdict() else Match(None)
+
+
+def group_count(value: Match) -> int:
+    return 1 if value.found is None else len(value.found.groups()) + 1
+
+
+def next_match(value: Match) -> Match:
+    if value.found is None:
+        return value
+    pattern, text, end = value.found.re, value.found.string, value.found.end()
+    start = end + 1 if value.found.start() == end else end
+    return Match(_run(pattern.search, text, start)) if start <= len(text) else Match(None)
+
+
+# --- StringBuilder -----------------------------------------------------------------------------------------------------
+
+
+class StringBuilder(Obj):
+    __slots__ = ("parts", "size")
+    net_name = "System.Text.StringBuilder"
+
+    def __init__(self, text: str | None = None) -> None:
+        self.parts = [text or ""]
+        self.size = len(text or "")
+
+    def text(self, spec: str | None = None) -> str:
+        if len(self.parts) > 1:
+            self.parts = ["".join(self.parts)]
+        return self.parts[0]
+
+
+def builder_append(builder: StringBuilder, value: Any) -> StringBuilder:
+    text = to_string(value)
+    builder.size += len(text)
+    room(builder.size)
+    builder.parts.append(text)
+    return builder
+
+
+def builder_append_line(builder: StringBuilder, value: str | None = "") -> StringBuilder:
+    return builder_append(builder_append(builder, value), "\r\n")
+
+
+def builder_append_format(builder: StringBuilder, template: str, args: list[Any]) -> StringBuilder:
+    return builder_append(builder, string_format(template, args))
+
+
+def builder_replace(builder: StringBuilder, old: str, new: str | None) -> StringBuilder:
+    from aforo.csharp.runtime.strings import replace
+
+    text = replace(builder.text(), old, new)
+    builder.parts, builder.size = [text], len(text)
+    return builder
+
+
+def builder_insert(builder: StringBuilder, at: int, value: Any) -> StringBuilder:
+    text, piece = builder.text(), to_string(value)
+    if not 0 <= at <= len(text):
+        raise ArgumentOutOfRangeException
+    room(len(text) + len(piece))
+    builder.parts, builder.size = [text[:at] + piece + text[at:]], len(text) + len(piece)
+    return builder
+
+
+def builder_length(builder: StringBuilder) -> int:
+    return builder.size
+
+
+def builder_clear(builder: StringBuilder) -> StringBuilder:
+    builder.parts, builder.size = [""], 0
+    return builder
+
+
+def empty_builder() -> StringBuilder:
+    return StringBuilder()
+
+
+def formatted(value: Any, spec: str | None) -> str:
+    """`number.ToString("N2")`"""
+    return format_value(value, spec)
+
+
+_WEB: Final = (("UrlEncode", url_encode), ("UrlDecode", url_decode), ("HtmlEncode", html_encode), ("HtmlDecode", html_decode))  # fmt: skip
+_RX: Final = "System.Text.RegularExpressions"
+
+TYPES: Final[tuple[TypeDecl, ...]] = (
+    declare(
+        "Encoding",
+        member("static Encoding UTF8", const=UTF8),
+        member("static Encoding ASCII", const=ASCII),
+        member("static Encoding Unicode", const=UNICODE),
+        member("byte[] GetBytes(string s)", encode),
+        member("string GetString(byte[] bytes)", decode),
+        member("int GetByteCount(string s)", byte_count),
+        namespace="System.Text",
+        python=Encoding,
+    ),
+    declare("WebUtility", *(member(f"static string? {name}(string value)", run) for name, run in _WEB), namespace="System.Net", kind="static"),
+    declare(
+        "Uri",
+        member("new(string uriString)", Uri),
+        member("static string EscapeDataString(string stringToEscape)", escape_data),
+        member("static string UnescapeDataString(string stringToUnescape)", unescape_data),
+        member("string Host", uri_host),
+        member("int Port", uri_port),
+        member("string Authority", uri_authority),
+        member("string Scheme", uri_scheme),
+        member("string AbsolutePath", uri_path),
+        member("string LocalPath", uri_path),
+        member("string AbsoluteUri", Uri.text),
+        member("string Query", uri_query),
+        member("string Fragment", uri_fragment),
+        member("string PathAndQuery", uri_path_and_query),
+        member("string OriginalString", uri_original),
+        member("string[] Segments", uri_segments),
+        python=Uri,
+    ),
+    declare(
+        "Regex",
+        member("new(string pattern)", Regex),
+        member("new(string pattern, RegexOptions options)", Regex),
+        member("bool IsMatch(string input)", is_match),
+        member("Match Match(string input)", match),
+        member("MatchCollection Matches(string input)", matches),
+        member("string Replace(string input, string replacement)", regex_replace),
+        member("string Replace(string input, Func<Match, string> evaluator)", regex_replace_with),
+        member("string[] Split(string input)", regex_split),
+        member("static bool IsMatch(string input, string pattern)", static_is_match),
+        member("static bool IsMatch(string input, string pattern, RegexOptions options)", static_is_match),
+        member("static Match Match(string input, string pattern)", static_match),
+        member("static Match Match(string input, string pattern, RegexOptions options)", static_match),
+        member("static MatchCollection Matches(string input, string pattern)", static_matches),
+        member("static MatchCollection Matches(string input, string pattern, RegexOptions options)", static_matches),
+        member("static string Replace(string input, string pattern, string replacement)", static_replace),
+        member("static string Replace(string input, string pattern, string replacement, RegexOptions options)", static_replace),
+        member("static string Replace(string input, string pattern, Func<Match, string> evaluator)", static_replace_with),
+        member("static string[] Split(string input, string pattern)", static_split),
+        member("static string[] Split(string input, string pattern, RegexOptions options)", static_split),
+        member("static string Escape(string str)", regex_escape),
+        member("static string Unescape(string str)", regex_unescape),
+        namespace=_RX,
+        python=Regex,
+    ),
+    declare(
+        "Capture",
+        member("string Value", match_value),
+        member("int Index", match_index),
+        member("int Length", match_length),
+        namespace=_RX,
+        python=Match,
+    ),
+    declare("Group", member("bool Success", match_success), namespace=_RX, bases=("Capture",), python=Match),
+    declare(
+        "Match",
+        member("GroupCollection Groups", match_groups),
+        member("Match NextMatch()", next_match),
+        namespace=_RX,
+        bases=("Group",),
+        python=Match,
+    ),
+    declare(
+        "GroupCollection",
+        member("int Count", group_count),
+        member("Group this[int groupnum]", group_at),
+        member("Group this[string groupname]", group_named),
+        namespace=_RX,
+        python=Match,
+    ),
+    declare("MatchCollection", namespace=_RX, bases=("IReadOnlyList<Match>",), python=list),
+    declare(
+        "RegexOptions",
+        *(member(f"static RegexOptions {'None' if v == 0 else v.name}", const=v) for v in (RegexOptions.Nothing, *RegexOptions)),
+        namespace=_RX,
+        kind="enum",
+        python=RegexOptions,
+        default=RegexOptions.Nothing,
+    ),
+    declare(
+        "StringBuilder",
+        member("new()", empty_builder),
+        member("new(string value)", StringBuilder),
+        member("StringBuilder Append(object value)", builder_append),
+        member("StringBuilder AppendLine()", builder_append_line),
+        member("StringBuilder AppendLine(string value)", builder_append_line),
+        member("StringBuilder AppendFormat(string format, params object[] args)", builder_append_format),
+        member("StringBuilder Replace(string oldValue, string newValue)", builder_replace),
+        member("StringBuilder Insert(int index, object value)", builder_insert),
+        member("StringBuilder Clear()", builder_clear),
+        member("int Length", builder_length),
+        namespace="System.Text",
+        python=StringBuilder,
+    ),
+    declare("Formats", *(member(f"static string ToString(this {t} value, string format)", formatted) for t in ("int", "long", "double", "decimal", "uint", "ulong", "short", "byte", "float")), kind="static"),
+)
