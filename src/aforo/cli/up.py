@@ -80,13 +80,13 @@ def up(
         engine=engine,
         log_level=log_level,
     )
-    from aforo import app
+    from aforo.app import supervisor
     from aforo.errors import Refusal
 
     # The supervisor owns this thread and its signals; the greeting waits beside it for the file that means "ready".
     threading.Thread(target=_greet, args=(Layout(data), time.time()), daemon=True).start()
     try:
-        code = app.run(settings)
+        code = supervisor.run(settings)
     except Refusal as refusal:
         details = "\n".join(
             f"  {d.target}: {d.message}" if d.target else f"  {d.message}" for d in refusal.details

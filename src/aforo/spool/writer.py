@@ -228,18 +228,6 @@ class SpoolWriter:
             self._retired.clear()
             self._make_spare()
 
-    def prepare(self) -> None:
-        """Reserve the next segment in time and let go of sealed ones, where somebody else syncs (sync.py).
-
-        Does not wait for the disk; for the event loop of an owner that has no sync thread.
-        """
-        with self._guard:
-            retired, self._retired = self._retired, []
-            if not self._closed:
-                self._make_spare()
-        for fd in retired:
-            os.close(fd)
-
     def close(self) -> None:
         """Sync, give back reserved space, release the folder."""
         if self._closed:

@@ -1,0 +1,2 @@
+"""The composition root: supervisor (start, watch, stop), spec (what a process is told), listeners, and one file per
+process: gateway, control, account, shipper. The only place where planes meet and settings are read."""

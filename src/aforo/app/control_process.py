@@ -1,0 +1,245 @@
+"""The control plane's process: resources, tokens and queries behind one origin, over http and https.
+
+It opens the store, publishes what is in it, and passes every change through the one door.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from aforo.app.http_server import HttpServer
+from aforo.app.listeners import certificate, inherited
+from aforo.app.reading import Reading
+from aforo.app.spec import Spec, on_stop, say_ready
+from aforo.control import api as resource_api
+from aforo.control.access import Authenticate, bearer_or_admin
+from aforo.control.apply import Resolve, read_desired, read_files
+from aforo.control.commit import Door
+from aforo.control.directory import GraphDirectory
+from aforo.control.lab import SUBSCRIPTION, lab_yaml
+from aforo.control.live import Live
+from aforo.control.publish import FilePublisher, IssuerFacts
+from aforo.control.store import Store, sqlite_url
+from aforo.egress.fetch import fetch
+from aforo.egress.policy import EgressPolicy
+from aforo.egress.pool import Pool
+from aforo.errors import Refusal
+from aforo.identity import endpoints as identity_api
+from aforo.identity.access import Principal
+from aforo.identity.issue import Issuer
+from aforo.identity.keys import Secrets
+from aforo.identity.private_files import write_private
+from aforo.identity.seal import subkey
+from aforo.identity.verify import FixedKeys, Verifier
+from aforo.logs import api as query_api
+from aforo.logs import kusto_api
+from aforo.logs.query import QueryPool
+from aforo.messages import Headers
+from aforo.model.kinds.service import SERVICE_TYPE
+from aforo.model.kinds.subscription import SUBSCRIPTION_TYPE
+from aforo.model.secret import Secret
+from aforo.rest import on_bug, on_refusal
+from aforo.snapshot import bundle_file
+from aforo.snapshot.build import Builder, Problem
+from aforo.snapshot.sealed import open_value
+from aforo.snapshot.snapshot import Bundle
+from aforo.spool.records import RowsRecord
+from aforo.spool.writer import SpoolWriter
+
+log = logging.getLogger("aforo.control")
+
+# Tokens for any of these are for us: what Azure's own clients ask for, and our own address.
+AUDIENCES = (
+    "https://management.azure.com",
+    "https://management.core.windows.net",
+    "https://api.loganalytics.io",
+    "https://monitor.azure.com",
+    "https://metrics.monitor.azure.com",
+    "https://kusto.kusto.windows.net",
+)
+
+
+def main(spec: Spec) -> None:
+    """Serve until told to stop."""
+    uvloop.run(_Control(spec).run())
+
+
+class _Control:
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._layout = spec.layout
+        self._secrets = Secrets(self._layout.secrets)
+        self._urls = (spec.url("http", spec.control_port), spec.url("https", spec.control_tls_port))
+        self._egress = Pool(EgressPolicy(own_ports=frozenset({spec.control_port, spec.control_tls_port})))
+        self._builder = Builder(self._opened)
+
+    async def run(self) -> None:
+        spec = self._spec
+        store = Store(sqlite_url(self._layout.store))
+        tenancy = store.tenancy()
+        issuer = Issuer(self._secrets.signing_key, tenancy.tenant_id, spec.issuer)
+        signing = subkey(self._secrets.master_key, bundle_file.SIGNING_PURPOSE)
+        facts = IssuerFacts(tenancy.tenant_id, issuer.issuers, issuer.jwks())
+        publisher = FilePublisher(self._layout.snapshots, signing, facts)
+        live = Live(
+            account_endpoint=spec.url("http", spec.account_port),
+            gateway_url=spec.url("http", spec.gateway_port),
+            control_url=self._urls[0],
+        )
+        door = Door(store, self._secrets, self._compile, publisher, live=live)
+        with SpoolWriter(self._layout.spool / "control", segment_bytes=8 * 1024 * 1024) as spool:
+            await self._first_state(door)
+            self._show_key(door)
+            pool = QueryPool(self._layout.tables)
+            app = self._application(door, issuer, pool, spool)
+            tls = certificate(spec.certificate, spec.certificate_key, self._secrets.tls)
+            server = HttpServer(
+                app,
+                [(inherited(spec.sockets["http"]), None), (inherited(spec.sockets["https"]), tls.context)],
+            )
+            on_stop(asyncio.get_running_loop(), server.stop)
+            reloading = asyncio.create_task(_reload(tls.reload))
+            await server.run(lambda: say_ready(**_ids(door)))
+            reloading.cancel()
+        self._egress.close()
+        store.close()
+
+    def _opened(self, sealed: str) -> str:
+        return open_value(self._secrets.sealer(bundle_file.SEALING_PURPOSE), sealed)
+
+    def _compile(self, bundle: Bundle) -> Iterable[Problem]:
+        return self._builder.build(bundle).problems
+
+    async def _first_state(self, door: Door) -> None:
+        """The store is the truth; an empty one takes the configuration that was given, or the lab."""
+        if not door.empty:
+            for mistake in door.publish():
+                log.error("%s", mistake.as_json())
+            return
+        resolve = Resolve(
+            door.tenancy.subscription_id,
+            door.mint.guid,
+            self._fetch,
+            {k: v for k, v in os.environ.items() if v},
+        )
+        if self._spec.config:
+            desired = await read_desired(Path(self._spec.config), resolve)
+        else:
+            desired = await read_files("aforo.yaml", {"aforo.yaml": lab_yaml()}, resolve)
+        door.apply(desired, caller="first start")
+
+    def _show_key(self, door: Door) -> None:
+        """The first key of the lab's subscription (or of the first one) where people find it."""
+        subscriptions = sorted(door.graph.of_type(SUBSCRIPTION_TYPE), key=lambda r: r.name != SUBSCRIPTION)
+        key = subscriptions[0].properties.get("primaryKey") if subscriptions else None
+        if isinstance(key, Secret):
+            write_private(self._secrets.subscription_key_path, key.reveal().encode() + b"\n")
+
+    def _application(self, door: Door, issuer: Issuer, pool: QueryPool, spool: SpoolWriter) -> Starlette:
+        spec = self._spec
+        authenticate = self._authenticate(issuer)
+        reading = Reading(door, authenticate)
+
+        def audit(row: Mapping[str, Any]) -> None:
+            workspaces = [w.id for w in reading.workspaces()]
+            if workspaces:
+                spool.append_rows(RowsRecord(workspaces, "AzureActivity", [dict(row)]))
+
+        def queried(workspace_id: str, table: str, row: dict[str, Any]) -> None:
+            spool.append_rows(RowsRecord([workspace_id], table, [row]))
+
+        shared: dict[str, Any] = {
+            "resolve_resource": reading.resolve_resource,
+            "tenant_id": door.tenancy.tenant_id,
+        }
+        rights = (pool, reading.authenticate, reading.may_read, reading.resolve_workspace, queried)
+        routes = [
+            Route("/livez", _alive),
+            Route("/readyz", _alive),
+            *query_api.routes(*rights, **shared),
+            *kusto_api.routes(*rights, workspaces=reading.workspaces, login_endpoint=self._urls[1], **shared),
+            *resource_api.routes(door, authenticate, sink=audit, fetch=self._fetch),
+            *identity_api.routes(
+                issuer,
+                GraphDirectory(lambda: door.graph),
+                identity_headers=spec.identity_header.split(),
+                origins=self._urls,
+            ),
+        ]
+
+        @contextlib.asynccontextmanager
+        async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+            # In the background: nobody who only wants the gateway waits for the query engine.
+            starting = asyncio.create_task(pool.start())
+            yield
+            await asyncio.wait((starting,))
+            await pool.close()
+
+        return Starlette(
+            routes=routes,
+            lifespan=lifespan,
+            exception_handlers={Refusal: on_refusal, Exception: on_bug},
+        )
+
+    def _authenticate(self, issuer: Issuer) -> Authenticate:
+        verifier = Verifier(
+            FixedKeys(issuer.jwks()),
+            audiences=[form for a in (*AUDIENCES, *self._urls) for form in (a, f"{a}/")],
+            issuers=issuer.issuers,
+        )
+
+        async def verify(token: str) -> Principal:
+            claims = await verifier.verify(token)
+            client_id = str(claims.get("appid") or claims.get("azp") or "")
+            object_id = str(claims.get("oid") or claims.get("sub") or "")
+            name = str(claims.get("name") or claims.get("app_displayname") or client_id)
+            return Principal(object_id, client_id, name, tuple(claims.get("roles", ())))
+
+        return bearer_or_admin(self._secrets.is_admin_token, verify)
+
+    async def _fetch(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """The egress room in the form that the control plane asks for."""
+        sent = Headers((name.lower().encode(), value.encode()) for name, value in headers.items())
+        answer = await fetch(self._egress, method, url, sent, body, timeout_s=timeout_s)
+        got = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
+        return answer.status, got, answer.body
+
+
+def _ids(door: Door) -> dict[str, str]:
+    """What people and tools need to address this system."""
+    graph = door.graph
+    service = next(graph.of_type(SERVICE_TYPE), None)
+    workspace = next(graph.of_type("Microsoft.OperationalInsights/workspaces"), None)
+    return {
+        "tenant_id": door.tenancy.tenant_id,
+        "subscription_id": door.tenancy.subscription_id,
+        "resource_group": service.id.text.split("/")[4] if service is not None else "",
+        "service": service.name if service is not None else "",
+        "workspace_id": str(workspace.properties["customerId"]) if workspace is not None else "",
+    }
+
+
+async def _alive(_request: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+async def _reload(reload: object) -> None:
+    """Take up a changed certificate within a second."""
+    while True:
+        await asyncio.sleep(1.0)
+        assert callable(reload)
+        reload()

@@ -1,0 +1,218 @@
+"""A gateway's process: snapshot in, calls served, records out. It works on without control once it has a snapshot."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import threading
+
+import uvloop
+
+from aforo.app.listeners import Certificate, certificate, inherited
+from aforo.app.spec import Spec, on_stop, say_ready
+from aforo.egress.fetch import fetch
+from aforo.egress.policy import EgressPolicy, parse
+from aforo.egress.pool import Pool
+from aforo.errors import Refusal
+from aforo.gateway.addresses import TrustedProxies
+from aforo.gateway.cache import MemoryCache
+from aforo.gateway.counters import MemoryCounters
+from aforo.gateway.proxy import Proxy
+from aforo.gateway.record import Recorder
+from aforo.gateway.server import Server
+from aforo.gateway.services import GatewayServices
+from aforo.gateway.upstream import Upstream
+from aforo.identity.endpoints import IDENTITY_PATH
+from aforo.identity.identity_sources import AppServiceIdentity, HttpAnswer, detect
+from aforo.identity.keys import Secrets
+from aforo.identity.managed import ManagedTokens, NoIdentity, TokenSource
+from aforo.identity.seal import subkey
+from aforo.messages import Headers
+from aforo.snapshot import bundle_file
+from aforo.snapshot.build import Builder
+from aforo.snapshot.runtime import Runtime
+from aforo.snapshot.sealed import open_value
+from aforo.snapshot.snapshot import Bundle
+from aforo.spool.writer import SpoolWriter
+
+log = logging.getLogger("aforo.gateway")
+
+POLL_S = 0.2
+DRAIN_S = 30.0
+
+
+def main(spec: Spec) -> None:
+    """Serve until told to stop."""
+    uvloop.run(_Gateway(spec).run())
+
+
+class _Gateway:
+    def __init__(self, spec: Spec) -> None:
+        self._spec = spec
+        self._layout = spec.layout
+        self._secrets = Secrets(self._layout.secrets)
+        self._path = self._layout.snapshots / bundle_file.CURRENT
+        self._signing = subkey(self._secrets.master_key, bundle_file.SIGNING_PURPOSE)
+        sealer = self._secrets.sealer(bundle_file.SEALING_PURPOSE)
+        self._builder = Builder(lambda sealed: open_value(sealer, sealed))
+        self._stop = asyncio.Event()
+        self._ca = self._layout.secrets / "ca.pem"
+        # Tokens come from our own control plane, which nothing else may call from here.
+        self._identity_pool = Pool(
+            EgressPolicy(allowed_ports=frozenset({(spec.local_host, spec.control_port)})), self._ca
+        )
+        self._pool = Pool(self._egress(()), self._ca)
+        self._upstream = Upstream(self._pool)
+
+    def _egress(self, allowed: tuple[str, ...]) -> EgressPolicy:
+        """What backends may be: the operator's list, and the local account, which is a part of this system."""
+        spec = self._spec
+        policy = parse(allowed)
+        own = frozenset({spec.control_port, spec.control_tls_port})
+        account = {(spec.local_host, spec.account_port)} if spec.account_port else set()
+        return EgressPolicy(policy.allowed, policy.allowed_ports | account, own)
+
+    async def run(self) -> None:
+        spec = self._spec
+        on_stop(asyncio.get_running_loop(), self._stop.set)
+        bundle = await self._first_bundle()
+        if bundle is None:
+            return
+        runtime = self._build(bundle)
+        if runtime is None:
+            raise SystemExit("the published configuration does not compile; `aforo apply` says where")
+        folder = self._layout.spool / f"gateway-{spec.index}"
+        # No thread of the spool's own: the supervisor syncs (app/spool_sync.py).
+        with SpoolWriter(folder, sync_interval_s=0) as spool:
+            tokens = self._tokens(bundle)
+            services = GatewayServices(
+                bundle.deployment, MemoryCounters(), MemoryCache(), tokens, self._upstream
+            )
+            proxy = Proxy(runtime, services, self._recorder(spool, bundle), lambda: not self._stop.is_set())
+            self._pool.policy = self._egress(bundle.egress_private)
+            server = Server(proxy)
+            tls = certificate(spec.certificate, spec.certificate_key, self._secrets.tls)
+            await server.listen(inherited(spec.sockets["http"]))
+            await server.listen(inherited(spec.sockets["https"]), tls.context)
+            self._collect_less()
+            say_ready()
+            housekeeping = asyncio.create_task(self._keep_house(proxy, server, spool, tls))
+            following = asyncio.create_task(self._follow(proxy, spool))
+            await self._stop.wait()
+            cut = await server.drain(DRAIN_S)
+            if cut:
+                log.warning("%d connections were cut at the end of the drain", cut)
+            following.cancel()
+            housekeeping.cancel()
+            await tokens.close()
+            self._pool.close()
+
+    async def _first_bundle(self) -> Bundle | None:
+        """The last good snapshot, at once when there is one."""
+        while not self._stop.is_set():
+            try:
+                return bundle_file.load(self._path, self._signing)
+            except FileNotFoundError:
+                await asyncio.sleep(0.02)
+        return None
+
+    def _build(self, bundle: Bundle) -> Runtime | None:
+        built = self._builder.build(bundle)
+        for problem in built.problems:
+            if problem.diagnostic.is_error:
+                log.error(
+                    "revision %d: %s: %s", bundle.version, problem.source.name, problem.diagnostic.message
+                )
+        return built.runtime
+
+    def _recorder(self, spool: SpoolWriter, bundle: Bundle) -> Recorder:
+        plans = [api.log for api in bundle.apis] or [bundle.log]
+        context = spool.context(
+            bundle.resource_id,
+            bundle.deployment.region,
+            bundle.workspaces,
+            llm_request_bytes=max(p.llm_request_bytes for p in plans),
+            llm_response_bytes=max(p.llm_response_bytes for p in plans),
+        )
+        metrics = bool(bundle.workspaces.get("AllMetrics"))
+        return Recorder(spool, context, TrustedProxies(bundle.trusted_proxies), metrics=metrics)
+
+    def _tokens(self, bundle: Bundle) -> ManagedTokens:
+        source: TokenSource = NoIdentity() if bundle.local_identity else detect(os.environ, self._get)
+        if isinstance(source, NoIdentity):
+            endpoint = self._spec.url("http", self._spec.control_port) + IDENTITY_PATH
+            source = AppServiceIdentity(endpoint, self._spec.identity_header, self._get)
+        # Sealed beside the snapshot, so that a gateway whose control plane is away goes on after a restart.
+        path = self._layout.snapshots / f"tokens-{self._spec.index}.sealed"
+        return ManagedTokens(source, sealer=self._secrets.sealer("gateway-tokens"), path=path)
+
+    async def _get(self, url: str, headers: tuple[tuple[bytes, bytes], ...]) -> HttpAnswer:
+        lower = Headers((name.lower(), value) for name, value in headers)
+        answer = await fetch(self._identity_pool, "GET", url, lower, timeout_s=10.0, max_bytes=1 << 20)
+        return HttpAnswer(answer.status, answer.body)
+
+    async def _follow(self, proxy: Proxy, spool: SpoolWriter) -> None:
+        """Put each published snapshot in force, within a fraction of a second."""
+        version = proxy.runtime.bundle.version
+        while True:
+            await asyncio.sleep(POLL_S)
+            if bundle_file.version_of(self._path) == version:
+                continue
+            try:
+                bundle = bundle_file.load(self._path, self._signing)
+            except (Refusal, FileNotFoundError) as error:
+                log.error("the published snapshot is not taken: %s", error)
+                continue
+            version = bundle.version
+            runtime = await self._built_aside(bundle)
+            if runtime is not None:
+                self._pool.policy = self._egress(bundle.egress_private)
+                proxy.swap(runtime, self._recorder(spool, bundle))
+                self._collect_less()
+
+    async def _built_aside(self, bundle: Bundle) -> Runtime | None:
+        """Compile in a thread that ends: calls go on meanwhile."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Runtime | None] = loop.create_future()
+
+        def work() -> None:
+            try:
+                runtime = self._build(bundle)
+            except Exception as error:  # noqa: BLE001 - the old snapshot stays in force, the error is told
+                loop.call_soon_threadsafe(done.set_exception, error)
+            else:
+                loop.call_soon_threadsafe(done.set_result, runtime)
+
+        threading.Thread(target=work, name="build", daemon=True).start()
+        try:
+            return await done
+        except Exception:
+            log.exception("revision %d could not be built; the one before stays in force", bundle.version)
+            return None
+
+    async def _keep_house(self, proxy: Proxy, server: Server, spool: SpoolWriter, tls: Certificate) -> None:
+        """What must be looked at now and then, of all calls together: cheaper than a timer for each."""
+        beat = 0
+        dropped = 0
+        while True:
+            await asyncio.sleep(0.1)
+            beat += 1
+            spool.prepare()
+            self._upstream.sweep()
+            if beat % 10 == 0:
+                server.sweep()
+                self._pool.sweep()
+                self._identity_pool.sweep()
+                tls.reload()
+                if proxy.recorder.dropped != dropped:
+                    dropped = proxy.recorder.dropped
+                    log.error("%d records could not be written to the spool", dropped)
+
+    @staticmethod
+    def _collect_less() -> None:
+        """What a snapshot is made of lives until the next one: the collector need not walk it again and again."""
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 50, 1_000)

@@ -1,0 +1,63 @@
+"""Making a writer's spool durable from another process: any descriptor of a file brings its pages to the disk.
+
+It reads nothing of what the segments hold and never touches the writer's lock.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+log = logging.getLogger("aforo.spool")
+
+# A writer appends to its newest segment; the one before may hold its last bytes.
+_LIVE = 2
+
+
+class FolderSync:
+    """Syncs one spool folder. `is_dirty` is cheap; `sync` blocks until the disk has it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._synced: dict[str, int] = {}  # segment -> modification time that is on the disk
+
+    def is_dirty(self) -> bool:
+        """Whether something was appended since the last sync."""
+        return any(self._synced.get(name) != stamp for name, stamp in self._live().items())
+
+    def sync(self) -> None:
+        """Bring what was appended onto the disk; what fails is tried again with the next call."""
+        live = self._live()
+        for name, stamp in live.items():
+            if self._synced.get(name) == stamp:
+                continue
+            try:
+                descriptor = os.open(self._folder / name, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue
+            try:
+                # What is appended while this runs has a later stamp and is synced next time.
+                getattr(os, "fdatasync", os.fsync)(descriptor)
+                self._synced[name] = stamp
+            except OSError:
+                log.exception(
+                    "spool %s: the disk refuses to sync; a power cut may take records", self._folder
+                )
+            finally:
+                os.close(descriptor)
+        self._synced = {name: stamp for name, stamp in self._synced.items() if name in live}
+
+    def _live(self) -> dict[str, int]:
+        try:
+            with os.scandir(self._folder) as entries:
+                names = sorted(e.name for e in entries if e.name.endswith(".seg"))
+        except FileNotFoundError:
+            return {}
+        out = {}
+        for name in names[-_LIVE:]:
+            try:
+                out[name] = os.stat(self._folder / name).st_mtime_ns  # noqa: PTH116 - ten times a second
+            except FileNotFoundError:
+                continue
+        return out
