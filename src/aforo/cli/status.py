@@ -23,7 +23,7 @@ def status(
     system = running.read(data)
     if system is None:
         raise Failure(
-            f"No system has run on {data}.",
+            f"No system runs on {data}.",
             hint="Start one with `aforo up`, or name its directory with --data.",
             code=Exit.UNREACHABLE,
         )
