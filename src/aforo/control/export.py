@@ -157,14 +157,11 @@ class _Writer:
         return value
 
     def imported(self, api: Resource) -> str | None:
-        """The carried description of which this API has every operation, so that one line says them all."""
+        """The carried description of which this API has every operation, so that one line says most of it."""
         mine = {r.name: r.properties for r in self.graph.children(api.id.key, OPERATION.type)}
         for name in CARRIED:
             operations = read_description(carried(name), name).operations
-            if all(
-                key in mine and all(mine[key].get(f) == v for f, v in body.items())
-                for key, body in operations.items()
-            ):
+            if all(key in mine and _can_say(mine[key], body) for key, body in operations.items()):
                 return name
         return None
 
@@ -176,7 +173,7 @@ class _Writer:
             if known is None:
                 left[key] = body
                 continue
-            own = {f: v for f, v in (body or {}).items() if known.get(f) != v and f != "templateParameters"}
+            own = {f: v for f, v in (body or {}).items() if known.get(f) != v}
             if own:
                 left[key] = own
         out = {k: v for k, v in inner.items() if k != "operations"}
@@ -192,3 +189,10 @@ class _Writer:
                 )
                 if principal is not None:
                     yield str(principal), f"${{{family}.{resource.name}.principalId}}"
+
+
+def _can_say(operation: Mapping[str, Any], known: Mapping[str, Any]) -> bool:
+    """Whether the operation is the described one, perhaps with other values, but with nothing taken away."""
+    return all(name in operation for name in known) and all(
+        operation[name] == known[name] for name in ("method", "urlTemplate")
+    )

@@ -84,8 +84,7 @@ class Planner:
         resource = Resource(
             old.id if old is not None else wanted.id, wanted.kind, clean, secrets.token_hex(8), kept
         )
-        for clash in self.draft.put(resource):
-            self._clash(wanted, resource, clash)
+        self.draft.put(resource)
         if old is None:
             for companion, content in wanted.kind.companions(resource):
                 kind = kind_of(companion.type)
@@ -145,6 +144,8 @@ class Planner:
         wanted = self.wanted.get(resource.id.key) or Wanted(resource.id, resource.kind, resource.body)
         problems: list[Problem] = []
         problems.extend(self._place_problems(resource))
+        for alias in resource.kind.aliases(resource):
+            self._clash(wanted, resource, alias)
         for reference in references_of(resource):
             if reference.soft or reference.target in self.failed or not _is_ours(reference.target):
                 continue
@@ -223,9 +224,12 @@ class Planner:
             )
 
     def _clash(self, wanted: Wanted, resource: Resource, alias: str) -> None:
-        other = self.draft.bearer(resource.kind.type, alias)
-        if other is None or other.id == resource.id:
+        """Tell that another resource bears the alias; of two that came together the later one is told."""
+        keys = self.draft.bearers(resource.kind.type, alias)
+        if len(keys) < 2 or keys[0] == resource.id.key:
             return
+        other = self.draft.get(keys[0])
+        assert other is not None
         what = "this key" if alias.startswith("key ") else alias.partition(" of /")[0]
         message = f"{resource.kind.name} {other.name!r} has {what} already"
         self.mistakes.append(Mistake("Conflict", message, wanted.id.text, wanted.place(())))

@@ -35,8 +35,8 @@ class Graph:
     """All resources. Look up by lower-case id (`ResourceId.key`)."""
 
     _collections: Mapping[tuple[str, str], Collection] = field(default_factory=dict)
-    # type of the resource -> alias token -> key
-    _aliases: Mapping[str, dict[str, str]] = field(default_factory=dict)
+    # type of the resource -> alias token -> key of its bearer; several only while a draft is being made
+    _aliases: Mapping[str, dict[str, tuple[str, ...]]] = field(default_factory=dict)
     # type of the referring resource -> target -> keys of the referring ones
     _referrers: Mapping[str, dict[str, dict[str, None]]] = field(default_factory=dict)
 
@@ -81,8 +81,12 @@ class Graph:
 
     def bearer(self, full_type: str, alias: str) -> Resource | None:
         """The resource of a type that answers to an alias."""
-        key = self._aliases.get(full_type.lower(), {}).get(alias)
-        return self.get(key) if key else None
+        keys = self._aliases.get(full_type.lower(), {}).get(alias)
+        return self.get(keys[0]) if keys else None
+
+    def bearers(self, full_type: str, alias: str) -> tuple[str, ...]:
+        """The keys of all that answer to an alias: more than one is a clash."""
+        return self._aliases.get(full_type.lower(), {}).get(alias, ())
 
     def __iter__(self) -> Iterator[Resource]:
         for collection in self._collections.values():
@@ -126,8 +130,11 @@ class Draft:
     def bearer(self, full_type: str, alias: str) -> Resource | None:
         return self._view.bearer(full_type, alias)
 
-    def put(self, resource: Resource) -> list[str]:
-        """Create or replace. Returns the aliases that somebody else already bears (a clash)."""
+    def bearers(self, full_type: str, alias: str) -> tuple[str, ...]:
+        return self._view.bearers(full_type, alias)
+
+    def put(self, resource: Resource) -> None:
+        """Create or replace. Whether an alias has two bearers is a question for the end, when all is put."""
         old = self.get(resource.id.key)
         if old is not None:
             self._unindex(old)
@@ -135,20 +142,17 @@ class Draft:
             self._collections, (resource.id.parent_key, resource.id.type_key), "collection"
         )
         collection[resource.id.key] = resource
-        clashes = []
         aliases = list(resource.kind.aliases(resource))
         if aliases:
             shard = self._writable(self._aliases, resource.id.type_key, "alias")
             for alias in aliases:
-                if shard.setdefault(alias, resource.id.key) != resource.id.key:
-                    clashes.append(alias)
+                shard[alias] = (*shard.get(alias, ()), resource.id.key)
         references = references_of(resource)
         if references:
             targets = self._writable(self._referrers, resource.id.type_key, "referrer")
             for reference in references:
                 self._sources(targets, resource.id.type_key, reference.target)[resource.id.key] = None
         self.changed[resource.id.key] = resource
-        return clashes
 
     def remove(self, key: str) -> None:
         """Take out one resource; its children stay (the caller removes them)."""
@@ -173,8 +177,11 @@ class Draft:
         if aliases:
             shard = self._writable(self._aliases, resource.id.type_key, "alias")
             for alias in aliases:
-                if shard.get(alias) == resource.id.key:
-                    del shard[alias]
+                left = tuple(key for key in shard.get(alias, ()) if key != resource.id.key)
+                if left:
+                    shard[alias] = left
+                else:
+                    shard.pop(alias, None)
         references = references_of(resource)
         if references:
             targets = self._writable(self._referrers, resource.id.type_key, "referrer")

@@ -278,3 +278,17 @@ def test_aliases_do_not_blow_up(bench: Bench) -> None:
     levels = "".join(f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]\n" for i in range(1, 9))
     found = told(bench, f"resourceGroup: rg\nl0: &l0 [x]\n{levels}")
     assert any("repeat too much" in line for line in found)
+
+
+def test_names_may_be_exchanged_in_one_change(bench: Bench) -> None:
+    text = SMALL + "      other: {path: other}\n"
+    bench.apply(text)
+    bench.apply(
+        text.replace("path: echo", "path: x")
+        .replace("path: other", "path: echo")
+        .replace("path: x", "path: other")
+    )
+    paths = {a.subject.id: a.subject.path for a in bench.published[-1][0].apis}
+    assert paths == {"echo": "other", "other": "echo"}
+    bench.apply(text.replace("other: {", "third: {").replace("path: echo", "path: new"))
+    assert [a.subject.path for a in bench.published[-1][0].apis] == ["new", "other"]

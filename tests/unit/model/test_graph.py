@@ -65,13 +65,19 @@ def test_lookup_does_not_care_about_case() -> None:
     assert graph.get("no id at all") is None
 
 
-def test_aliases_clash_and_are_given_back() -> None:
+def test_aliases_have_their_bearers() -> None:
     draft = Graph().draft()
-    assert draft.put(resource("apis/a", path="x", isCurrent=True)) == []
-    assert len(draft.put(resource("apis/b", path="X", isCurrent=True))) == 1
-    draft = graph_of(resource("apis/a", path="x", isCurrent=True)).draft()
-    draft.remove(f"{SERVICE}/apis/a")
-    assert draft.put(resource("apis/b", path="x", isCurrent=True)) == []
+    draft.put(resource("apis/a", path="x", isCurrent=True))
+    draft.put(resource("apis/b", path="X", isCurrent=True))
+    (alias,) = resource("apis/a", path="x", isCurrent=True).kind.aliases(
+        resource("apis/a", path="x", isCurrent=True)
+    )
+    api = "Microsoft.ApiManagement/service/apis"
+    assert [k.rpartition("/")[2] for k in draft.bearers(api, alias)] == ["a", "b"]
+    draft.put(resource("apis/a", path="y", isCurrent=True))
+    assert [k.rpartition("/")[2] for k in draft.bearers(api, alias)] == ["b"]
+    draft.remove(f"{SERVICE}/apis/b")
+    assert draft.bearers(api, alias) == ()
 
 
 def test_policies_mention_named_values_fragments_and_backends() -> None:

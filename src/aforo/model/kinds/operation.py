@@ -31,7 +31,8 @@ def _fill(body: dict[str, Any], _old: Mapping[str, Any] | None, rid: ResourceId,
 
 def _aliases(operation: Resource) -> Iterable[str]:
     properties = operation.properties
-    shape = _PARAMETER.sub("{}", str(properties.get("urlTemplate", "")).lower())
+    # Query parameters of a template take no part in matching, so they make no difference here either.
+    shape = _PARAMETER.sub("{}", str(properties.get("urlTemplate", "")).lower().partition("?")[0])
     yield f"{str(properties.get('method', '')).upper()} {shape} of {operation.id.parent_key}"
 
 
