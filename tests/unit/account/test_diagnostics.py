@@ -2,6 +2,7 @@
 
 import json
 import logging
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,8 @@ def made(**changes: Any) -> AccountCall:
 
 def test_ticks_are_dotnets() -> None:
     assert ticks(0) == 621_355_968_000_000_000
-    # 2024-05-24T12:23:02.435Z, worked out with another calendar: days since year 1 times ticks per day.
-    days = 738_664
+    # 2024-05-24T12:23:02.435Z by another way: days since the first day of year 1.
+    days = date(2024, 5, 24).toordinal() - 1
     seconds = 12 * 3600 + 23 * 60 + 2
     assert ticks(START) == (days * 86_400 + seconds) * 10_000_000 + 4_350_000
 
