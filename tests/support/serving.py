@@ -20,6 +20,15 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self.listens = threading.Event()
 
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().serve(sockets)
+        # What a client keeps open, or a TLS connection that waits for its farewell, would outlive the loop.
+        for connection in list(self.server_state.connections):
+            if (transport := getattr(connection, "transport", None)) is not None:
+                transport.abort()
+        for _ in range(3):
+            await asyncio.sleep(0)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.listens.set()
@@ -34,7 +43,9 @@ def serving(app: Any, *, certificate: Path | None = None, key: Path | None = Non
     if certificate is not None:
         tls = {"ssl_certfile": str(certificate), "ssl_keyfile": str(key)}
     server = _Server(
-        uvicorn.Config(app, log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=5, **tls)
+        uvicorn.Config(
+            app, log_level="warning", lifespan="off", ws="none", timeout_graceful_shutdown=1, **tls
+        )
     )
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
     thread.start()

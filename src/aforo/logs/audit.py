@@ -33,7 +33,8 @@ def audit_row(asked: Asked, answer: QueryAnswer | None, tenant_id: str, workspac
     """Column name to value; datetimes are unix nanoseconds (`spool.records.RowsRecord`)."""
     range_ = asked.timespan
     row: dict[str, Any] = {
-        "TimeGenerated": round(asked.began * 1e9),
+        # Through microseconds: a float of unix seconds has no more digits to give.
+        "TimeGenerated": round(asked.began * 1e6) * 1000,
         "CorrelationId": asked.correlation_id,
         "AADObjectId": asked.principal.object_id,
         "AADClientId": asked.principal.client_id,

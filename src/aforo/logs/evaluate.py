@@ -126,9 +126,8 @@ class Evaluator:
         finally:
             timer.cancel()
             with self._guard:
-                running, self._running, self._over = self._running, None, True
-            if running is not None:
-                running.close()
+                self._over = True
+            self._close()
 
     def _end(self, number: int, why: Outcome) -> None:
         """Interrupt a question, and again until it is over: between two statements an interrupt has no effect."""
@@ -141,6 +140,12 @@ class Evaluator:
         again = threading.Timer(_INTERRUPT_AGAIN_S, self._end, (number, why))
         again.daemon = True
         again.start()
+
+    def _close(self) -> None:
+        with self._guard:
+            running, self._running = self._running, None
+        if running is not None:
+            running.close()
 
     def _go_on(self) -> None:
         """Raises when the question was ended from outside."""
@@ -161,9 +166,11 @@ class Evaluator:
     def _answered(self, request: QueryRequest) -> QueryAnswer:
         try:
             return self._evaluated(request)
-        except duckdb.IOException:
-            # A file of the version was cleaned up between the look at the log and the read.
+        except (duckdb.IOException, duckdb.PermissionException):
+            # A file of the version was cleaned up between the look at the log and the read; a sealed database
+            # may not even look whether it is there. The newest version has the rows elsewhere.
             self._versions.forget()
+            self._close()
             return self._evaluated(request)
 
     def _evaluated(self, request: QueryRequest) -> QueryAnswer:
