@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import unquote_plus
 
@@ -41,7 +42,6 @@ _SECRET_HEADERS = frozenset(
     )
 )
 _SECRET_PARAMETERS = frozenset(("subscription-key", "api-key", "code", "sig", "key"))
-_USUAL_KEYS = frozenset(("subscription-key", "api-key", "key", ""))
 # A body of which more is kept than this is marked as cut; the sizes are true all the same.
 BODY_CAP = 8 * 1024 * 1024
 # Bodies of which only the size is kept: nobody reads them in a table.
@@ -54,6 +54,7 @@ LOG_METRICS = 8
 
 _NOTHING = Message()
 _NO_ERRORS: list[CallError] = []
+_NO_HEADERS: list[tuple[bytes, bytes]] = []
 _NO_CLAIMS: dict[str, str] = {}
 
 
@@ -148,43 +149,43 @@ class Recorder:
         subscription = exchange.subscription
         user = exchange.user
         arrival = call.arrival
-        errors = exchange.errors
         peer_ip = client.peer_ip
-        method = url = backend_id = ""
+        method = url = ""
         sent_same = got_same = False
         sent = received = answer = _NOTHING
         status = backend_status = backend_us = first_byte_us = 0
-        backend_request = exchange.backend_request
-        if backend_request is not None:
-            method, url, headers, body = backend_request
-            url = masked_target(url, api)
-            backend_id = exchange.backend_id or ""
+        if exchange.backend_request is not None:
+            method, url, headers, body = exchange.backend_request
+            url = masked_target(url, api.key_query)
             sent_same = not body.changed
-            data = b"" if sent_same else (body.data or b"")
-            listed = _listed(headers, names.backend_request) if names.backend_request else []
-            sent = Message(listed, data, len(data))
+            if names.backend_request or not sent_same:
+                data = b"" if sent_same else (body.data or b"")
+                sent = Message(_listed(headers, names.backend_request), data, len(data))
         if relay is not None:
             response = relay.response
             status = response.status
             first_byte_us = relay.first_byte_us
             kept, cut = _kept(relay)
-            listed = _listed(response.headers, names.frontend_response) if names.frontend_response else []
-            answer = Message(listed, kept, relay.sent, cut, relay.is_event_stream)
-        if arrival is not None:
-            connection = arrival.connection
-            backend_status = connection.status
-            backend_us = int((time.perf_counter() - arrival.sent_at) * 1e6)
-            got_same = (
-                relay is not None and arrival.response is relay.response and not relay.response.body.changed
+            listed = (
+                _listed(response.headers, names.frontend_response) if names.frontend_response else _NO_HEADERS
             )
-            received = self._received(arrival, names, same=got_same)
+            answer = Message(listed, kept, relay.sent, cut, relay.is_event_stream)
+            if arrival is not None:
+                got_same = arrival.response is response and not response.body.changed
+        if arrival is not None:
+            backend_status = arrival.connection.status
+            backend_us = int((time.perf_counter() - arrival.sent_at) * 1e6)
+            if got_same and not names.backend_response:
+                received = Message(_NO_HEADERS, b"", arrival.size)
+            else:
+                received = self._received(arrival, names, same=got_same)
         return CallRecord(
             exchange.call_id,
             call.started_ns,
             time.time_ns(),
             self.context,
             call.method,
-            f"{client.scheme}://{_host(call)}{masked_target(call.target, api)}",
+            f"{client.scheme}://{_host(call)}{masked_target(call.target, api.key_query)}",
             "HTTP/1.1" if call.version == "1.1" else f"HTTP/{call.version}",
             client.tls_version,
             peer_ip,
@@ -196,7 +197,7 @@ class Recorder:
             product.id if product is not None else "",
             subscription.id if subscription is not None else "",
             user.id if user is not None else "",
-            backend_id,
+            exchange.backend_id or "",
             method,
             url,
             "HTTP/1.1" if backend_status else "",
@@ -214,7 +215,7 @@ class Recorder:
             first_byte_us,
             exchange.attempts,
             call.aborted,
-            [_error(e) for e in errors] if errors else _NO_ERRORS,
+            [_error(e) for e in exchange.errors] if exchange.errors else _NO_ERRORS,
             exchange.trace_records,
             exchange.trace_flags,
             flags,
@@ -250,7 +251,7 @@ class Recorder:
             ended_ns=time.time_ns(),
             context=self.context,
             method=call.method,
-            url=f"{client.scheme}://{_host(call)}{masked_target(call.target, api)}",
+            url=f"{client.scheme}://{_host(call)}{masked_target(call.target, api.key_query if api is not None else '')}",
             protocol=f"HTTP/{call.version}",
             tls_version=client.tls_version,
             peer_ip=client.peer_ip,
@@ -351,16 +352,13 @@ def _error(error: LastError) -> CallError:
     )
 
 
-def masked_target(target: str, api: ApiRuntime | None) -> str:
-    """A URL or request target without the subscription key that its query may hold."""
-    lower = target.lower()
-    usual = api is None or api.key_query in _USUAL_KEYS
-    if usual and not ("key" in lower or "sig=" in lower or "code=" in lower or "%" in lower):
-        return target
+@lru_cache(maxsize=2048)
+def masked_target(target: str, key_name: str) -> str:
+    """A URL or request target without the subscription key that its query may hold under `key_name`."""
     path, sep, query = target.partition("?")
     if not sep:
         return target
-    own = api.key_query.lower() if api is not None else ""
+    own = key_name.lower()
     pairs = []
     for pair in query.split("&"):
         name, has_value, _ = pair.partition("=")
@@ -369,6 +367,7 @@ def masked_target(target: str, api: ApiRuntime | None) -> str:
     return f"{path}?{'&'.join(pairs)}"
 
 
+@lru_cache(maxsize=2048)
 def _query_value(target: str, name: str) -> str:
     """The value of a query parameter, as on the wire; "" when it is not there."""
     _, _, rest = target.partition(f"{name}=")

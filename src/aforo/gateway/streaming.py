@@ -217,8 +217,10 @@ class Relay(Signal):
         self.head_sent = True
         self.first_byte_us = int((time.perf_counter() - call.started) * 1e6)
         reason = response.reason or answers.reason_of(response.status)
-        lines = response.headers.lines(_DROPPED)
-        lines.insert(0, b"HTTP/1.1 %d %b" % (response.status, reason.encode("latin-1", "replace")))
+        lines = [b"HTTP/1.1 %d %b" % (response.status, reason.encode("latin-1", "replace"))]
+        block = response.headers.block(_DROPPED)
+        if block:
+            lines.append(block)
         if b"date" not in response.headers.fields:
             lines.append(b"date: " + self._clock.date())
         if framing:

@@ -352,10 +352,12 @@ def _head(
     metered = exchange.operation_runtime.wire
     host = headers.get(b"host")
     client_host = call.headers.get(b"host")
-    lines = headers.lines(_NOT_FORWARDED_METERED if metered else _NOT_FORWARDED)
     # A policy may have set a host of its own; the client's is not the backend's.
     authority = backend.authority if host is None or host == client_host else host
-    lines.insert(0, f"{request.method} {target} HTTP/1.1\r\nhost: ".encode("latin-1") + authority)
+    lines = [f"{request.method} {target} HTTP/1.1\r\nhost: ".encode("latin-1") + authority]
+    block = headers.block(_NOT_FORWARDED_METERED if metered else _NOT_FORWARDED)
+    if block:
+        lines.append(block)
     if metered:
         lines.append(b"accept-encoding: identity")
     if body is not None:
