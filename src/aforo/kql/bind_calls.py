@@ -12,6 +12,7 @@ from aforo.kql.convert import apply, cast, coerce
 from aforo.kql.functions.catalog import AGGREGATES, SCALARS, WINDOWS
 from aforo.kql.functions.spec import Aggregate, Function, Parameter, Scalar, Window
 from aforo.kql.naming import aggregate_name
+from aforo.kql.patterns import judge
 from aforo.kql.scope import Defined, Row
 from aforo.kql.types import BOOL, DATETIME, DYNAMIC, LONG, REAL, STRING, TIMESPAN, KqlType, common
 
@@ -24,9 +25,12 @@ class CallBinder(ExpressionBinder):
     def user_call(self, tree: s.Call, defined: Defined, row: Row) -> Expression:
         raise NotImplementedError
 
+    def saved_function(self, name: str) -> Defined | None:
+        raise NotImplementedError
+
     def call(self, tree: s.Call, row: Row) -> Expression:
         meaning = row.scope.find(tree.function)
-        if isinstance(meaning, Defined):
+        if isinstance(meaning, Defined) or (meaning := self.saved_function(tree.function)) is not None:
             return self.user_call(tree, meaning, row)
         if (form := _FORMS.get(tree.function)) is not None:
             return form(self, tree, row)
@@ -101,6 +105,13 @@ class CallBinder(ExpressionBinder):
         if arguments is None:
             return None
         type_ = declared.result_type(tuple(a.type for a in arguments))
+        if declared.operation in ("min", "max") and arguments[0].type is DYNAMIC:
+            hint = "tolong(...), tostring(...) or their kin make it one"
+            span = tree.arguments[0].span
+            self.report(
+                say.wrong_type(f"what {declared.name}() compares", "a plain value", "dynamic", span, hint)
+            )
+            return None
         if declared.conditional:
             return Aggregation(declared.operation, arguments[:-1], type_, arguments[-1])
         fixed = declared.operation in ("make_list", "make_set", "percentile") and len(arguments) > 1
@@ -379,6 +390,44 @@ def _part_of(arguments: tuple[Expression, ...]) -> str:
     return ""
 
 
+def _regex_at(index: int) -> Callable[[tuple[Expression, ...]], str]:
+    def check(arguments: tuple[Expression, ...]) -> str:
+        argument = arguments[index]
+        if not isinstance(argument, Constant) or not isinstance(argument.value, str):
+            return "the regular expression must be a constant text"
+        return judge(argument.value)[0]
+
+    return check
+
+
+def _group_of(arguments: tuple[Expression, ...]) -> str:
+    problem = _regex_at(0)(arguments)
+    pattern, group = arguments[0], arguments[1]
+    if problem or not isinstance(pattern, Constant):
+        return problem
+    if not isinstance(group, Constant) or not isinstance(group.value, int):
+        return "the number of the group must be a constant"
+    groups = judge(str(pattern.value))[1]
+    return "" if 0 <= group.value <= groups else f"the regular expression has no group {group.value}"
+
+
+def _one_group(arguments: tuple[Expression, ...]) -> str:
+    problem = _regex_at(0)(arguments)
+    if problem or not isinstance(arguments[0], Constant):
+        return problem
+    one = judge(str(arguments[0].value))[1] == 1
+    return "" if one else "extract_all() with another number of groups than one is not supported yet"
+
+
+def _counted(arguments: tuple[Expression, ...]) -> str:
+    kind = arguments[2] if len(arguments) > 2 else None
+    if kind is None:
+        return ""
+    if not isinstance(kind, Constant) or kind.value not in ("normal", "regex"):
+        return "the kind of countof() is 'normal' or 'regex'"
+    return _regex_at(1)(arguments) if kind.value == "regex" else ""
+
+
 def _pairs(arguments: tuple[Expression, ...]) -> str:
     return "bag_pack() takes pairs of name and value" if len(arguments) % 2 else ""
 
@@ -392,6 +441,14 @@ _CHECKS: dict[str, Callable[[tuple[Expression, ...]], str]] = {
     "format_timespan": _constant_text(1, "the format"),
     "extract_json": _constant_text(0, "the path"),
     "bag_pack": _pairs,
+    "extract_all": _one_group,
+    "extract": _group_of,
+    "replace_regex": _regex_at(1),
+    "replace": _regex_at(0),
+    "trim": _regex_at(0),
+    "trim_start": _regex_at(0),
+    "trim_end": _regex_at(0),
+    "countof": _counted,
 }
 
 # Named in Kusto's reference and in use, so that the answer is "not yet" and not "unknown".

@@ -9,6 +9,7 @@ from aforo.kql import syntax as s
 from aforo.kql.bound import Column, Constant, Expression, InRelation, Path, Reference, Relation
 from aforo.kql.convert import apply, cast, coerce, coerce_literal
 from aforo.kql.literals import json_value
+from aforo.kql.patterns import judge
 from aforo.kql.scope import Deferred, Defined, Row, Scope
 from aforo.kql.types import (
     BOOL,
@@ -36,6 +37,8 @@ _COMPARE = {
     ">=": "greater_equal",
 }
 _ARITHMETIC = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulo"}
+# Types whose values look the same as text and inside an array.
+_IN_ARRAYS = frozenset({STRING, INT, LONG, BOOL, GUID})
 # What stands in for an expression that could not be bound; it passes every check, so that one mistake is told once.
 BROKEN = Constant(None, DYNAMIC)
 
@@ -288,6 +291,8 @@ class ExpressionBinder:
     ) -> Expression:
         if op.startswith("has_"):
             text = self.text(operand, tree.operand.span)
+            if len(items) == 1 and items[0][0].type is DYNAMIC:
+                return apply(op.rstrip("~"), (text, items[0][0]), BOOL)
             words = [self.text(item, span) for item, span in items]
             return apply(op.rstrip("~"), (text, *words), BOOL)
         plain: list[Expression] = []
@@ -319,6 +324,8 @@ class ExpressionBinder:
             name = "in"
         plain = [coerce(item, operand.type) or item for item in plain]
         found = apply(name, (operand, *plain), BOOL) if plain or not arrays else None
+        if arrays and operand.type not in _IN_ARRAYS:
+            return self.broken(say.unsupported(f"'{op}' of {operand.type} in a dynamic array", tree.span))
         for array in arrays:
             one = apply(f"{name}_array", (cast(operand, STRING), array), BOOL)
             found = one if found is None else apply("or", (found, one), BOOL)
@@ -362,6 +369,10 @@ class ExpressionBinder:
         name = {"=~": "equals_ci", "!~": "equals_ci", "matches regex": "matches_regex"}.get(
             op, op.lstrip("!")
         )
+        if name == "matches_regex" and isinstance(right, Constant) and isinstance(right.value, str):
+            problem, _ = judge(right.value)
+            if problem:
+                return self.broken(say.bad_argument(problem, tree.right.span))
         found = apply(name, (self.text(left, tree.left.span), self.text(right, tree.right.span)), BOOL)
         return apply("not", (found,), BOOL) if negated else found
 

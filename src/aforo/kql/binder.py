@@ -91,7 +91,8 @@ class Binder(CallBinder):
                 return scope.inner({name: meaning})
             case s.DeclareParameters(parameters=parameters):
                 return scope.inner({p.name: self._query_parameter(p, scope) for p in parameters})
-            case s.SetOption():
+            case s.SetOption(name=name):
+                self.report(say.ignored(f"'set {name}'", statement.span))
                 return scope
 
     def _query_parameter(self, parameter: s.Parameter, scope: Scope) -> Expression:
@@ -119,7 +120,7 @@ class Binder(CallBinder):
                 return self._means_table(meaning)
             case s.Call(function=function, arguments=arguments):
                 meaning = scope.find(function)
-                if isinstance(meaning, Defined) or (meaning := self._saved_function(function)) is not None:
+                if isinstance(meaning, Defined) or (meaning := self.saved_function(function)) is not None:
                     return self._makes_table(meaning)
                 if function == "materialize" and arguments:
                     return self.is_tabular(arguments[0], scope)
@@ -201,10 +202,9 @@ class Binder(CallBinder):
         self.report(say.unknown_table(tree.text, tree.span, self.database.tables))
 
     def _table_call(self, tree: s.Call, scope: Scope) -> Relation:
-        meaning = scope.find(tree.function) or self._saved_function(tree.function)
+        meaning = scope.find(tree.function) or self.saved_function(tree.function)
         if isinstance(meaning, Defined):
-            inner = self.enter(tree, meaning, Row(scope=scope))
-            return _SOME_TABLE if inner is None else self._leave(self.relation(meaning.function.body, inner))
+            return self.invoked(tree, None, scope)
         if tree.function == "materialize" and len(tree.arguments) == 1:
             return self.relation(tree.arguments[0], scope)
         if tree.function == "table" and len(tree.arguments) >= 1:
@@ -251,21 +251,24 @@ class Binder(CallBinder):
 
     # -- functions ---------------------------------------------------------------------------------------
 
-    def _saved_function(self, name: str) -> Defined | None:
+    def saved_function(self, name: str) -> Defined | None:
         if name not in self._saved:
             text = self.database.functions.get(name)
             function = None if text is None else self.parse_function(name, text)
-            self._saved[name] = None if function is None else Defined(function, Scope())
+            if text is not None and function is None:
+                self.report(say.broken_function(name))
+            self._saved[name] = None if function is None else Defined(function, Scope(), name)
         return self._saved[name]
 
     def _bare_function(self, name: str) -> Defined | None:
         """A saved function that may be called without parentheses: it gives a table and needs no argument."""
-        defined = self._saved_function(name)
+        defined = self.saved_function(name)
         if defined is None or any(p.default is None for p in defined.function.parameters):
             return None
         return defined if self._makes_table(defined) else None
 
     def user_call(self, tree: s.Call, defined: Defined, row: Row) -> Expression:
+        before = len(self.mistakes)
         inner = self.enter(tree, defined, row)
         if inner is None:
             return BROKEN
@@ -273,12 +276,33 @@ class Binder(CallBinder):
         if self.is_tabular(body, inner):
             return self.broken(say.not_a_scalar(tree.span))
         result = self.scalar(body, Row(scope=inner))
-        self._calls -= 1
+        self._leave(tree, defined, before)
         return result
 
-    def _leave(self, relation: Relation) -> Relation:
-        self._calls -= 1
+    def invoked(self, tree: s.Call, piped: Relation | None, scope: Scope) -> Relation:
+        """A function that gives a table; `piped` is its first argument in `T | invoke f(...)`."""
+        meaning = scope.find(tree.function) or self.saved_function(tree.function)
+        if not isinstance(meaning, Defined):
+            self.report(
+                say.unknown_function(
+                    tree.function, tree.name_span, [*scope.all_names(), *self.database.functions]
+                )
+            )
+            return _SOME_TABLE
+        before = len(self.mistakes)
+        inner = self.enter(tree, meaning, Row(scope=scope), piped)
+        if inner is None:
+            return _SOME_TABLE
+        relation = self.relation(meaning.function.body, inner)
+        self._leave(tree, meaning, before)
         return relation
+
+    def _leave(self, tree: s.Call, defined: Defined, before: int) -> None:
+        """Mistakes in a saved function's own text are told where it was called."""
+        self._calls -= 1
+        if defined.saved:
+            told = [say.inside(defined.saved, m, tree.span) for m in self.mistakes[before:]]
+            self.mistakes[before:] = told
 
     def enter(self, tree: s.Call, defined: Defined, row: Row, piped: Relation | None = None) -> Scope | None:
         """The scope of a function's body with its parameters bound; `piped` is the first argument of `invoke`."""

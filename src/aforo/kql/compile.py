@@ -116,8 +116,10 @@ def _parse_function(name: str, text: str) -> s.Function | None:
     """A saved function's text: `(parameters) { body }`, or a bare query."""
     body = text if text.lstrip().startswith("(") and "{" in text else "() {" + text + "}"
     tokens, unread = lex(f"let {name} = {body}")
-    statement = Parser(tokens, PIPED, STARTING).let()
-    return statement.value if isinstance(statement.value, s.Function) and not has_errors(unread) else None
+    parser = Parser(tokens, PIPED, STARTING)
+    value = parser.let().value
+    broken = has_errors([*unread, *parser.mistakes])
+    return value if isinstance(value, s.Function) and not broken else None
 
 
 def _write(

@@ -130,6 +130,16 @@ def missing_parameter(name: str, span: Span) -> Diagnostic:
     return Diagnostic("KQL0207", f"the query parameter '{name}' has no value and no default", span)
 
 
+def broken_function(name: str) -> Diagnostic:
+    return Diagnostic("KQL0208", f"the saved function '{name}' cannot be read", Span(0, 0))
+
+
+def inside(name: str, mistake: Diagnostic, call: Span) -> Diagnostic:
+    """A mistake in the text of a saved function, told at the place of its call."""
+    message = f"in the saved function '{name}': {mistake.message}"
+    return Diagnostic(mistake.code, message, call, mistake.severity, mistake.hints)
+
+
 # -- types and arguments ---------------------------------------------------------------------------------
 
 

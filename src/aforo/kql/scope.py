@@ -19,10 +19,11 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class Defined:
-    """`let f = (...) {...}` with the scope where it was written."""
+    """`let f = (...) {...}` with the scope where it was written; `saved` is the name of a saved function."""
 
     function: s.Function
     scope: Scope
+    saved: str = ""
 
 
 Meaning = Deferred | Defined | Expression | Relation

@@ -158,3 +158,22 @@ def test_engine_text_is_never_the_authors() -> None:
     compiled = _compiled(f'print "{hostile}"')
     assert compiled.sql.count("DROP") == 1
     assert "'x''); DROP TABLE T; --'" in compiled.sql
+
+
+def test_mistakes_in_a_saved_function_are_told_at_its_call() -> None:
+    database = Database(
+        "d",
+        DATABASE.tables,
+        {"Odd": "() { ApiManagementGatewayLogs | where Nothing > 1 }", "Torn": "() { T | }"},
+    )
+    (mistake,) = compile_query(Source("q", "Odd | take 1"), database, now=0).diagnostics
+    assert (mistake.code, mistake.span.start, mistake.span.end) == ("KQL0201", 0, 3)
+    assert mistake.message.startswith("in the saved function 'Odd'")
+    assert "KQL0208" in _codes("Torn()", database)
+
+
+def test_a_saved_function_of_one_value(connection: duckdb.DuckDBPyConnection) -> None:
+    database = Database("d", {}, {"twice": "(x: long) { x * 2 }"})
+    compiled = compile_query(Source("q", "print twice(21)"), database, now=0).compiled
+    assert compiled is not None
+    assert connection.execute(compiled.sql).fetchall() == [(42,)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aforo.kql.operators import (
+    calling,
     expanding,
     grouping,
     joining,
@@ -10,6 +11,7 @@ from aforo.kql.operators import (
     presenting,
     refused,
     rows,
+    series,
     sources,
     text_parsing,
 )
@@ -22,6 +24,8 @@ OPERATORS: tuple[Declared, ...] = (
     *joining.OPERATORS,
     *sources.OPERATORS,
     *expanding.OPERATORS,
+    *series.OPERATORS,
+    *calling.OPERATORS,
     *text_parsing.OPERATORS,
     *presenting.OPERATORS,
     *refused.OPERATORS,

@@ -65,13 +65,21 @@ class Grouping:
     names: Names = field(default_factory=Names)
 
     def bind(self, tree: Summarize) -> Relation:
-        for item in (*tree.keys, *tree.aggregates):
+        self.reserve((*tree.keys, *tree.aggregates))
+        for key in tree.keys:
+            self.key(key)
+        for item in tree.aggregates:
+            self.aggregate(item)
+        return self.finish()
+
+    def reserve(self, items: tuple[s.Syntax, ...]) -> None:
+        """Names that the author gave are not handed out to other columns."""
+        for item in items:
             if isinstance(item, s.Named):
                 self.names.taken.update(item.names)
-        for key in tree.keys:
-            self._key(key)
-        for item in tree.aggregates:
-            self._aggregate(item)
+
+    def finish(self) -> Relation:
+        """The groups with all that was asked of them."""
         grouped = Aggregate(self.relation, tuple(self.keys), tuple(self.aggregates))
         wanted = [(c, Reference(c)) for c, _ in self.keys] + self.results
         plain = [c for c, e in wanted if isinstance(e, Reference) and e.column is c]
@@ -79,7 +87,7 @@ class Grouping:
             return grouped
         return Project(grouped, tuple(wanted))
 
-    def _key(self, tree: s.Syntax) -> None:
+    def key(self, tree: s.Syntax) -> None:
         expression = self.b.scalar(tree, Row(self.relation.columns, self.scope))
         name = tree.names[0] if isinstance(tree, s.Named) else self.names.free(own_name(tree))
         if expression is not BROKEN and expression.type is DYNAMIC:
@@ -95,7 +103,7 @@ class Grouping:
             )
         self.keys.append((self.b.column(name, expression.type), expression))
 
-    def _aggregate(self, tree: s.Syntax) -> None:
+    def aggregate(self, tree: s.Syntax) -> None:
         inner = tree.expression if isinstance(tree, s.Named) else tree
         names = tree.names if isinstance(tree, s.Named) else ()
         if isinstance(inner, s.Call) and (special := _SPECIAL.get(inner.function)) is not None:

@@ -15,7 +15,6 @@ from aforo.kql.scope import Scope
 from aforo.source import Span
 
 _PIPED = [
-    "make-series",
     "mv-apply",
     "mvapply",
     "evaluate",
@@ -30,7 +29,6 @@ _PIPED = [
     "fork",
     "facet",
     "consume",
-    "invoke",
     "project-by-names",
     "assert-schema",
     "execute-and-cache",

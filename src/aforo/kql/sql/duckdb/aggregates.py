@@ -119,6 +119,12 @@ def _make_bag(r: Request) -> Node:
     return t.coalesce(t.call("kql_merge_bags", bags), t.text("{}"))
 
 
+def _series_points(r: Request) -> Node:
+    """A map from place to JSON, for `series_fill` alone."""
+    value = t.coalesce(CONVERSIONS["to_dynamic"](r.arguments[1], r.bound[1].type), t.text("null"))
+    return t.call("map_from_entries", t.call("list", t.call("row", r.arguments[0], value)))
+
+
 def _percentile(r: Request) -> Node:
     """The nearest rank: the value at position ceil(n * p / 100), which is always one of the values."""
     point = r.bound[1]
@@ -180,6 +186,7 @@ AGGREGATES: dict[str, Callable[[Request], Node]] = {
     "make_set": _make_set,
     "make_bag": _make_bag,
     "percentile": _percentile,
+    "series_points": _series_points,
     "take_any": _take_any,
     "take_any_row": _take_any_row,
     "arg_max": _arg("arg_max"),

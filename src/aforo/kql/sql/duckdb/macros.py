@@ -104,6 +104,15 @@ MACROS: dict[str, str] = {
         '(.{8})(.{4})(.{4})(.{4})(.{12})', '\\1-\\2-\\3-\\4-\\5') END""",
     # -- text ------------------------------------------------------------------------------------------
     "kql_quote_regex": "(s) AS regexp_replace(s, '([\\\\.+*?\\[^\\]$(){}=!<>|:\\-#/])', '\\\\\\1', 'g')",
+    # What `has` looks for: the text between borders of terms, where its own ends are parts of terms.
+    "kql_term": """(s, before, after) AS
+        CASE WHEN before AND regexp_matches(s, '^[\\p{L}\\p{N}]') THEN '(?:^|[^\\p{L}\\p{N}])' ELSE '' END
+        || kql_quote_regex(s)
+        || CASE WHEN after AND regexp_matches(s, '[\\p{L}\\p{N}]$') THEN '(?:$|[^\\p{L}\\p{N}])' ELSE '' END""",
+    "kql_has_any": """(s, d) AS len(list_filter(kql_array(d),
+        lambda x: regexp_matches(s, '(?si)' || kql_term(kql_dynamic_text(x), TRUE, TRUE)))) > 0""",
+    "kql_has_all": """(s, d) AS len(list_filter(kql_array(d),
+        lambda x: NOT regexp_matches(s, '(?si)' || kql_term(kql_dynamic_text(x), TRUE, TRUE)))) = 0""",
     "kql_substring": """(s, start, len) AS CASE WHEN len <= 0 AND len IS NOT NULL THEN ''
         WHEN start < 0 THEN substring(s, greatest(length(s) + start, 0) + 1, coalesce(len, 2147483647))
         ELSE substring(s, start + 1, coalesce(len, 2147483647)) END""",

@@ -128,6 +128,18 @@ MACROS: dict[str, str] = {
         list_filter(flatten(list_transform(bags, lambda b: list_transform(json_keys(b), lambda k: {'key': k,
         'value': to_json(k)::VARCHAR || ':' || json_extract(b, '/' || replace(replace(k, '~', '~0'), '/', '~1'))::VARCHAR}))),
         lambda e: TRUE), lambda e: e)))), ',') || '}'""",
+    # -- series ----------------------------------------------------------------------------------------
+    "kql_series_index": "(x, start, step) AS CASE WHEN step > 0 THEN (x - start) // step END",
+    "kql_series_length": """(start, stop, step) AS CASE WHEN step > 0 AND stop > start
+        THEN least((stop - start + step - 1) // step, 1048576) ELSE 0 END""",
+    "kql_series_fill": """(points, n, filler) AS kql_make_array(list_transform(range(n),
+        lambda j: coalesce(map_extract_value(points, j), filler, 'null')))""",
+    "kql_series_moments": """(start, step, n) AS kql_make_array(list_transform(range(n),
+        lambda j: '"' || kql_iso7(start + j * step) || '"'))""",
+    "kql_series_spans": """(start, step, n) AS kql_make_array(list_transform(range(n),
+        lambda j: '"' || kql_timespan(start + j * step) || '"'))""",
+    "kql_series_numbers": """(start, step, n) AS kql_make_array(list_transform(range(n),
+        lambda j: (start + j * step)::VARCHAR))""",
     # -- calendar --------------------------------------------------------------------------------------
     "kql_month_start": "(t, n) AS kql_ticks(date_trunc('month', kql_ts(t)) + to_months(n::INTEGER))",
     "kql_year_start": "(t, n) AS kql_ticks(date_trunc('year', kql_ts(t)) + to_years(n::INTEGER))",

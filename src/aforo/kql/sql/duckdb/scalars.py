@@ -185,8 +185,8 @@ def _has(before: bool, after: bool, *, ignore_case: bool) -> Builder:
         needle = bound[1]
         if isinstance(needle, Constant) and isinstance(needle.value, str):
             return t.call("regexp_matches", a[0], t.text(flags + term_pattern(needle.value, before, after)))
-        start, end = (f"(?:^|{_NOT_TERM})" if before else ""), (f"(?:$|{_NOT_TERM})" if after else "")
-        pattern = t.call("concat", t.text(flags + start), t.call("kql_quote_regex", a[1]), t.text(end))
+        term = t.call("kql_term", a[1], t.boolean(before), t.boolean(after))
+        pattern = t.call("concat", t.text(flags), term)
         return t.call("regexp_matches", a[0], pattern)
 
     return build
@@ -213,9 +213,9 @@ def _has_any(every: bool) -> Builder:
 
     def build(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
         e = t.glot()
-        array = next((i for i, b in enumerate(bound[1:], 1) if b.type is DYNAMIC), 0)
-        if array:
-            raise AssertionError("arrays are made text by the binder")
+        if len(a) == 2 and bound[1].type is DYNAMIC:
+            array = t.call("kql_has_all" if every else "kql_has_any", *a)
+            return t.coalesce(array, t.boolean(False))
         found = [one([a[0].copy(), n], [bound[0], b], result) for n, b in zip(a[1:], bound[1:], strict=True)]
         if not found:
             return t.boolean(every)
@@ -436,6 +436,11 @@ def _tohex(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
     return t.call("kql_tohex_int" if bound[0].type is INT else "kql_tohex", a[0], length)
 
 
+def _series_axis(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    kind = {DATETIME: "moments", TIMESPAN: "spans"}.get(bound[0].type, "numbers")
+    return t.call(f"kql_series_{kind}", *a)
+
+
 def _sets(function: str) -> Builder:
     """From left to right over two or more arrays."""
 
@@ -531,6 +536,10 @@ BUILDERS: dict[str, Builder] = {
     "base64_decode_tostring": lambda a, _b, _r: t.call("kql_from_base64", a[0]),
     "new_guid": lambda _a, _b, _r: t.cast(t.call("uuid"), "VARCHAR"),
     "tohex": _tohex,
+    "series_index": lambda a, _b, _r: t.call("kql_series_index", *a),
+    "series_length": lambda a, _b, _r: t.call("kql_series_length", *a),
+    "series_fill": lambda a, _b, _r: t.call("kql_series_fill", *a),
+    "series_axis": _series_axis,
     "set_union": _sets("kql_set_union"),
     "set_intersect": _sets("kql_set_intersect"),
     "set_difference": _sets("kql_set_difference"),

@@ -1,0 +1,23 @@
+"""Constant regular expressions, judged when compiling: Kusto's are RE2's, so that what RE2 refuses is refused here."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+# What other engines have and RE2 has not: looking around, back references, possessive and atomic groups.
+_FOREIGN = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:[=!>]|<[=!])|\\[1-9]|[*+?}]\+)")
+
+
+@functools.lru_cache(maxsize=256)
+def judge(pattern: str) -> tuple[str, int]:
+    """(what is wrong with it, empty when nothing; the number of its groups)"""
+    import regex
+
+    try:
+        groups = int(regex.compile(pattern).groups)
+    except (regex.error, OverflowError, RecursionError) as error:
+        return f"{pattern!r} is no regular expression: {error}", 0
+    if (found := _FOREIGN.search(pattern)) is not None:
+        return f"{found.group()!r} is not part of RE2's regular expressions, which KQL uses", groups
+    return "", groups
