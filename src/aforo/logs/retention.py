@@ -1,7 +1,8 @@
 """What happens to tables in the background: small files become large ones, old days and old versions go.
 
-It runs beside the shipper and beside queries: a version that somebody reads keeps its files for an hour. Losing a
-race against a commit costs nothing but another try. It reads no spool and no setting.
+It runs beside the shipper and beside queries: a version that somebody reads keeps its files for some minutes
+(delta.py says how many). Losing a race against a commit costs nothing but another try. It reads no spool and no
+setting.
 """
 
 from __future__ import annotations
@@ -27,8 +28,7 @@ _LARGE_BYTES = 128 * 1024 * 1024
 _SMALL_FILES = 24
 _MIDDLE_FILES = 12
 
-_KEPT_HOURS = 1
-_VACUUM_EVERY_S = 900.0
+_VACUUM_EVERY_S = 120.0
 
 
 class Maintenance:
@@ -120,6 +120,6 @@ class Maintenance:
         if now_s - self._vacuumed_s.setdefault(path, now_s) < _VACUUM_EVERY_S:
             return
         self._vacuumed_s[path] = now_s
-        table.vacuum(_KEPT_HOURS, dry_run=False, enforce_retention_duration=False)
-        table.create_checkpoint()
-        table.cleanup_metadata()
+        # Full: by what lies in the folder. The log forgets replaced files at checkpoints, and never knew of those
+        # that a killed process had written and not committed.
+        table.vacuum(full=True, dry_run=False, enforce_retention_duration=False)

@@ -44,6 +44,8 @@ from aforo.tables.llm_logs import LLM_LOGS
 log = logging.getLogger("aforo.logs")
 
 _LLM = LOG_LLM_REQUESTS | LOG_LLM_RESPONSES
+_IDLE_SHARE = 8.0
+_LONGEST_WAIT_S = 0.5
 _BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 TableKey = tuple[str, str]  # workspace id, table name
@@ -135,7 +137,9 @@ class Shipper:
                 continue
             failures = 0
             if taken < self._batch_frames:
-                stop.wait(max(0.0, self._interval_s - (time.monotonic() - started)))
+                spent_s = time.monotonic() - started
+                # A commit costs the same for one row as for hundreds: where it takes long, wait for more.
+                stop.wait(min(max(self._interval_s - spent_s, _IDLE_SHARE * spent_s), _LONGEST_WAIT_S))
         try:
             while self.run_once() >= self._batch_frames:
                 pass

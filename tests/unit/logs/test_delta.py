@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
+from aforo.logs import retention
 from aforo.logs.delta import TableWriter
 from aforo.logs.retention import Maintenance
 from aforo.logs.versions import TableVersions
@@ -153,3 +156,26 @@ def test_old_days_go(tmp_path: Path) -> None:
     writer.append([row(9, time_us=START_US + 4 * DAY_US)], {"a": 6})
     assert writer.position("a") == 6
     assert len(ask(tmp_path / "w" / "T", "CorrelationId")) == 4
+
+
+def test_vacuum_takes_what_nobody_refers_to_and_only_when_it_is_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_VACUUM_EVERY_S", -1.0)
+    path = tmp_path / "w" / "T"
+    writer = TableWriter(path, table(), "w")
+    for number in range(30):
+        writer.append([row(number)], {"a": number + 1})
+    day = path / "_day=2025-11-18"
+    replaced = set(day.iterdir())
+    (day / "part-orphan-old.zstd.parquet").write_bytes(b"of a killed writer")
+    (day / "part-orphan-new.zstd.parquet").write_bytes(b"of one that is about to commit")
+    long_ago = time.time() - 3600
+    for file in (*replaced, day / "part-orphan-old.zstd.parquet"):
+        os.utime(file, (long_ago, long_ago))
+    Maintenance(tmp_path, retention_days=lambda *_: 0).run_once()
+    left = {f.name for f in day.iterdir()}
+    assert "part-orphan-old.zstd.parquet" not in left
+    assert "part-orphan-new.zstd.parquet" in left
+    assert {f.name for f in replaced} <= left  # somebody may still read the version before the compaction
+    assert len(ask(path, "CorrelationId")) == 30
