@@ -25,7 +25,7 @@ from aforo.control.export import export_files
 from aforo.control.imports import expand
 from aforo.control.openapi import Fetch
 from aforo.control.render import page, shown
-from aforo.errors import Conflict, Denied, Invalid, NotFound, Refusal
+from aforo.errors import Denied, Invalid, NotFound, Refusal
 from aforo.identity.access import Principal
 from aforo.model.catalog import kind_of
 from aforo.model.ids import BadId, ResourceId, parse_id
@@ -207,20 +207,17 @@ class _Arm:
     async def put(self, call: _Call, rid: ResourceId, kind: Kind) -> Response:
         self.permit(call, rid, "write")
         body = await _json_body(call.request, MAX_BODY_BYTES, optional=bool(kind.link))
-        if call.request.headers.get("if-none-match") == "*" and self.door.graph.get(rid.key) is not None:
-            raise Conflict("The resource exists already.", code="PreconditionFailed", target=rid.text)
-        if_match = call.request.headers.get("if-match")
         wanted, removed = await expand(Wanted(rid, kind, body), self.door.graph, self.fetch)
-        if len(wanted) == 1 and not removed:
-            resource, new = await asyncio.to_thread(
-                self.door.put, rid.text, wanted[0].body, if_match=if_match, caller=_caller(call)
-            )
-        else:
-            new = self.door.graph.get(rid.key) is None
-            await asyncio.to_thread(
-                self.door.put_all, wanted, remove=removed, caller=_caller(call), summary=f"import {rid.text}"
-            )
-            resource = self.door.require(rid.text)
+        imported = len(wanted) > 1 or bool(removed)
+        resource, new = await asyncio.to_thread(
+            self.door.put_all,
+            wanted,
+            remove=removed,
+            if_match=call.request.headers.get("if-match"),
+            must_be_new=call.request.headers.get("if-none-match") == "*",
+            caller=_caller(call),
+            summary=f"{'import' if imported else 'put'} {rid.text}",
+        )
         return self.answer(resource, kind.created_status if new else 200)
 
     async def patch(self, call: _Call, rid: ResourceId, kind: Kind) -> Response:

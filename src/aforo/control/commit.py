@@ -10,7 +10,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -111,63 +111,97 @@ class Door:
             for resource in sorted(gone, key=lambda r: -rank(r.kind.type)):
                 planner.remove(resource.id.key)
 
-        return self._change(edit, dry_run, caller, f"apply {desired.name}".strip())
+        return self._change(edit, dry_run, caller, f"apply {desired.name}".strip())[0]
 
     def put(
-        self, path: str, body: Mapping[str, Any], *, if_match: str | None = None, caller: str = "admin"
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        if_match: str | None = None,
+        must_be_new: bool = False,
+        caller: str = "admin",
     ) -> tuple[Resource, bool]:
         """Create or replace one resource: (the resource, whether it is new)."""
         rid, kind = locate(path)
-        old = self.graph.get(rid.key)
-        self._match(rid, old, if_match)
-        self.put_all([Wanted(rid, kind, body)], caller=caller, summary=f"put {rid.text}")
-        return self.require(rid.key), old is None
+        wanted = [Wanted(rid, kind, body)]
+        return self.put_all(
+            wanted, if_match=if_match, must_be_new=must_be_new, caller=caller, summary=f"put {rid.text}"
+        )
 
     def put_all(
         self,
-        wanted: Iterable[Wanted],
+        wanted: Sequence[Wanted],
         *,
         remove: Iterable[str] = (),
+        if_match: str | None = None,
+        must_be_new: bool = False,
         caller: str = "admin",
         summary: str = "put",
-    ) -> Change:
-        """Create or replace several resources and delete others, in one change."""
+    ) -> tuple[Resource, bool]:
+        """Create or replace several resources and delete others, in one change. The first one is answered and
+        is whom the conditions are about."""
+        first = wanted[0].id
+        new = False
 
         def edit(planner: Planner) -> None:
+            nonlocal new
+            old = planner.base.get(first.key)
+            new = old is None
+            _match(first, old, if_match)
+            if must_be_new and old is not None:
+                raise Conflict("The resource exists already.", code="PreconditionFailed", target=first.text)
             for one in wanted:
                 planner.put(one, "rest")
             for key in remove:
                 planner.remove(key)
 
-        change = self._change(edit, False, caller, summary)
+        change, graph = self._change(edit, False, caller, summary)
         if change.rejected:
             raise _as_refusal(change, summary)
-        return change
+        resource = graph.get(first.key)
+        assert resource is not None
+        return resource, new
 
     def delete(
         self, path: str, *, if_match: str | None = None, cascade: bool = False, caller: str = "admin"
     ) -> bool:
         """Delete a resource and all below it; False when there was none."""
         rid, _ = locate(path)
-        old = self.graph.get(rid.key)
-        if old is None:
-            return False
-        self._match(rid, old, if_match)
-        change = self._change(
-            lambda planner: planner.remove(rid.key, cascade=cascade), False, caller, f"delete {rid.text}"
-        )
+        existed = False
+
+        def edit(planner: Planner) -> None:
+            nonlocal existed
+            old = planner.base.get(rid.key)
+            if old is not None:
+                existed = True
+                _match(rid, old, if_match)
+                planner.remove(rid.key, cascade=cascade)
+
+        change, _ = self._change(edit, False, caller, f"delete {rid.text}")
         if change.rejected:
             raise _as_refusal(change, f"deleting {rid.name!r}")
-        return True
+        return existed
 
     def rotate(self, path: str, action: Action, which: str, caller: str = "admin") -> Resource:
         """Make one secret of a resource anew; the old one is out of force with the next bundle."""
-        resource = self.require(path)
-        properties = {**resource.properties, which: Secret(self.mint.key())}
-        body = {**resource.body, "properties": properties}
-        wanted = Wanted(resource.id, resource.kind, body)
-        self.put_all([wanted], caller=caller, summary=f"{action.name} {resource.id.text}")
-        return self.require(path)
+        rid, _ = locate(path)
+
+        def edit(planner: Planner) -> None:
+            resource = planner.base.get(rid.key)
+            if resource is None:
+                raise NotFound(f"The resource {path!r} was not found.", target=path)
+            properties = {**resource.properties, which: Secret(self.mint.key())}
+            planner.put(
+                Wanted(resource.id, resource.kind, {**resource.body, "properties": properties}), "rest"
+            )
+
+        change, graph = self._change(edit, False, caller, f"{action.name} {rid.text}")
+        if change.rejected:
+            raise _as_refusal(change, action.name)
+        resource = graph.get(rid.key)
+        assert resource is not None
+        return resource
 
     def history(self, limit: int = 50) -> list[Revision]:
         """The newest changes, newest first."""
@@ -180,7 +214,10 @@ class Door:
             raise NotFound(f"The resource {path!r} was not found.", target=path)
         return resource
 
-    def _change(self, edit: Callable[[Planner], None], dry_run: bool, caller: str, summary: str) -> Change:
+    def _change(
+        self, edit: Callable[[Planner], None], dry_run: bool, caller: str, summary: str
+    ) -> tuple[Change, Graph]:
+        """Everything from the edit to the publication, one change at a time; (what it did, the graph after)."""
         with self._lock:
             planner = Planner(self.graph, self.mint)
             edit(planner)
@@ -193,15 +230,15 @@ class Door:
                 wanted = planner.wanted
                 mistakes.extend(self._findings(bundle, plan.graph, wanted))
             if any(m.is_error for m in mistakes):
-                return Change((), tuple(mistakes), self.revision)
+                return Change((), tuple(mistakes), self.revision), self.graph
             if dry_run or not plan.changed or bundle is None:
-                return Change(tuple(plan.items), tuple(mistakes), self.revision)
+                return Change(tuple(plan.items), tuple(mistakes), self.revision), self.graph
             self._store.write(
                 Revision(revision, int(self._clock() * 1e9), caller, summary), *self._rows(plan)
             )
             self.graph, self.revision, self.bundle = plan.graph, revision, bundle
             self._tell(bundle, plan.graph)
-            return Change(tuple(plan.items), tuple(mistakes), revision)
+            return Change(tuple(plan.items), tuple(mistakes), revision), plan.graph
 
     def _tell(self, bundle: Bundle, graph: Graph) -> None:
         try:
@@ -255,21 +292,21 @@ class Door:
             out.append(_finding(source, finding, resource, wanted))
         return tuple(out)
 
-    @staticmethod
-    def _match(rid: ResourceId, old: Resource | None, if_match: str | None) -> None:
-        if if_match is None or if_match.strip() == "*":
-            return
-        if old is None:
-            raise NotFound(f"The resource {rid.text!r} was not found.", target=rid.text)
-        if if_match.strip().removeprefix("W/").strip('"') != old.etag:
-            raise Conflict(
-                "The resource was changed in the meantime: its ETag is not the one given.",
-                code="PreconditionFailed",
-                target=rid.text,
-            )
-
     def _now(self) -> str:
         return datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _match(rid: ResourceId, old: Resource | None, if_match: str | None) -> None:
+    if if_match is None or if_match.strip() == "*":
+        return
+    if old is None:
+        raise NotFound(f"The resource {rid.text!r} was not found.", target=rid.text)
+    if if_match.strip().removeprefix("W/").strip('"') != old.etag:
+        raise Conflict(
+            "The resource was changed in the meantime: its ETag is not the one given.",
+            code="PreconditionFailed",
+            target=rid.text,
+        )
 
 
 def locate(path: str) -> tuple[ResourceId, Kind]:
