@@ -29,7 +29,7 @@ class HttpServer:
         self._servers: list[_Server] = []
         for index, (_, tls) in enumerate(listeners):
             config = uvicorn.Config(
-                app,  # type: ignore[arg-type]  # the same callable under two names
+                app,
                 loop="none",
                 http="httptools",
                 ws="none",

@@ -19,6 +19,7 @@ INVALID_KEY = "Access denied due to invalid subscription key. Make sure to provi
 NOT_FOUND = "Resource not found"
 FORBIDDEN = "Forbidden"
 INTERNAL = "Internal server error"
+UNAVAILABLE = "Service unavailable"
 
 _REASONS = {s.value: s.phrase for s in HTTPStatus}
 

@@ -352,6 +352,8 @@ def _url(call: Call, path: str, query: str) -> Url:
 
 def _built_in(error: LastError, call_id: str) -> ResponseState:
     """What a client gets when no policy says otherwise (facts 2.2)."""
-    if error.http_status >= 500 and error.reason != "Unavailable":
+    if error.http_status == 503:
+        return answers.answer(503, answers.UNAVAILABLE)
+    if error.http_status >= 500:
         return answers.answer(500, answers.INTERNAL, activity_id=answers.guid(call_id))
     return answers.answer(error.http_status, error.message)

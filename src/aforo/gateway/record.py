@@ -197,7 +197,7 @@ class Recorder:
             product.id if product is not None else "",
             subscription.id if subscription is not None else "",
             user.id if user is not None else "",
-            exchange.backend_id or "",
+            exchange.backend_used,
             method,
             url,
             "HTTP/1.1" if backend_status else "",

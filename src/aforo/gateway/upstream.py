@@ -9,11 +9,13 @@ import time
 from typing import TYPE_CHECKING
 
 from aforo.egress.http1 import ClientConnection, WireError
-from aforo.egress.pool import Origin, Pool
-from aforo.errors import Refusal, Timeout
+from aforo.egress.pool import Pool
+from aforo.errors import Refusal, Timeout, Unavailable
+from aforo.errors import Upstream as UpstreamRefusal
 from aforo.gateway import encoding
+from aforo.gateway.backends import Backend, Backends
 from aforo.gateway.signal import Signal
-from aforo.messages import HOP_BY_HOP, Headers, Url, encode_query, parse_url
+from aforo.messages import HOP_BY_HOP, Headers, encode_query
 from aforo.policy.exchange import Body, LastError, PolicyFailure, ResponseState
 from aforo.policy.services import ForwardOptions
 
@@ -148,28 +150,13 @@ class Arrival(Signal):
         self.connection.release()
 
 
-class Backend:
-    """Where a base URL or a backend resource leads: made once, used by many calls."""
-
-    __slots__ = ("authority", "base_path", "origin", "query", "scheme", "url")
-
-    def __init__(self, url: Url, *, validate_chain: bool = True, validate_name: bool = True) -> None:
-        self.url = url
-        self.scheme = url.scheme
-        self.origin = Origin(url.scheme, url.host, url.port, validate_chain, validate_name)
-        self.authority = url.authority.encode("idna" if not url.authority.isascii() else "ascii")
-        self.base_path = url.path.rstrip("/")
-        self.query = url.query
-
-
 class Upstream:
     """Sends exchanges to their backends."""
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.waiting: set[Arrival] = set()
-        self._by_url: dict[str, Backend] = {}
-        self._by_entry: dict[str, tuple[BackendEntry, Backend]] = {}
+        self._backends: Backends | None = None
 
     async def forward(self, exchange: LiveExchange, options: ForwardOptions) -> None:
         """See policy/services.py."""
@@ -179,10 +166,11 @@ class Upstream:
             call.arrival.release()
             call.arrival = None
             exchange.response = None
-        backend, entry = self._backend(exchange)
+        backend = self._backend(exchange)
+        entry = backend.entry
         request = exchange.request
         headers = request.headers
-        path, query = _target(exchange, backend, entry)
+        path, query = _target(exchange, backend)
         if entry is not None:
             headers = await _with_credentials(exchange, headers, entry)
         body = request.body.data
@@ -191,12 +179,11 @@ class Upstream:
         data = _head(call, exchange, headers, path, query, backend, body)
         exchange.backend_request = (
             request.method,
-            f"{backend.scheme}://{backend.url.authority}{path}{'?' if query else ''}{query}",
+            f"{backend.prefix}{path}{'?' if query else ''}{query}",
             headers,
             request.body,
         )
-        if exchange.backend_id is None and entry is not None:
-            exchange.backend_id = entry.id
+        exchange.backend_used = entry.id if entry is not None else ""
         exchange.attempts += 1
         started = time.perf_counter()
         arrival = await self._send(call, backend, data, body, options, silent=request.method == "HEAD")
@@ -271,46 +258,30 @@ class Upstream:
             if arrival.deadline < now:
                 arrival.expire()
 
-    def _backend(self, exchange: LiveExchange) -> tuple[Backend, BackendEntry | None]:
-        backend_id = exchange.backend_id
-        if backend_id is not None:
-            entry = exchange.runtime.backends.get(backend_id)
-            if entry is None:
-                raise _failure("BackendNotFound", f"there is no backend {backend_id!r}")
-            return self._of_entry(entry), entry
-        base_url = exchange.backend_base_url
-        if base_url is None:
-            base_url = exchange.api_runtime.entry.subject.service_url
+    def _backend(self, exchange: LiveExchange) -> Backend:
+        backends = self._backends
+        if backends is None or backends.version != exchange.runtime.bundle.version:
+            backends = self._backends = Backends(exchange.runtime.bundle, dict(exchange.runtime.backends))
+        try:
+            if exchange.backend_id is not None:
+                return backends.of_id(exchange.backend_id)
+            base_url = exchange.backend_base_url or exchange.api_runtime.entry.subject.service_url
             if not base_url:
                 raise _failure(
                     "BackendConnectionFailure", "the API has no service URL and no policy set a backend"
                 )
-        known = self._by_url.get(base_url)
-        if known is None:
-            try:
-                known = Backend(parse_url(base_url))
-            except ValueError as error:
-                raise _failure(
-                    "BackendConnectionFailure", f"the backend's base URL is wrong: {error}"
-                ) from error
-            if len(self._by_url) > 1024:
-                self._by_url.clear()
-            self._by_url[base_url] = known
-        return known, None
-
-    def _of_entry(self, entry: BackendEntry) -> Backend:
-        known = self._by_entry.get(entry.id)
-        if known is not None and known[0] is entry:
-            return known[1]
-        backend = Backend(
-            parse_url(entry.url), validate_chain=entry.validate_chain, validate_name=entry.validate_name
-        )
-        self._by_entry[entry.id] = (entry, backend)
-        return backend
+            return backends.of_url(base_url)
+        except Unavailable as error:
+            raise PolicyFailure(
+                LastError("forward-request", error.code, error.message, http_status=503)
+            ) from error
+        except UpstreamRefusal as error:
+            raise _failure("BackendConnectionFailure", error.message) from error
 
 
-def _target(exchange: LiveExchange, backend: Backend, entry: BackendEntry | None) -> tuple[str, str]:
+def _target(exchange: LiveExchange, backend: Backend) -> tuple[str, str]:
     request = exchange.request
+    entry = backend.entry
     path = backend.base_path + request.path
     query = request.query
     if backend.query:

@@ -179,6 +179,7 @@ class Exchange:
         "backend_id",
         "backend_request",
         "backend_us",
+        "backend_used",
         "call_id",
         "errors",
         "last_error",
@@ -192,6 +193,7 @@ class Exchange:
         "started",
         "started_ns",
         "subscription",
+        "tainted",
         "trace",
         "trace_flags",
         "trace_records",
@@ -219,8 +221,11 @@ class Exchange:
         self.subscription: Subscription | None = None
         self.user: User | None = None
         self.variables: dict[str, Any] = {}
+        # Names of variables that hold secrets (tokens, what was made of them); None while there are none.
+        self.tainted: set[str] | None = None
         self.backend_base_url: str | None = None  # None: the API's own service URL
-        self.backend_id: str | None = None
+        self.backend_id: str | None = None  # of a backend or a pool
+        self.backend_used = ""  # the backend resource that the last attempt went to
         # What was really sent, for the record: (method, url, headers, body) of the last attempt.
         self.backend_request: tuple[str, str, Headers, Body] | None = None
         self.backend_us = 0
