@@ -1,5 +1,6 @@
 """Rows and metrics: Azure's columns and ticks, one metric row per minute, nothing lost silently."""
 
+import asyncio
 import json
 import logging
 from datetime import date
@@ -15,7 +16,8 @@ from aforo.model.account_facts import load, save
 from aforo.tables.account_rows import AccountCall, audit_row, masked_ip, request_response_row, ticks
 from aforo.tables.azure_diagnostics import AZURE_DIAGNOSTICS
 from aforo.tables.azure_metrics import AZURE_METRICS
-from tests.support.accounts import ACCOUNT_ID, WORKSPACE, RememberedRows, lab_facts
+from tests.support.accounts import ACCOUNT_ID, KEY, WORKSPACE, Account, RememberedRows, lab_facts
+from tests.support.asgi import call
 
 START = 1_716_553_382_435_000_000
 
@@ -156,3 +158,33 @@ def test_facts_travel_through_their_file(tmp_path: Path, caplog: pytest.LogCaptu
     assert "last good ones" in caplog.text
     path.unlink()
     assert source.current() is again
+
+
+def test_the_last_minute_is_written_when_the_account_stops() -> None:
+    async def story() -> None:
+        account = Account()
+        said: list[str] = []
+        stop = asyncio.Event()
+        inbox = iter(["lifespan.startup", "lifespan.shutdown"])
+
+        async def receive() -> dict[str, Any]:
+            kind = next(inbox)
+            if kind == "lifespan.shutdown":
+                await stop.wait()
+            return {"type": kind}
+
+        async def send(message: dict[str, Any]) -> None:
+            said.append(message["type"])
+
+        living = asyncio.ensure_future(account.app({"type": "lifespan", "state": {}}, receive, send))
+        await asyncio.sleep(0)
+        target = "/openai/v1/models"
+        assert (await call(account.app, "GET", target, headers={"api-key": KEY})).status == 200
+        assert account.rows.rows("AzureMetrics") == []
+        stop.set()
+        await living
+        assert said == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+        totals = {row["MetricName"]: row["Total"] for row in account.rows.rows("AzureMetrics")}
+        assert totals["TotalCalls"] == 1
+
+    asyncio.run(story())

@@ -83,7 +83,9 @@ class LlamaEngine:
 
     async def start(self) -> None:
         if self._task is None:
-            self._state = State(False, "The sample model is loading.", 2)
+            self._state = State(
+                False, "The sample model is loading; it is usually ready within a few seconds.", 2
+            )
             self._task = asyncio.get_running_loop().create_task(self._keep_running())
 
     async def close(self) -> None:
