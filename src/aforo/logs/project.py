@@ -21,6 +21,11 @@ LOG_GATEWAY = 1
 LOG_LLM_REQUESTS = 2
 LOG_LLM_RESPONSES = 4
 LOG_METRICS = 8
+# Bodies that were kept for the messages' log alone: the diagnostic does not allow them in the gateway's.
+WITHHOLD_REQUEST = 16
+WITHHOLD_RESPONSE = 32
+WITHHOLD_BACKEND_REQUEST = 64
+WITHHOLD_BACKEND_RESPONSE = 128
 
 _RESPONSE = Promoter(tuple(p for p in PROMOTIONS if p.column == "ResponseBody"))
 _BACKEND = Promoter(tuple(p for p in PROMOTIONS if p.column == "BackendResponseBody"))
@@ -58,6 +63,9 @@ class Answer:
     promoted: Promoted
 
 
+_NO_ANSWER = Answer("", _RESPONSE.nothing)
+
+
 def correlation_id(call_id: str) -> str:
     """A call's id as a GUID is written."""
     if len(call_id) != 32:
@@ -91,6 +99,15 @@ def gateway_row(call: CallRecord, context: Context, read: Digest | None, size_by
     sent_text = request_text if call.same_request else _text(sent.body)
     answer = _answer(response, read, _RESPONSE)
     backend_answer = answer if call.same_response else _answer(got, _read_backend(call), _BACKEND)
+    withheld = call.log_flags
+    if withheld & WITHHOLD_REQUEST:
+        request_text = ""
+    if withheld & WITHHOLD_BACKEND_REQUEST:
+        sent_text = ""
+    if withheld & WITHHOLD_RESPONSE:
+        answer = _NO_ANSWER
+    if withheld & WITHHOLD_BACKEND_RESPONSE:
+        backend_answer = _NO_ANSWER
     errors = call.errors
     last = errors[-1] if errors else None
     flags = call.trace_flags

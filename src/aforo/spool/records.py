@@ -90,7 +90,9 @@ class CallRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     errors: list[CallError]
     trace_records: list[Any]
     trace_flags: int  # bit 0 requested, 1 allowed, 2 expired, 3 master
-    log_flags: int  # bit 0 gateway log, 1 llm log requests, 2 llm log responses, 3 metrics
+    # bit 0 gateway log, 1 llm log requests, 2 llm log responses, 3 metrics; 4 to 7: the body of request, response,
+    # backend request, backend response is here for the llm log alone and must not stand in the gateway log
+    log_flags: int
     llm_wire: str  # "", "chat", "completions", "embeddings", "responses", ...: how to read the bodies
     deployment: str
     api_version: str

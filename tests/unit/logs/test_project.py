@@ -329,3 +329,16 @@ def test_long_messages_come_in_chunks_up_to_the_cap() -> None:
     kept = "".join(m["content"] for r in rows[1:] for m in orjson.loads(r["RequestMessages"]))
     assert text.startswith(kept)
     assert 49_000 < len(kept) <= 50_000
+
+
+def test_bodies_that_were_kept_for_messages_alone_are_not_in_the_gateway_s_row() -> None:
+    columns = ("RequestBody", "ResponseBody", "BackendRequestBody", "BackendResponseBody")
+    for bit, column in enumerate(columns, 4):
+        call = make_call(log_flags=15 | 1 << bit)
+        row = gateway(call)
+        assert [c for c in columns if not row[c]] == [column]
+        assert row["TotalTokens"] == 13
+        assert llm(call)[1]["ResponseMessages"] is not None
+    row = gateway(make_call(log_flags=0xFF))
+    assert "gpt-35-turbo" not in [row[n] for n in row if n.startswith("_")]
+    assert (row["_ResponseBody_odd"], row["_BackendResponseBody_odd"]) == (False, False)
