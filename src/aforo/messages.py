@@ -1,7 +1,7 @@
 """HTTP as plain values: headers, URLs, bodies. It knows no socket, no server framework and no policy.
 
 Header names are lower-case bytes everywhere inside the product and on its wires, as HTTP/2 and Envoy have it
-(docs/decisions/0003-lower-case-headers.md); values are bytes as received.
+(docs/decisions/0003-lower-case-header-names.md); values are bytes as received.
 """
 
 from __future__ import annotations

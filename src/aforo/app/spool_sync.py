@@ -1,4 +1,4 @@
-"""Bringing the spools to the disk, from outside the processes that write them (docs/decisions/0061-spool-sync.md).
+"""Bringing the spools to the disk, from outside the processes that write them (docs/decisions/0061-spools-are-synced-from-outside.md).
 
 A thread in the gateway would do it too, but a second Python thread costs every call of the first one 20 to 40 us of
 CPU (measured); a file can be synced through anybody's descriptor.
