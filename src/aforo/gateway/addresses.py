@@ -8,15 +8,22 @@ from aforo.messages import Headers
 
 
 class TrustedProxies:
-    """Networks whose `X-Forwarded-For` is believed."""
+    """Networks whose `X-Forwarded-For` and PROXY preamble are believed."""
 
     def __init__(self, networks: tuple[str, ...]) -> None:
         self._networks = [ipaddress.ip_network(n, strict=False) for n in networks]
 
-    def client_ip(self, peer_ip: str, headers: Headers) -> str:
-        """The client's address: the last one of the chain that no trusted proxy vouches for."""
-        if not self._networks or not self._trusts(peer_ip):
+    def client_ip(self, peer_ip: str, proxied_ip: str, headers: Headers) -> str:
+        """The client's address: the last one of the chain that no trusted proxy vouches for.
+
+        `proxied_ip` is what a trusted balancer's PROXY preamble said, "" when there was none.
+        """
+        if not self._networks or not self.trusts(peer_ip):
             return peer_ip
+        if proxied_ip:
+            peer_ip = proxied_ip
+            if not self.trusts(peer_ip):
+                return peer_ip
         forwarded = headers.joined(b"x-forwarded-for")
         if forwarded is None:
             return peer_ip
@@ -24,11 +31,14 @@ class TrustedProxies:
         for address in reversed(chain):
             if not address:
                 return peer_ip
-            if not self._trusts(address):
+            if not self.trusts(address):
                 return address
         return chain[0] or peer_ip
 
-    def _trusts(self, address: str) -> bool:
+    def trusts(self, address: str) -> bool:
+        """Whether what a peer with this address says of others is believed."""
+        if not self._networks:
+            return False
         try:
             ip = ipaddress.ip_address(address)
         except ValueError:

@@ -26,6 +26,7 @@ class Client(Protocol):
     """The client's connection, as a call uses it."""
 
     peer_ip: str
+    proxied_ip: str
     tls_version: str
     scheme: str
 

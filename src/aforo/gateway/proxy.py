@@ -70,6 +70,9 @@ class Proxy:
         call.steps = Steps(self._serve(call), self._ended, call)
         call.steps.run()
 
+    def trusts(self, peer_ip: str) -> bool:
+        return self.recorder.proxies.trusts(peer_ip)
+
     def client_lost(self, call: Call) -> None:
         call.aborted = call.aborted or "client"
         if call.relay is not None:

@@ -82,7 +82,7 @@ def body_limit(
 class Recorder:
     """Writes calls to the spool. `context` is the spool's index of what this configuration's calls share."""
 
-    __slots__ = ("_proxies", "_random", "context", "dropped", "metrics", "spool", "written")
+    __slots__ = ("_random", "context", "dropped", "metrics", "proxies", "spool", "written")
 
     def __init__(self, spool: CallSpool, context: int, proxies: TrustedProxies, *, metrics: bool) -> None:
         self.spool = spool
@@ -90,7 +90,7 @@ class Recorder:
         self.metrics = LOG_METRICS if metrics else 0
         self.written = 0
         self.dropped = 0
-        self._proxies = proxies
+        self.proxies = proxies
         self._random = random.Random()  # noqa: S311 - which calls a sample keeps is no secret
 
     def record(
@@ -189,7 +189,7 @@ class Recorder:
             "HTTP/1.1" if call.version == "1.1" else f"HTTP/{call.version}",
             client.tls_version,
             peer_ip,
-            self._proxies.client_ip(peer_ip, call.headers),
+            self.proxies.client_ip(peer_ip, client.proxied_ip, call.headers),
             status,
             subject.id,
             subject.revision,
@@ -255,7 +255,7 @@ class Recorder:
             protocol=f"HTTP/{call.version}",
             tls_version=client.tls_version,
             peer_ip=client.peer_ip,
-            client_ip=self._proxies.client_ip(client.peer_ip, call.headers),
+            client_ip=self.proxies.client_ip(client.peer_ip, client.proxied_ip, call.headers),
             status=relay.response.status if relay is not None else 0,
             api_id=api.entry.subject.id if api is not None else "",
             api_revision=api.entry.subject.revision if api is not None else "",

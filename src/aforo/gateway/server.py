@@ -14,7 +14,7 @@ from typing import Protocol, cast
 
 import httptools
 
-from aforo.gateway import answers
+from aforo.gateway import answers, proxy_protocol
 from aforo.gateway.call import WHOLE_BODY_BYTES, Call
 from aforo.messages import Headers
 
@@ -34,6 +34,9 @@ class Serve(Protocol):
 
     def client_lost(self, call: Call) -> None: ...
 
+    def trusts(self, peer_ip: str) -> bool:
+        """Whether a peer's PROXY preamble is believed."""
+
 
 class _Refusal(Exception):  # noqa: N818 - raised through the parser, answered at once
     def __init__(self, status: int, message: str) -> None:
@@ -50,6 +53,7 @@ class ServerConnection(asyncio.Protocol):
         "_headers",
         "_parser",
         "_paused",
+        "_preamble",
         "_queue",
         "_reading",
         "_refusal",
@@ -60,6 +64,7 @@ class ServerConnection(asyncio.Protocol):
         "current",
         "deadline",
         "peer_ip",
+        "proxied_ip",
         "scheme",
         "tls_version",
         "transport",
@@ -80,6 +85,8 @@ class ServerConnection(asyncio.Protocol):
         self._paused = False
         self._writable = True
         self.peer_ip = ""
+        self.proxied_ip = ""  # whose connection a trusted balancer says this is
+        self._preamble: bytes | None = None  # what has come of it, None when none is expected
         self.scheme = "http"
         self.tls_version = ""
         self.deadline = time.monotonic() + HEAD_TIMEOUT_S
@@ -95,9 +102,15 @@ class ServerConnection(asyncio.Protocol):
         if isinstance(tls, ssl.SSLObject | ssl.SSLSocket):
             self.scheme = "https"
             self.tls_version = (tls.version() or "").removeprefix("TLSv")
+        if self._server.serve.trusts(self.peer_ip):
+            self._preamble = b""
         self._server.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._preamble is not None:
+            data = self._after_preamble(data)
+            if not data:
+                return
         if self._reading is None:
             # A head that never ends must not become memory that never ends.
             self._head_bytes += len(data)
@@ -120,6 +133,21 @@ class ServerConnection(asyncio.Protocol):
         if waiting is not None:
             self._waiting = None
             self._server.serve.begin(waiting)
+
+    def _after_preamble(self, data: bytes) -> bytes:
+        """What follows the PROXY preamble; nothing while it is not complete."""
+        assert self._preamble is not None
+        self._preamble += data
+        try:
+            found = proxy_protocol.read(self._preamble)
+        except ValueError as error:
+            self._refuse(_Refusal(400, f"Bad request: {error}"))
+            return b""
+        if found is None:
+            return b""
+        rest, self._preamble = self._preamble[found.size :], None
+        self.proxied_ip = found.address
+        return rest
 
     def eof_received(self) -> bool:
         # A half-closed client still gets its answer; when nothing is under way the connection ends.
