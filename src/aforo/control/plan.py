@@ -51,7 +51,9 @@ class Planner:
 
     def put(self, wanted: Wanted, origin: str) -> None:
         """Create or replace one resource, with its companions when it is new."""
-        wanted = replace(wanted, id=canonical(wanted.id, wanted.kind))
+        parent = self.draft.get(wanted.id.parent) if wanted.id.parent else None
+        # An id is spelled as its parent's was, whatever case the caller likes.
+        wanted = replace(wanted, id=canonical(wanted.id, wanted.kind, parent.id if parent else None))
         self.wanted[wanted.id.key] = wanted
         old = self.draft.get(wanted.id.key)
         if wanted.id.parent_key in self.failed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from aforo.model.ids import ResourceId, parse_id
+from aforo.model.ids import RESOURCE_GROUP_TYPE, ResourceId, parse_id
 from aforo.model.kind import Kind
 from aforo.model.kinds.account import ACCOUNT, DEPLOYMENT
 from aforo.model.kinds.api import API
@@ -95,14 +95,18 @@ def rank(full_type: str) -> int:
     return next((i for i, k in enumerate(KINDS) if k.type.lower() == wanted), len(KINDS))
 
 
-def canonical(rid: ResourceId, kind: Kind) -> ResourceId:
-    """The id with its type segment spelled as declared; names keep the case they were given."""
-    if rid.type == kind.type:
+def canonical(rid: ResourceId, kind: Kind, parent: ResourceId | None = None) -> ResourceId:
+    """The id with its type spelled as declared, below `parent`'s spelling where that is known.
+
+    Names keep the case they were given.
+    """
+    if rid.type == kind.type and (parent is None or parent.text == rid.parent):
         return rid
-    if kind.parent == "*" or (
-        rid.type_key.count("/") == 1 and not kind.type.startswith("Microsoft.Resources/r")
-    ):
-        text = f"{rid.parent}/providers/{kind.type}/{rid.name}"
-    else:
-        text = f"{rid.parent}/{kind.collection}/{rid.name}"
-    return parse_id(text)
+    above = parent.text if parent is not None else rid.parent
+    # The first resource of a provider, and an extension, stand behind the provider's name.
+    starts_provider = kind.parent in ("*", RESOURCE_GROUP_TYPE)
+    return parse_id(
+        f"{above}/providers/{kind.type}/{rid.name}"
+        if starts_provider
+        else f"{above}/{kind.collection}/{rid.name}"
+    )

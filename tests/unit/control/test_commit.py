@@ -292,3 +292,25 @@ def test_a_store_of_a_newer_version_is_not_touched(tmp_path: Path, bench: Bench)
     with pytest.raises(Unavailable) as caught:
         Door(store, FixedKeys(), accept_all, lambda _b, _g: None)
     assert caught.value.code == "StoreTooNew"
+
+
+def test_ids_are_spelled_as_their_parents_were(bench: Bench) -> None:
+    shouted = (
+        bench.id("PRODUCTS", "Gold")
+        .replace("resourceGroups", "resourcegroups")
+        .replace("Microsoft.", "microsoft.")
+    )
+    made, _ = bench.door.put(shouted, props(displayName="Gold"))
+    assert made.id.text == bench.id("products", "Gold")
+    setting = shouted.rpartition("/PRODUCTS")[0] + "/providers/microsoft.insights/DiagnosticSettings/D"
+    made, _ = bench.door.put(setting, props(workspaceId="law-activategenai"))
+    assert made.id.text == bench.id("providers/Microsoft.Insights/diagnosticSettings", "D")
+    group = f"/subscriptions/{bench.door.tenancy.subscription_id}/resourcegroups/Other"
+    made, _ = bench.door.put(group, {"location": "here"})
+    assert made.id.text == group.replace("resourcegroups", "resourceGroups")
+
+
+def test_another_resource_group_in_the_file_takes_everything_along(bench: Bench) -> None:
+    bench.apply(lab_yaml().replace("resourceGroup: rg-activategenai", "resourceGroup: rg-2"))
+    assert {r.id.text.split("/")[4] for r in bench.door.graph} == {"rg-2"}
+    assert len(bench.published[-1][0].apis) == 2
