@@ -1,8 +1,7 @@
 """Metrics of the gateway, summed up per minute, resource and workspace for AzureMetrics. It writes no table.
 
-A call counts in the minute in which it ended. The calls of a spool fall into runs, one per minute, in the order
-of their frames; a run is closed as a whole, so that "up to which frame is counted" is one number. A call that
-comes late (its minute is over, by up to two) counts in the run that is open then.
+The calls of a spool fall into runs, one per minute, in the order of their frames; a run is closed as a whole, so
+that "up to which frame is counted" is one number (docs/decisions/0023-minutes-are-runs.md).
 """
 
 from __future__ import annotations

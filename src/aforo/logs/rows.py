@@ -1,6 +1,6 @@
 """Rows of log tables in the order of their columns, values as files take them. It knows no spool and no file.
 
-A row is a tuple over the columns of its table without the constant ones (tables/common.py): str, int, float,
+A row is a tuple over the columns of its table without the constant ones (tables/standard.py): str, int, float,
 bool or None; datetime in unix microseconds, dynamic as JSON text.
 """
 
@@ -12,8 +12,8 @@ from typing import Any
 
 import orjson
 
-from aforo.tables.common import CONSTANT
 from aforo.tables.schema import Column, ColumnType, Table
+from aforo.tables.standard import CONSTANT
 
 Row = tuple[Any, ...]
 

@@ -1,13 +1,11 @@
-"""The bytes of a spool: segment heads, frames, and what to do where bytes are damaged. It opens no file.
+"""The bytes of a spool: segment heads, frames, and what to do where bytes are damaged. It opens no file."""
 
-Segment: one head, then frames, then (while it is written) zeros that reserve the space.
-Frame:   payload length u32, crc32 u32, sequence u64, kind u8, payload; little endian. The checksum covers the
-whole frame with its own four bytes taken as zero, so a wrong length is found too.
-
-Sequence numbers only grow: the high bits count the sessions of a spool (each opening of its writer), the low
-40 the frames within one. So a number is never given twice, even if a power cut took frames that were already
-read from the page cache and stored.
-"""
+# Segment: one head, then frames, then (while it is written) zeros that reserve the space.
+# Frame:   payload length u32, crc32 u32, sequence u64, kind u8, payload; little endian. The checksum covers the
+# whole frame with its own four bytes taken as zero, so a wrong length is found too.
+#
+# Sequence numbers only grow: the high bits count the sessions of a spool (each opening of its writer), the low
+# 40 the frames within one (docs/decisions/0020-the-spool-s-sequence-has-sessions.md).
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aforo.tables.common import STANDARD, TIME, dynamics, strings
 from aforo.tables.schema import Column, ColumnType, Table
+from aforo.tables.standard import STANDARD, TIME, dynamics, strings
 
 AZURE_ACTIVITY = Table(
     "AzureActivity",

@@ -6,8 +6,8 @@ datetime, `_g` guid. Those declared here are the ones that our resources write; 
 
 from __future__ import annotations
 
-from aforo.tables.common import STANDARD, TIME, bools, dynamics, longs, reals, strings
 from aforo.tables.schema import Table
+from aforo.tables.standard import STANDARD, TIME, bools, dynamics, longs, reals, strings
 
 AZURE_DIAGNOSTICS = Table(
     "AzureDiagnostics",

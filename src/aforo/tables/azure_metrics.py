@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aforo.tables.common import STANDARD, TIME, reals, strings
 from aforo.tables.schema import Table
+from aforo.tables.standard import STANDARD, TIME, reals, strings
 
 AZURE_METRICS = Table(
     "AzureMetrics",

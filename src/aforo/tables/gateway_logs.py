@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aforo.tables.common import STANDARD, TIME, bools, dynamics, ints, longs, reals, strings
 from aforo.tables.schema import Column, ColumnType, Promotion, Table
+from aforo.tables.standard import STANDARD, TIME, bools, dynamics, ints, longs, reals, strings
 
 _AZURE = (
     TIME,

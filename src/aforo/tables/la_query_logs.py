@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aforo.tables.common import STANDARD, TIME, bools, dynamics, ints, reals, strings
 from aforo.tables.schema import Column, ColumnType, Table
+from aforo.tables.standard import STANDARD, TIME, bools, dynamics, ints, reals, strings
 
 LA_QUERY_LOGS = Table(
     "LAQueryLogs",

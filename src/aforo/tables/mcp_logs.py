@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aforo.tables.common import STANDARD, TIME, ints, strings
 from aforo.tables.schema import Table
+from aforo.tables.standard import STANDARD, TIME, ints, strings
 
 MCP_LOGS = Table(
     "ApiManagementGatewayMCPLog",

@@ -16,8 +16,8 @@ from aforo.logs import retention
 from aforo.logs.delta import TableWriter
 from aforo.logs.retention import Maintenance
 from aforo.logs.versions import TableVersions
-from aforo.tables.common import STANDARD, TIME
 from aforo.tables.schema import Column, ColumnType, Table
+from aforo.tables.standard import STANDARD, TIME
 
 DAY_US = 86_400_000_000
 START_US = 20_410 * DAY_US + 3_600_000_000  # 2025-11-18 01:00

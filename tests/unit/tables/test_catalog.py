@@ -7,8 +7,8 @@ import re
 import pytest
 
 from aforo.tables.catalog import TABLES
-from aforo.tables.common import CONSTANT, STANDARD
 from aforo.tables.schema import ColumnType, Table
+from aforo.tables.standard import CONSTANT, STANDARD
 
 # How many columns the documentation of Azure gives these tables (read 2026-11).
 AZURE_COLUMNS = {"ApiManagementGatewayLogs": 59, "ApiManagementGatewayLlmLog": 22}
