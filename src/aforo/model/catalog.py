@@ -100,7 +100,8 @@ def canonical(rid: ResourceId, kind: Kind, parent: ResourceId | None = None) -> 
 
     Names keep the case they were given.
     """
-    if rid.type == kind.type and (parent is None or parent.text == rid.parent):
+    spelled = rid.type == kind.type and kind.type != RESOURCE_GROUP_TYPE
+    if spelled and (parent is None or parent.text == rid.parent):
         return rid
     above = parent.text if parent is not None else rid.parent
     # The first resource of a provider, and an extension, stand behind the provider's name.
