@@ -50,7 +50,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @asynccontextmanager
 async def pool_over(root: Path, **options: Any) -> AsyncIterator[QueryPool]:
-    pool = QueryPool(root, **({"memory_bytes": 400 << 20, "threads": 1} | options))
+    pool = QueryPool(root, **({"processes": 1, "memory_bytes": 400 << 20, "threads": 1} | options))
     await pool.start()
     try:
         yield pool

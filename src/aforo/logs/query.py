@@ -161,7 +161,7 @@ class QueryPool:
         self,
         tables_root: Path,
         *,
-        processes: int = 1,
+        processes: int = 2,
         memory_bytes: int = DEFAULT_MEMORY_BYTES,
         timeout_s: float = LONGEST_TIMEOUT_S,
         waiting: int = DEFAULT_WAITING,
