@@ -6,10 +6,9 @@ It opens the store, publishes what is in it, and passes every change through the
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -111,8 +110,17 @@ class _Control:
             )
             on_stop(asyncio.get_running_loop(), server.stop)
             reloading = asyncio.create_task(_reload(tls.reload))
-            await server.run(lambda: say_ready(**_ids(door)))
+            warming: list[asyncio.Task[None]] = []
+
+            def ready() -> None:
+                say_ready(**_ids(door))
+                # Only now: nobody who waits for the system waits for its query engine.
+                warming.append(asyncio.create_task(pool.start()))
+
+            await server.run(ready)
             reloading.cancel()
+            await asyncio.gather(*warming, return_exceptions=True)
+            await pool.close()
         self._egress.close()
         store.close()
 
@@ -179,19 +187,7 @@ class _Control:
             ),
         ]
 
-        @contextlib.asynccontextmanager
-        async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-            # In the background: nobody who only wants the gateway waits for the query engine.
-            starting = asyncio.create_task(pool.start())
-            yield
-            await asyncio.wait((starting,))
-            await pool.close()
-
-        return Starlette(
-            routes=routes,
-            lifespan=lifespan,
-            exception_handlers={Refusal: on_refusal, Exception: on_bug},
-        )
+        return Starlette(routes=routes, exception_handlers={Refusal: on_refusal, Exception: on_bug})
 
     def _authenticate(self, issuer: Issuer) -> Authenticate:
         verifier = Verifier(

@@ -23,6 +23,7 @@ from aforo.settings import Layout, Settings
 
 READY_TIMEOUT_S = 60.0
 # Gateways first: their last calls still need the rest. The shipper last: it stores what the others wrote.
+_SERVING = ("gateway", "control", "account")
 _STOP_ORDER = ("gateway", "account", "control", "shipper")
 
 
@@ -152,14 +153,17 @@ class _System:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stopping.set)
         syncing = loop.create_task(spool_sync.run(self._layout.spool))
-        watching = [loop.create_task(child.keep_alive()) for child in self.children]
-        ready = loop.create_task(self._all_ready())
+        serving = [child for child in self.children if child.spec.role in _SERVING]
+        watching = [loop.create_task(child.keep_alive()) for child in serving]
+        ready = loop.create_task(self._ready(serving))
         stopping = loop.create_task(self._stopping.wait())
         try:
             await asyncio.wait((ready, stopping, *watching), return_when=asyncio.FIRST_COMPLETED)
             if ready.done():
                 ready.result()
                 self._write_endpoints()
+                # Nobody waits for the log side: what is recorded meanwhile lies in the spools.
+                watching += [loop.create_task(c.keep_alive()) for c in self.children if c not in serving]
                 await asyncio.wait((stopping, *watching), return_when=asyncio.FIRST_COMPLETED)
             failed = [t for t in watching if t.done()]
             for task in failed:
@@ -174,13 +178,13 @@ class _System:
             await asyncio.gather(*watching, syncing, ready, stopping, return_exceptions=True)
             self._layout.endpoints.unlink(missing_ok=True)
 
-    async def _all_ready(self) -> None:
+    async def _ready(self, children: list[Child]) -> None:
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
-                for child in self.children:
+                for child in children:
                     await child.ready.wait()
         except TimeoutError:
-            late = ", ".join(c.name for c in self.children if not c.ready.is_set())
+            late = ", ".join(c.name for c in children if not c.ready.is_set())
             raise Unavailable(
                 f"not ready within {READY_TIMEOUT_S:g} s: {late}; what they said is in {self._layout.logs}"
             ) from None
