@@ -190,6 +190,13 @@ def bad_argument(message: str, span: Span, *hints: str) -> Diagnostic:
     return Diagnostic("KQL0309", message, span, hints=hints)
 
 
+def needs_name(name: str, span: Span) -> Diagnostic:
+    return Diagnostic(
+        "KQL0311", f"this expression would be called '{name}' like a column that is there", span,
+        hints=(f"give it a name: '{name} = ...' replaces the column",),
+    )  # fmt: skip
+
+
 def needs_order(name: str, span: Span) -> Diagnostic:
     return Diagnostic(
         "KQL0310",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from aforo.kql import diagnostics as say
@@ -196,20 +196,25 @@ class ExpressionParser:
         return None
 
     def _or(self) -> s.Syntax:
-        left = self._and()
-        while self.peek_name("or"):
-            op = self.next()
-            right = self._and()
-            left = s.Binary("or", left, right, left.span.to(right.span), op.span)
-        return left
+        return self._connected("or", self._and)
 
     def _and(self) -> s.Syntax:
-        left = self._comparison()
-        while self.peek_name("and"):
-            op = self.next()
-            right = self._comparison()
-            left = s.Binary("and", left, right, left.span.to(right.span), op.span)
-        return left
+        return self._connected("and", self._comparison)
+
+    def _connected(self, word: str, part: Callable[[], s.Syntax]) -> s.Syntax:
+        """A chain of `and` or `or` as a balanced tree, so that a long one is not a deep one."""
+        parts: list[s.Syntax] = [part()]
+        places: list[Span] = []
+        while self.peek_name(word):
+            places.append(self.next().span)
+            parts.append(part())
+        while len(parts) > 1:
+            pairs: list[s.Syntax] = []
+            for i in range(0, len(parts) - 1, 2):
+                left, right = parts[i], parts[i + 1]
+                pairs.append(s.Binary(word, left, right, left.span.to(right.span), places[0]))
+            parts = pairs + parts[len(pairs) * 2 :]
+        return parts[0]
 
     def _comparison(self) -> s.Syntax:
         left = self._additive()

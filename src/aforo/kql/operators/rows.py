@@ -92,7 +92,10 @@ def bind_extend(b: Binder, relation: Relation, tree: Extend, scope: Scope) -> Re
             name = item.names[0]
         else:
             wanted = own_name(item)
-            # `extend tostring(x)` replaces x, as Kusto does; an expression without a name gets a new column.
+            if wanted in items and not isinstance(item, s.Name):
+                # Whether this replaces the column or adds one is not documented: refuse to guess.
+                b.report(say.needs_name(wanted, item.span))
+                continue
             name = wanted if wanted in items else names.free(wanted)
         items[name] = (b.column(name, expression.type), expression)
     return Project(b.with_windows(relation, row), tuple(items.values()))

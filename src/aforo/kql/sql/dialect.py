@@ -77,8 +77,8 @@ class Dialect(Protocol):
     def compare_timestamp(self, operation: str, column: Node, ticks: int) -> Node:
         """A comparison of a stored timestamp with a moment that the engine can prune by."""
 
-    def steps(self, start: Node, stop: Node, step: Node, type_: KqlType) -> Node:
-        """A table function with one row per step."""
+    def steps(self, start: Node, stop: Node, step: Node, type_: KqlType, name: str) -> Node:
+        """A query with one row per step, its one column called `name`."""
 
     def read_promoted(self, stored: Node, type_: KqlType, operation: str) -> Node:
         """An explicit conversion of a stored promoted value."""

@@ -149,6 +149,12 @@ class ScalarWriter:
                 if (plain := self._stored_time("equals", (a, b), slots)) is not None:
                     return [plain]
                 return [t.binary("EQ", self._bare(a, b, slots), self._bare(b, a, slots))]
+            case (
+                Apply(operation="not_equals", arguments=(Reference(column=column), Constant(value="")))
+                | Apply(operation="isnotempty", arguments=(Reference(column=column),))
+            ) if slots[column.id].form is Form.NULLABLE_TEXT:
+                # NULL is an empty text, and neither passes.
+                return [t.binary("NEQ", slots[column.id].node.copy(), t.text(""))]
             case Apply(operation="in", arguments=(operand, *items)) if items and all(
                 isinstance(i, Constant) for i in items
             ):

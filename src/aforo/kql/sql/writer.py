@@ -288,11 +288,10 @@ class Writer:
         )
 
     def _steps(self, steps: Steps) -> Frame:
-        e = t.glot()
         name = self.name(steps.column)
         ends = [self.scalars.value(x, {}) for x in (steps.start, steps.stop, steps.step)]
-        rows = self.dialect.steps(ends[0], ends[1], ends[2], steps.column.type)
-        source = self.subquery(e.Select(expressions=[t.alias(rows, name)]))
+        rows = self.dialect.steps(ends[0], ends[1], ends[2], steps.column.type, name)
+        source = self.subquery(rows)
         return Frame(source, {steps.column.id: Slot(t.column(name))}, ordered=True)
 
     def _project(self, project: Project) -> Frame:

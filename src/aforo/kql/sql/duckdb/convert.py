@@ -139,7 +139,7 @@ def _to_dynamic(node: Node, have: KqlType) -> Node:
         case KqlType.STRING | KqlType.GUID:
             return t.cast(t.call("to_json", node), "VARCHAR")
         case KqlType.REAL:
-            return t.cast(t.call("to_json", node), "VARCHAR")
+            return t.call("kql_real_json", node)
         case KqlType.INT | KqlType.LONG | KqlType.BOOL:
             return t.cast(node, "VARCHAR")
         case KqlType.DECIMAL:

@@ -121,9 +121,17 @@ class DuckDb:
         constant = t.cast(t.text(f"{moment:%Y-%m-%d %H:%M:%S.%f}".rjust(26, "0")), "TIMESTAMP")
         return t.binary(_COMPARE[operation], column, constant)
 
-    def steps(self, start: Node, stop: Node, step: Node, type_: KqlType) -> Node:
+    def steps(self, start: Node, stop: Node, step: Node, type_: KqlType, name: str) -> Node:
+        e = t.glot()
         whole = type_ not in (KqlType.REAL, DECIMAL)
-        return t.call("unnest", t.call("kql_steps" if whole else "kql_steps_real", start, stop, step))
+        if whole and all(isinstance(n, e.Literal) for n in (start, stop, step)) and step.this != "0":
+            # Constant ends: a table function that streams; else a list that is taken apart.
+            source = e.Table(this=t.call("generate_series", start, stop, step))
+            return e.Select(
+                expressions=[t.alias(t.column("generate_series"), name)], from_=e.From(this=source)
+            )
+        rows = t.call("unnest", t.call("kql_steps" if whole else "kql_steps_real", start, stop, step))
+        return e.Select(expressions=[t.alias(rows, name)])
 
     def read_promoted(self, stored: Node, type_: KqlType, operation: str) -> Node:
         ticks = self.from_timestamp(stored) if type_ is DATETIME else stored

@@ -28,6 +28,8 @@ MACROS: dict[str, str] = {
     # -- numbers as text -------------------------------------------------------------------------------
     "kql_real_text": """(x) AS CASE WHEN isnan(x) THEN 'NaN' WHEN isinf(x) THEN CASE WHEN x > 0 THEN '∞' ELSE '-∞' END
         ELSE upper(regexp_replace(x::VARCHAR, '\\.0$', '')) END""",
+    "kql_real_json": """(x) AS CASE WHEN isfinite(x) THEN to_json(x)::VARCHAR WHEN isnan(x) THEN '"NaN"'
+        WHEN x > 0 THEN '"Infinity"' WHEN x < 0 THEN '"-Infinity"' END""",
     "kql_decimal_text": """(x) AS CASE WHEN contains(x::VARCHAR, '.') THEN rtrim(rtrim(x::VARCHAR, '0'), '.')
         ELSE x::VARCHAR END""",
     # -- JSON ------------------------------------------------------------------------------------------

@@ -124,7 +124,7 @@ def _unix(unit: str) -> Builder:
         else:
             whole = bound[0].type in (KqlType.INT, KqlType.LONG)
             product = t.binary("Mul", a[0], t.number(_UNIX[unit]))
-            ticks = product if whole else t.cast(t.call("round", product), "BIGINT")
+            ticks = product if whole else t.try_cast(t.call("round", product), "BIGINT")
         return t.binary("Add", ticks, t.number(621_355_968_000_000_000))
 
     return build
