@@ -74,7 +74,7 @@ class ManagedTokens:
         self._load()
 
     def cached(self, resource: str, client_id: str | None) -> str | None:
-        """A usable token without waiting (0.3 µs); None when `fetch` must be awaited."""
+        """A usable token without waiting (0.5 µs); None when `fetch` must be awaited."""
         key = (resource, client_id or "")
         token = self._tokens.get(key)
         if token is None:
