@@ -102,7 +102,6 @@ def test_the_key_of_the_subscription_is_in_the_bundle_as_a_hash_only(bench: Benc
 def test_the_identity_of_the_service_holds_the_role_on_the_account(bench: Bench) -> None:
     service = bench.door.require(bench.id(""))
     facts = facts_of_account(bench.door.graph, 1, ISSUER)
-    assert facts is not None
     assert [r.principal_id for r in facts.roles] == [service.body["identity"]["principalId"]]
     assert facts.roles[0].role == "a97b65f3-24c7-4388-baec-2e87135dc908"
     assert {d.id for d in facts.deployments} == {"gpt-35-turbo", "text-embedding-ada-002"}

@@ -120,3 +120,16 @@ def test_disabled_keys_and_deleted_roles_are_gone_at_once(bench: Bench, publishe
     bench.door.delete(assignment)
     publisher(*bench.published[-1])
     assert account_facts.load(publisher.account_path).roles == ()
+
+
+def test_an_account_that_was_taken_out_lets_nobody_in(bench: Bench, publisher: FilePublisher) -> None:
+    text = lab_yaml()
+    start, end = text.index("# The local account"), text.index("services:")
+    without = text[:start] + text[end:].replace(
+        "${accounts.aoai-activategenai.endpoint}", "https://h.example"
+    )
+    bench.apply(without)
+    publisher(*bench.published[-1])
+    facts = account_facts.load(publisher.account_path)
+    assert (facts.resource_id, facts.key_hashes, facts.roles, facts.deployments) == ("", (), (), ())
+    assert bench.published[-1][0].egress_private == ()
