@@ -109,8 +109,8 @@ class Verifier:
 
     `audiences` and `issuers` empty means "any". `required` maps a claim to the values of which it must have
     one (a list claim: hold one); an empty collection asks only for its presence. Times may differ by `skew_s`.
-    Signatures that were good are remembered (by the token's hash), so that a token costs its 120 µs only once (5 µs then);
-    times and claims are looked at each time.
+    Signatures that were good are remembered (by the token's hash), so that a token costs its 120 µs only once
+    (5 µs afterwards); times and claims are looked at each time.
     """
 
     def __init__(
