@@ -52,7 +52,12 @@ def routes(
             Route(f"{prefix}/workspaces/{{workspace}}/query", api.workspace_query, methods=both),
             Route(f"{prefix}/workspaces/{{workspace}}/metadata", api.metadata, methods=both),
             Route(f"{prefix}/$batch", api.batch, methods=["POST"]),
-            Route(f"{prefix}/subscriptions/{{resource:path}}/query", api.resource_query, methods=both),
+            # Without a version such a path can also be the GET of a resource that is named `query`.
+            Route(
+                f"{prefix}/subscriptions/{{resource:path}}/query",
+                api.resource_query,
+                methods=both if prefix else ["POST"],
+            ),
         ]
     # What else stands below /v1/workspaces is a path that this API does not have.
     out.append(Route("/v1/workspaces/{rest:path}", api.unknown, methods=both))

@@ -165,6 +165,12 @@ def test_further_workspaces_and_resources_widen_the_query(world: World) -> None:
     assert world.pool.asked[0].resource_scopes == (SERVICE.lower(),)
 
 
+def test_a_resource_that_is_named_query_is_not_asked(world: World) -> None:
+    path = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ApiManagement/service/a/apis/query"
+    assert world.send("GET", path).status == 405
+    assert world.send("POST", f"{SERVICE}/query", body={"query": "T"}).status == 200
+
+
 def test_a_resource_is_asked_in_its_workspace_with_its_rows_only(world: World) -> None:
     assert world.send("POST", f"/v1{SERVICE}/query", body={"query": "T"}).status == 200
     assert world.send("POST", f"/v1{WORKSPACES[1].resource_id}/query", body={"query": "T"}).status == 200
