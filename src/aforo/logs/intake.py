@@ -43,11 +43,24 @@ _AMEND = msgspec.msgpack.Decoder(AmendRecord)
 
 
 class State(msgspec.Struct, frozen=True):
-    """What the shipper notes beside a spool: lower bounds, for the spool of that id."""
+    """What the shipper notes beside a spool: lower bounds, for the spool of that id; what it met since its start."""
 
     spool: str
     stored: int
     minutes: int
+    damaged: int = 0
+    refused: int = 0
+
+
+def load_state(folder: Path) -> State:
+    """The note in a folder; one that says nothing where there is none that can be read."""
+    try:
+        return msgspec.json.decode((folder / _STATE).read_bytes(), type=State)
+    except FileNotFoundError:
+        pass
+    except (OSError, msgspec.MsgspecError):
+        log.warning("spool %s: %s cannot be read; the tables are asked instead", folder, _STATE)
+    return State("", 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +192,8 @@ class Intake:
         begun = self.oldest_begun
         self.stored = max(self.stored, stored)
         self.minutes = max(self.minutes, minutes)
-        state = State(self.id, min(self.stored, begun - 1) if begun else self.stored, self.minutes)
+        bound = min(self.stored, begun - 1) if begun else self.stored
+        state = State(self.id, bound, self.minutes, self.reader.damaged, self.refused)
         if state != self._saved:
             new = self.folder / (_STATE + ".new")
             new.touch(mode=0o600)
@@ -188,15 +202,9 @@ class Intake:
             self._saved = state
 
     def _load(self) -> None:
-        try:
-            state = msgspec.json.decode((self.folder / _STATE).read_bytes(), type=State)
-        except FileNotFoundError:
-            return
-        except (OSError, msgspec.MsgspecError):
-            log.warning("spool %s: %s cannot be read; the tables are asked instead", self.folder, _STATE)
-            return
+        state = load_state(self.folder)
         if state.spool == self._id:
-            self.stored, self.minutes, self._saved = state.stored, state.minutes, state
+            self.stored, self.minutes = state.stored, state.minutes
             self.reader.seek(min(state.stored, state.minutes))
 
     def _decode(self, found: Frame) -> Taken | None:

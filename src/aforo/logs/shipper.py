@@ -33,6 +33,7 @@ from aforo.logs.project import (
     read_call,
 )
 from aforo.logs.rows import Row, RowMaker
+from aforo.logs.status import SpoolStatus, status_of
 from aforo.spool.frame import Frame
 from aforo.spool.records import KIND_ROWS
 from aforo.spool.recover import lock_folder
@@ -73,19 +74,6 @@ class Batch:
     amends: list[TakenAmend] = field(default_factory=list)  # for rows that are stored already
     begun: list[tuple[Intake, list[TakenCall]]] = field(default_factory=list)
     refused: list[tuple[Intake, Frame, str]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class SpoolStatus:
-    """How far one spool is. Counts are frames; accepted = stored + pending."""
-
-    folder: str
-    spool: str
-    accepted: int
-    stored: int
-    pending: int
-    damaged: int
-    refused: int
 
 
 class Shipper:
@@ -181,23 +169,8 @@ class Shipper:
             writer.forget()
 
     def status(self) -> list[SpoolStatus]:
-        """How far each spool is."""
-        out = []
-        for intake in self._discover():
-            accepted = intake.reader.accepted()
-            stored = min(intake.reader.count(intake.stored), accepted)
-            out.append(
-                SpoolStatus(
-                    intake.folder.name,
-                    intake.id,
-                    accepted,
-                    stored,
-                    accepted - stored,
-                    intake.reader.damaged,
-                    intake.refused,
-                )
-            )
-        return out
+        """How far each spool is; `status.spool_status` answers the same from outside."""
+        return [status_of(intake) for intake in self._discover()]
 
     def close(self) -> None:
         self._start_over()

@@ -142,15 +142,23 @@ def find_next(data: bytes, offset: int, expected: int) -> tuple[int, int] | None
 
     Returns (offset, sequence) or None. Frames before it are lost; only frames of the same session count.
     """
-    for sequence in range(expected, expected + _SEARCH_AHEAD):
-        needle = SEQUENCE.pack(sequence)
-        at = data.find(needle, offset + SEQUENCE_OFFSET if sequence == expected else offset)
+    last = expected + _SEARCH_AHEAD
+    used = len(data.rstrip(b"\0"))
+    best: tuple[int, int] | None = None
+    # All but the lowest byte of a sequence is the same for 256 frames: few patterns to look for.
+    for high in range(expected >> 8, (last >> 8) + 1):
+        needle = SEQUENCE.pack(high << 8)[1:]
+        at = data.find(needle, offset + SEQUENCE_OFFSET + 1, used)
         while at >= 0:
-            start = at - SEQUENCE_OFFSET
-            if start >= offset and decode(data, start) is not None:
-                return start, sequence
-            at = data.find(needle, at + 1)
-    return None
+            start = at - 1 - SEQUENCE_OFFSET
+            if best is not None and start >= best[0]:
+                break
+            found = decode(data, start)
+            if found is not None and expected <= found[0].sequence < last:
+                best = start, found[0].sequence
+                break
+            at = data.find(needle, at + 1, used)
+    return best
 
 
 def scan(data: bytes, offset: int, expected: int) -> tuple[list[Frame], list[Damage], int]:

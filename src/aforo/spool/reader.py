@@ -288,8 +288,16 @@ class SpoolReader:
         except FileNotFoundError:
             return frames
         at = 0
-        while (found := frame.decode(data, at)) is not None:
-            frames, at = frames + 1, found[1]
+        while True:
+            found = frame.decode(data, at)
+            if found is not None and found[0].sequence == part.first + frames:
+                frames, at = frames + 1, found[1]
+                continue
+            # Damage, if sound frames stand behind it; else the end as far as it is written.
+            resumed = frame.find_next(data, at, part.first + frames) if frame.wanted_size(data, at) else None
+            if resumed is None:
+                break
+            at, frames = resumed[0], resumed[1] - part.first
         self._tail = (name, offset + at, frames)
         return frames
 
