@@ -17,7 +17,7 @@ from aforo.source import Diagnostic, Severity, Source, Span, render
 class Place:
     """Where something stands: a span in one of the texts that were read."""
 
-    source: Source
+    source: Source = field(repr=False)
     span: Span
 
     def __str__(self) -> str:
@@ -33,7 +33,7 @@ class TextPlace:
     or folded scalar), and then only the beginning can be told: `column` (from 1).
     """
 
-    source: Source
+    source: Source = field(repr=False)
     line: int
     indent: int | None
     column: int = 1
@@ -90,13 +90,16 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A resource as somebody wants it. `places` say where its properties stand, `()` the resource itself."""
+    """A resource as somebody wants it. `places` say where its properties stand, `()` the resource itself.
+
+    Its representation does not show the body: secrets in it are not wrapped before they are checked.
+    """
 
     id: ResourceId
-    kind: Kind
-    body: Body
-    places: Mapping[Path, Place] = field(default_factory=dict)
-    text: TextPlace | None = None  # where the text in `value` begins
+    kind: Kind = field(repr=False)
+    body: Body = field(repr=False)
+    places: Mapping[Path, Place] = field(default_factory=dict, repr=False)
+    text: TextPlace | None = field(default=None, repr=False)  # where the text in `value` begins
 
     def place(self, path: Path) -> Place | None:
         """Where that property stands, or the nearest thing around it that is known."""
@@ -111,8 +114,8 @@ class Wanted:
 class DesiredState:
     """Everything that a set of files wants. `mistakes` were met while reading: with an error nothing applies."""
 
-    resources: tuple[Wanted, ...]
-    mistakes: tuple[Mistake, ...] = ()
+    resources: tuple[Wanted, ...] = field(repr=False)
+    mistakes: tuple[Mistake, ...] = field(default=(), repr=False)
     name: str = ""
 
 

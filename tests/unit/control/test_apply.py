@@ -292,3 +292,14 @@ def test_names_may_be_exchanged_in_one_change(bench: Bench) -> None:
     assert paths == {"echo": "other", "other": "echo"}
     bench.apply(text.replace("other: {", "third: {").replace("path: echo", "path: new"))
     assert [a.subject.path for a in bench.published[-1][0].apis] == ["new", "other"]
+
+
+def test_no_representation_shows_what_was_written(bench: Bench) -> None:
+    desired = bench.read(SMALL + "    namedValues:\n      v: {value: hush-hush, secret: true}\n    bad: 1\n")
+    shown = [
+        repr(desired),
+        repr(desired.resources),
+        repr(desired.mistakes),
+        repr(desired.resources[-1].places),
+    ]
+    assert not any("hush-hush" in text for text in shown)

@@ -314,3 +314,38 @@ def test_another_resource_group_in_the_file_takes_everything_along(bench: Bench)
     bench.apply(lab_yaml().replace("resourceGroup: rg-activategenai", "resourceGroup: rg-2"))
     assert {r.id.text.split("/")[4] for r in bench.door.graph} == {"rg-2"}
     assert len(bench.published[-1][0].apis) == 2
+
+
+def test_many_at_once_lose_nothing(bench: Bench) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    def work(number: int) -> None:
+        bench.door.put(bench.id("namedValues", f"v{number}"), props(value=str(number)))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(24)))
+    assert bench.door.revision == 25
+    assert [b.version for b, _ in bench.published] == list(range(1, 26))
+    assert {v.name for v in bench.published[-1][0].named_values} == {
+        "openai-endpoint",
+        *(f"v{n}" for n in range(24)),
+    }
+    bench.close()
+    assert Bench(bench.folder).door.graph.same_content(bench.door.graph)
+
+
+def test_of_two_who_read_the_same_state_one_is_told(bench: Bench) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    path = bench.id("products", "p")
+    first, _ = bench.door.put(path, props(displayName="P"))
+
+    def work(number: int) -> bool:
+        try:
+            bench.door.put(path, props(displayName=f"P{number}"), if_match=first.etag)
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(work, range(8))) == 1
