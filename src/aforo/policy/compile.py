@@ -1,0 +1,341 @@
+"""A policy document, from text to sections that can be bound: parse → check → emit → Python code.
+
+    text -> XmlElement (document) -> Use (check) -> ast (emit, elements, csharp) -> code objects
+
+One module of Python per document, and one per included fragment, each with the author's file name and lines.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from aforo.csharp.codegen import Names
+from aforo.errors import Refusal
+from aforo.policy import catalog, limits, running
+from aforo.policy import diagnostics as say
+from aforo.policy.bound import CompiledDocument, SectionCode
+from aforo.policy.check import Checker
+from aforo.policy.context_types import world
+from aforo.policy.document import XmlElement, XmlText, parse
+from aforo.policy.emit import Emitter, Facts, Unit, Use
+from aforo.policy.exchange import PolicyFailure, Returned
+from aforo.policy.explain import listing
+from aforo.policy.named_values import NamedValue
+from aforo.policy.scopes import Scope, Section
+from aforo.source import Diagnostic, Source, Span, has_errors
+
+_SECTIONS = {s.value: s for s in Section}
+_RESPONSE = (Section.OUTBOUND, Section.ON_ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class CompileContext:
+    """What a document may refer to by name."""
+
+    named_values: Mapping[str, NamedValue] = field(default_factory=dict)
+    fragments: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CompileResult:
+    """`document` is None when a diagnostic is an error; spans are offsets in `source`."""
+
+    document: CompiledDocument | None
+    diagnostics: tuple[Diagnostic, ...]
+    source: Source
+
+
+def compile_document(
+    source: Source, scope: Scope, context: CompileContext, *, format: Literal["rawxml", "xml"] = "rawxml"  # noqa: A002
+) -> CompileResult:
+    """Compile one document. Whatever the text is, the outcome is a result, never an exception."""
+    compiler = _Compiler(source, scope, context, format)
+    try:
+        document = compiler.run()
+    except RecursionError:
+        compiler.report(say.too_large(Span(0, 1), "nesting"))
+        document = None
+    found = tuple(sorted(compiler.found, key=lambda d: (d.span.start, d.span.end)))
+    return CompileResult(None if has_errors(found) else document, found, source)
+
+
+class _Compiler:
+    def __init__(
+        self, source: Source, scope: Scope, context: CompileContext, format_: Literal["rawxml", "xml"]
+    ) -> None:
+        self.source = source
+        self.scope = scope
+        self.context = context
+        self.format: Literal["rawxml", "xml"] = format_
+        self.found: list[Diagnostic] = []
+        self.names = _names()
+        self.sites: list[running.Site] = []
+        self.definitions: list[ast.stmt] = []
+        self.listings: list[Callable[[], str]] = []
+        self.fragments: dict[tuple[str, Section], Any] = {}
+        self.including: list[str] = []
+        self.budget = limits.EXPANDED_ELEMENTS
+
+    def report(self, diagnostic: Diagnostic) -> None:
+        if len(self.found) < limits.DIAGNOSTICS and diagnostic not in self.found:
+            self.found.append(diagnostic)
+
+    def run(self) -> CompiledDocument | None:
+        parsed = parse(self.source.text, self.format)
+        for each in parsed.diagnostics:
+            self.report(each)
+        sections = self.sections(parsed.roots, bool(parsed.diagnostics))
+        codes: dict[Section, SectionCode] = {}
+        functions: dict[Section, ast.stmt] = {}
+        for section, element in sections.items():
+            uses, facts, function = self.section(section, element)
+            plain = facts.forward if len(uses) == 1 and uses[0].name == "forward-request" else None
+            only_base = len(uses) == 1 and uses[0].name == "base"
+            codes[section] = SectionCode(None, facts.uses_base, only_base, not uses, facts.effects, tuple(facts.cors), plain)
+            if uses and not only_base:
+                functions[section] = function
+        if has_errors(self.found):
+            return None
+        self.names.values["sites"] = tuple(self.sites)
+        module = ast.Module([*self.definitions, *functions.values()], [])
+        made = _load(module, self.source.name, self.names.values)
+        for section in functions:
+            codes[section] = codes[section].with_code(made[f"make_{section.python}"])
+        # The text of an explanation is made when somebody asks; a gateway does not keep the trees.
+        text = self.listings
+        own = _Listing(self.source, module, tuple(self.sites))
+        return CompiledDocument(self.scope, codes, lambda: "\n\n".join([own.text(), *(t() for t in text)]))
+
+    # --- structure -------------------------------------------------------------------------------------------
+
+    def sections(self, roots: tuple[XmlElement, ...], broken: bool) -> dict[Section, XmlElement]:
+        """The section elements of `<policies>`; a document may also consist of bare sections."""
+        if not roots:
+            if not broken:
+                self.report(say.no_root(Span(0, min(1, len(self.source.text)))))
+            return {}
+        first = roots[0]
+        if first.name == "policies":
+            for extra in roots[1:]:
+                self.report(say.second_root(extra.name_span, extra.name))
+            for name, attribute in first.attributes.items():
+                if not name.startswith("xmlns"):
+                    self.report(say.unknown_attribute(attribute.name_span, "policies", name, ()))
+            self.no_text(first)
+            elements = first.elements
+        elif first.name in _SECTIONS:
+            elements = list(roots)
+        else:
+            self.report(say.wrong_root(first.name_span, first.name, "policies"))
+            return {}
+        out: dict[Section, XmlElement] = {}
+        for element in elements:
+            section = _SECTIONS.get(element.name)
+            if section is None:
+                self.report(say.unknown_section(element.name_span, element.name, _SECTIONS))
+            elif section in out:
+                self.report(say.second_section(element.name_span, element.name))
+            else:
+                out[section] = element
+                self.no_text(element)
+                for name, attribute in element.attributes.items():
+                    self.report(say.unknown_attribute(attribute.name_span, element.name, name, ()))
+        return out
+
+    def no_text(self, element: XmlElement) -> None:
+        for child in element.children:
+            if isinstance(child, XmlText) and child.value.text.strip():
+                self.report(say.stray_text(child.value.stripped().whole, element.name))
+
+    # --- sections --------------------------------------------------------------------------------------------
+
+    def section(self, section: Section, element: XmlElement) -> tuple[tuple[Use, ...], Facts, ast.stmt]:
+        unit = Unit(
+            self.source,
+            self.scope,
+            section,
+            world(),
+            self.names,
+            self.sites,
+            self.definitions,
+            self.report,
+            _compile_use,
+            self.include,
+            counter=len(self.definitions) * 1000 + len(self.sites),
+        )
+        facts = Facts()
+        uses = self.checker(section, self.report).policies(element.elements, "", None, top=True)
+        function = self.function(unit, facts, uses, section.python, element.span)
+        return uses, facts, function
+
+    def checker(self, section: Section, report: Callable[[Diagnostic], None]) -> Checker:
+        return Checker(
+            section,
+            self.scope,
+            catalog.BY_NAME,
+            catalog.NOT_YET,
+            catalog.NEVER,
+            self.context.named_values,
+            report,
+            budget=self.budget,
+        )
+
+    def function(self, unit: Unit, facts: Facts, uses: tuple[Use, ...], name: str, span: Span) -> ast.stmt:
+        """`make_<name>(base)`, which gives the section as a coroutine function over its base."""
+        line, _ = unit.source.position(span.start)
+        first = len(unit.sites)
+        unit.sites.append(
+            running.Site(unit.section.value, unit.section.value, unit.scope.value, "", "", line, "", secret=True)
+        )
+        emitter = Emitter(unit, facts, "answer(x)" if unit.section in _RESPONSE else "x.request")
+        emitter.span = span
+        for use in uses:
+            _compile_use(use, emitter)
+        outer = Emitter(unit, facts, "")
+        outer.span = span
+        outer.do(_FRAME.format(name=name, first=first))
+        made = outer.body[0]
+        assert isinstance(made, ast.FunctionDef)
+        inner = made.body[0]
+        assert isinstance(inner, ast.AsyncFunctionDef)
+        guarded = inner.body[1]
+        assert isinstance(guarded, ast.Try)
+        guarded.body = emitter.finished()
+        return made
+
+    # --- fragments -------------------------------------------------------------------------------------------
+
+    def include(self, emitter: Emitter, name: str, span: Span) -> ast.expr | None:
+        """The function of a fragment in this section, by its global name in the including code."""
+        if name not in self.context.fragments:
+            emitter.report(say.unknown_fragment(span, name, self.context.fragments))
+            return None
+        if name in self.including:
+            emitter.report(say.fragment_circle(span, name))
+            return None
+        if len(self.including) >= limits.FRAGMENT_NESTING:
+            emitter.report(say.too_large(span, "fragments in fragments"))
+            return None
+        key = (name, emitter.unit.section)
+        known = self.fragments.get(key)
+        if known is None:
+            self.including.append(name)
+            try:
+                made = self.fragment(emitter, name, span)
+            finally:
+                self.including.pop()
+            if made is None:
+                return None
+            known = self.fragments[key] = made
+        function, facts = known
+        emitter.facts.effects |= facts.effects
+        emitter.facts.cors += facts.cors
+        return emitter.part(function)
+
+    def fragment(self, emitter: Emitter, name: str, span: Span) -> tuple[Any, Facts] | None:
+        source = Source(f"fragment:{name}", self.context.fragments[name])
+        before = len(self.found)
+
+        def report(diagnostic: Diagnostic) -> None:
+            line, column = source.position(diagnostic.span.start)
+            emitter.report(say.in_fragment(span, name, line, column, diagnostic))
+
+        parsed = parse(source.text, self.format)
+        for each in parsed.diagnostics:
+            report(each)
+        roots = parsed.roots
+        if len(roots) != 1 or roots[0].name != "fragment":
+            wrong = roots[0] if roots else None
+            if wrong is not None and wrong.name == "fragment":
+                report(say.second_root(roots[1].name_span, roots[1].name))
+            elif wrong is not None:
+                report(say.wrong_root(wrong.name_span, wrong.name, "fragment"))
+            elif not parsed.diagnostics:
+                report(say.wrong_root(Span(0, 0), "", "fragment"))
+            return None
+        names, sites, definitions = _names(), list[running.Site](), list[ast.stmt]()
+        unit = Unit(
+            source,
+            self.scope,
+            emitter.unit.section,
+            world(),
+            names,
+            sites,
+            definitions,
+            report,
+            _compile_use,
+            self.include,
+        )
+        facts = Facts()
+        checker = self.checker(emitter.unit.section, report)
+        uses = checker.policies(roots[0].elements, f"{name}:", None, top=False)
+        self.budget = checker.budget
+        function = self.function(unit, facts, uses, "fragment", roots[0].span)
+        if has_errors(self.found[before:]):
+            return None
+        names.values["sites"] = tuple(sites)
+        module = ast.Module([*definitions, function], [])
+        made = _load(module, source.name, names.values)
+        self.listings.append(_Listing(source, module, tuple(sites)).text)
+        return made["make_fragment"](None), facts
+
+
+# `at` is the site that is running: one constant per policy, and every failure knows its place.
+_FRAME = """
+def make_{name}(base):
+    async def {name}(x):
+        at = {first}
+        try:
+            pass
+        except (Returned, Refusal):
+            raise
+        except PolicyFailure as error:
+            placed(error, sites[at])
+            raise
+        except Exception as error:
+            raise failed(error, sites[at], x) from error
+    return {name}
+"""
+
+
+def _compile_use(use: Use, emitter: Emitter) -> None:
+    catalog.BY_NAME[use.name].compile(use, emitter)
+
+
+def _names() -> Names:
+    names = Names()
+    for name, value in (
+        ("answer", running.answer),
+        ("placed", running.placed),
+        ("failed", running.failed),
+        ("PolicyFailure", PolicyFailure),
+        ("Returned", Returned),
+        ("Refusal", Refusal),
+    ):
+        names.of(value, name)
+    return names
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    source: Source
+    module: ast.Module
+    sites: tuple[running.Site, ...]
+
+    def text(self) -> str:
+        return listing(self.source.name, self.module, self.sites)
+
+
+def _load(module: ast.Module, filename: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Runs a module's definitions over the globals that it needs, and nothing else: no builtins are there."""
+    scope: dict[str, Any] = {"__builtins__": _BUILTINS, **values}
+    code = compile(module, filename, "exec", dont_inherit=True)
+    exec(code, scope)  # noqa: S102 - our own code, generated from bound trees
+    return scope
+
+
+# What the frame itself names; expressions name their runtime functions.
+_BUILTINS = {"Exception": Exception}

@@ -1,0 +1,704 @@
+"""`context` and what hangs on it, as expressions see it: declarations over the exchange.
+
+Labels: `request-body` and `response-body` say that a body must be at hand before the expression runs, `variable`
+and `header` which variable or header is read.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any, Final
+
+import orjson
+
+from aforo.csharp.catalog import TYPES as NET
+from aforo.csharp.compile import World
+from aforo.csharp.runtime import dates
+from aforo.csharp.runtime.collections import Dictionary
+from aforo.csharp.runtime.dates import DateTime, Guid, TimeSpan
+from aforo.csharp.runtime.exceptions import (
+    ArgumentNullException,
+    InvalidCastException,
+    KeyNotFoundException,
+    NullReferenceException,
+)
+from aforo.csharp.runtime.json import as_array, as_object, parse_bytes, wrap
+from aforo.csharp.runtime.objects import Obj, TypeInfo
+from aforo.csharp.types import MISSING, Declared, Type, TypeDecl, Universe, declare, member
+from aforo.messages import Headers, Url, parse_url
+from aforo.policy.exchange import Body, Exchange, LastError, ResponseState
+from aforo.policy.running import header_text
+from aforo.policy.subject import Api, Group, Product, User
+
+_APIM: Final = "Microsoft.Azure.ApiManagement"
+
+
+class Values(Obj):
+    """Headers or query parameters: names without case to lists of texts."""
+
+    __slots__ = ()
+
+    def all(self, name: str) -> list[str]:
+        raise NotImplementedError
+
+    def pairs(self) -> Iterator[tuple[str, list[str]]]:
+        raise NotImplementedError
+
+
+class HeaderValues(Values):
+    __slots__ = ("headers",)
+
+    def __init__(self, headers: Headers) -> None:
+        self.headers = headers
+
+    def all(self, name: str) -> list[str]:
+        return [header_text(v) for v in self.headers.get_all(name.lower().encode("utf-8", "replace"))]
+
+    def pairs(self) -> Iterator[tuple[str, list[str]]]:
+        for name in self.headers.names():
+            yield name.decode("latin-1"), [header_text(v) for v in self.headers.get_all(name)]
+
+
+class QueryValues(Values):
+    __slots__ = ("values",)
+
+    def __init__(self, values: dict[str, list[str]]) -> None:
+        self.values = values
+
+    def all(self, name: str) -> list[str]:
+        if name in self.values:
+            return self.values[name]
+        wanted = name.lower()
+        return [v for n, vs in self.values.items() if n.lower() == wanted for v in vs]
+
+    def pairs(self) -> Iterator[tuple[str, list[str]]]:
+        return iter(self.values.items())
+
+
+def _name(name: str | None) -> str:
+    if name is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: key")
+    return name
+
+
+def values_at(values: Values, name: str | None) -> list[str]:
+    found = values.all(_name(name))
+    if not found:
+        raise KeyNotFoundException
+    return found
+
+
+def values_has(values: Values, name: str | None) -> bool:
+    return bool(values.all(_name(name)))
+
+
+def values_get(values: Values, name: str | None) -> tuple[bool, list[str] | None]:
+    found = values.all(_name(name))
+    return bool(found), found or None
+
+
+def values_or(values: Values, name: str | None, default: str | None = None) -> str | None:
+    """`GetValueOrDefault`: all values joined with a comma, else the default."""
+    found = values.all(_name(name))
+    return ",".join(found) if found else default
+
+
+def values_names(values: Values) -> list[str]:
+    return [n for n, _ in values.pairs()]
+
+
+def values_lists(values: Values) -> list[list[str]]:
+    return [v for _, v in values.pairs()]
+
+
+def values_count(values: Values) -> int:
+    return len(values_names(values))
+
+
+class UrlView(Obj):
+    """`IUrl`."""
+
+    __slots__ = ("url",)
+
+    def __init__(self, url: Url) -> None:
+        self.url = url
+
+    def text(self, spec: str | None = None) -> str:
+        return str(self.url)
+
+
+def original_url(x: Exchange) -> UrlView:
+    return UrlView(x.request.url)
+
+
+def request_url(x: Exchange) -> UrlView:
+    """What the backend is going to be asked for (docs/decisions/0011): base URL, then the relative path and query."""
+    base = x.backend_base_url or (x.api.service_url if x.api is not None and x.backend_id is None else "")
+    client = x.request.url
+    if base:
+        try:
+            known = _base(base)
+        except ValueError:
+            known = Url(client.scheme, client.host, client.port, "")
+    else:
+        known = Url(client.scheme, client.host, client.port, "")
+    path = known.path.rstrip("/") + x.request.path
+    return UrlView(Url(known.scheme, known.host, known.port, path or "/", x.request.query))
+
+
+@lru_cache(maxsize=256)
+def _base(text: str) -> Url:
+    return parse_url(text)
+
+
+def api_url(api: Api) -> UrlView | None:
+    try:
+        return UrlView(_base(api.service_url))
+    except ValueError:
+        return None
+
+
+def url_host(view: UrlView) -> str:
+    return view.url.host
+
+
+def url_path(view: UrlView) -> str:
+    return view.url.path
+
+
+def url_port(view: UrlView) -> int:
+    return view.url.port
+
+
+def url_scheme(view: UrlView) -> str:
+    return view.url.scheme
+
+
+def url_query(view: UrlView) -> QueryValues:
+    return QueryValues(view.url.query_values())
+
+
+def url_query_string(view: UrlView) -> str:
+    return f"?{view.url.query}" if view.url.query else ""
+
+
+def url_text(view: UrlView) -> str:
+    return view.text()
+
+
+# --- bodies -----------------------------------------------------------------------------------------------------
+
+
+def request_body(x: Exchange) -> Body | None:
+    body = x.request.body
+    return None if body.data == b"" else body
+
+
+def response_body(response: ResponseState) -> Body:
+    return response.body
+
+
+def request_headers(x: Exchange) -> HeaderValues:
+    return HeaderValues(x.request.headers)
+
+
+def request_method(x: Exchange) -> str:
+    return x.request.method
+
+
+def request_ip(x: Exchange) -> str:
+    return x.request.ip
+
+
+def matched_parameters(x: Exchange) -> dict[str, str]:
+    return x.request.matched
+
+
+def response_headers(response: ResponseState) -> HeaderValues:
+    return HeaderValues(response.headers)
+
+
+def _data(body: Body) -> bytes:
+    data = body.data
+    if data is None:
+        # The element awaits the body before the expression runs; a variable's response is complete by contract.
+        raise NullReferenceException
+    return data
+
+
+def body_as(body: Body, info: TypeInfo, preserve: bool = False) -> Any:
+    """`Body.As<T>()`. The body is kept, whether `preserveContent` asks for it or not (docs/decisions/0012)."""
+    del preserve
+    data = _data(body)
+    name = info.name
+    if name == "string":
+        return data.decode("utf-8-sig", "replace")
+    if name == "[]":
+        return bytearray(data)
+    if not data.strip():
+        return None
+    value = parse_bytes(data)
+    if name == "JObject":
+        return as_object(value)
+    if name == "JArray":
+        return as_array(value)
+    if name == "JToken":
+        return wrap(value)
+    raise InvalidCastException(f"The body cannot be read as {name}.")
+
+
+def body_form(body: Body, preserve: bool = False) -> Dictionary:
+    """`AsFormUrlEncodedContent()`"""
+    from urllib.parse import parse_qsl
+
+    del preserve
+    made = Dictionary()
+    for name, value in parse_qsl(_data(body).decode("utf-8", "replace"), keep_blank_values=True):
+        made.setdefault(name, []).append(value)
+    return made
+
+
+# --- variables ---------------------------------------------------------------------------------------------------
+
+
+def variable(variables: dict[str, Any], name: str | None) -> Any:
+    try:
+        return variables[name]  # type: ignore[index]
+    except KeyError:
+        if name is None:
+            raise ArgumentNullException("Value cannot be null.\r\nParameter name: key") from None
+        raise KeyNotFoundException from None
+
+
+def variable_or(variables: dict[str, Any], info: TypeInfo, name: str | None, default: Any = MISSING) -> Any:
+    """`GetValueOrDefault<T>`: absent gives the default, another type is an InvalidCastException."""
+    value = variables.get(_name(name), MISSING)
+    if value is MISSING:
+        return info.default if default is MISSING else default
+    if value is None:
+        return info.default
+    return info.cast(value)
+
+
+# --- the rest of context -------------------------------------------------------------------------------------------
+
+
+def request_id(x: Exchange) -> Guid:
+    return Guid(int(x.call_id, 16))
+
+
+def elapsed(x: Exchange) -> TimeSpan:
+    return TimeSpan(x.elapsed_us * 10)
+
+
+def timestamp(x: Exchange) -> DateTime:
+    return DateTime(dates.EPOCH + x.started_ns // 100, 1)
+
+
+def tracing(x: Exchange) -> bool:
+    return x.trace is not None
+
+
+def no_trace(x: Exchange, message: str) -> None:
+    """`context.Trace`: kept only while a call is traced."""
+    if x.trace is not None:
+        x.trace_records.append(("trace", message))
+
+
+def status_code(response: ResponseState | None) -> int:
+    """0 while there is no response (docs/decisions/0013)."""
+    return 0 if response is None else response.status
+
+
+def status_reason(response: ResponseState | None) -> str | None:
+    return None if response is None else response.reason
+
+
+def product_state(product: Product) -> str:
+    return product.state
+
+
+def groups(owner: Product | User) -> list[Group]:
+    return list(owner.groups)
+
+
+def protocols(api: Api) -> list[str]:
+    return list(api.protocols)
+
+
+def identities(user: User) -> list[tuple[str, str]]:
+    return list(user.identities)
+
+
+def identity_provider(identity: tuple[str, str]) -> str:
+    return identity[0]
+
+
+def identity_id(identity: tuple[str, str]) -> str:
+    return identity[1]
+
+
+def subscription_created(subscription: Any) -> DateTime:
+    return dates.from_unix(subscription.created)
+
+
+def subscription_start(subscription: Any) -> DateTime | None:
+    return None if subscription.start is None else dates.from_unix(subscription.start)
+
+
+def subscription_end(subscription: Any) -> DateTime | None:
+    return None if subscription.end is None else dates.from_unix(subscription.end)
+
+
+def user_registered(user: User) -> DateTime:
+    return dates.from_unix(user.registered)
+
+
+def deployment(x: Exchange) -> Any:
+    return x.services.deployment
+
+
+def same(value: Any) -> Any:
+    return value
+
+
+def managed(value: Any) -> bool:
+    return bool(value.gateway_id == "managed")
+
+
+# --- tokens and basic credentials -----------------------------------------------------------------------------------
+
+
+class Basic(Obj):
+    """`BasicAuthCredentials`"""
+
+    __slots__ = ("password", "user_id")
+
+    def __init__(self, user_id: str, password: str) -> None:
+        self.user_id = user_id
+        self.password = password
+
+
+def as_basic(text: str | None) -> Basic | None:
+    match = re.fullmatch(r"\s*Basic\s+([A-Za-z0-9+/=]+)\s*", text or "", re.IGNORECASE)
+    if match is None:
+        return None
+    try:
+        user, colon, password = base64.b64decode(match[1], validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    return Basic(user, password) if colon else None
+
+
+def try_basic(text: str | None) -> tuple[bool, Basic | None]:
+    found = as_basic(text)
+    return found is not None, found
+
+
+class Jwt(Obj):
+    """A token's claims, read and not verified."""
+
+    __slots__ = ("claims", "header")
+
+    def __init__(self, header: dict[str, Any], claims: dict[str, Any]) -> None:
+        self.header = header
+        self.claims = claims
+
+
+class Claims(Values):
+    __slots__ = ("claims",)
+
+    def __init__(self, claims: dict[str, Any]) -> None:
+        self.claims = claims
+
+    def all(self, name: str) -> list[str]:
+        return _texts(self.claims[name]) if name in self.claims else []
+
+    def pairs(self) -> Iterator[tuple[str, list[str]]]:
+        for name, value in self.claims.items():
+            yield name, _texts(value)
+
+
+def _texts(value: Any) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    return [v if isinstance(v, str) else orjson.dumps(v).decode() for v in values]
+
+
+def as_jwt(text: str | None) -> Jwt | None:
+    parts = (text or "").strip().removeprefix("Bearer ").strip().split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        header, claims = (orjson.loads(base64.urlsafe_b64decode(p + "=" * (-len(p) % 4))) for p in parts[:2])
+    except ValueError:
+        return None
+    return Jwt(header, claims) if isinstance(header, dict) and isinstance(claims, dict) else None
+
+
+def try_jwt(text: str | None) -> tuple[bool, Jwt | None]:
+    found = as_jwt(text)
+    return found is not None, found
+
+
+def jwt_claims(token: Jwt) -> Claims:
+    return Claims(token.claims)
+
+
+def _claim(name: str) -> Callable[[Jwt], str | None]:
+    def read(token: Jwt) -> str | None:
+        value = token.claims.get(name)
+        return None if value is None else _texts(value)[0]
+
+    read.__qualname__ = f"jwt_{name}"
+    return read
+
+
+def _moment(name: str) -> Callable[[Jwt], DateTime | None]:
+    def read(token: Jwt) -> DateTime | None:
+        value = token.claims.get(name)
+        return dates.from_unix(int(value)) if isinstance(value, (int, float)) else None
+
+    read.__qualname__ = f"jwt_{name}"
+    return read
+
+
+def jwt_audiences(token: Jwt) -> list[str]:
+    return _texts(token.claims["aud"]) if "aud" in token.claims else []
+
+
+def jwt_algorithm(token: Jwt) -> str | None:
+    value = token.header.get("alg")
+    return value if isinstance(value, str) else None
+
+
+def jwt_type(token: Jwt) -> str | None:
+    value = token.header.get("typ")
+    return value if isinstance(value, str) else None
+
+
+# --- declarations ----------------------------------------------------------------------------------------------------
+
+
+def _values(name: str, python: type, effects: tuple[str, ...] = ()) -> TypeDecl:
+    return declare(
+        name,
+        member("string[] this[string key]", values_at, effects=effects),
+        member("bool ContainsKey(string key)", values_has),
+        member("bool TryGetValue(string key, out string[] value)", values_get, effects=effects),
+        member("string? GetValueOrDefault(string name)", values_or, effects=effects),
+        member("string? GetValueOrDefault(string name, string defaultValue)", values_or, effects=effects),
+        member("IEnumerable<string> Keys", values_names),
+        member("IEnumerable<string[]> Values", values_lists, effects=effects),
+        member("int Count", values_count),
+        namespace=_APIM,
+        kind="interface",
+        bases=("IReadOnlyDictionary<string, string[]>",),
+        python=python,
+    )
+
+
+def _plain(*names: tuple[str, str]) -> tuple[Declared, ...]:
+    """Properties that are attributes: (C# declaration, Python attribute)."""
+    return tuple(member(signature, attr=attr) for signature, attr in names)
+
+
+_TYPES: Final[tuple[TypeDecl, ...]] = (
+    _values("IHeaders", HeaderValues, ("header",)),
+    _values("IQuery", QueryValues),
+    _values("IClaims", Claims),
+    declare(
+        "IContext",
+        member("IApi Api", attr="api"),
+        member("IOperation Operation", attr="operation"),
+        member("IProduct? Product", attr="product"),
+        member("ISubscription? Subscription", attr="subscription"),
+        member("IUser? User", attr="user"),
+        member("IRequest Request", same),
+        member("IContextResponse? Response", attr="response"),
+        member("ILastError? LastError", attr="last_error"),
+        member("IVariables Variables", attr="variables"),
+        member("IDeployment Deployment", deployment),
+        member("Guid RequestId", request_id),
+        member("TimeSpan Elapsed", elapsed),
+        member("DateTime Timestamp", timestamp),
+        member("bool Tracing", tracing),
+        member("void Trace(string message)", no_trace),
+        namespace=_APIM,
+        python=Exchange,
+    ),
+    declare(
+        "IRequest",
+        member("string Method", request_method),
+        member("IHeaders Headers", request_headers),
+        member("IUrl Url", request_url),
+        member("IUrl OriginalUrl", original_url),
+        member("string IpAddress", request_ip),
+        member("IMessageBody? Body", request_body, effects=("request-body",)),
+        member("IReadOnlyDictionary<string, string> MatchedParameters", matched_parameters),
+        namespace=_APIM,
+    ),
+    declare(
+        "IResponse",
+        member("int StatusCode", status_code),
+        member("string? StatusReason", status_reason),
+        member("IHeaders Headers", response_headers),
+        member("IMessageBody Body", response_body),
+        namespace=_APIM,
+        python=ResponseState,
+    ),
+    declare(
+        "IContextResponse",
+        member("int StatusCode", status_code, null_ok=True),
+        member("string? StatusReason", status_reason, null_ok=True),
+        member("IMessageBody Body", response_body, effects=("response-body",)),
+        namespace=_APIM,
+        bases=("IResponse",),
+        python=ResponseState,
+    ),
+    declare(
+        "IMessageBody",
+        member("T? As<T>()", body_as, typed=True),
+        member("T? As<T>(bool preserveContent)", body_as, typed=True),
+        member("IDictionary<string, IList<string>> AsFormUrlEncodedContent()", body_form),
+        member("IDictionary<string, IList<string>> AsFormUrlEncodedContent(bool preserveContent)", body_form),
+        namespace=_APIM,
+        python=Body,
+    ),
+    declare(
+        "IVariables",
+        member("object? this[string key]", variable, effects=("variable",)),
+        member("T? GetValueOrDefault<T>(string variableName)", variable_or, typed=True, effects=("variable",)),
+        member("T? GetValueOrDefault<T>(string variableName, T defaultValue)", variable_or, typed=True, effects=("variable",)),
+        namespace=_APIM,
+        kind="interface",
+        bases=("IReadOnlyDictionary<string, object>",),
+        python=dict,
+    ),
+    declare(
+        "IUrl",
+        member("string Host", url_host),
+        member("string Path", url_path),
+        member("int Port", url_port),
+        member("string Scheme", url_scheme),
+        member("IQuery Query", url_query),
+        member("string QueryString", url_query_string),
+        member("string ToString()", url_text),
+        namespace=_APIM,
+        kind="interface",
+        python=UrlView,
+    ),
+    declare(
+        "IApi",
+        *_plain(
+            ("string Id", "id"), ("string Name", "name"), ("string Path", "path"), ("string? Revision", "revision"),
+            ("string? Version", "version"), ("bool IsCurrentRevision", "is_current_revision"),
+        ),
+        member("IUrl? ServiceUrl", api_url),
+        member("IEnumerable<string> Protocols", protocols),
+        member("ISubscriptionKeyParameterNames SubscriptionKeyParameterNames", same),
+        namespace=_APIM,
+    ),
+    declare("ISubscriptionKeyParameterNames", *_plain(("string Header", "key_header"), ("string Query", "key_query")), namespace=_APIM),
+    declare(
+        "IOperation",
+        *_plain(("string Id", "id"), ("string Name", "name"), ("string Method", "method"), ("string UrlTemplate", "url_template")),
+        namespace=_APIM,
+    ),
+    declare(
+        "IProduct",
+        *_plain(
+            ("string Id", "id"), ("string Name", "name"), ("bool SubscriptionRequired", "subscription_required"),
+            ("bool ApprovalRequired", "approval_required"), ("int? SubscriptionsLimit", "subscriptions_limit"),
+            ("int? SubscriptionLimit", "subscriptions_limit"),
+        ),
+        member("string State", product_state),
+        member("IEnumerable<IGroup> Groups", groups),
+        namespace=_APIM,
+    ),
+    declare("IGroup", *_plain(("string Id", "id"), ("string Name", "name")), namespace=_APIM),
+    declare(
+        "ISubscription",
+        *_plain(("string Id", "id"), ("string Name", "name")),
+        member("DateTime CreatedDate", subscription_created),
+        member("DateTime? StartDate", subscription_start),
+        member("DateTime? EndDate", subscription_end),
+        namespace=_APIM,
+    ),
+    declare(
+        "IUser",
+        *_plain(
+            ("string Id", "id"), ("string Email", "email"), ("string FirstName", "first_name"),
+            ("string LastName", "last_name"), ("string? Note", "note"),
+        ),
+        member("DateTime RegistrationDate", user_registered),
+        member("IEnumerable<IGroup> Groups", groups),
+        member("IEnumerable<IUserIdentity> Identities", identities),
+        namespace=_APIM,
+    ),
+    declare("IUserIdentity", member("string Id", identity_id), member("string Provider", identity_provider), namespace=_APIM),
+    declare(
+        "ILastError",
+        *_plain(
+            ("string Source", "source"), ("string Reason", "reason"), ("string Message", "message"), ("string Scope", "scope"),
+            ("string Section", "section"), ("string Path", "path"), ("string PolicyId", "policy_id"),
+        ),
+        namespace=_APIM,
+        python=LastError,
+    ),
+    declare(
+        "IDeployment",
+        *_plain(("string Region", "region"), ("string ServiceId", "service_id"), ("string ServiceName", "service_name"), ("string GatewayId", "gateway_id")),
+        member("IGateway Gateway", same),
+        namespace=_APIM,
+    ),
+    declare(
+        "IGateway",
+        *_plain(("string Id", "gateway_id"), ("string InstanceId", "gateway_id")),
+        member("bool IsManaged", managed),
+        namespace=_APIM,
+    ),
+    declare(
+        "Jwt",
+        member("IClaims Claims", jwt_claims),
+        member("IEnumerable<string> Audiences", jwt_audiences),
+        member("string? Algorithm", jwt_algorithm),
+        member("string? Type", jwt_type),
+        member("string? Issuer", _claim("iss")),
+        member("string? Subject", _claim("sub")),
+        member("string? Id", _claim("jti")),
+        member("DateTime? ExpirationTime", _moment("exp")),
+        member("DateTime? NotBefore", _moment("nbf")),
+        member("DateTime? IssuedAt", _moment("iat")),
+        namespace=_APIM,
+        python=Jwt,
+    ),
+    declare("BasicAuthCredentials", *_plain(("string UserId", "user_id"), ("string Password", "password")), namespace=_APIM, python=Basic),
+    declare(
+        "Credentials",
+        member("static Jwt? AsJwt(this string input)", as_jwt),
+        member("static bool TryParseJwt(this string input, out Jwt result)", try_jwt),
+        member("static BasicAuthCredentials? AsBasic(this string input)", as_basic),
+        member("static bool TryParseBasic(this string input, out BasicAuthCredentials result)", try_basic),
+        namespace=_APIM,
+        kind="static",
+    ),
+)  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def world() -> World:
+    """The world of policy expressions, made once."""
+    return World(Universe((*NET, *_TYPES)), {"context": ("x", Type("IContext"))}, ("x",))
+
+
+# What a variable may hold without a remark (facts: set-variable).
+KEPT: Final = frozenset(
+    (
+        "JArray", "JContainer", "JProperty", "JObject", "JToken", "JValue", "bool", "sbyte", "byte", "ushort",
+        "uint", "ulong", "short", "int", "long", "decimal", "float", "double", "Guid", "string", "char", "DateTime",
+        "TimeSpan", "Nullable", "object", "null",
+    )
+)  # fmt: skip

@@ -1,0 +1,72 @@
+"""`check-header`: refuses a call without a header, or with another value of it than the listed ones."""
+
+from __future__ import annotations
+
+import ast
+
+from aforo.messages import Headers
+from aforo.policy.emit import Emitter, Use
+from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState
+from aforo.policy.running import header_name, header_text
+from aforo.policy.scopes import INBOUND, Scope
+from aforo.policy.spec import Attribute, Child, Element, Text
+
+
+def check(
+    exchange: Exchange, name: bytes, values: tuple[str | None, ...], code: int, message: str | None, ignore_case: bool
+) -> None:
+    """HeaderNotFound or HeaderValueNotAllowed; the answer carries the configured code and message."""
+    raw = exchange.request.headers.joined(name)
+    shown = name.decode()
+    if raw is None:
+        reason, told = "HeaderNotFound", f"Header {shown} was not found in the request. Access denied."
+    else:
+        found = header_text(raw)
+        if not values or any(
+            found == v or (ignore_case and found.lower() == v.lower()) for v in values if v is not None
+        ):
+            return
+        reason = "HeaderValueNotAllowed"
+        told = f"Header {shown} value of {found[:256]} is not allowed. Access denied."
+    import json
+
+    body = f'{{ "statusCode": {code}, "message": {json.dumps(message or "", ensure_ascii=False)} }}'.encode()
+    headers = Headers(((b"content-type", b"application/json"),))
+    answer = ResponseState(code, "", headers, Body(body))
+    raise PolicyFailure(LastError("check-header", reason, told, http_status=code), answer)
+
+
+def write(use: Use, emit: Emitter) -> None:
+    name, code = emit.value(use, "name"), emit.value(use, "failed-check-httpcode")
+    message = emit.value(use, "failed-check-error-message")
+    given = use.children.get("value", ())
+    values = [v for v in (emit.text(c) for c in given) if v is not None]
+    if name is None or code is None or message is None or len(values) != len(given):
+        return
+    emit.site(use, name, code, message, *values)
+    emit.do(
+        "CHECK(x, NAME(HEADER), ITEMS, CODE, MESSAGE, CASE)",
+        CHECK=check,
+        NAME=header_name,
+        HEADER=name,
+        ITEMS=ast.Tuple([v.code for v in values], ast.Load()),
+        CODE=emit.number(code, "failed-check-httpcode", 100, 999),
+        MESSAGE=message,
+        CASE=emit.flag(use, "ignore-case"),
+    )
+
+
+ELEMENT = Element(
+    "check-header",
+    "Refuses a call that lacks a header or carries a value that is not listed.",
+    write,
+    sections=INBOUND,
+    scopes=frozenset((Scope.GLOBAL, Scope.PRODUCT, Scope.API, Scope.OPERATION)),
+    attributes=(
+        Attribute("name", "The header's name.", "name", required=True),
+        Attribute("failed-check-httpcode", "The status code of the refusal.", "int", required=True),
+        Attribute("failed-check-error-message", "The message of the refusal.", required=True),
+        Attribute("ignore-case", "Whether the case of the value counts not.", "bool", default="false"),
+    ),
+    children=(Child("value", "An allowed value; without any the header must only be there.", many=True, text=Text("The value.")),),
+)

@@ -1,0 +1,87 @@
+"""`forward-request`: calls the backend. Without one anywhere nothing is forwarded."""
+
+from __future__ import annotations
+
+from aforo.policy import diagnostics as say
+from aforo.policy.emit import Emitter, Use
+from aforo.policy.scopes import Section
+from aforo.policy.services import ForwardOptions
+from aforo.policy.spec import Attribute, Element
+
+_LONGEST_S = 86_400
+
+
+def options(
+    timeout_s: float, http_version: str, follow: bool, buffer_request: bool, buffer_response: bool, fail: bool
+) -> ForwardOptions:
+    """Options that are known only in the call."""
+    return ForwardOptions(timeout_s, http_version, follow, buffer_request, buffer_response, fail)
+
+
+def write(use: Use, emit: Emitter) -> None:
+    seconds, millis = emit.value(use, "timeout"), emit.value(use, "timeout-ms")
+    if "timeout" in use.attributes and "timeout-ms" in use.attributes:
+        emit.report(say.one_of(use.span, use.name, ("timeout", "timeout-ms")))
+        return
+    if "continue-timeout" in use.attributes:
+        emit.report(say.unsupported(use.attributes["continue-timeout"].whole, "`continue-timeout`"))
+        return
+    version = emit.value(use, "http-version")
+    if version is not None and version.const is not None and version.const.strip() == "2":
+        emit.report(say.http_version(version.span))
+    emit.site(use, seconds, millis)
+    given = millis if millis is not None else seconds
+    flags = [
+        emit.flag(use, n)
+        for n in ("follow-redirects", "buffer-request-body", "buffer-response", "fail-on-error-status-code")
+    ]
+    known = given is None or given.const is not None
+    if "timeout" not in use.attributes and "timeout-ms" not in use.attributes:
+        timeout = 300.0
+    elif given is not None and given.const is not None:
+        timeout = int(given.const) / (1000 if millis is not None else 1)
+        if not 0 < timeout <= _LONGEST_S:
+            emit.report(say.bad_value(given.span, "timeout", f"between 1 and {_LONGEST_S} seconds"))
+            return
+    else:
+        timeout = 300.0
+    text = version.const.strip() if version is not None and version.const is not None else "1"
+    if known and all(isinstance(f, bool) for f in flags):
+        follow, request, response, fail = (bool(f) for f in flags)
+        made = ForwardOptions(timeout, text, follow, request, response, fail)
+        emit.facts.forward = made
+        emit.do("await x.services.forward(x, OPTIONS)", OPTIONS=made)
+        return
+    seconds_code = emit.expr("T", T=timeout)
+    if given is not None and given.const is None:
+        number = emit.number(given, "timeout", 1, _LONGEST_S * 1000)
+        seconds_code = emit.expr("N / D", N=number, D=1000 if millis is not None else 1)
+    follow_code, request_code, response_code, fail_code = flags
+    emit.do(
+        "await x.services.forward(x, MAKE(SECONDS, VERSION, FOLLOW, REQUEST, RESPONSE, FAIL))",
+        MAKE=options,
+        SECONDS=seconds_code,
+        VERSION=text,
+        FOLLOW=follow_code,
+        REQUEST=request_code,
+        RESPONSE=response_code,
+        FAIL=fail_code,
+    )
+
+
+ELEMENT = Element(
+    "forward-request",
+    "Sends the request to its backend and waits for the head of the response.",
+    write,
+    sections=frozenset((Section.BACKEND,)),
+    attributes=(
+        Attribute("timeout", "Seconds until the response's headers must be there; 300 without it.", "seconds"),
+        Attribute("timeout-ms", "The same in milliseconds; one of the two.", "seconds"),
+        Attribute("continue-timeout", "Seconds to wait for a 100 Continue.", "seconds"),
+        Attribute("http-version", "The protocol to the backend.", default="1", expressions=False, values=("1", "2or1", "2")),
+        Attribute("follow-redirects", "Follow 3xx answers.", "bool", default="false"),
+        Attribute("buffer-request-body", "Keep the request's body, so that a retry can send it again.", "bool", default="false", expressions=False),
+        Attribute("buffer-response", "false sends every chunk on as it comes.", "bool", default="true", expressions=False),
+        Attribute("fail-on-error-status-code", "400 to 599 from the backend goes to on-error.", "bool", default="false"),
+    ),
+)

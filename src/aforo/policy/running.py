@@ -1,0 +1,166 @@
+"""What generated sections call besides the elements' own functions: places for failures, values for wires."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aforo.csharp.runtime.exceptions import CsException, FormatException
+from aforo.csharp.runtime.limits import LimitExceeded
+from aforo.csharp.runtime.text import well_formed
+from aforo.messages import Headers
+from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState
+
+_HIDDEN = "The message is not shown: the expression works with a secret."
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place in a document that can fail. `secret`: a secret went into its expressions as text; `reads` are the
+    variables that they read (None among them: any)."""
+
+    source: str
+    section: str
+    scope: str
+    path: str
+    policy_id: str
+    line: int
+    shown: str
+    secret: bool = False
+    reads: frozenset[str | None] = frozenset()
+
+    def tainted(self, exchange: Exchange) -> bool:
+        """Whether its expressions may have seen a secret."""
+        known = exchange.tainted
+        return self.secret or (
+            known is not None and bool(self.reads) and (None in self.reads or not known.isdisjoint(self.reads))
+        )
+
+
+def failed(error: Exception, site: Site, exchange: Exchange) -> PolicyFailure:
+    """An exception of an expression as the failure that `on-error` handles. What Python says is never shown."""
+    if isinstance(error, CsException):
+        detail = error.message
+    elif isinstance(error, LimitExceeded):
+        detail = str(error)
+    elif isinstance(error, RecursionError):
+        detail = "The expression calls itself too deeply."
+    else:
+        detail = "The expression could not be evaluated."
+    if site.tainted(exchange):
+        detail = _HIDDEN
+    return PolicyFailure(
+        LastError(
+            site.source,
+            "ExpressionValueEvaluationFailure",
+            f"Expression evaluation failed. {detail}",
+            scope=site.scope,
+            section=site.section,
+            path=site.path,
+            policy_id=site.policy_id,
+        )
+    )
+
+
+def placed(failure: PolicyFailure, site: Site) -> None:
+    """Gives a failure that an element raised the place where it stands; one from a base scope has its own."""
+    error = failure.error
+    if not error.scope:
+        error.scope = site.scope
+        error.section = site.section
+        error.path = site.path
+        error.policy_id = site.policy_id
+
+
+def refusal(exchange: Exchange, reason: str, message: str, source: str, *, status: int = 500) -> PolicyFailure:
+    """A failure of an element's own; the section adds its place."""
+    del exchange
+    return PolicyFailure(LastError(source, reason, message, http_status=status))
+
+
+def taint(exchange: Exchange, name: str) -> None:
+    """From here on the variable counts as a secret."""
+    if exchange.tainted is None:
+        exchange.tainted = {name}
+    else:
+        exchange.tainted.add(name)
+
+
+def untaint(exchange: Exchange, name: str) -> None:
+    if exchange.tainted is not None:
+        exchange.tainted.discard(name)
+
+
+def pass_taint(exchange: Exchange, name: str, site: Site) -> None:
+    """A variable computed from variables is as secret as they are."""
+    if site.tainted(exchange):
+        taint(exchange, name)
+    else:
+        untaint(exchange, name)
+
+
+def header_value(text: str) -> bytes:
+    """A header's value on the wire. A line end in it would be another header: refused."""
+    if text.isascii() and text.isprintable():
+        return text.encode()
+    if "\r" in text or "\n" in text or "\0" in text:
+        raise FormatException("A header value must not contain line breaks.")
+    return well_formed(text).encode()
+
+
+def header_name(text: str | None) -> bytes:
+    if not text or not all(c.isalnum() or c in "!#$%&'*+-.^_`|~" for c in text) or not text.isascii():
+        raise FormatException("The name of a header is not valid.")
+    return text.lower().encode()
+
+
+def header_text(value: bytes) -> str:
+    """A header's value as expressions see it: UTF-8 where it is, else Latin-1."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def body_bytes(value: Any) -> bytes:
+    """What `set-body` was given, as bytes."""
+    if value is None:
+        return b""
+    if isinstance(value, bytearray):
+        return bytes(value)
+    from aforo.csharp.runtime.objects import to_string
+
+    return well_formed(to_string(value)).encode()
+
+
+def whole_number(text: str | None, name: str, low: int, high: int) -> int:
+    """An attribute that an expression gave: a whole number within its range."""
+    try:
+        number = int((text or "").strip())
+    except ValueError:
+        raise FormatException(f"The value of '{name}' is not a whole number.") from None
+    if not low <= number <= high:
+        raise FormatException(f"The value of '{name}' must be between {low} and {high}.")
+    return number
+
+
+def truth(text: str | None, name: str) -> bool:
+    folded = (text or "").strip().lower()
+    if folded not in ("true", "false"):
+        raise FormatException(f"The value of '{name}' must be true or false.")
+    return folded == "true"
+
+
+def word(text: str | None, name: str, words: frozenset[str]) -> str:
+    folded = (text or "").strip().lower()
+    if folded not in words:
+        raise FormatException(f"The value of '{name}' is not one of {', '.join(sorted(words))}.")
+    return folded
+
+
+def answer(exchange: Exchange) -> ResponseState:
+    """The response that outbound policies work on; an empty 200 when nothing was forwarded."""
+    response = exchange.response
+    if response is None:
+        response = exchange.response = ResponseState(200, "OK", Headers(), Body(b""))
+    return response

@@ -1,0 +1,34 @@
+"""Scopes and sections: where a policy document hangs, and where in it a policy stands."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class Scope(StrEnum):
+    """Broad to narrow. The values are those of `context.LastError.Scope`."""
+
+    GLOBAL = "global"
+    WORKSPACE = "workspace"
+    PRODUCT = "product"
+    API = "api"
+    OPERATION = "operation"
+
+
+class Section(StrEnum):
+    """The values are the element names, and those of `context.LastError.Section`."""
+
+    INBOUND = "inbound"
+    BACKEND = "backend"
+    OUTBOUND = "outbound"
+    ON_ERROR = "on-error"
+
+    @property
+    def python(self) -> str:
+        return self.value.replace("-", "_")
+
+
+ALL_SCOPES: Final = frozenset(Scope)
+ALL_SECTIONS: Final = frozenset(Section)
+INBOUND: Final = frozenset((Section.INBOUND,))
