@@ -26,6 +26,11 @@ HOP_BY_HOP = frozenset(
 )
 
 
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+_TOKEN = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # noqa: S105 - characters of a token in the sense of HTTP
+_BREAKS = bytes.maketrans(b"\r\n\0", b"   ")
+
+
 class Headers:
     """An ordered multimap of header fields, names in lower case.
 
@@ -88,7 +93,10 @@ class Headers:
         return list(self.fields)
 
     def block(self, dropped: frozenset[bytes]) -> bytes:
-        """`name: value` of every field that is not dropped, with CR LF between them and none at the end."""
+        """`name: value` of every field that is not dropped, with CR LF between them and none at the end.
+
+        What a policy put in must not end a line: a line break or NUL becomes a blank (RFC 9110 5.5).
+        """
         fields = self.fields
         gone = dropped.intersection(fields)
         if gone:
@@ -97,9 +105,14 @@ class Headers:
                 del fields[name]
         try:
             # One pass in C, which a field with several values breaks off.
-            return b"\r\n".join(map(b": ".join, fields.items()))  # type: ignore[arg-type]
+            block = b"\r\n".join(map(b": ".join, fields.items()))  # type: ignore[arg-type]
         except TypeError:
-            return b"\r\n".join(n + b": " + v for n, v in self if n not in gone)
+            pass
+        else:
+            breaks = max(len(fields) - 1, 0)
+            if block.count(b"\n") == breaks == block.count(b"\r") and b"\0" not in block:
+                return block
+        return b"\r\n".join((n + b": " + v).translate(_BREAKS) for n, v in self if n not in gone)
 
     def __contains__(self, name: object) -> bool:
         return name in self.fields
@@ -158,6 +171,8 @@ def parse_url(text: str) -> Url:
     """Split an absolute http(s) URL. ValueError says what is wrong with it."""
     scheme, sep, rest = text.partition("://")
     scheme = scheme.lower()
+    if any(c <= " " or c == "\x7f" for c in text):
+        raise ValueError("a URL may not have blanks, line breaks or control characters in it")
     if not sep or scheme not in ("http", "https"):
         raise ValueError(f"{text!r} is not an absolute http or https URL")
     rest = rest.partition("#")[0]
@@ -189,6 +204,18 @@ def split_authority(authority: str, default_port: int) -> tuple[str, int]:
 def encode_query(pairs: Iterable[tuple[str, str]]) -> str:
     """Pairs as a query string, percent-encoded (RFC 3986), in order."""
     return "&".join(f"{quote(n, safe='-._~$')}={quote(v, safe='-._~:/,$@!*()')}" for n, v in pairs)
+
+
+def wire_target(target: str) -> str:
+    """A request target that is one word on the wire: what may not stand in a request line is percent-encoded."""
+    if target.isascii() and target.isprintable() and " " not in target:
+        return target
+    return quote(target, safe=_PRINTABLE)
+
+
+def is_token(text: str) -> bool:
+    """Whether this is a token (RFC 9110 5.6.2): a method or a field name."""
+    return text.isascii() and bool(text) and not text.strip(_TOKEN)
 
 
 def decode_component(text: str) -> str:

@@ -10,10 +10,11 @@ from urllib.parse import urljoin
 from aforo.egress.http1 import ClientConnection, WireError
 from aforo.egress.pool import Origin, Pool
 from aforo.errors import Invalid, Timeout, Upstream
-from aforo.messages import Headers, Url, parse_url
+from aforo.messages import Headers, Url, is_token, parse_url, wire_target
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_REDIRECTS = 5
+_FOR_ANYBODY = frozenset((b"accept", b"accept-encoding", b"accept-language", b"content-type", b"user-agent"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,18 +86,18 @@ async def _fetch(
 ) -> Answer:
     try:
         async with asyncio.timeout(timeout_s):
-            for _ in range(MAX_REDIRECTS):
+            for _ in range(MAX_REDIRECTS + 1):
                 answer = await _once(pool, method, _parse(url), headers, body, max_bytes)
                 location = answer.headers.get(b"location")
                 if not follow_redirects or answer.status not in (301, 302, 303, 307, 308) or location is None:
                     return answer
-                url = urljoin(url, location.decode("latin-1"))
+                before, url = _parse(url), urljoin(url, location.decode("latin-1"))
+                after = _parse(url)
                 if answer.status == 303 or (answer.status in (301, 302) and method == "POST"):
                     method, body = "GET", b""
-                # Credentials are for who they were given to.
-                headers = Headers(
-                    i for i in headers or () if i[0] not in (b"authorization", b"api-key", b"cookie")
-                )
+                if (before.scheme, before.host, before.port) != (after.scheme, after.host, after.port):
+                    # Credentials are for who they were given to, and any field may be one.
+                    headers = Headers(i for i in headers if i[0] in _FOR_ANYBODY)
             raise Upstream(f"more than {MAX_REDIRECTS} redirects")
     except TimeoutError as error:
         raise Timeout(f"no answer from {_shown(url)} within {timeout_s:g} s") from error
@@ -133,11 +134,18 @@ async def _once(pool: Pool, method: str, url: Url, headers: Headers, body: bytes
 
 
 def _request(method: str, url: Url, headers: Headers, body: bytes) -> bytes:
-    lines = [f"{method} {url.target} HTTP/1.1\r\nhost: {url.authority}\r\n".encode("latin-1")]
+    if not is_token(method):
+        raise Invalid(f"{method!r} is not a method")
+    authority = url.authority.encode("ascii" if url.authority.isascii() else "idna")
+    lines = [
+        b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (method.encode(), wire_target(url.target).encode(), authority)
+    ]
     for name, value in headers:
         if name not in (b"host", b"content-length", b"transfer-encoding", b"connection"):
-            if b"\r" in value or b"\n" in value:
-                raise Invalid(f"the value of header {name.decode('latin-1')} has a line break in it")
+            if not is_token(name.decode("latin-1")) or b"\r" in value or b"\n" in value or b"\0" in value:
+                raise Invalid(
+                    f"the header {name.decode('latin-1')!r} or its value has a character that it may not have"
+                )
             lines.append(b"%b: %b\r\n" % (name, value))
     if body or method in ("POST", "PUT", "PATCH"):
         lines.append(b"content-length: %d\r\n" % len(body))

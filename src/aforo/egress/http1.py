@@ -189,12 +189,19 @@ class ClientConnection(asyncio.Protocol):
 
     # httptools
 
+    def on_message_begin(self) -> None:
+        if self.ended:
+            # A second answer in the same read: nobody asked for it, and its fields must not mix with the first's.
+            raise httptools.HttpParserError("bytes after the answer")
+
     def on_status(self, status: bytes) -> None:
         # llhttp may give the reason phrase in pieces.
         self.reason += status
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value))
+        # Trailers are not header fields (RFC 9110 6.5.1), and could go on without end.
+        if not self.status:
+            self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
@@ -206,6 +213,9 @@ class ClientConnection(asyncio.Protocol):
             self.headers = []
             self.reason = b""
             return
+        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
+        if codings and codings != [b"chunked"]:
+            raise httptools.HttpParserError("the answer has a transfer coding other than `chunked`")
         self.status = status
         self._complete = True
         self.version = self._parser.get_http_version()
@@ -220,6 +230,10 @@ class ClientConnection(asyncio.Protocol):
             self._close_delimited = b"content-length" not in names and b"transfer-encoding" not in names
 
     def on_body(self, body: bytes) -> None:
+        if self.ended:
+            # The body of an answer that has none (HEAD).
+            self.keep_alive = False
+            return
         self.chunks.append(body)
 
     def on_message_complete(self) -> None:

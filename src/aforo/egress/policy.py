@@ -1,7 +1,7 @@
 """What may be reached from inside: judged on the address that is really connected. It opens nothing itself.
 
-Link-local addresses (the cloud's metadata service among them) and the product's own control ports are always
-refused; loopback and private ranges only where the operator lists them.
+Link-local addresses (the cloud's metadata service among them), Azure's host address and the product's own control
+ports are always refused; loopback and private ranges only where the operator lists them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,15 @@ from aforo.errors import Denied, Invalid
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+# The machine's host as Azure shows it to its guests ("wire server"): public by number, reachable from inside alone.
+_AZURE_HOST = ipaddress.ip_address("168.63.129.16")
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_IPV4_COMPATIBLE = ipaddress.IPv6Network("::/96")
+_TRANSLATED = ipaddress.IPv6Network("::ffff:0:0:0/96")
+# Private by their own documents, but not in Python's tables of what is not global.
+_LOCAL_USE = (ipaddress.IPv6Network("64:ff9b:1::/48"), ipaddress.IPv6Network("fec0::/10"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +36,12 @@ class EgressPolicy:
     def check(self, address: str, port: int) -> None:
         """Denied when this address may not be connected to."""
         ip = _plain(ipaddress.ip_address(address))
-        if ip.is_link_local or ip.is_multicast or ip.is_unspecified:
+        if ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip == _AZURE_HOST:
             raise Denied(f"outbound connections to {ip} are never allowed (link-local or no host address)")
         if ip.is_loopback and port in self.own_ports:
             raise Denied(f"outbound connections to the control plane itself ({ip}:{port}) are never allowed")
-        if ip.is_global or (str(ip), port) in self.allowed_ports:
+        local = ip.version == 6 and any(ip in network for network in _LOCAL_USE)
+        if (ip.is_global and not local) or (str(ip), port) in self.allowed_ports:
             return
         if any(ip in network for network in self.allowed if network.version == ip.version):
             return
@@ -59,6 +69,10 @@ def parse(entries: tuple[str, ...], own_ports: frozenset[int] = frozenset()) -> 
 
 def _plain(ip: Address) -> Address:
     """An IPv4 address in IPv6 clothes is judged as the IPv4 address that it is."""
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-        return ip.ipv4_mapped
-    return ip
+    if not isinstance(ip, ipaddress.IPv6Address):
+        return ip
+    inner = ip.ipv4_mapped or ip.sixtofour
+    if inner is not None:
+        return inner
+    embedded = ip in _NAT64 or ip in _TRANSLATED or (ip in _IPV4_COMPATIBLE and int(ip) > 0xFFFF)
+    return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if embedded else ip
