@@ -107,7 +107,7 @@ class ExpressionBinder:
             case s.Pipeline() | s.Datatable() | s.Operator():
                 return self.broken(say.not_a_scalar(tree.span))
             case s.Star():
-                return self.broken(say.bad_argument("'*' cannot stand here", tree.span))
+                return self.broken(say.unsupported("'*' for all columns in an expression", tree.span))
             case _:
                 return self.broken(say.bad_argument("this cannot stand in an expression", tree.span))
 

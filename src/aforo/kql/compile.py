@@ -103,6 +103,8 @@ def parse(text: str) -> tuple[s.Query, list[Diagnostic]]:
     if len(text) > MAX_CHARACTERS:
         span = Span(0, len(text))
         return s.Query((), None, span), [say.too_long(MAX_CHARACTERS, span)]
+    if (half := next((i for i, c in enumerate(text) if "\ud800" <= c <= "\udfff"), None)) is not None:
+        return s.Query((), None, Span(0, len(text))), [say.half_character(Span(half, half + 1))]
     tokens, unread = lex(text)
     try:
         tree, mistakes = Parser(tokens, PIPED, STARTING).query()

@@ -46,6 +46,10 @@ def unknown_escape(text: str, span: Span) -> Diagnostic:
     )
 
 
+def half_character(span: Span) -> Diagnostic:
+    return Diagnostic("KQL0007", "this text holds one half of a character (a lone surrogate)", span)
+
+
 def too_deep(span: Span) -> Diagnostic:
     return Diagnostic(
         "KQL0004", "this is nested too deeply", span, hints=("split it with 'let' or 'extend'",)

@@ -22,6 +22,7 @@ _MARKS = ("<|", "==", "!=", "<=", ">=", "<>", "=~", "!~", "=>", "..", "|", "(", 
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 _KNOWN_ESCAPES = frozenset("ntr0abfvuUx\\\"'`/")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _TYPED = frozenset(
     [
         "datetime",
@@ -177,6 +178,11 @@ class _Lexer:
             return self._add(TokenKind.STRING, text[self.at : i], i, text[opening + 1 : i])
         body = text[opening + 1 : i]
         value = body.replace(quote * 2, quote) if verbatim else unescape(body)
+        if _SURROGATE.search(value) is not None:
+            # Two halves make one character; a lone half is none, and no text can hold it.
+            value = value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+            if "\ufffd" in value:
+                self.mistakes.append(say.half_character(Span(self.at, i + 1)))
         return self._add(TokenKind.STRING, text[self.at : i + 1], i + 1, value)
 
     def _fenced(self, fence: str) -> None:

@@ -92,7 +92,10 @@ def _dynamic(text: str) -> object | None:
             at += 1
     joined = re.sub(r",(\s*[\]}])", r"\1", "".join(out))
     try:
-        return _Json(json.loads(joined)) if joined.strip() else None
+        value = json.loads(joined) if joined.strip() else None
+        # A lone surrogate, written as an escape, is no character.
+        json.dumps(value, ensure_ascii=False).encode()
+        return _Json(value) if joined.strip() else None
     except (ValueError, RecursionError):
         return None
 

@@ -177,3 +177,12 @@ def test_a_saved_function_of_one_value(connection: duckdb.DuckDBPyConnection) ->
     compiled = compile_query(Source("q", "print twice(21)"), database, now=0).compiled
     assert compiled is not None
     assert connection.execute(compiled.sql).fetchall() == [(42,)]
+
+
+@pytest.mark.parametrize("query", ['print "\\ud800"', "print '\ud800'", 'print dynamic({"a": "\\ud800"})'])
+def test_half_a_character_is_refused(query: str) -> None:
+    assert _codes(query)[0] in ("KQL0007", "KQL0104")
+
+
+def test_two_halves_are_a_character(connection: duckdb.DuckDBPyConnection) -> None:
+    assert connection.execute(_compiled('print "\\ud83d\\ude00"').sql).fetchall() == [("\U0001f600",)]
