@@ -135,12 +135,11 @@ class Draft:
 
     def put(self, resource: Resource) -> None:
         """Create or replace. Whether an alias has two bearers is a question for the end, when all is put."""
-        old = self.get(resource.id.key)
+        place = (resource.id.parent_key, resource.id.type_key)
+        collection = self._writable(self._collections, place, "collection")
+        old = collection.get(resource.id.key)
         if old is not None:
             self._unindex(old)
-        collection = self._writable(
-            self._collections, (resource.id.parent_key, resource.id.type_key), "collection"
-        )
         collection[resource.id.key] = resource
         aliases = list(resource.kind.aliases(resource))
         if aliases:
