@@ -188,8 +188,14 @@ class Shipper:
 
     def _discover(self) -> list[Intake]:
         folders = sorted(p for p in self._spool_root.iterdir() if p.is_dir())
+        for folder in self._intakes.keys() - set(folders):
+            self._intakes.pop(folder).reader.close()
         for folder in folders:
-            if folder not in self._intakes:
+            known = self._intakes.get(folder)
+            if known is not None and known.reader.is_replaced():
+                known.reader.close()
+                known = None
+            if known is None:
                 self._intakes[folder] = Intake(folder)
         return [i for f in folders if (i := self._intakes[f]).id]
 

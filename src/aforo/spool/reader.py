@@ -15,7 +15,7 @@ from pathlib import Path
 from aforo.spool import frame
 from aforo.spool.frame import Frame
 from aforo.spool.records import KIND_CONTEXT
-from aforo.spool.recover import load_identity, lock_folder, segments
+from aforo.spool.recover import IDENTITY, load_identity, lock_folder, segments
 
 log = logging.getLogger("aforo.spool")
 
@@ -83,6 +83,7 @@ class SpoolReader:
         self._tail = ("", 0, 0)  # counting: newest segment, offset behind its last known frame, frames
         self._kept: set[str] = set()  # segments with damage: put aside instead of deleted
         self._id = ""
+        self._identity_stamp = (0, 0)  # of the identity's file as last looked at
 
     @property
     def spool_id(self) -> str:
@@ -94,6 +95,21 @@ class SpoolReader:
             else:
                 self._id = next((h.spool.hex() for p in segments(self.folder) if (h := _head(p))), "")
         return self._id
+
+    def is_replaced(self) -> bool:
+        """Whether the folder is another spool by now: somebody deleted it and a writer made it anew."""
+        if not self._id:
+            return False
+        try:
+            stat = (self.folder / IDENTITY).stat()
+        except FileNotFoundError:
+            return False
+        stamp = (stat.st_ino, stat.st_ctime_ns)  # numbers of inodes are used again
+        if stamp == self._identity_stamp:
+            return False
+        identity = load_identity(self.folder)
+        self._identity_stamp = stamp
+        return identity is not None and identity.spool != self._id
 
     @property
     def last(self) -> int:
@@ -194,7 +210,8 @@ class SpoolReader:
         return upto + 1 >= newer.first or upto >= part.first + newer.frames_before - part.frames_before - 1
 
     def _is_finished(self, cursor: _Cursor) -> bool:
-        return segments(self.folder)[-1].name != cursor.path.name
+        newest = segments(self.folder)[-1:]
+        return newest != [cursor.path]
 
     def _open_next(self) -> bool:
         """Open the segment behind the current one (at first: the one in which the wanted frames begin)."""

@@ -17,7 +17,7 @@ from aforo.spool.records import KIND_CONTEXT, ContextRecord
 
 log = logging.getLogger("aforo.spool")
 
-_IDENTITY = "identity.json"
+IDENTITY = "identity.json"
 _LOCK = "lock"
 
 
@@ -64,7 +64,7 @@ def lock_folder(folder: Path, patience_s: float = 0.0) -> int | None:
 def load_identity(folder: Path) -> Identity | None:
     """The folder's identity; None when there is none that can be read."""
     try:
-        return msgspec.json.decode((folder / _IDENTITY).read_bytes(), type=Identity)
+        return msgspec.json.decode((folder / IDENTITY).read_bytes(), type=Identity)
     except FileNotFoundError:
         return None
     except (OSError, msgspec.MsgspecError):
@@ -74,14 +74,14 @@ def load_identity(folder: Path) -> Identity | None:
 
 def save_identity(folder: Path, spool: bytes, session: int, frames: int) -> None:
     """Durable before the session writes its first frame: a session's number is never used twice."""
-    path = folder / (_IDENTITY + ".new")
+    path = folder / (IDENTITY + ".new")
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         os.write(fd, msgspec.json.encode(Identity(spool.hex(), session, frames)))
         os.fsync(fd)
     finally:
         os.close(fd)
-    path.rename(folder / _IDENTITY)
+    path.rename(folder / IDENTITY)
 
 
 def segments(folder: Path) -> list[Path]:

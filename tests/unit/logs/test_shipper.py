@@ -101,15 +101,29 @@ def test_a_restart_goes_on_and_lost_notes_do_no_harm(tmp_path: Path) -> None:
     assert ids(tmp_path) == list(range(20))
 
 
-def test_a_folder_that_was_made_anew_is_another_spool(tmp_path: Path) -> None:
-    for life in range(2):
-        writer, context = open_writer(tmp_path / "spool" / "g")
-        with writer, shipper_of(tmp_path) as shipper:
+@pytest.mark.parametrize("whole_folder", [False, True])
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_folder_that_was_made_anew_is_another_spool(
+    tmp_path: Path, restart: bool, whole_folder: bool
+) -> None:
+    folder = tmp_path / "spool" / "g"
+    shipper = shipper_of(tmp_path)
+    for life in range(3):
+        writer, context = open_writer(folder)
+        with writer:
             writer.append_call(make_call(number=life, context=context))
-            shipper.drain()
-        for path in (tmp_path / "spool" / "g").iterdir():
+            while shipper.run_once():
+                pass
+        for path in folder.iterdir():
             path.unlink()
-    assert ids(tmp_path) == [0, 1]
+        if whole_folder:
+            folder.rmdir()
+        if restart:
+            shipper.close()
+            shipper = shipper_of(tmp_path)
+        assert shipper.run_once() == 0
+    shipper.close()
+    assert ids(tmp_path) == [0, 1, 2]
 
 
 def test_one_shipper_per_root(tmp_path: Path) -> None:
