@@ -14,7 +14,8 @@ from aforo.kql.functions.spec import Aggregate, Function, Parameter, Scalar, Win
 from aforo.kql.naming import aggregate_name
 from aforo.kql.patterns import judge
 from aforo.kql.scope import Defined, Row
-from aforo.kql.types import BOOL, DATETIME, DYNAMIC, LONG, REAL, STRING, TIMESPAN, KqlType, common
+from aforo.kql.ticks import UNITS
+from aforo.kql.types import BOOL, DATETIME, DYNAMIC, INT, LONG, REAL, STRING, TIMESPAN, KqlType, common
 
 
 class CallBinder(ExpressionBinder):
@@ -321,6 +322,25 @@ def _extract(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
     return found
 
 
+def _range(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
+    """`range(start, stop, step)`: an array; the step is 1, or an hour for times."""
+    if not _arity(binder, tree, 2, 3):
+        return BROKEN
+    parts = [binder.scalar(argument, row) for argument in tree.arguments]
+    if BROKEN in parts:
+        return BROKEN
+    type_ = LONG if parts[0].type is INT else parts[0].type
+    by = TIMESPAN if type_ is DATETIME else type_
+    if len(parts) == 2:
+        parts.append(Constant(1, LONG) if type_ is LONG else Constant(UNITS["h"], TIMESPAN))
+    fitted = [coerce(part, wanted) for part, wanted in zip(parts, (type_, type_, by), strict=True)]
+    ends = tuple(part for part in fitted if part is not None)
+    if type_ not in (LONG, DATETIME, TIMESPAN) or len(ends) < 3:
+        types = ", ".join(part.type.value for part in parts)
+        return binder.broken(say.unsupported(f"range() over {types}", tree.span))
+    return apply("range", ends, DYNAMIC)
+
+
 def _new_guid(_binder: CallBinder, _tree: s.Call, _row: Row) -> Expression:
     return Apply("new_guid", (), KqlType.GUID)
 
@@ -349,6 +369,7 @@ _FORMS: dict[str, _Form] = {
     "columnifexists": _column_ifexists,
     "pack_all": _pack_all,
     "extract": _extract,
+    "range": _range,
     "new_guid": _new_guid,
     "rand": _rand,
     "materialize": _materialize,

@@ -441,6 +441,11 @@ def _series_axis(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> 
     return t.call(f"kql_series_{kind}", *a)
 
 
+def _range(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    kind = {DATETIME: "moments", TIMESPAN: "spans"}.get(bound[0].type, "numbers")
+    return t.call(f"kql_range_{kind}", *a)
+
+
 def _sets(function: str) -> Builder:
     """From left to right over two or more arrays."""
 
@@ -540,6 +545,7 @@ BUILDERS: dict[str, Builder] = {
     "series_length": lambda a, _b, _r: t.call("kql_series_length", *a),
     "series_fill": lambda a, _b, _r: t.call("kql_series_fill", *a),
     "series_axis": _series_axis,
+    "range": _range,
     "set_union": _sets("kql_set_union"),
     "set_intersect": _sets("kql_set_intersect"),
     "set_difference": _sets("kql_set_difference"),
