@@ -238,9 +238,12 @@ def test_a_large_answer_is_cut_at_its_limits(root: Path) -> None:
             10,
             b",".join(b"[%d]" % i for i in range(1, 11)),
         )
+        exact = await pool.query(ask("range x from 1 to 1000 step 1", row_limit=1000))
+        assert (exact.cut, exact.row_count) == ("", 1000)
         size = await pool.query(ask("range x from 1 to 1000 step 1", byte_limit=100))
         assert size.cut == "bytes"
         assert len(size.rows) <= 100
+        assert len(orjson.loads(b"[" + size.rows + b"]")) == size.row_count
         assert size.rows.startswith(b"[1],[2],")
 
     run(root, scenario)

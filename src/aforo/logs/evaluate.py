@@ -41,7 +41,9 @@ from aforo.tables.schema import Table
 
 log = logging.getLogger("aforo.logs.evaluate")
 
+_FIRST_ROWS = 100
 _ROWS_AT_ONCE = 10_000
+_BYTES_AT_ONCE = 4_000_000
 _INTERRUPT_AGAIN_S = 0.05
 _LONGEST_TOKEN = 80
 # What the engine refuses because of values: an overflow, a size that it does not take.
@@ -278,21 +280,33 @@ class Evaluator:
     def _fetch(
         self, connection: duckdb.DuckDBPyConnection, sql: str, request: QueryRequest
     ) -> tuple[int, bytes, str]:
-        """(number of rows, their JSON, which limit cut them off). `sql` gives one text per row."""
-        limited = f"SELECT * FROM ({sql}) LIMIT {request.row_limit + 1}"  # noqa: S608 - compiled, not user's
-        cursor = connection.execute(limited)
-        parts: list[str] = []
-        size = 0
-        while chunk := cursor.fetchmany(_ROWS_AT_ONCE):
+        """(number of rows, their JSON, which limit cut them off). `sql` gives one text per row.
+
+        The rows stream, and a limit ends them here: a LIMIT in SQL would make the engine hold them all, so as
+        to keep their order.
+        """
+        cursor = connection.execute(sql)
+        out = bytearray()
+        count, at_once = 0, _FIRST_ROWS
+        while chunk := cursor.fetchmany(at_once):
             self._go_on()
-            for (row,) in chunk:
-                size += len(row) + 1
-                if size > request.byte_limit:
-                    return len(parts), ",".join(parts).encode(), "bytes"
-                parts.append(row)
-        if len(parts) > request.row_limit:
-            return request.row_limit, ",".join(parts[: request.row_limit]).encode(), "rows"
-        return len(parts), ",".join(parts).encode(), ""
+            if count + len(chunk) > request.row_limit:
+                out += _joined(chunk[: request.row_limit - count])
+                return request.row_limit, _finished(out), "rows"
+            texts = _joined(chunk)
+            if len(out) + len(texts) > request.byte_limit + 1:
+                for (row,) in chunk:
+                    text = row.encode()
+                    if len(out) + len(text) > request.byte_limit:
+                        break
+                    out += text + b","
+                    count += 1
+                return count, _finished(out), "bytes"
+            out += texts
+            count += len(chunk)
+            # As many rows as make a few megabytes: a row may be a number or a whole conversation.
+            at_once = max(10, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE * len(chunk) // len(texts)))
+        return count, _finished(out), ""
 
     # -- the schema ----------------------------------------------------------------------------------
 
@@ -327,6 +341,16 @@ def _files(tables: _Tables, compiled: Compiled) -> dict[str, list[StoredFile]]:
         start_us, end_us = (None if b is None else _micros(b) for b in bounds)
         out[table] = [f for v in tables.versions[table] for f in v.between(start_us, end_us)]
     return out
+
+
+def _joined(rows: Sequence[tuple[str]]) -> bytes:
+    """Rows as JSON with a comma behind each."""
+    return "".join([f"{row}," for (row,) in rows]).encode()
+
+
+def _finished(out: bytearray) -> bytes:
+    del out[-1:]
+    return bytes(out)
 
 
 def _mistakes(source: Source, diagnostics: Iterable[Diagnostic]) -> tuple[Mistake, ...]:
