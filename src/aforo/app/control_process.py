@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from aforo.app.auditing import Auditing
 from aforo.app.http_server import HttpServer
 from aforo.app.listeners import certificate, inherited
 from aforo.app.reading import Reading
@@ -54,7 +55,6 @@ from aforo.snapshot import bundle_file
 from aforo.snapshot.build import Builder, Problem
 from aforo.snapshot.sealed import open_value
 from aforo.snapshot.snapshot import Bundle
-from aforo.spool.records import RowsRecord
 from aforo.spool.writer import SpoolWriter
 
 log = logging.getLogger("aforo.control")
@@ -160,25 +160,18 @@ class _Control:
         authenticate = self._authenticate(issuer)
         reading = Reading(door, authenticate)
 
-        def audit(row: Mapping[str, Any]) -> None:
-            workspaces = [w.id for w in reading.workspaces()]
-            if workspaces:
-                spool.append_rows(RowsRecord(workspaces, "AzureActivity", [dict(row)]))
-
-        def queried(workspace_id: str, table: str, row: dict[str, Any]) -> None:
-            spool.append_rows(RowsRecord([workspace_id], table, [row]))
-
+        auditing = Auditing(door, spool, reading.workspaces)
         shared: dict[str, Any] = {
             "resolve_resource": reading.resolve_resource,
             "tenant_id": door.tenancy.tenant_id,
         }
-        rights = (pool, reading.authenticate, reading.may_read, reading.resolve_workspace, queried)
+        rights = (pool, reading.authenticate, reading.may_read, reading.resolve_workspace, auditing.queried)
         routes = [
             Route("/livez", _alive),
             Route("/readyz", _alive),
             *query_api.routes(*rights, **shared),
             *kusto_api.routes(*rights, workspaces=reading.workspaces, login_endpoint=self._urls[1], **shared),
-            *resource_api.routes(door, authenticate, sink=audit, fetch=self._fetch),
+            *resource_api.routes(door, authenticate, sink=auditing.activity, fetch=self._fetch),
             *identity_api.routes(
                 issuer,
                 GraphDirectory(lambda: door.graph),

@@ -155,22 +155,31 @@ class _Gateway:
 
     async def _follow(self, proxy: Proxy, spool: SpoolWriter) -> None:
         """Put each published snapshot in force, within a fraction of a second."""
-        version = proxy.runtime.bundle.version
+        seen = self._stamp()
         while True:
             await asyncio.sleep(POLL_S)
-            if bundle_file.version_of(self._path) == version:
+            # By the file, not by its version: after a restart control publishes the same revision with other ports.
+            stamp = self._stamp()
+            if stamp == seen:
                 continue
+            seen = stamp
             try:
                 bundle = bundle_file.load(self._path, self._signing)
             except (Refusal, FileNotFoundError) as error:
                 log.error("the published snapshot is not taken: %s", error)
                 continue
-            version = bundle.version
             runtime = await self._built_aside(bundle)
             if runtime is not None:
                 self._pool.policy = self._egress(bundle.egress_private)
                 proxy.swap(runtime, self._recorder(spool, bundle))
                 self._collect_less()
+
+    def _stamp(self) -> tuple[int, int]:
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return 0, 0
+        return found.st_mtime_ns, found.st_ino
 
     async def _built_aside(self, bundle: Bundle) -> Runtime | None:
         """Compile in a thread that ends: calls go on meanwhile."""

@@ -38,7 +38,7 @@ class Reading:
             graph, principal, action, workspace.resource_id
         )
 
-    def workspaces(self) -> Sequence[Workspace]:
+    def workspaces(self) -> list[Workspace]:
         """All of them."""
         return [_workspace(r) for r in self._door.graph.of_type(WORKSPACE_TYPE)]
 

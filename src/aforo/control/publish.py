@@ -15,17 +15,20 @@ import msgspec
 from aforo.control.build import unix
 from aforo.control.build_log import workspaces_of
 from aforo.identity.private_files import private_directory
-from aforo.model import account_facts
+from aforo.model import account_facts, retention_file
 from aforo.model.account_facts import AccountFacts, DeploymentFacts, RoleFacts
 from aforo.model.graph import Graph
 from aforo.model.kind import Resource
 from aforo.model.kinds.account import ACCOUNT_TYPE, DEPLOYMENT_TYPE
 from aforo.model.kinds.role_assignment import ROLE_ASSIGNMENT_TYPE
+from aforo.model.kinds.workspace import WORKSPACE_TYPE
+from aforo.model.retention_file import Retention
 from aforo.model.secret import Secret
 from aforo.snapshot import bundle_file
 from aforo.snapshot.snapshot import Bundle
 
 ACCOUNT_FILE = "account.json"
+RETENTION_FILE = "retention.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ class FilePublisher:
         self._key = key
         self._issuer = issuer
         self._account: AccountFacts | None = None
+        self._retention: dict[str, Retention] | None = None
 
     @property
     def bundle_path(self) -> Path:
@@ -61,6 +65,10 @@ class FilePublisher:
         if not _same(facts, self._account):
             account_facts.save(facts, self.account_path)
             self._account = facts
+        rules = retention_of(graph)
+        if rules != self._retention:
+            retention_file.save(rules, self._folder / RETENTION_FILE)
+            self._retention = rules
         bundle_file.save(bundle, self.bundle_path, self._key)
 
 
@@ -83,6 +91,14 @@ def facts_of_account(graph: Graph, version: int, issuer: IssuerFacts) -> Account
         roles=tuple(roles_at(graph, account.id.key)),
         workspaces=workspaces_of(account, graph),
     )
+
+
+def retention_of(graph: Graph) -> dict[str, Retention]:
+    """How long each workspace keeps its rows, by workspace id."""
+    return {
+        str(r.properties["customerId"]): Retention(int(r.properties.get("retentionInDays", 0)))
+        for r in graph.of_type(WORKSPACE_TYPE)
+    }
 
 
 def roles_at(graph: Graph, key: str) -> list[RoleFacts]:

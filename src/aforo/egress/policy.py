@@ -47,7 +47,7 @@ class EgressPolicy:
             return
         raise Denied(
             f"outbound connections to the private address {ip} need leave: list it (or its network) under "
-            "`egress.allowPrivate` of the service"
+            "`privateEgress` of the service"
         )
 
 
