@@ -59,7 +59,11 @@ def bind_print(b: Binder, _relation: Relation, tree: Print, scope: Scope) -> Rel
     return Project(Values((), ((),)), tuple(made))
 
 
-def parse_range(p: Parser, start: Span) -> RangeOf:
+def parse_range(p: Parser, start: Span) -> s.Syntax:
+    if p.peek_mark("("):
+        # The function of that name, inside an expression.
+        p.index -= 1
+        return p.expression()
     column = p.name("a column")
     p.expect_name("from")
     first = p.expression()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aforo.kql.parser import Parser
-from aforo.kql.syntax import Operator
+from aforo.kql.syntax import Operator, Syntax
 from aforo.source import Span
 
 
@@ -20,7 +20,7 @@ class Declared:
 
     keywords: tuple[str, ...]
     syntax: type[Operator]
-    parse: Callable[[Parser, Span], Operator]
+    parse: Callable[[Parser, Span], Syntax]
     bind: Callable[..., Any]
     doc: str
     pipes: bool = True
