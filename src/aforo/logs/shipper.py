@@ -45,6 +45,7 @@ from aforo.tables.llm_logs import LLM_LOGS
 log = logging.getLogger("aforo.logs")
 
 _LLM = LOG_LLM_REQUESTS | LOG_LLM_RESPONSES
+_SMALL_BATCH = 64
 _IDLE_SHARE = 8.0
 _LONGEST_WAIT_S = 0.5
 _BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -126,8 +127,11 @@ class Shipper:
             failures = 0
             if taken < self._batch_frames:
                 spent_s = time.monotonic() - started
-                # A commit costs the same for one row as for hundreds: where it takes long, wait for more.
-                stop.wait(min(max(self._interval_s - spent_s, _IDLE_SHARE * spent_s), _LONGEST_WAIT_S))
+                wait_s = self._interval_s - spent_s
+                if taken < _SMALL_BATCH:
+                    # A commit costs the same for one row as for many: where it takes long, wait for more.
+                    wait_s = min(max(wait_s, _IDLE_SHARE * spent_s), _LONGEST_WAIT_S)
+                stop.wait(max(0.0, wait_s))
         try:
             while self.run_once() >= self._batch_frames:
                 pass
