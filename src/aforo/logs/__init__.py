@@ -1,6 +1,5 @@
 """The log plane, in two halves that meet in the table files.
-
-Writing: shipper (the process's work), intake, project, chunks, promote, rows, minutes, delta, retention, status.
-Asking: api and kusto_api (shapes: answers, kusto_answers, asking, timespan) -> reader (rights, audit) -> query
-(the pool) -> engine (a process) -> evaluate (one question: metadata, versions, flags, sandbox); question is their
-vocabulary."""
+Writing: shipper, intake, project, chunks, promote, rows, minutes, delta, retention, status.
+Asking: api, kusto_api (shapes: answers, kusto_answers, asking, timespan) -> reader (rights, audit) -> query (the
+pool) -> engine (a process) -> evaluate (metadata, versions, flags, sandbox); question is their vocabulary.
+"""
