@@ -25,6 +25,10 @@ MAX_PIPELINED = 16
 HEAD_TIMEOUT_S = 15.0
 IDLE_TIMEOUT_S = 75.0
 BODY_TIMEOUT_S = 60.0
+# A client that takes nothing of its answer for so long is gone, whatever its connection says.
+WRITE_TIMEOUT_S = 120.0
+# After an answer that came before the end of its request: a close at once would destroy the answer on its way.
+LINGER_S = 5.0
 
 
 class Serve(Protocol):
@@ -49,6 +53,8 @@ class ServerConnection(asyncio.Protocol):
     """A client's connection; serves its requests one after another, in order."""
 
     __slots__ = (
+        "_discarding",
+        "_eof",
         "_head_bytes",
         "_headers",
         "_parser",
@@ -58,6 +64,7 @@ class ServerConnection(asyncio.Protocol):
         "_reading",
         "_refusal",
         "_server",
+        "_stuck",
         "_target",
         "_waiting",
         "_writable",
@@ -84,6 +91,9 @@ class ServerConnection(asyncio.Protocol):
         self._refusal: _Refusal | None = None
         self._paused = False
         self._writable = True
+        self._discarding = False  # the last answer is out, what still comes is dropped
+        self._eof = False  # the client sends no more
+        self._stuck = (0, 0.0)  # bytes that wait for the socket, and until when they may
         self.peer_ip = ""
         self.proxied_ip = ""  # whose connection a trusted balancer says this is
         self._preamble: bytes | None = None  # what has come of it, None when none is expected
@@ -107,6 +117,8 @@ class ServerConnection(asyncio.Protocol):
         self._server.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._discarding:
+            return
         if self._preamble is not None:
             data = self._after_preamble(data)
             if not data:
@@ -118,10 +130,7 @@ class ServerConnection(asyncio.Protocol):
                 self._refuse(_Refusal(431, "The request's header fields are too large"))
                 return
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(_Refusal(501, "Upgrading the connection (WebSocket, h2c) is not supported"))
-            return
+            self._feed(data)
         except httptools.HttpParserCallbackError as error:
             cause = error.__context__
             self._refuse(cause if isinstance(cause, _Refusal) else _Refusal(400, "Bad request"))
@@ -149,9 +158,21 @@ class ServerConnection(asyncio.Protocol):
         self.proxied_ip = found.address
         return rest
 
+    def _feed(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            # An offer that we do not take (RFC 9110 7.8): what follows is HTTP/1.1 as before, for a fresh parser.
+            self._parser = httptools.HttpRequestParser(self)
+            rest = data[upgrade.args[0] :]
+            if rest:
+                self._feed(rest)
+
     def eof_received(self) -> bool:
-        # A half-closed client still gets its answer; when nothing is under way the connection ends.
-        return self.current is not None
+        # A half-closed client still gets its answer; when nothing is under way, or the request will never be
+        # complete, the connection ends. TLS has no half-closed connections.
+        self._eof = True
+        return self.current is not None and self.current.complete and self.scheme == "http"
 
     def connection_lost(self, _exc: Exception | None) -> None:
         self._server.connections.discard(self)
@@ -169,6 +190,7 @@ class ServerConnection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._writable = True
+        self._stuck = (0, 0.0)
         call = self.current
         if call is not None and call.arrival is not None:
             call.arrival.resume()
@@ -200,23 +222,50 @@ class ServerConnection(asyncio.Protocol):
         if self.current is not call:
             return
         self.current = None
-        if not keep_alive or not call.complete or self._server.draining:
+        if not call.complete:
             # An answer before the end of the request: what follows cannot be told apart from a new request.
+            self._linger()
+            return
+        if not keep_alive or self._server.draining or (self._eof and not self._queue):
             if self.transport is not None:
                 self.transport.close()
             return
         self.deadline = time.monotonic() + IDLE_TIMEOUT_S
         if self._queue:
             self.current = following = self._queue.popleft()
-            if following.complete or not _small(following):
+            if following.complete or not _small(following) or following.expects_continue:
                 # Not from here: an endless line of answers must not become an endless stack.
                 asyncio.get_running_loop().call_soon(self._begin_following, following)
-        if self._paused:
+        if self._paused and not self._queue:
             self.resume_reading()
+
+    def _linger(self) -> None:
+        """Say that nothing follows, and drop what the client still sends until it has seen that."""
+        transport = self.transport
+        if transport is None:
+            return
+        self._discarding = True
+        self.deadline = time.monotonic() + LINGER_S
+        if self._eof or not transport.can_write_eof():
+            transport.close()
+            return
+        transport.write_eof()
+        self.resume_reading()
 
     def _begin_following(self, call: Call) -> None:
         if self.current is call and call.steps is None:
             self._server.serve.begin(call)
+
+    def check_progress(self, now: float) -> None:
+        """Cut a client that has taken nothing of its answer for too long."""
+        transport = self.transport
+        if self._writable or transport is None:
+            return
+        waiting = transport.get_write_buffer_size()
+        if waiting != self._stuck[0]:
+            self._stuck = (waiting, now + WRITE_TIMEOUT_S)
+        elif self._stuck[1] < now:
+            transport.abort()
 
     def _refuse(self, refusal: _Refusal) -> None:
         transport = self.transport
@@ -230,7 +279,7 @@ class ServerConnection(asyncio.Protocol):
                 % (refusal.status, reason.encode(), len(body), body)
             )
             self._server.refused += 1
-            transport.close()
+            self._linger()
         else:
             # An answer is under way; it must not be mixed with another.
             transport.abort()
@@ -250,7 +299,9 @@ class ServerConnection(asyncio.Protocol):
             raise _Refusal(414, "The request's URL is too long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.lower(), value))
+        # Trailers are not header fields (RFC 9110 6.5.1), and could go on without end.
+        if self._reading is None:
+            self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         parser = self._parser
@@ -259,9 +310,11 @@ class ServerConnection(asyncio.Protocol):
             raise _Refusal(431, "The request has too many header fields")
         headers = Headers(self._headers)
         length = _framing(headers.fields, version)
+        if b"upgrade" in headers.fields and b"websocket" in (headers.joined(b"upgrade") or b"").lower():
+            raise _Refusal(501, "Upgrading the connection to WebSocket is not supported")
         target = self._target
         if target[:1] != b"/":
-            target = _origin_form(target)
+            target = _origin_form(target, headers.get(b"host"))
         call = Call(self, parser.get_method().decode("latin-1"), target.decode("latin-1"), version, headers)
         call.keep_alive = parser.should_keep_alive()
         if length is not None:
@@ -305,6 +358,8 @@ def _small(call: Call) -> bool:
 
 def _framing(fields: dict[bytes, bytes | list[bytes]], version: str) -> int | None:
     """The stated length of a request, None when it states none; refuses what could be read in two ways."""
+    if version not in ("1.1", "1.0"):
+        raise _Refusal(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here")
     host = fields.get(b"host")
     if (host is None and version == "1.1") or isinstance(host, list):
         raise _Refusal(400, "Bad request: exactly one Host header is needed")
@@ -320,12 +375,15 @@ def _framing(fields: dict[bytes, bytes | list[bytes]], version: str) -> int | No
     return None if length is None else int(length)
 
 
-def _origin_form(target: bytes) -> bytes:
-    """RFC 9112 3.2: a server must accept the absolute form too."""
+def _origin_form(target: bytes, host: bytes | None) -> bytes:
+    """RFC 9112 3.2: a server must accept the absolute form too, whose host must be the one of `Host`."""
     if target[:7].lower() == b"http://" or target[:8].lower() == b"https://":
         rest = target.partition(b"://")[2]
-        slash = rest.find(b"/")
-        return rest[slash:] if slash >= 0 else b"/"
+        ends = [at for at in (rest.find(b"/"), rest.find(b"?")) if at >= 0]
+        end = min(ends, default=len(rest))
+        if host is not None and rest[:end].lower() != host.lower():
+            raise _Refusal(400, "Bad request: the request target and Host name different hosts")
+        return rest[end:] if rest[end : end + 1] == b"/" else b"/" + rest[end:]
     raise _Refusal(400, "Bad request: the request target must be a path")
 
 
@@ -357,6 +415,7 @@ class Server:
                     connection.transport.close()
                 elif not call.complete and not connection._paused:
                     connection.transport.abort()
+            connection.check_progress(now)
 
     def lost(self) -> None:
         if self.draining and not self.connections:

@@ -1,0 +1,407 @@
+"""A gateway of this process on loopback, its scriptable backend, its raw clients: tests read like the wire.
+
+`Gate` is the real Server, Proxy, Upstream and Pool over a Runtime built by hand; only the spool is a list.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hashlib
+import re
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvloop
+
+from aforo.egress.policy import parse
+from aforo.egress.pool import Pool
+from aforo.errors import Unavailable
+from aforo.gateway.addresses import TrustedProxies
+from aforo.gateway.cache import MemoryCache
+from aforo.gateway.counters import MemoryCounters
+from aforo.gateway.proxy import Proxy
+from aforo.gateway.record import Recorder
+from aforo.gateway.server import Server
+from aforo.gateway.services import GatewayServices
+from aforo.gateway.upstream import Upstream
+from aforo.policy.pipeline import Pipeline
+from aforo.policy.services import ForwardOptions
+from aforo.snapshot.routes import Router
+from aforo.snapshot.runtime import ApiRuntime, KeyHolder, LogNames, OperationRuntime, Runtime
+from aforo.snapshot.snapshot import ApiEntry, BackendEntry, Bundle, LogPlan, MessageLog, SubscriptionEntry
+from aforo.spool.records import CallRecord
+from tests.support.snapshots import DEPLOYMENT, api_subject, operation, subscription
+
+KEY = "canary-key-0123456789"
+FORWARD = Pipeline(plain_forward=ForwardOptions())
+WHOLE = MessageLog(("content-type",), None)
+LOG_ALL = LogPlan(True, 100.0, True, True, WHOLE, WHOLE, WHOLE, WHOLE, True, True)
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
+
+
+def story(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run a test as a coroutine on the loop that the gateway runs on; a hang is a failure."""
+
+    @functools.wraps(test)
+    def run(*args: Any, **kwargs: Any) -> None:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(asyncio.wait_for(test(*args, **kwargs), 30))
+
+    return run
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for what happens by itself."""
+    patience = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < patience, "it never came about"
+        await asyncio.sleep(0.002)
+
+
+class ListSpool:
+    """A spool that keeps records in a list; `broken` makes it refuse, `full` says that there is no room."""
+
+    def __init__(self) -> None:
+        self.records: list[CallRecord] = []
+        self.full = self.broken = False
+        self.on_append: Callable[[CallRecord], None] = lambda record: None
+
+    def append_call(self, record: CallRecord) -> int:
+        if self.broken:
+            raise Unavailable("the disk is full")
+        self.records.append(record)
+        self.on_append(record)
+        return len(self.records)
+
+    def has_room(self) -> bool:
+        return not self.full
+
+
+CLOSE = "close"
+RESET = "reset"
+Step = bytes | str | asyncio.Event | Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@dataclass
+class Heard:
+    """A request as the backend got it; of large bodies only the size."""
+
+    head: str
+    body: bytes = b""
+    size: int = 0
+    connection: int = 0
+
+    @property
+    def line(self) -> str:
+        return self.head.split("\r\n", 1)[0]
+
+    def values(self, name: str) -> list[str]:
+        return [v.strip() for n, _, v in (x.partition(":") for x in self.head.split("\r\n")[1:]) if n == name]
+
+
+class ScriptedBackend:
+    """Reads requests, plays what it was told: bytes, an event to wait for, CLOSE, RESET, or a coroutine function."""
+
+    def __init__(self) -> None:
+        self.heard: list[Heard] = []
+        self.scripts: list[tuple[Step, ...]] = []
+        self.always: tuple[Step, ...] = (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",)
+        self.early = False  # answer when the head is there, before the body
+        self.accepted = 0
+        self.open = 0
+        self.port = 0
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def plays(self, *steps: Step) -> None:
+        """What the next request gets."""
+        self.scripts.append(steps)
+
+    async def start(self, tls: ssl.SSLContext | None = None) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=tls)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        self.accepted += 1
+        self.open += 1
+        try:
+            await self._talk(reader, writer, self.accepted)
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            self.open -= 1
+            self._tasks.discard(task)
+            writer.transport.abort()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            heard = Heard(head.decode("latin-1").removesuffix("\r\n\r\n"), connection=number)
+            self.heard.append(heard)
+            if not self.early:
+                await _read_body(reader, heard)
+            for step in self.scripts.pop(0) if self.scripts else self.always:
+                if isinstance(step, bytes):
+                    writer.write(step)
+                    await writer.drain()
+                elif isinstance(step, asyncio.Event):
+                    await step.wait()
+                elif step == CLOSE:
+                    writer.close()
+                    return
+                elif step == RESET:
+                    writer.transport.abort()
+                    return
+                else:
+                    assert callable(step)
+                    await step(reader, writer)
+            if self.early:
+                await _read_body(reader, heard)
+
+
+async def _read_body(reader: asyncio.StreamReader, heard: Heard) -> None:
+    async def take(size: int) -> None:
+        while size:
+            data = await reader.read(min(size, 1 << 18))
+            if not data:
+                raise asyncio.IncompleteReadError(b"", size)
+            size -= len(data)
+            heard.size += len(data)
+            if heard.size <= 1 << 20:
+                heard.body += data
+
+    if heard.values("transfer-encoding") == ["chunked"]:
+        while size := int(await reader.readuntil(b"\r\n"), 16):
+            await take(size)
+            assert await reader.readexactly(2) == b"\r\n"
+        assert await reader.readexactly(2) == b"\r\n"
+    elif length := heard.values("content-length"):
+        await take(int(length[0]))
+
+
+@dataclass
+class Answered:
+    """One answer off the wire, de-chunked; `raw` is all of it without its `date`."""
+
+    status: int
+    head: str
+    body: bytes
+    raw: bytes
+
+    def values(self, name: str) -> list[str]:
+        return [v.strip() for n, _, v in (x.partition(":") for x in self.head.split("\r\n")[1:]) if n == name]
+
+
+class Client:
+    """A raw connection to the gateway."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def answer(self, *, head_only: bool = False) -> Answered:
+        """The next answer. IncompleteReadError when the connection ends before it does."""
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        raw = [head]
+        text = head.decode("latin-1").removesuffix("\r\n\r\n")
+        answered = Answered(int(text.split(" ")[1]), text, b"", b"")
+        body = b""
+        if head_only or answered.status in (204, 304) or answered.status < 200:
+            pass
+        elif answered.values("transfer-encoding"):
+            size = 1
+            while size:
+                line = await self.reader.readuntil(b"\r\n")
+                size = int(line, 16)
+                data = await self.reader.readexactly(size + 2)
+                body += data[:-2]
+                raw += [line, data]
+        elif length := answered.values("content-length"):
+            body = await self.reader.readexactly(int(length[0]))
+            raw.append(body)
+        else:
+            body = await self.reader.read()
+            raw.append(body)
+        answered.body = body
+        answered.raw = without_date(b"".join(raw))
+        return answered
+
+    async def rest(self) -> bytes:
+        """Everything until the gateway closes; what a reset took is gone."""
+        out = b""
+        try:
+            while data := await self.reader.read(1 << 16):
+                out += data
+        except ConnectionError:
+            pass
+        return without_date(out)
+
+    def leave(self) -> None:
+        self.writer.transport.abort()
+
+
+def without_date(data: bytes) -> bytes:
+    return re.sub(rb"\r\ndate: [^\r]*", b"", data)
+
+
+class Fixed:
+    """A document that is a pipeline made by hand."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+
+    def bind(self, base: Pipeline) -> Pipeline:
+        return self.pipeline
+
+
+@dataclass
+class Gate:
+    """The parts of a running gateway."""
+
+    backend: ScriptedBackend
+    spool: ListSpool
+    pool: Pool
+    upstream: Upstream
+    proxy: Proxy
+    server: Server
+    port: int
+    clients: list[Client] = field(default_factory=list)
+
+    @property
+    def records(self) -> list[CallRecord]:
+        return self.spool.records
+
+    async def connect(self, **options: Any) -> Client:
+        client = Client(*await asyncio.open_connection("127.0.0.1", self.port, **options))
+        self.clients.append(client)
+        return client
+
+    async def call(self, data: bytes, *, head_only: bool = False) -> Answered:
+        """One request on a connection of its own."""
+        client = await self.connect()
+        await client.send(data)
+        return await client.answer(head_only=head_only)
+
+    async def transcript(self, data: bytes) -> bytes:
+        """What a client that sends this gets until the gateway closes."""
+        client = await self.connect()
+        await client.send(data)
+        return await client.rest()
+
+    async def settled(self) -> None:
+        """No call is in flight any more."""
+        await until(lambda: self.proxy.in_flight == 0)
+
+
+class NoTokens:
+    """The gateway of the tests has no identity."""
+
+    def cached(self, resource: str, client_id: str | None) -> str | None:
+        return None
+
+    async def fetch(self, resource: str, client_id: str | None) -> str:
+        raise Unavailable("no identity")
+
+
+@asynccontextmanager
+async def gate(
+    pipeline: Pipeline = FORWARD,
+    *,
+    path: str = "echo",
+    log: LogPlan = LOG_ALL,
+    required: bool = False,
+    bearer: bool = False,
+    key_header: str = "api-key",
+    key_query: str = "api-key",
+    max_body_bytes: int = 512 * 1024 * 1024,
+    trusted: tuple[str, ...] = (),
+    backends: Callable[[int], dict[str, BackendEntry]] = lambda port: {},
+    service_url: str | None = None,
+) -> AsyncIterator[Gate]:
+    """A gateway with one API at `path`: every method at `/*`, and the chat wire at POST `/chat/completions`."""
+    backend = ScriptedBackend()
+    await backend.start()
+    subject = api_subject(
+        path=path,
+        key_header=key_header,
+        key_query=key_query,
+        service_url=service_url or f"http://127.0.0.1:{backend.port}/base",
+    )
+    operations = [operation(m, "/*") for m in METHODS]
+    chat = operation("POST", "/chat/completions")
+    entry = ApiEntry(subject, (*operations, chat), None, required, bearer, log, max_body_bytes)
+    names = [frozenset(n.encode() for n in m.headers) for m in
+             (log.frontend_request, log.frontend_response, log.backend_request, log.backend_response)]  # fmt: skip
+    api = ApiRuntime(
+        entry, Fixed(pipeline), None, key_header.encode(), key_query, frozenset(), None, LogNames(*names)
+    )
+    router: Router[ApiRuntime, OperationRuntime] = Router()
+    wires = [(o, "") for o in operations] + [(chat, "chat")]
+    router.add(
+        api,
+        path,
+        [(o.subject.method, o.subject.url_template, OperationRuntime(o, None, w)) for o, w in wires],
+    )
+    holder = SubscriptionEntry(subscription("sub"), "apis", "active", ())
+    bundle = Bundle(
+        1,
+        DEPLOYMENT,
+        "/service",
+        {"AllMetrics": []},
+        (entry,),
+        (),
+        (),
+        (),
+        (),
+        (),
+        (),
+        None,
+        trusted,
+        log=log,
+    )
+    runtime = Runtime(
+        bundle,
+        router,
+        {hashlib.sha256(KEY.encode()).digest(): KeyHolder(holder, None)},
+        {},
+        backends(backend.port),
+        None,
+    )
+    spool = ListSpool()
+    pool = Pool(parse(("127.0.0.0/8",)))
+    upstream = Upstream(pool)
+    services = GatewayServices(DEPLOYMENT, MemoryCounters(), MemoryCache(), NoTokens(), upstream)
+    proxy = Proxy(runtime, services, Recorder(spool, 1, TrustedProxies(trusted), metrics=False))
+    server = Server(proxy)
+    sock = socket.create_server(("127.0.0.1", 0))
+    await server.listen(sock)
+    made = Gate(backend, spool, pool, upstream, proxy, server, sock.getsockname()[1])
+    try:
+        yield made
+    finally:
+        for client in made.clients:
+            client.leave()
+        await server.drain(0)
+        pool.close()
+        await backend.stop()
+        await until(lambda: not server.connections)
