@@ -6,8 +6,8 @@ the compile of its expression: a second message about a thing without a type hel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aforo.csharp import bound as b
@@ -80,7 +80,15 @@ class Namespace:
 
 
 class Binder:
-    def __init__(self, universe: Universe, names: Mapping[str, tuple[str, Type]]) -> None:
+    """`bind_lambda` binds what may hold statements; statements.py stands above this file and is handed in."""
+
+    def __init__(
+        self,
+        universe: Universe,
+        names: Mapping[str, tuple[str, Type]],
+        bind_lambda: Callable[[Binder, s.Lambda, list[Type], Type | None], b.Function],
+    ) -> None:
+        self.bind_lambda = bind_lambda
         self.universe = universe
         self.names = names
         self.warnings: list[Diagnostic] = []
@@ -114,15 +122,15 @@ class Binder:
                 return scope[name]
         return None
 
-    def note(self, member: Member, args: list[b.Expr], span: Span) -> None:
+    def note(self, member: Member, args: list[b.Expr]) -> None:
         """Remembers what the use of a member brings with it, for the caller of the compiler."""
         literal = next((a.value for a in args if isinstance(a, b.Const) and isinstance(a.value, str)), None)
         for label in member.effects:
             self.effects.add((label, literal))
         if member.owner == "Regex":
-            self.check_regex(member, args, span)
+            self.check_regex(member, args)
 
-    def check_regex(self, member: Member, args: list[b.Expr], span: Span) -> None:
+    def check_regex(self, member: Member, args: list[b.Expr]) -> None:
         from aforo.csharp.runtime.text import regex_problem
 
         at = next((i for i, p in enumerate(member.parameters) if p.name == "pattern"), None)
@@ -381,7 +389,7 @@ class Binder:
             raise say.unknown_member(link.name_span, str(type_), link.name, self.universe.names(type_, static=static))
         member, binding = found[0]
         returns = substitute(member.returns, binding)
-        self.note(member, [], link.span)
+        self.note(member, [])
         if member.const is not MISSING:
             return b.Const(member.const, returns, link.span)
         if isinstance(value, TypeName):
@@ -421,7 +429,7 @@ class Binder:
                 return held
             raise say.unknown_member(link.name_span, str(type_), link.name, self.universe.names(type_, static=False))
         first: say.Mistake | None = None
-        for group in self.groups(found, type_args, given):
+        for group in self.groups(found):
             try:
                 own = self.receiver(value, group[0][0], link.name_span)
                 return self.overloads.choose(group, given, type_args, own, link.name, call.span)
@@ -441,9 +449,7 @@ class Binder:
         assert first is not None
         raise first
 
-    def groups(
-        self, found: list[tuple[Member, dict[str, Type]]], type_args: tuple[Type, ...], given: list[Given]
-    ) -> list[list[tuple[Member, dict[str, Type]]]]:
+    def groups(self, found: list[tuple[Member, dict[str, Type]]]) -> list[list[tuple[Member, dict[str, Type]]]]:
         """Instance methods by declaring type, nearest first: a nearer one hides what its base declares."""
         out: list[list[tuple[Member, dict[str, Type]]]] = []
         for pair in found:
@@ -468,8 +474,6 @@ class Binder:
     def as_static(self, member: Member) -> Member:
         if not member.extension:
             return member
-        from dataclasses import replace
-
         return replace(member, extension=False)
 
     def given(self, arguments: tuple[s.Argument, ...]) -> list[Given]:
@@ -498,10 +502,6 @@ class Binder:
         return any(m.kind == "method" for m, _ in self.universe.find(target.type, node.name, static=True))
 
     def index(self, value: b.Expr, link: s.Index) -> b.Expr:
-        member_call = self.indexer(value, link)
-        return member_call
-
-    def indexer(self, value: b.Expr, link: s.Index) -> b.Expr:
         given = self.given(link.arguments)
         if value.type.name == "[]":
             at = self.convert(self.single(given, link), INT)
@@ -512,7 +512,7 @@ class Binder:
         if not found:
             raise say.not_indexable(link.span, str(value.type))
         first: say.Mistake | None = None
-        for group in self.groups(found, (), given):
+        for group in self.groups(found):
             own = self.receiver(value, group[0][0], link.span)
             try:
                 return self.overloads.choose(group, given, (), own, f"{value.type}[]", link.span)
@@ -620,8 +620,6 @@ class Binder:
         if found is None:
             raise say.no_conversion(node.span, str(value.type), str(target))
         made = found.apply(value)
-        from dataclasses import replace
-
         return replace(made, span=node.span) if not isinstance(made, b.Const) else made
 
     def as_(self, node: s.As) -> b.Expr:
@@ -842,8 +840,6 @@ class Binder:
         if not forms or decl is None:
             raise say.refused(node.span, f"`new {type_}`", "expressions cannot make one")
         binding = dict(zip(decl.type_params, type_.args, strict=True))
-        from dataclasses import replace
-
         typed = [(replace(m, returns=type_), binding) for m in forms]
         given = self.given(node.arguments)
         made = self.overloads.choose(typed, given, (), None, f"new {type_}", node.span)
@@ -873,7 +869,7 @@ class Binder:
         self, own: b.Expr, adders: list[tuple[Member, dict[str, Type]]], given: list[Given], span: Span
     ) -> b.Expr:
         first: say.Mistake | None = None
-        for group in self.groups(adders, (), given):
+        for group in self.groups(adders):
             try:
                 return self.overloads.choose(group, given, (), own, "Add", span)
             except say.Mistake as mistake:
@@ -965,9 +961,7 @@ class Binder:
             node = s.Lambda(names, s.Call(node, args, node.span), node.span)
         if len(node.parameters) != len(takes):
             raise say.no_overload(node.span, "this function", f"{len(node.parameters)} parameters", ())
-        from aforo.csharp.statements import bind_lambda
-
-        return bind_lambda(self, node, takes, gives)
+        return self.bind_lambda(self, node, takes, gives)
 
 
 def _ascii(name: str) -> str:

@@ -457,5 +457,5 @@ def has_functions(node: Any) -> bool:
 
 
 def _arguments(names: Sequence[str]) -> ast.arguments:
-    place = {"lineno": 1, "col_offset": 0, "end_lineno": 1, "end_col_offset": 0}
-    return ast.arguments([], [ast.arg(n, **place) for n in names], None, [], [], None, [])
+    args = [ast.arg(n, lineno=1, col_offset=0, end_lineno=1, end_col_offset=0) for n in names]
+    return ast.arguments([], args, None, [], [], None, [])

@@ -19,7 +19,7 @@ from aforo.csharp.codegen import Codegen, Locate, Names, has_functions
 from aforo.csharp.diagnostics import Mistake
 from aforo.csharp.parser import Place, parse_block, parse_expression
 from aforo.csharp.runtime.objects import bool_text, cast_bool, to_string
-from aforo.csharp.statements import bind_body
+from aforo.csharp.statements import bind_body, bind_lambda
 from aforo.csharp.types import BOOL, CHAR, MISSING, NULL, OBJECT, STRING, VOID, Type, Universe, can_be_null
 from aforo.source import Diagnostic, Span
 
@@ -93,7 +93,7 @@ def compile_expression(
 def _compile(
     text: str, block: bool, wanted: Wanted, world: World, origin: Origin, names: Names, name: str
 ) -> Compiled:
-    binder = Binder(world.universe, world.names)
+    binder = Binder(world.universe, world.names, bind_lambda)
     codegen = Codegen(names, origin.locate)
     span = origin.place(0, len(text))
     if block:

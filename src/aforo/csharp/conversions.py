@@ -80,16 +80,16 @@ class Conversions:
         return self.user(source, target, ("implicit",))
 
     def standard(self, source: Type, target: Type, expr: b.Expr | None = None) -> Conversion | None:
-        if source == target or source == NEVER:
+        if source in (target, NEVER):
             return Conversion(0, lambda e: e)
         if source == NULL:
             fits = target.name == "Nullable" or not is_value(self.universe, target)
             return Conversion(1, lambda e: retype(e, target)) if fits else None
         if target.name == "Nullable":
-            inner = self.implicit(source, target.args[0], expr) if source.name != "Nullable" else None
-            if inner is None:
+            into = self.implicit(source, target.args[0], expr) if source.name != "Nullable" else None
+            if into is None:
                 return None
-            return Conversion(inner.cost + 1, lambda e: retype(inner.apply(e), target))
+            return Conversion(into.cost + 1, lambda e: retype(into.apply(e), target))
         if target.name in _WIDER.get(source.name, ()):
             distance = 1 + _WIDER[source.name].index(target.name)
             return Conversion(distance, lambda e: self.numeric(e, target))
@@ -164,11 +164,11 @@ class Conversions:
             python = self.universe.types[target.name].python
             return Conversion(1, lambda e: b.Invoke(_enum_of(python), (e,), target, e.span, False))
         if source.name == "Nullable":
-            inner = self.explicit(source.args[0], target)
-            if inner is not None:
+            opened = self.explicit(source.args[0], target)
+            if opened is not None:
                 return Conversion(
                     1,
-                    lambda e: inner.apply(b.Invoke(rn.nullable_value, (e,), source.args[0], e.span, False)),
+                    lambda e: opened.apply(b.Invoke(rn.nullable_value, (e,), source.args[0], e.span, False)),
                 )
         user = self.user(source, target, ("implicit", "explicit"))
         if user is not None:
@@ -180,7 +180,8 @@ class Conversions:
                 args = self.literals(info.python, info.name)
                 return Conversion(1, lambda e: b.Invoke(ro.unbox_nullable, (e, *args(e.span)), target, e.span))
             if inner is not None and source.name in NUMERIC:
-                return Conversion(1, lambda e: retype(inner.apply(e), target))
+                narrowed = inner
+                return Conversion(1, lambda e: retype(narrowed.apply(e), target))
             return None
         if source == OBJECT or self.downcast(source, target):
             return Conversion(1, lambda e: self.from_object(e, target))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Final
 
 from aforo.csharp import bound as b
@@ -46,7 +47,7 @@ class Operators:
             return self.promote(operand, self.unary_type(name))
         if operator == "-" and name in NUMERIC and name != "ulong":
             kind = Type("long") if name == "uint" else self.unary_type(name)
-            zero = b.Const(rn.Decimal(0) if name == "decimal" else -0.0 if name in ("double", "float") else 0, kind, span)
+            zero = b.Const(Decimal(0) if name == "decimal" else -0.0 if name in ("double", "float") else 0, kind, span)
             return self.arithmetic("-", zero, self.promote(operand, kind), kind, span)
         if operator == "~" and name in INTEGRAL:
             kind = self.unary_type(name)

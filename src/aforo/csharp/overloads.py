@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from aforo.csharp import bound as b
 from aforo.csharp import diagnostics as say
 from aforo.csharp import syntax as s
+from aforo.csharp.conversions import Conversions
 from aforo.csharp.runtime.collections import bytes_of
 from aforo.csharp.types import (
     BOOL,
@@ -28,8 +29,19 @@ from aforo.csharp.types import (
 )
 from aforo.source import Span
 
-if TYPE_CHECKING:
-    from aforo.csharp.binder import Binder
+
+class Binding(Protocol):
+    """What overload resolution asks of the binder."""
+
+    conversions: Conversions
+
+    def function(self, node: s.Expr, takes: list[Type], gives: Type | None) -> b.Function: ...
+
+    def note(self, member: Member, args: list[b.Expr]) -> None: ...
+
+    def temp(self) -> str: ...
+
+    def out_target(self, node: s.Expr, type_: Type) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +68,7 @@ class Fit:
 
 
 class Overloads:
-    def __init__(self, binder: Binder) -> None:
+    def __init__(self, binder: Binding) -> None:
         self.binder = binder
         self.conversions = binder.conversions
 
@@ -186,7 +198,7 @@ class Overloads:
             if wanted.name in open_names:
                 known = binding.get(wanted.name)
                 if known is None:
-                    if actual == NULL or actual == VOID:
+                    if actual in (NULL, VOID):
                         return actual != VOID
                     binding[wanted.name] = actual
                 elif known != actual and self.conversions.implicit(actual, known) is None:
@@ -253,7 +265,7 @@ class Overloads:
                 args.append(row[0])
             else:
                 args.append(b.Const(parameter.default, substitute(parameter.type, binding), span))
-        self.binder.note(member, args[1:] if receiver is not None else args, span)
+        self.binder.note(member, args[1:] if receiver is not None else args)
         returns = substitute(member.returns, binding)
         assert member.run is not None, member
         may_be_null = member.may_be_null or member.returns.name in (*member.type_params, "T", "V", "K", "A", "R")

@@ -228,7 +228,7 @@ class _Reader:
     def x_interpolated_string_expression(self, node: Node) -> s.Expr:
         raw = self.raw(node)
         verbatim = "@" in raw[:2]
-        if raw.startswith('$"""') or raw.startswith("$$"):
+        if raw.startswith(('$"""', "$$")):
             raise say.unsupported(self.span(node), _EXPRESSION_WORDS["raw_string_literal"])
         parts: list[str | s.Hole] = []
         for child in node.children:
@@ -407,8 +407,8 @@ class _Reader:
             name, args = self.generic(name_node)
             return s.Member(target, name, args, first, self.span(name_node), span)
         if node.type == "element_binding_expression":
-            inner = node.child_by_field_name("subscript") or node
-            return s.Index(target, self.arguments(inner), first, span)
+            place = node.child_by_field_name("subscript") or node
+            return s.Index(target, self.arguments(place), first, span)
         if node.type == "invocation_expression":
             inner = self.binding(target, self.field(node, "function"), span, first=first)
             return s.Call(inner, self.arguments(self.field(node, "arguments")), self.span(node))

@@ -126,7 +126,7 @@ class UrlView(Obj):
     def __init__(self, url: Url) -> None:
         self.url = url
 
-    def text(self, spec: str | None = None) -> str:
+    def text(self, _spec: str | None = None) -> str:
         return str(self.url)
 
 

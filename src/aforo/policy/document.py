@@ -45,7 +45,7 @@ class XmlElement:
     name_span: Span
     attributes: dict[str, XmlAttribute] = field(default_factory=dict)
     children: list[XmlElement | XmlText] = field(default_factory=list)
-    span: Span = Span(0, 0)  # of the start tag
+    span: Span = field(default_factory=lambda: Span(0, 0))  # of the start tag
 
     @property
     def elements(self) -> list[XmlElement]:

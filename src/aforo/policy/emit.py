@@ -129,13 +129,12 @@ class Emitter:
             return value.code
         if value is None or type(value) in (bool, int, str, bytes, float):
             return ast.Constant(value)
-        if type(value) is tuple and all(type(v) in (str, bytes, int, bool) for v in value):
-            return ast.Constant(value)
         return ast.Name(self.unit.names.of(value), ast.Load())
 
     def expr(self, template: str, **parts: Any) -> ast.expr:
         tree = ast.parse(template, mode="eval").body
-        return self.place(_fill(tree, {k: self.part(v) for k, v in parts.items()}))
+        filled: ast.expr = self.place(_fill(tree, {k: self.part(v) for k, v in parts.items()}))
+        return filled
 
     def do(self, template: str, **parts: Any) -> None:
         filled = {k: self.part(v) for k, v in parts.items()}
@@ -253,11 +252,11 @@ class Emitter:
         if not declared.expressions:
             self.report(say.no_expression(stripped.whole, name))
             return None
-        found = self.expression(stripped, wanted, name)
-        if found is not None and found.const is not None:
-            if not self.fits(found.const, declared.kind, getattr(declared, "values", ()), name, found.span):
-                return None
-        return found
+        found = self.expression(stripped, wanted)
+        if found is None or found.const is None:
+            return found
+        fits = self.fits(found.const, declared.kind, getattr(declared, "values", ()), name, found.span)
+        return found if fits else None
 
     def fits(self, text: str, kind: Kind, words: tuple[str, ...], name: str, span: Span) -> bool:
         wanted = ""
@@ -277,7 +276,7 @@ class Emitter:
             self.report(say.bad_value(span, name, wanted))
         return not wanted
 
-    def expression(self, text: Authored, wanted: str, name: str) -> Value | None:
+    def expression(self, text: Authored, wanted: str) -> Value | None:
         """Compiles `@(...)` or `@{...}`, the whole of `text`."""
         inner = text.part(2, len(text.text) - 1)
         closing = ")" if text.text.startswith("@(") else "}"
@@ -321,7 +320,7 @@ class Emitter:
             return None
         stripped = given.stripped()
         if stripped.text.startswith(("@(", "@{")):
-            return self.expression(stripped, "bool", name)
+            return self.expression(stripped, "bool")
         found = self.compile(given, declared, name)
         if found is None or found.const is None:
             return None

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 from aforo.policy.scopes import ALL_SCOPES, ALL_SECTIONS, Scope, Section
-
-if TYPE_CHECKING:
-    from aforo.policy.emit import Emitter, Use
 
 Kind = Literal["text", "int", "bool", "seconds", "name"]
 
@@ -58,11 +55,12 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """A policy. `once`: at most one in a section. `compile` writes its code."""
+    """A policy. `once`: at most one in a section. `compile` takes its Use and an Emitter (emit.py, which
+    stands above this file) and writes its code."""
 
     name: str
     doc: str
-    compile: Callable[[Use, Emitter], None]
+    compile: Callable[[Any, Any], None]
     sections: frozenset[Section] = ALL_SECTIONS
     scopes: frozenset[Scope] = ALL_SCOPES
     attributes: tuple[Attribute, ...] = ()

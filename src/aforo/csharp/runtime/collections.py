@@ -17,8 +17,9 @@ from aforo.csharp.runtime.exceptions import (
     OverflowException,
 )
 from aforo.csharp.runtime.limits import count
-from aforo.csharp.runtime.objects import Obj, compare_values, equals, to_string
-from aforo.csharp.runtime.strings import StringComparer
+from aforo.csharp.runtime.objects import Obj, equals, to_string
+from aforo.csharp.runtime.ordering import compare_values
+from aforo.csharp.runtime.strings import StringComparer, characters
 from aforo.csharp.types import TypeDecl, declare, member
 
 _GENERIC: Final = "System.Collections.Generic"
@@ -86,7 +87,7 @@ class Pair(Obj):
     def __init__(self, key: Any, value: Any) -> None:
         self.pair = (key, value)
 
-    def text(self, spec: str | None = None) -> str:
+    def text(self, _spec: str | None = None) -> str:
         return f"[{to_string(self.pair[0])}, {to_string(self.pair[1])}]"
 
 
@@ -107,30 +108,25 @@ def each(source: Any) -> list[Any]:
     if isinstance(source, (list, bytearray)):
         return list(source)
     if isinstance(source, str):
-        from aforo.csharp.runtime.strings import characters
-
         return characters(source)
     if isinstance(source, HashSet):
         return list(source)
     if isinstance(source, dict):
         return [Pair(k, v) for k, v in source.items()]
-    from aforo.csharp.runtime import json
-
-    if isinstance(source, json.JObject):
-        return [Pair(k, source.child(k)) for k in source.items]
-    if isinstance(source, json.JToken):
-        return json.children(source)
+    # A JObject gives pairs, other tokens their elements; so do the headers and the like of the caller's world.
     pairs = getattr(source, "pairs", None)
     if pairs is not None:
         return [Pair(k, v) for k, v in pairs()]
+    elements = getattr(source, "elements", None)
+    if elements is not None:
+        return list(elements())
     raise InvalidCastException
 
 
 def each_token(source: Any) -> list[Any]:
     """A JObject as IEnumerable<JToken>: its properties."""
-    from aforo.csharp.runtime import json
-
-    return json.children(source) if isinstance(source, json.JToken) else each(source)
+    elements = getattr(source, "elements", None)
+    return list(elements()) if elements is not None else each(source)
 
 
 # --- arrays --------------------------------------------------------------------------------------------------------

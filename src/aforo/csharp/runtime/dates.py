@@ -361,7 +361,7 @@ def is_leap_year(year: int) -> bool:
 
 
 def _local(value: Any) -> int:
-    return value.ticks + (value.offset if isinstance(value, DateTimeOffset) else 0)
+    return int(value.ticks + (value.offset if isinstance(value, DateTimeOffset) else 0))
 
 
 def year(value: Any) -> int:
@@ -434,7 +434,7 @@ def date_text(value: Any, spec: str | None = None) -> str:
     return text
 
 
-def never_summer(value: DateTime) -> bool:
+def never_summer(_value: DateTime) -> bool:
     return False
 
 

@@ -81,14 +81,14 @@ def _rounded(value: Any, digits: int) -> tuple[str, str, str]:
     return ("-" if negative else ""), whole, fraction
 
 
-def _fixed(value: Any, digits: int | None, letter: str) -> str:
+def _fixed(value: Any, digits: int | None, _letter: str) -> str:
     want = 2 if digits is None else digits
     sign, whole, fraction = _rounded(value, want)
     fraction = fraction.ljust(want, "0")
     return sign + whole + ("." + fraction if want else "")
 
 
-def _grouped(value: Any, digits: int | None, letter: str) -> str:
+def _grouped(value: Any, digits: int | None, _letter: str) -> str:
     want = 2 if digits is None else digits
     sign, whole, fraction = _rounded(value, want)
     fraction = fraction.ljust(want, "0")
@@ -104,7 +104,7 @@ def _percent(value: Any, digits: int | None, letter: str) -> str:
     return _grouped(_exact(value) * 100, digits, letter) + " %"
 
 
-def _whole(value: Any, digits: int | None, letter: str) -> str:
+def _whole(value: Any, digits: int | None, _letter: str) -> str:
     if not isinstance(value, int):
         raise FormatException("Format specifier was invalid.")
     text = str(abs(int(value))).rjust(digits or 0, "0")
@@ -141,7 +141,7 @@ def _general(value: Any, digits: int | None, letter: str) -> str:
     return f"{mantissa}{e}{'-' if power < 0 else '+'}{abs(power):02d}"
 
 
-def _round_trip(value: Any, digits: int | None, letter: str) -> str:
+def _round_trip(value: Any, _digits: int | None, _letter: str) -> str:
     return number_text(value, None)
 
 

@@ -26,6 +26,7 @@ from aforo.csharp.runtime.exceptions import (
     JsonReaderException,
 )
 from aforo.csharp.runtime.limits import LimitExceeded, count, room
+from aforo.csharp.runtime.numbers import compare
 from aforo.csharp.runtime.objects import Anonymous, Obj, TypeInfo, to_string
 
 
@@ -64,8 +65,11 @@ class JToken(Obj):
     net_name = "Newtonsoft.Json.Linq.JToken"
     parent: JContainer | None
 
-    def text(self, spec: str | None = None) -> str:
+    def text(self, _spec: str | None = None) -> str:
         return write(self, indented=True)
+
+    def elements(self) -> list[JToken]:
+        return children(self)
 
 
 class JContainer(JToken):
@@ -90,6 +94,10 @@ class JObject(JContainer):
         token.parent = self
         self.items[name] = token
         return token
+
+    def pairs(self) -> Iterator[tuple[str, JToken | None]]:
+        for name in list(self.items):
+            yield name, self.child(name)
 
     def put(self, name: str, value: JToken | None) -> None:
         count(len(self.items))
@@ -258,8 +266,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, JProperty):
         return {value.name: value.value}
     if isinstance(value, DateTime):
-        text = value.text("yyyy-MM-ddTHH:mm:ss.FFFFFFFK")
-        return text
+        return value.text("yyyy-MM-ddTHH:mm:ss.FFFFFFFK")
     if isinstance(value, DateTimeOffset):
         return value.text("yyyy-MM-ddTHH:mm:ss.FFFFFFFK")
     if isinstance(value, Obj):
@@ -277,9 +284,8 @@ def _plain(value: Any) -> Any:
 
 def write(token: JToken, *, indented: bool) -> str:
     """JSON text; indented as Newtonsoft does it, with two spaces and CRLF."""
-    if isinstance(token, JValue):
-        if isinstance(token.value, str):
-            return token.value if indented else write_plain(token.value, indented=False)
+    if isinstance(token, JValue) and isinstance(token.value, str) and indented:
+        return token.value
     if isinstance(token, JProperty):
         return f'"{token.name}": {write(token.value, indented=indented)}'
     return write_plain(token, indented=indented)
@@ -315,7 +321,7 @@ def token_text(token: JToken) -> str:
     return token.text()
 
 
-def token_text_formatted(token: JToken, formatting: int, converters: list[Any] | None = None) -> str:
+def token_text_formatted(token: JToken, formatting: int, _converters: list[Any] | None = None) -> str:
     if isinstance(token, JValue) and isinstance(token.value, str):
         return write_plain(token.value, indented=False)
     return write(token, indented=bool(formatting))
@@ -411,11 +417,15 @@ def add_content(target: JObject, each: Any) -> None:
 
 
 def copy_object(other: JObject) -> JObject:
-    return _cloned(other, JObject)
+    made = deep_clone(other)
+    assert isinstance(made, JObject)
+    return made
 
 
 def copy_array(other: JArray) -> JArray:
-    return _cloned(other, JArray)
+    made = deep_clone(other)
+    assert isinstance(made, JArray)
+    return made
 
 
 def make_property(name: str | None, content: Any) -> JProperty:
@@ -480,12 +490,6 @@ def deep_clone(token: JToken) -> JToken:
         return JProperty(token.name, deep_clone(token.value))
     assert isinstance(token, JValue)
     return JValue(token.value)
-
-
-def _cloned(token: JToken, kind: Any) -> Any:
-    made = deep_clone(token)
-    assert isinstance(made, kind)
-    return made
 
 
 def _clone_raw(value: Any) -> Any:
@@ -775,7 +779,7 @@ def merge(token: JToken, content: Any) -> None:
 def deep_equals(left: JToken | None, right: JToken | None) -> bool:
     if left is None or right is None:
         return left is right
-    return _comparable(left) == _comparable(right)
+    return bool(_comparable(left) == _comparable(right))
 
 
 def _comparable(token: Any) -> Any:
@@ -952,7 +956,8 @@ def _matches(token: JToken, field: str, op: str | None, want: str | None) -> boo
         return bool(value != wanted)
     if type(value) is not type(wanted) and not (isinstance(value, (int, float)) and isinstance(wanted, (int, float))):
         return False
-    return bool({"<": value < wanted, ">": value > wanted, "<=": value <= wanted, ">=": value >= wanted}[op])  # type: ignore[operator]
+    order = compare(value, wanted)
+    return {"<": order < 0, ">": order > 0, "<=": order <= 0, ">=": order >= 0}[op]
 
 
 def select_token(token: JToken, expression: str | None, error_when_no_match: bool = False) -> JToken | None:

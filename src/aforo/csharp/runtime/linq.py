@@ -15,7 +15,8 @@ from aforo.csharp.runtime.exceptions import (
 )
 from aforo.csharp.runtime.limits import count
 from aforo.csharp.runtime.numbers import RANGES
-from aforo.csharp.runtime.objects import TypeInfo, compare_values, is_instance
+from aforo.csharp.runtime.objects import TypeInfo, is_instance
+from aforo.csharp.runtime.ordering import compare_values
 from aforo.csharp.types import Declared, TypeDecl, declare, member
 
 Test = Callable[[Any], bool]
@@ -29,6 +30,7 @@ class Grouping(List):
     """`IGrouping<K, T>`."""
 
     __slots__ = ("group_key",)
+    group_key: Any
 
 
 def _key(value: Any) -> Any:

@@ -10,7 +10,11 @@ from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 from enum import IntEnum
 from typing import Any, Final
 
-from aforo.csharp.runtime.exceptions import ArgumentNullException, ArgumentOutOfRangeException, OverflowException
+from aforo.csharp.runtime.exceptions import (
+    ArgumentNullException,
+    ArgumentOutOfRangeException,
+    OverflowException,
+)
 from aforo.csharp.runtime.objects import Obj
 from aforo.csharp.types import Declared, TypeDecl, declare, enumeration, member
 
@@ -82,7 +86,7 @@ def logarithm_10(value: float) -> float:
 
 
 def sign(value: Any) -> int:
-    return (value > 0) - (value < 0)
+    return int(value > 0) - int(value < 0)
 
 
 def larger(left: Any, right: Any) -> Any:

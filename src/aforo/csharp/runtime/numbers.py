@@ -15,10 +15,10 @@ from aforo.csharp.runtime.exceptions import (
     ArgumentNullException,
     DivideByZeroException,
     FormatException,
-    InvalidCastException,
+    InvalidOperationException,
     OverflowException,
 )
-from aforo.csharp.types import Declared, Type, TypeDecl, declare, member
+from aforo.csharp.types import Declared, TypeDecl, declare, member
 
 RANGES: Final[dict[str, tuple[int, int]]] = {
     "sbyte": (-(2**7), 2**7 - 1),
@@ -167,8 +167,7 @@ def divide_decimal(left: Decimal, right: Decimal) -> Decimal:
     if right == 0:
         raise DivideByZeroException
     # .NET gives the shortest of equal results: 6 / 3 is 2, 1 / 8 is 0.125.
-    result = _decimal(DECIMAL_CONTEXT.divide, left, right)
-    return result
+    return _decimal(DECIMAL_CONTEXT.divide, left, right)
 
 
 def remainder_decimal(left: Decimal, right: Decimal) -> Decimal:
@@ -305,8 +304,6 @@ def parse_bool(text: str | None) -> bool:
 
 
 def nullable_value(value: Any) -> Any:
-    from aforo.csharp.runtime.exceptions import InvalidOperationException
-
     if value is None:
         raise InvalidOperationException("Nullable object must have a value.")
     return value
@@ -425,14 +422,3 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         kind="struct",
     ),
 )
-
-NUMBER_TYPES: Final = {t.name: Type(t.name) for t in TYPES}
-
-
-def cast_error(value: Any, target: str) -> InvalidCastException:
-    """The text that .NET gives; it names types, never values."""
-    from aforo.csharp.runtime.objects import net_type_name
-
-    return InvalidCastException(
-        f"Unable to cast object of type '{net_type_name(value)}' to type '{target}'."
-    )

@@ -14,7 +14,7 @@ from aforo.csharp.runtime.exceptions import (
     NullReferenceException,
 )
 from aforo.csharp.runtime.formatting import number_text
-from aforo.csharp.runtime.numbers import BOXES, NET_NAMES, RANGES, compare
+from aforo.csharp.runtime.numbers import BOXES, NET_NAMES
 from aforo.csharp.types import TypeDecl, declare, member
 
 
@@ -30,7 +30,7 @@ class Obj:
     __slots__ = ()
     net_name = "System.Object"
 
-    def text(self, spec: str | None = None) -> str:
+    def text(self, _spec: str | None = None) -> str:
         """`ToString()`, or `ToString(spec)` where the type formats."""
         return self.net_name
 
@@ -44,7 +44,7 @@ class Anonymous(Obj):
         self.names = names
         self.values = values
 
-    def text(self, spec: str | None = None) -> str:
+    def text(self, _spec: str | None = None) -> str:
         inner = ", ".join(f"{n} = {to_string(v)}" for n, v in zip(self.names, self.values, strict=True))
         return "{ " + inner + " }"
 
@@ -67,8 +67,8 @@ def to_string(value: Any) -> str:
     """`ToString()` of anything; null is the empty text, as in concatenation and formatting."""
     kind = type(value)
     if kind is str:
-        text: str = value
-        return text
+        text: Any = value
+        return text  # type: ignore[no-any-return]
     if value is None:
         return ""
     if kind is bool:
@@ -134,8 +134,8 @@ def net_type_name(value: Any) -> str:
     known = {int: "System.Int32", float: "System.Double", Decimal: "System.Decimal", list: "System.Object[]"}
     if type(value) in known:
         return known[type(value)]
-    name = getattr(type(value), "net_name", None)
-    return name if isinstance(name, str) else "System.Object"
+    own = getattr(type(value), "net_name", None)
+    return own if isinstance(own, str) else "System.Object"
 
 
 def equals(left: Any, right: Any) -> bool:
@@ -183,8 +183,10 @@ def _fail(value: Any, target: str) -> InvalidCastException:
 
 
 def cast_string(value: Any) -> str | None:
-    if type(value) is str or value is None:
+    if type(value) is str:
         return value
+    if value is None:
+        return None
     if isinstance(value, str) and not isinstance(value, Char):
         return str(value)
     raise _fail(value, "System.String")
@@ -193,25 +195,25 @@ def cast_string(value: Any) -> str | None:
 def cast_int(value: Any) -> int:
     if type(value) is int:
         return value
-    return int(_unbox(value, int, "System.Int32"))
+    return int(_unbox(value, int))
 
 
 def cast_bool(value: Any) -> bool:
     if value is True or value is False:
         return bool(value)
-    _unbox(value, bool, "System.Boolean")
+    _unbox(value, bool)
     raise _fail(value, "System.Boolean")
 
 
 def cast_double(value: Any) -> float:
-    return float(_unbox(value, float, "System.Double"))
+    return float(_unbox(value, float))
 
 
 def cast_char(value: Any) -> str:
-    return str(_unbox(value, Char, "System.Char"))
+    return str(_unbox(value, Char))
 
 
-def _unbox(value: Any, python: type, name: str) -> Any:
+def _unbox(value: Any, python: type) -> Any:
     if value is None:
         raise NullReferenceException
     if type(value) is not python:
@@ -228,7 +230,8 @@ def unbox(value: Any, python: type, name: str) -> Any:
         raise InvalidCastException("Specified cast is not valid.")
     box = BOXES.get(name)
     if box is not None:
-        return int(value) if box is not BOXES["float"] else float(value)
+        plain: Any = value
+        return int(plain) if box is not BOXES["float"] else float(plain)
     return value
 
 
@@ -289,22 +292,6 @@ def type_name(value: Any) -> str:
 
 def reference_equals(left: Any, right: Any) -> bool:
     return left is right
-
-
-def compare_values(left: Any, right: Any) -> int:
-    """`Comparer<T>.Default`: null first, then the values' own order."""
-    if left is None or right is None:
-        return int(left is not None) - int(right is not None)
-    if isinstance(left, str) and isinstance(right, str):
-        from aforo.csharp.runtime.strings import compare_culture
-
-        return compare_culture(left, right)
-    try:
-        return compare(left, right)
-    except TypeError:
-        from aforo.csharp.runtime.exceptions import ArgumentException
-
-        raise ArgumentException("At least one object must implement IComparable.") from None
 
 
 def exception_message(error: CsException) -> str:
@@ -372,5 +359,3 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     declare("IDisposable", kind="interface"),
     *_exceptions(),
 )
-
-NUMBER_NAMES: Final = tuple(RANGES)

@@ -264,7 +264,7 @@ def split_chars(text: str, separators: list[str] | None, limit: int = 2**31 - 1,
             now = ""
         else:
             now += c
-    return _limited(text, [*out, now], limit, options, lambda c: (c in separators) if separators else c.isspace())
+    return _limited(text, [*out, now], limit, options)
 
 
 def split_char_options(text: str, separator: str, options: int = 0) -> list[str]:
@@ -320,7 +320,7 @@ def _pieces(pieces: list[str], separator: str, limit: int, options: int) -> list
     return pieces if len(pieces) <= limit else [*pieces[: limit - 1], separator.join(pieces[limit - 1 :])]
 
 
-def _limited(text: str, pieces: list[str], limit: int, options: int, is_separator: Any) -> list[str]:
+def _limited(text: str, pieces: list[str], limit: int, options: int) -> list[str]:
     if options & 1:
         pieces = [p for p in pieces if p]
     if len(pieces) <= limit:

@@ -121,7 +121,7 @@ class Uri(Obj):
             raise UriFormatException
         self.original = text
 
-    def text(self, spec: str | None = None) -> str:
+    def text(self, _spec: str | None = None) -> str:
         path = self.parts.path or "/"
         query = f"?{self.parts.query}" if self.parts.query else ""
         fragment = f"#{self.parts.fragment}" if self.parts.fragment else ""
@@ -210,7 +210,7 @@ class Match(Obj):
         self.group = group
         self.at = -1 if found is None else found.start(group)
 
-    def text(self, spec: str | None = None) -> str:
+    def text(self, _spec: str | None = None) -> str:
         return match_value(self)
 
 
@@ -261,7 +261,7 @@ def match(pattern: Regex, text: str | None) -> Match:
 
 
 def matches(pattern: Regex, text: str | None) -> list[Match]:
-    out = []
+    out: list[Match] = []
     try:
         for found in pattern.pattern.finditer(_input(text), timeout=REGEX_TIMEOUT_S):
             count(len(out))
@@ -400,7 +400,7 @@ class StringBuilder(Obj):
         self.parts = [text or ""]
         self.size = len(text or "")
 
-    def text(self, spec: str | None = None) -> str:
+    def text(self, _spec: str | None = None) -> str:
         if len(self.parts) > 1:
             self.parts = ["".join(self.parts)]
         return self.parts[0]

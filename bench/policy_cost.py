@@ -1,0 +1,132 @@
+"""What policies cost: CPU per call of the lab's policy over an empty pipeline, and the time to compile documents.
+
+    python -m bench.policy_cost
+
+Prints a table; every figure is the best of several rounds of process time, so that a busy machine shows less.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
+
+from aforo.messages import Headers, parse_url  # noqa: E402
+from aforo.policy.compile import CompileContext, compile_document  # noqa: E402
+from aforo.policy.exchange import Body, Exchange, RequestState  # noqa: E402
+from aforo.policy.pipeline import EMPTY, Pipeline  # noqa: E402
+from aforo.policy.scopes import Scope  # noqa: E402
+from aforo.source import Source  # noqa: E402
+from tests.support.fake_services import FakeServices  # noqa: E402
+
+LAB = """<inbound>
+<base />
+<set-header name="api-key" exists-action="delete" />
+<authentication-managed-identity resource="https://cognitiveservices.azure.com" output-token-variable-name="msi-access-token" ignore-error="false" />
+<set-header name="Authorization" exists-action="override">
+<value>@("Bearer " + (string)context.Variables["msi-access-token"])</value>
+</set-header>
+<set-backend-service base-url="https://lab.openai.azure.com/openai" />
+</inbound>"""
+GLOBAL = "<policies><inbound/><backend><forward-request/></backend><outbound/><on-error/></policies>"
+HEADERS = [
+    (b"host", b"localhost"),
+    (b"api-key", b"0123456789abcdef0123456789abcdef"),
+    (b"content-type", b"application/json"),
+    (b"user-agent", b"bench"),
+    (b"accept", b"application/json"),
+]
+BLOCK = """    <set-variable name="v{n}" value="@(context.Request.Headers.GetValueOrDefault("x-team", "none").ToLower())" />
+    <choose>
+      <when condition="@(context.Variables.GetValueOrDefault<string>("v{n}") == "blue" && context.Request.Method != "GET")">
+        <set-header name="x-{n}" exists-action="override">
+          <value>@{{
+            var parts = context.Request.Url.Path.Split('/');
+            var last = parts.Where(p => p.Length > 0).LastOrDefault() ?? "none";
+            return $"{{last}}-{n}";
+          }}</value>
+        </set-header>
+      </when>
+    </choose>
+"""
+
+
+def large(lines: int) -> str:
+    """A document of about so many lines, half of them expressions."""
+    blocks = "".join(BLOCK.format(n=n) for n in range(lines // 12))
+    return f"<policies>\n  <inbound>\n    <base />\n{blocks}  </inbound>\n</policies>"
+
+
+def best(run: Callable[[], None], rounds: int) -> float:
+    """The least process time of one run, in seconds."""
+    out = float("inf")
+    for _ in range(rounds):
+        start = time.process_time()
+        run()
+        out = min(out, time.process_time() - start)
+    return out
+
+
+def compiled(text: str, scope: Scope, base: Pipeline) -> Pipeline:
+    result = compile_document(Source("bench.xml", text), scope, CompileContext())
+    assert result.document is not None, result.diagnostics
+    return result.document.bind(base)
+
+
+def per_call_us(pipeline: Pipeline, calls: int = 20_000) -> float:
+    """CPU of the inbound section per call; making the exchange is in both figures."""
+    services = FakeServices()
+    services.tokens.put("https://cognitiveservices.azure.com", "token-" + "x" * 1200)
+    url = parse_url("http://localhost:8080/openai/deployments/gpt/chat/completions?api-version=2023-05-15")
+    inbound = pipeline.inbound
+
+    def run() -> None:
+        for _ in range(calls):
+            request = RequestState("POST", url, Headers(HEADERS), Body(b"{}"), "127.0.0.1")
+            exchange = Exchange("0" * 32, request, services, 1.0, 1)
+            if inbound is not None:
+                with suppress(StopIteration):
+                    inbound(exchange).send(None)
+
+    return best(run, 7) / calls * 1e6
+
+
+def main() -> None:
+    start = time.process_time()
+    base = compiled(GLOBAL, Scope.GLOBAL, EMPTY)
+    lab = compiled(LAB, Scope.API, base)
+    first = time.process_time() - start
+    empty_us, lab_us = per_call_us(base), per_call_us(lab)
+    text = large(200)
+    source_lines = text.count("\n") + 1
+
+    def compile_large() -> None:
+        compiled(text, Scope.API, EMPTY)
+
+    large_ms = best(compile_large, 5) * 1e3
+    lab_ms = best(lambda: void(compiled(LAB, Scope.API, EMPTY)), 20) * 1e3
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024 * 1024)
+    rows = (
+        ("an exchange and an empty pipeline", f"{empty_us:.2f} us"),
+        ("the same with the lab's policy", f"{lab_us:.2f} us"),
+        ("the lab's policy adds", f"{lab_us - empty_us:.2f} us"),
+        ("first documents, imports of the grammar included", f"{first * 1e3:.0f} ms"),
+        ("compiling the lab's document", f"{lab_ms:.1f} ms"),
+        (f"compiling a document of {source_lines} lines", f"{large_ms:.1f} ms"),
+        ("peak memory of this process", f"{memory:.0f} MB"),
+    )
+    for name, value in rows:
+        print(f"{name:<52} {value:>10}")
+
+
+def void(_value: object) -> None:
+    """Drops a value."""
+
+
+if __name__ == "__main__":
+    main()
