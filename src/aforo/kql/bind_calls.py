@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
-from aforo.kql.bind_expressions import BROKEN, ExpressionBinder
+from aforo.kql.bind_expressions import BROKEN, ExpressionBinder, any_broken
 from aforo.kql.bound import Aggregation, Apply, Constant, Expression, Reference, ScalarQuery, Windowed
 from aforo.kql.convert import apply, cast, coerce
 from aforo.kql.functions.catalog import AGGREGATES, SCALARS, WINDOWS
@@ -327,7 +327,7 @@ def _range(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
     if not _arity(binder, tree, 2, 3):
         return BROKEN
     parts = [binder.scalar(argument, row) for argument in tree.arguments]
-    if BROKEN in parts:
+    if any_broken(*parts):
         return BROKEN
     type_ = LONG if parts[0].type is INT else parts[0].type
     by = TIMESPAN if type_ is DATETIME else type_

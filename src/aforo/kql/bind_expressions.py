@@ -43,6 +43,11 @@ _IN_ARRAYS = frozenset({STRING, INT, LONG, BOOL, GUID})
 BROKEN = Constant(None, DYNAMIC)
 
 
+def any_broken(*expressions: Expression) -> bool:
+    """Whether one of them could not be bound (told apart from a null by identity)."""
+    return any(expression is BROKEN for expression in expressions)
+
+
 class ExpressionBinder:
     """Binds expressions over a `Row`. Mistakes are collected; a broken part becomes `BROKEN`."""
 
@@ -254,7 +259,7 @@ class ExpressionBinder:
 
     def _between(self, tree: s.Between, row: Row) -> Expression:
         operand, low, high = (self.scalar(t, row) for t in (tree.operand, tree.low, tree.high))
-        if BROKEN in (operand, low, high):
+        if any_broken(operand, low, high):
             return Constant(None, BOOL)
         if low.type is DATETIME and high.type is TIMESPAN:
             high = apply("add", (low, high), DATETIME)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from aforo.kql import diagnostics as say
@@ -100,13 +101,11 @@ def _dynamic(text: str) -> object | None:
         return None
 
 
+@dataclass(frozen=True, slots=True)
 class _Json:
     """Wraps a JSON value so that JSON's null is told from no value."""
 
-    __slots__ = ("value",)
-
-    def __init__(self, value: object) -> None:
-        self.value = value
+    value: object
 
 
 def json_text(value: object) -> str | None:

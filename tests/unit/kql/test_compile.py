@@ -186,3 +186,8 @@ def test_half_a_character_is_refused(query: str) -> None:
 
 def test_two_halves_are_a_character(connection: duckdb.DuckDBPyConnection) -> None:
     assert connection.execute(_compiled('print "\\ud83d\\ude00"').sql).fetchall() == [("\U0001f600",)]
+
+
+def test_a_null_is_not_a_mistake(connection: duckdb.DuckDBPyConnection) -> None:
+    query = "datatable(a: long)[1, 2] | where a between (dynamic(null) .. 5) or a in (dynamic(null)) | count"
+    assert connection.execute(_compiled(query).sql).fetchall() == [(0,)]

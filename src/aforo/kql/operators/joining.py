@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
-from aforo.kql.bind_expressions import BROKEN
+from aforo.kql.bind_expressions import any_broken
 from aforo.kql.binder import Binder
 from aforo.kql.bound import Column, Constant, Expression, Reference, Relation
 from aforo.kql.naming import Names
@@ -148,7 +148,7 @@ def _pair(
         return None
     row = Row((), scope, sides=(left.columns, right.columns))
     one, other = b.scalar(tree.left, row), b.scalar(tree.right, row)
-    if BROKEN in (one, other):
+    if any_broken(one, other):
         return None
     ids = {c.id for c in left.columns}
     if not isinstance(one, Reference) or not isinstance(other, Reference):

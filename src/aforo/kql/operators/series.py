@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
-from aforo.kql.bind_expressions import BROKEN
+from aforo.kql.bind_expressions import any_broken
 from aforo.kql.binder import Binder
 from aforo.kql.bound import Aggregation, Column, Constant, Expression, Reference, Relation
 from aforo.kql.convert import apply, cast, coerce
@@ -79,7 +79,7 @@ def bind_make_series(b: Binder, relation: Relation, tree: MakeSeries, scope: Sco
         return relation
     axis = b.scalar(tree.axis, Row(relation.columns, scope))
     start, stop, step = (b.scalar(t, Row(scope=scope)) for t in (tree.start, tree.stop, tree.step))
-    if BROKEN in (axis, start, stop, step):
+    if any_broken(axis, start, stop, step):
         return relation
     type_ = LONG if axis.type is INT else axis.type
     by = TIMESPAN if type_ is DATETIME else type_

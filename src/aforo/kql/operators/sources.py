@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
-from aforo.kql.bind_expressions import BROKEN
+from aforo.kql.bind_expressions import BROKEN, any_broken
 from aforo.kql.binder import Binder
 from aforo.kql.bound import Column, Constant, Expression, Relation
 from aforo.kql.convert import cast, coerce, coerce_literal
@@ -78,7 +78,7 @@ def bind_range(b: Binder, _relation: Relation, tree: RangeOf, scope: Scope) -> R
     start, stop = b.scalar(tree.start, row), b.scalar(tree.stop, row)
     default = Constant(1, LONG) if start.type in NUMBERS else Constant(36_000_000_000, TIMESPAN)
     step = default if tree.step is None else b.scalar(tree.step, row)
-    if BROKEN in (start, stop, step):
+    if any_broken(start, stop, step):
         return Steps(b.column(tree.column, LONG), start, stop, step)
     type_ = _range_type(start.type, stop.type, step.type)
     if type_ is None:
