@@ -58,6 +58,7 @@ class _Gateway:
         sealer = self._secrets.sealer(bundle_file.SEALING_PURPOSE)
         self._builder = Builder(lambda sealed: open_value(sealer, sealed))
         self._stop = asyncio.Event()
+        self._seen = (0, 0)  # of the snapshot that is in force
         self._ca = self._layout.secrets / "ca.pem"
         # Tokens come from our own control plane, which nothing else may call from here.
         self._identity_pool = Pool(
@@ -112,6 +113,8 @@ class _Gateway:
     async def _first_bundle(self) -> Bundle | None:
         """The last good snapshot, at once when there is one."""
         while not self._stop.is_set():
+            # First the stamp, then the file: what is published between the two is taken up by `_follow`.
+            self._seen = self._stamp()
             try:
                 return bundle_file.load(self._path, self._signing)
             except FileNotFoundError:
@@ -155,14 +158,13 @@ class _Gateway:
 
     async def _follow(self, proxy: Proxy, spool: SpoolWriter) -> None:
         """Put each published snapshot in force, within a fraction of a second."""
-        seen = self._stamp()
         while True:
             await asyncio.sleep(POLL_S)
             # By the file, not by its version: after a restart control publishes the same revision with other ports.
             stamp = self._stamp()
-            if stamp == seen:
+            if stamp == self._seen:
                 continue
-            seen = stamp
+            self._seen = stamp
             try:
                 bundle = bundle_file.load(self._path, self._signing)
             except (Refusal, FileNotFoundError) as error:

@@ -19,6 +19,7 @@ from aforo.app.listeners import is_loopback, listening
 from aforo.app.spec import Spec
 from aforo.errors import Conflict, Invalid, Unavailable
 from aforo.identity.keys import Secrets, new_identity_header
+from aforo.identity.private_files import write_private
 from aforo.settings import Layout, Settings
 
 READY_TIMEOUT_S = 60.0
@@ -145,7 +146,7 @@ class _System:
             return path.read_text().strip()
         except FileNotFoundError:
             host = "127.0.0.1" if is_loopback(self._settings.host) else socket.gethostname()
-            path.write_text(f"https://{host}:{self._ports['control-tls']}\n")
+            write_private(path, f"https://{host}:{self._ports['control-tls']}\n".encode())
             return path.read_text().strip()
 
     async def run(self) -> int:
