@@ -312,6 +312,9 @@ class ServerConnection(asyncio.Protocol):
         length = _framing(headers.fields, version)
         if b"upgrade" in headers.fields and b"websocket" in (headers.joined(b"upgrade") or b"").lower():
             raise _Refusal(501, "Upgrading the connection to WebSocket is not supported")
+        if parser.should_upgrade() and (length or b"transfer-encoding" in headers.fields):
+            # The parser would take the body for what follows the upgrade: the next request, as we see it.
+            raise _Refusal(501, "Upgrading the connection with a request that has a body is not supported")
         target = self._target
         if target[:1] != b"/":
             target = _origin_form(target, headers.get(b"host"))
@@ -359,7 +362,7 @@ def _small(call: Call) -> bool:
 def _framing(fields: dict[bytes, bytes | list[bytes]], version: str) -> int | None:
     """The stated length of a request, None when it states none; refuses what could be read in two ways."""
     if version not in ("1.1", "1.0"):
-        raise _Refusal(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here")
+        raise _Refusal(505, "Only versions 1.1 and 1.0 of HTTP are spoken here")
     host = fields.get(b"host")
     if (host is None and version == "1.1") or isinstance(host, list):
         raise _Refusal(400, "Bad request: exactly one Host header is needed")

@@ -2,11 +2,12 @@
 
 Rules where Azure's documentation is silent (docs/decisions/0060-operation-matching.md): the longest API path
 wins; within an API a literal segment beats a parameter, which beats the wildcard; paths match regardless of
-case; a trailing slash does not matter; dot segments never match.
+case; a trailing slash does not matter; dot segments never match, however they are encoded.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -17,7 +18,9 @@ O = TypeVar("O")  # noqa: E741 - an operation
 
 # Distinct paths that are remembered; a flood of invented paths must not become a flood of memory.
 MAX_REMEMBERED = 4096
-_DOTS = frozenset((".", "..", "%2e", "%2e%2e", ".%2e", "%2e."))
+MAX_REMEMBERED_LENGTH = 1024
+_DOTS = frozenset((".", ".."))
+_SLASH = re.compile(r"[/\\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +74,15 @@ class Router(Generic[A, O]):
             pass
         if len(self._remembered) >= MAX_REMEMBERED:
             self._remembered.clear()
-        found = self._remembered[key] = self._find(method, path)
+        found = self._find(method, path)
+        if len(path) <= MAX_REMEMBERED_LENGTH:
+            self._remembered[key] = found
         return found
 
     def _find(self, method: str, path: str) -> Match[A, O] | None:
         segments = [s for s in path.split("/") if s]
         lower = [s.lower() for s in segments]
-        if any(s in _DOTS for s in lower):
+        if any(_climbs(s) for s in lower):
             return None
         for length in range(min(self._longest, len(segments)), -1, -1):
             routes = self._apis.get(tuple(lower[:length]))
@@ -100,6 +105,15 @@ class Router(Generic[A, O]):
             if routes is not None:
                 return routes.api
         return None
+
+
+def _climbs(segment: str) -> bool:
+    """Whether a segment is `.` or `..`, or becomes such for a backend that decodes it or takes a backslash for a slash."""
+    if segment in _DOTS:
+        return True
+    if "%" not in segment and "\\" not in segment:
+        return False
+    return not _DOTS.isdisjoint(_SLASH.split(unquote(segment)))
 
 
 def _insert(node: _Node[O], method: str, template: str, operation: O) -> None:

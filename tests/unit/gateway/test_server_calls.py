@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.support.gateway import gate, story
 
 GET = b"GET /echo/a?x=1 HTTP/1.1\r\nHost: gate\r\n\r\n"
