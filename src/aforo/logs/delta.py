@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ log = logging.getLogger("aforo.logs")
 DAY = "_day"
 _TRIES = 3
 _DAY_US = 86_400_000_000
+_EPOCH = date(1970, 1, 1)
 
 _MICROSECONDS = DataType.timestamp("us", tz="UTC")
 _ARROW = {
@@ -130,16 +132,23 @@ class TableWriter:
                 break
         self._positions.update(positions)
 
-    def amend(self, values: Mapping[str, str], correlation_ids: Sequence[str]) -> None:
-        """Set string columns of rows that are stored already. Doing it twice changes nothing more."""
+    def amend(
+        self, values: Mapping[str, str], correlation_ids: Sequence[str], *, since_us: int, until_us: int
+    ) -> None:
+        """Set string columns of rows that are stored already and began within that time (unix microseconds).
+
+        Doing it twice changes nothing more. Only files of those days are looked at; those with such rows are
+        written anew.
+        """
         delta = self._opened()
         if delta is None:
             return
         ids = ", ".join(f"'{_plain(i)}'" for i in correlation_ids)
+        first, last = (_EPOCH + timedelta(days=t // _DAY_US) for t in (since_us, until_us))
         try:
             delta.update(
                 updates={name: f"'{_plain(value)}'" for name, value in values.items()},
-                predicate=f'"CorrelationId" IN ({ids})',
+                predicate=f"{DAY} BETWEEN '{first}' AND '{last}' AND \"CorrelationId\" IN ({ids})",
                 writer_properties=self._properties,
             )
         finally:

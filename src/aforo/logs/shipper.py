@@ -45,6 +45,8 @@ from aforo.tables.llm_logs import LLM_LOGS
 log = logging.getLogger("aforo.logs")
 
 _LLM = LOG_LLM_REQUESTS | LOG_LLM_RESPONSES
+# A row that is amended began at most this long before.
+_LONGEST_CALL_US = 24 * 3_600 * 1_000_000
 _SMALL_BATCH = 64
 _IDLE_SHARE = 8.0
 _LONGEST_WAIT_S = 0.5
@@ -301,8 +303,7 @@ class Shipper:
     def _store(self, batch: Batch) -> None:
         for key, part in batch.parts.items():
             self._store_part(key, part, batch)
-        for amend in batch.amends:
-            self._amend(amend)
+        self._amend(batch.amends)
         for intake, found, reason in batch.refused:
             intake.refuse(found, reason)
         for intake, over in batch.begun:
@@ -338,12 +339,19 @@ class Shipper:
             for row in rows:
                 file.write(repr(row).encode("utf-8", "backslashreplace") + b"\n")
 
-    def _amend(self, amend: TakenAmend) -> None:
+    def _amend(self, amends: list[TakenAmend]) -> None:
+        """Change rows that are stored: one update for all that were aborted by the same side."""
         workspaces = {w for i in self._intakes.values() for c in i.contexts.values() for w in c.gateway}
-        for workspace in sorted(workspaces):
-            self._writer((workspace, GATEWAY_LOGS.name)).amend(
-                {"Aborted": amend.record.aborted}, [correlation_id(amend.record.call_id)]
-            )
+        sides: dict[str, list[TakenAmend]] = defaultdict(list)
+        for amend in amends:
+            sides[amend.record.aborted].append(amend)
+        for side, of_side in sides.items():
+            ids = [correlation_id(a.record.call_id) for a in of_side]
+            times = [a.record.at_ns // 1_000 for a in of_side]
+            for workspace in sorted(workspaces):
+                self._writer((workspace, GATEWAY_LOGS.name)).amend(
+                    {"Aborted": side}, ids, since_us=min(times) - _LONGEST_CALL_US, until_us=max(times)
+                )
 
     def _store_minutes(self, *, everything: bool) -> None:
         """Commit the minutes that are over, those of all spools in one row per metric."""

@@ -96,15 +96,19 @@ def test_files_are_apart_by_day_and_their_times_prune(tmp_path: Path) -> None:
 
 def test_amending_twice_changes_nothing_more_and_refuses_what_is_no_id(tmp_path: Path) -> None:
     writer = TableWriter(tmp_path / "T", table(), "w")
-    writer.amend({"Aborted": "client"}, ["c1"])
+    span = {"since_us": START_US - DAY_US, "until_us": START_US}
+    writer.amend({"Aborted": "client"}, ["c1"], **span)
     assert not (tmp_path / "T").exists()
     writer.append([row(1), row(2)], {"a": 1})
+    writer.append([row(1, time_us=START_US - 3 * DAY_US)], {"a": 2})
+    other_day = {f for f in DeltaTable(tmp_path / "T").file_uris() if "_day=2025-11-15" in f}
     for _ in range(2):
-        writer.amend({"Aborted": "client"}, ["c1"])
-    assert ask(tmp_path / "T", "CorrelationId, Aborted") == [("c1", "client"), ("c2", "")]
-    assert writer.position("a") == 1
+        writer.amend({"Aborted": "client"}, ["c1"], **span)
+    assert ask(tmp_path / "T", "CorrelationId, Aborted") == [("c1", ""), ("c1", "client"), ("c2", "")]
+    assert other_day < set(DeltaTable(tmp_path / "T").file_uris())
+    assert writer.position("a") == 2
     with pytest.raises(ValueError, match="no id"):
-        writer.amend({"Aborted": "client"}, ["' OR true --"])
+        writer.amend({"Aborted": "client"}, ["' OR true --"], **span)
 
 
 def test_sync_meets_files_that_compaction_took_away(tmp_path: Path) -> None:
