@@ -37,7 +37,9 @@ class Promoter:
             except (KeyError, IndexError, TypeError):
                 at, crossed = _walk(value, path)
                 odd |= crossed
-            if at is not None and (type(at) is not kind or (isinstance(at, int) and not -_INT64 <= at < _INT64)):
+            if at is not None and (
+                type(at) is not kind or (isinstance(at, int) and not -_INT64 <= at < _INT64)
+            ):
                 odd, at = True, None
             out.append(at)
         out.append(odd)
