@@ -19,7 +19,8 @@ def test_langchain_chat(lab: System) -> None:
     model = AzureChatOpenAI(
         azure_endpoint=lab.gateway,
         azure_deployment="gpt-35-turbo",
-        api_version="2023-05-15",
+        # It asks for usage in streams, which the versions before 2024-09-01-preview refuse, here as on Azure.
+        api_version="2024-10-21",
         api_key=SecretStr(lab.key),
         max_retries=0,
     )

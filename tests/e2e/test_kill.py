@@ -72,6 +72,8 @@ class Counter:
                 continue
             with self._lock:
                 self.finished.add(mark)
+        if connection is not None:
+            connection.close()
 
 
 def _answers(system: System) -> bool:

@@ -46,7 +46,7 @@ def test_a_server_that_speaks_openai(tmp_path: Path) -> None:
     with answering(server) as url:
         aforo("init", "--upstream", url, "--key-env", "THE_KEY", str(file))
         assert KEY not in file.read_text()
-        with running_system(tmp_path, engine="none") as system:
+        with running_system(tmp_path) as system:
             aforo("apply", str(file), "--data", str(system.data))
             messages = [{"role": "user", "content": "Hello!"}]
             azure = AzureOpenAI(

@@ -18,6 +18,13 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 T = TypeVar("T")
+LISTENERS = {
+    "--gateway-port": "gateway",
+    "--gateway-tls-port": "gateway_tls",
+    "--control-port": "control",
+    "--control-tls-port": "control_tls",
+    "--account-port": "account",
+}
 READY_S = 60.0
 STOP_S = 20.0
 
@@ -96,6 +103,10 @@ class System:
         """Starts it and waits until `endpoints.json` is written and every listener is live; seconds that took."""
         file = self.data / "endpoints.json"
         file.unlink(missing_ok=True)
+        # A second start listens where the first one did, as an installation does.
+        for flag, name in LISTENERS.items():
+            if self.endpoints.get(name):
+                self._command[self._command.index(flag) + 1] = str(urlsplit(self.endpoints[name]).port)
         started = time.monotonic()
         with self._said.open("ab") as said:
             self._process = subprocess.Popen(self._command, stdout=said, stderr=subprocess.STDOUT)
@@ -219,8 +230,8 @@ def running_system(tmp_path: Path, engine: str = "scripted", **options: Any) -> 
     `options` are those of `aforo up` (`workers=2`, `config=path`, `insecure_http=True`).
     """
     flags = ["--engine", engine]
-    for listener in ("gateway", "gateway-tls", "control", "control-tls", "account"):
-        flags += [f"--{listener}-port", "0"]
+    for flag in LISTENERS:
+        flags += [flag, "0"]
     for name, value in options.items():
         flag = f"--{name.replace('_', '-')}"
         flags += [flag] if value is True else [flag, str(value)]

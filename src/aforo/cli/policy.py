@@ -79,7 +79,8 @@ def _compile(file: Path, scope: str, named_values: list[str] | None, fragments: 
     if scope not in SCOPES:
         raise Failure(f"--scope must be one of {', '.join(SCOPES)}, not '{scope}'.", code=Exit.USAGE)
     source = Source(file.name if str(file) != "-" else "stdin", _text(file))
-    from aforo.policy.compile import CompileContext, NamedValue, compile_document
+    from aforo.policy.compile import CompileContext, compile_document
+    from aforo.policy.named_values import NamedValue
     from aforo.policy.scopes import Scope as PolicyScope
 
     values = {name: NamedValue(value, False) for name, value in map(_pair, named_values or ())}
