@@ -6,17 +6,13 @@ The exchange (policy/exchange.py) is what policies see of a call; this is the re
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from aforo.gateway.arrival import Arrival
 from aforo.gateway.signal import Signal, Steps
 from aforo.messages import Headers
-from aforo.policy.exchange import Exchange, LastError, RequestState
-
-if TYPE_CHECKING:
-    from aforo.gateway.streaming import Relay
-    from aforo.gateway.upstream import Arrival
-    from aforo.policy.services import Services
-    from aforo.snapshot.runtime import ApiRuntime, OperationRuntime, Runtime
+from aforo.policy.exchange import Exchange, LastError, RequestState, Services
+from aforo.snapshot.runtime import ApiRuntime, OperationRuntime, Runtime
 
 # A request body up to this size is waited for before the call begins; a larger one streams through.
 WHOLE_BODY_BYTES = 256 * 1024
@@ -50,6 +46,13 @@ class Sink(Protocol):
     """Where the rest of a streaming request body goes."""
 
     def push(self, data: bytes, *, last: bool) -> None: ...
+
+
+class Answering(Protocol):
+    """Who hands the answer to the client."""
+
+    def client_lost(self) -> None:
+        """Nobody reads any more."""
 
 
 class Call:
@@ -111,7 +114,7 @@ class Call:
         self.api: ApiRuntime | None = None
         self.exchange: LiveExchange | None = None
         self.arrival: Arrival | None = None
-        self.relay: Relay | None = None
+        self.relay: Answering | None = None
         self.error: LastError | None = None  # of a call that never became an exchange
         self.client_gone = False
         self.aborted = ""

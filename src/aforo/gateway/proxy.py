@@ -288,8 +288,8 @@ class Proxy:
         if not call.complete:
             call.keep_alive = False
         plan = api.entry.log if api is not None else self.runtime.bundle.log
-        call.relay = Relay(call, response, None, BODY_CAP, self.recorder, plan, self._clock)
-        call.relay.start()
+        relay = call.relay = Relay(call, response, None, BODY_CAP, self.recorder, plan, self._clock)
+        relay.start()
 
     def _refuse_key(self, call: Call, api: ApiRuntime, refused: keys.Refused) -> None:
         authority = (call.headers.get(b"host") or b"").decode("latin-1")
@@ -322,8 +322,8 @@ class Proxy:
         headers = Headers(((b"content-type", b"text/plain"),))
         status = 200 if good else 503
         response = ResponseState(status, answers.reason_of(status), headers, body)
-        call.relay = Relay(call, response, None, 0, None, self.runtime.bundle.log, self._clock)
-        call.relay.start()
+        relay = call.relay = Relay(call, response, None, 0, None, self.runtime.bundle.log, self._clock)
+        relay.start()
 
     def _preflight(self, call: Call, path: str) -> ResponseState | None:
         origin = call.headers.get(b"origin")

@@ -16,9 +16,9 @@ from urllib.parse import unquote_plus
 from aforo.errors import Refusal
 from aforo.gateway import encoding
 from aforo.gateway.addresses import TrustedProxies
+from aforo.gateway.arrival import Arrival
 from aforo.gateway.call import Call, LiveExchange
 from aforo.gateway.streaming import Relay
-from aforo.gateway.upstream import Arrival
 from aforo.messages import Headers
 from aforo.policy.exchange import LastError
 from aforo.snapshot.runtime import ApiRuntime, LogNames

@@ -8,26 +8,37 @@ record of a call that its client saw finish.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import orjson
 
 from aforo.gateway import answers
+from aforo.gateway.arrival import Arrival
+from aforo.gateway.call import Call, LiveExchange
 from aforo.gateway.signal import Signal
 from aforo.messages import HOP_BY_HOP
-
-if TYPE_CHECKING:
-    from aforo.gateway.call import Call
-    from aforo.gateway.record import Recorder
-    from aforo.gateway.upstream import Arrival
-    from aforo.policy.exchange import ResponseState
-    from aforo.snapshot.snapshot import LogPlan
+from aforo.policy.exchange import ResponseState
+from aforo.snapshot.runtime import ApiRuntime
+from aforo.snapshot.snapshot import LogPlan
 
 _LAST_EVENTS = (b"data: [DONE]", b"data:[DONE]", b'"type":"response.completed"', b'"type":"response.failed"',
                 b'"type":"response.incomplete"', b'"type": "response.completed"')  # fmt: skip
 _TAIL = max(len(e) for e in _LAST_EVENTS) - 1
 _DROPPED = HOP_BY_HOP | {b"content-length"}
 _NO_BODY = (204, 304)
+
+
+class Records(Protocol):
+    """Where the record of a call is written."""
+
+    def record(
+        self,
+        call: Call,
+        plan: LogPlan,
+        exchange: LiveExchange | None,
+        relay: Relay | None,
+        api: ApiRuntime | None,
+    ) -> None: ...
 
 
 class Relay(Signal):
@@ -59,7 +70,7 @@ class Relay(Signal):
         response: ResponseState,
         arrival: Arrival | None,
         limit: int,
-        recorder: Recorder | None,
+        recorder: Records | None,
         plan: LogPlan,
         clock: answers.Clock,
         hide_usage: bool = False,

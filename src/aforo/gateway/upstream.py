@@ -6,148 +6,22 @@ It knows connections (egress) and the exchange; what the client gets of the answ
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
-from aforo.egress.http1 import ClientConnection, WireError
 from aforo.egress.pool import Pool
 from aforo.errors import Refusal, Timeout, Unavailable
 from aforo.errors import Upstream as UpstreamRefusal
 from aforo.gateway import encoding
+from aforo.gateway.arrival import Arrival
 from aforo.gateway.backends import Backend, Backends
-from aforo.gateway.signal import Signal
+from aforo.gateway.call import Call, LiveExchange
 from aforo.messages import HOP_BY_HOP, Headers, encode_query
 from aforo.policy.exchange import Body, LastError, PolicyFailure, ResponseState
 from aforo.policy.services import ForwardOptions
-
-if TYPE_CHECKING:
-    from aforo.gateway.call import Call, LiveExchange
-    from aforo.gateway.streaming import Relay
-    from aforo.snapshot.snapshot import BackendEntry
+from aforo.snapshot.snapshot import BackendEntry
 
 # Ours to write, whatever the client wrote.
 _NOT_FORWARDED = HOP_BY_HOP | {b"host", b"content-length", b"expect"}
 _NOT_FORWARDED_METERED = _NOT_FORWARDED | {b"accept-encoding"}
-MAX_BUFFERED_ANSWER = 64 * 1024 * 1024
-
-
-class Arrival(Signal):
-    """An answer on its way: holds the connection from the request until the last byte.
-
-    As a signal it is set when the head is there, or the failure.
-    """
-
-    __slots__ = (
-        "buffered",
-        "call",
-        "collected",
-        "connection",
-        "deadline",
-        "relay",
-        "response",
-        "sent_at",
-        "size",
-        "upload",
-    )
-
-    def __init__(self, call: Call, connection: ClientConnection) -> None:
-        self.is_set = False
-        self._wake = None
-        self.call = call
-        self.connection = connection
-        self.relay: Relay | None = None  # who takes the body as it comes
-        self.response: ResponseState | None = None  # as policies see it
-        self.collected: Signal | None = None  # set when somebody waits for all of it
-        self.buffered: list[bytes] = []
-        self.size = 0
-        self.sent_at = time.perf_counter()
-        self.deadline = 0.0
-        self.upload = False
-
-    # egress.http1.Holder
-
-    def progress(self) -> None:
-        connection = self.connection
-        if not self.is_set:
-            if connection.status or connection.failure is not None:
-                self.set()
-            return
-        if self.relay is not None:
-            self.relay.pump()
-        elif self.collected is not None:
-            self._collect()
-
-    def can_write(self, ready: bool) -> None:
-        if self.upload:
-            if ready:
-                self.call.client.resume_reading()
-            else:
-                self.call.client.pause_reading()
-
-    # call.Sink: the rest of a request body that streams through
-
-    def push(self, data: bytes, *, last: bool) -> None:
-        if self.call.length_known:
-            if data:
-                self.connection.write(data)
-        else:
-            frame = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
-            self.connection.write(frame + b"0\r\n\r\n" if last else frame)
-
-    # the answer's body
-
-    def take(self) -> list[bytes]:
-        """Body bytes since the last call; `ended` and `failure` of the connection tell the rest."""
-        if self.buffered:
-            chunks = [*self.buffered, *self.connection.take()]
-            self.buffered = []
-        else:
-            chunks = self.connection.take()
-        for chunk in chunks:
-            self.size += len(chunk)
-        return chunks
-
-    async def collect(self) -> bytes:
-        """The whole answer, as received. PolicyFailure when it does not arrive whole."""
-        self.collected = Signal()
-        self._collect()
-        await self.collected
-        self.collected = None
-        if self.connection.failure is not None:
-            raise PolicyFailure(
-                LastError("forward-request", "BackendConnectionFailure", str(self.connection.failure))
-            )
-        if self.size > MAX_BUFFERED_ANSWER:
-            raise PolicyFailure(
-                LastError("forward-request", "BackendConnectionFailure", "the answer is too large to buffer")
-            )
-        data = b"".join(self.buffered)
-        self.buffered = [data]
-        return data
-
-    def _collect(self) -> None:
-        for chunk in self.connection.take():
-            self.buffered.append(chunk)
-            self.size += len(chunk)
-        connection = self.connection
-        if connection.ended or connection.failure is not None or self.size > MAX_BUFFERED_ANSWER:
-            assert self.collected is not None
-            self.collected.set()
-
-    def resume(self) -> None:
-        """The client's socket takes more."""
-        if self.relay is not None:
-            self.connection.resume()
-
-    def expire(self) -> None:
-        """The head did not come in time."""
-        if not self.is_set:
-            self.connection.failure = WireError("no answer in time", reused=False, answered=True)
-            self.connection.failure.__cause__ = TimeoutError()
-            self.set()
-
-    def release(self) -> None:
-        """The answer has been read to its end, or nobody wants the rest."""
-        self.connection.release()
 
 
 class Upstream:
@@ -224,7 +98,7 @@ class Upstream:
                     raise _failure("Timeout", str(error)) from error
                 except Refusal as error:
                     raise _failure("BackendConnectionFailure", str(error)) from error
-            arrival = Arrival(call, connection)
+            arrival = Arrival(connection, call.client, length_known=call.length_known)
             arrival.deadline = arrival.sent_at + options.timeout_s
             connection.send(arrival, data, silent=silent)
             call.arrival = arrival

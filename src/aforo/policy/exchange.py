@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from aforo.messages import Headers, Url
-
-if TYPE_CHECKING:
-    from aforo.policy.services import Services
-    from aforo.policy.subject import Api, Operation, Product, Subscription, User
+from aforo.policy.services import Cache, Counters, ForwardOptions, OutboundRequest, Tokens
+from aforo.policy.subject import Api, Deployment, Operation, Product, Subscription, User
 
 
 class Body:
@@ -242,3 +240,28 @@ class Exchange:
     @property
     def elapsed_us(self) -> int:
         return int((time.perf_counter() - self.started) * 1e6)
+
+
+class Services(Protocol):
+    """All ports together: one object per gateway process, handed to each exchange."""
+
+    @property
+    def deployment(self) -> Deployment: ...
+
+    @property
+    def counters(self) -> Counters: ...
+
+    @property
+    def cache(self) -> Cache: ...
+
+    @property
+    def tokens(self) -> Tokens: ...
+
+    async def forward(self, exchange: Exchange, options: ForwardOptions) -> None:
+        """Send the request to its backend; on return `exchange.response` has head and an arriving body.
+
+        Raises PolicyFailure (BackendConnectionFailure, Timeout, and with `fail_on_error_status_code` 4xx/5xx).
+        """
+
+    async def send(self, request: OutboundRequest) -> ResponseState:
+        """A request of a policy's own; the answer is complete on return."""

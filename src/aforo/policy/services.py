@@ -1,16 +1,12 @@
 """What policies need from the outside, as ports; gateway/services.py provides them, FakeServices plays them.
 
-Counters reserve, settle and release; caches get and put; backends resolve. Nothing here has an adapter in it.
+All of them in one object, with the ways to send, are `exchange.Services`. Counters reserve, settle and release; caches get and put; backends resolve. Nothing here has an adapter in it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from aforo.policy.exchange import Exchange, ResponseState
-    from aforo.policy.subject import Deployment
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,28 +89,3 @@ class Tokens(Protocol):
 
     async def fetch(self, resource: str, client_id: str | None) -> str:
         """A fresh token; `Upstream` or `Unavailable` when the identity endpoint does not give one."""
-
-
-class Services(Protocol):
-    """All ports together: one object per gateway process, handed to each exchange."""
-
-    @property
-    def deployment(self) -> Deployment: ...
-
-    @property
-    def counters(self) -> Counters: ...
-
-    @property
-    def cache(self) -> Cache: ...
-
-    @property
-    def tokens(self) -> Tokens: ...
-
-    async def forward(self, exchange: Exchange, options: ForwardOptions) -> None:
-        """Send the request to its backend; on return `exchange.response` has head and an arriving body.
-
-        Raises PolicyFailure (BackendConnectionFailure, Timeout, and with `fail_on_error_status_code` 4xx/5xx).
-        """
-
-    async def send(self, request: OutboundRequest) -> ResponseState:
-        """A request of a policy's own; the answer is complete on return."""

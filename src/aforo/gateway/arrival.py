@@ -1,0 +1,152 @@
+"""A backend's answer on its way: the connection from the request until the last byte. It knows no call and no policy.
+
+Whoever wants the body as it comes is told by `pump`; whoever wants all of it awaits `collect`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from aforo.egress.http1 import ClientConnection, WireError
+from aforo.gateway.signal import Signal
+from aforo.policy.exchange import LastError, PolicyFailure, ResponseState
+
+MAX_BUFFERED_ANSWER = 64 * 1024 * 1024
+
+
+class Client(Protocol):
+    """The part of the client's connection that a streaming upload is held back by."""
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+class Taker(Protocol):
+    """Who hands the body on."""
+
+    def pump(self) -> None:
+        """More of the answer is here, or its end, or its failure."""
+
+
+class Arrival(Signal):
+    """An answer on its way: holds the connection from the request until the last byte.
+
+    As a signal it is set when the head is there, or the failure.
+    """
+
+    __slots__ = (
+        "_client",
+        "_length_known",
+        "buffered",
+        "collected",
+        "connection",
+        "deadline",
+        "relay",
+        "response",
+        "sent_at",
+        "size",
+        "upload",
+    )
+
+    def __init__(self, connection: ClientConnection, client: Client, *, length_known: bool) -> None:
+        self.is_set = False
+        self._wake = None
+        self.connection = connection
+        self._client = client
+        self._length_known = length_known
+        self.relay: Taker | None = None  # who takes the body as it comes
+        self.response: ResponseState | None = None  # as policies see it
+        self.collected: Signal | None = None  # set when somebody waits for all of it
+        self.buffered: list[bytes] = []
+        self.size = 0
+        self.sent_at = time.perf_counter()
+        self.deadline = 0.0
+        self.upload = False
+
+    # egress.http1.Holder
+
+    def progress(self) -> None:
+        connection = self.connection
+        if not self.is_set:
+            if connection.status or connection.failure is not None:
+                self.set()
+            return
+        if self.relay is not None:
+            self.relay.pump()
+        elif self.collected is not None:
+            self._collect()
+
+    def can_write(self, ready: bool) -> None:
+        if self.upload:
+            if ready:
+                self._client.resume_reading()
+            else:
+                self._client.pause_reading()
+
+    # call.Sink: the rest of a request body that streams through
+
+    def push(self, data: bytes, *, last: bool) -> None:
+        if self._length_known:
+            if data:
+                self.connection.write(data)
+        else:
+            frame = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+            self.connection.write(frame + b"0\r\n\r\n" if last else frame)
+
+    # the answer's body
+
+    def take(self) -> list[bytes]:
+        """Body bytes since the last call; `ended` and `failure` of the connection tell the rest."""
+        if self.buffered:
+            chunks = [*self.buffered, *self.connection.take()]
+            self.buffered = []
+        else:
+            chunks = self.connection.take()
+        for chunk in chunks:
+            self.size += len(chunk)
+        return chunks
+
+    async def collect(self) -> bytes:
+        """The whole answer, as received. PolicyFailure when it does not arrive whole."""
+        self.collected = Signal()
+        self._collect()
+        await self.collected
+        self.collected = None
+        if self.connection.failure is not None:
+            raise PolicyFailure(
+                LastError("forward-request", "BackendConnectionFailure", str(self.connection.failure))
+            )
+        if self.size > MAX_BUFFERED_ANSWER:
+            raise PolicyFailure(
+                LastError("forward-request", "BackendConnectionFailure", "the answer is too large to buffer")
+            )
+        data = b"".join(self.buffered)
+        self.buffered = [data]
+        return data
+
+    def _collect(self) -> None:
+        for chunk in self.connection.take():
+            self.buffered.append(chunk)
+            self.size += len(chunk)
+        connection = self.connection
+        if connection.ended or connection.failure is not None or self.size > MAX_BUFFERED_ANSWER:
+            assert self.collected is not None
+            self.collected.set()
+
+    def resume(self) -> None:
+        """The client's socket takes more."""
+        if self.relay is not None:
+            self.connection.resume()
+
+    def expire(self) -> None:
+        """The head did not come in time."""
+        if not self.is_set:
+            self.connection.failure = WireError("no answer in time", reused=False, answered=True)
+            self.connection.failure.__cause__ = TimeoutError()
+            self.set()
+
+    def release(self) -> None:
+        """The answer has been read to its end, or nobody wants the rest."""
+        self.connection.release()
