@@ -178,7 +178,8 @@ def _records(found: Findings) -> list[str]:
         "",
         "## Records",
         "",
-        f"- {found.calls:,} calls were answered, {found.rows:,} rows can be queried.",
+        f"- {found.calls:,} calls were answered and {found.rows - found.calls:,} more were under way when a round ended; "
+        f"{found.rows:,} rows can be queried, one for each.",
         f"- CPU of the whole system (gateway, shipper, query, control, supervisor) per recorded call, until the last "
         f"row is visible: {median(found.total_cpu_us):.0f} µs.",
         f"- From the end of a response to its row in a query, no other load: median "

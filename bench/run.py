@@ -89,8 +89,7 @@ def _rounds(
         load.run(folder, process.port, 1)
         _say(f"{name} is warm")
     if measured:
-        found.calls += load.run(folder, measured.port, 1, key=measured.system.key).calls
-        measured.wait_for_rows(found.calls)
+        _all_rows(found, measured, load.run(folder, measured.port, 1, key=measured.system.key).calls)
     for number in range(wanted.rounds):
         for name, process in proxies.items():
             before = cpu_s(process.pid)
@@ -100,15 +99,24 @@ def _rounds(
             before, before_all = measured.gateway_cpu_s(), measured.total_cpu_s()
             seen = load.run(folder, measured.port, wanted.seconds, key=measured.system.key)
             _note(found.proxies["Aforo"], seen, measured.gateway_cpu_s() - before)
-            found.calls += seen.calls
             # Until every record of the round has arrived: only then has the system paid for it.
-            behind_s = measured.wait_for_rows(found.calls)
+            behind_s = _all_rows(found, measured, seen.calls)
             found.total_cpu_us.append((measured.total_cpu_s() - before_all) / seen.calls * 1e6)
             _say(f"all rows of the round were visible {behind_s:.1f} s after it")
         _say(
             f"round {number + 1} of {wanted.rounds}: "
             + ", ".join(f"{n} {p.cpu_us[-1]:.1f} µs" for n, p in found.proxies.items())
         )
+
+
+def _all_rows(found: Findings, measured: Measured, calls: int) -> float:
+    """Waits for the rows of a round; seconds that the last one came after it."""
+    known = found.rows or 0
+    # When wrk stops, each of its connections may have a call under way whose answer it does not count.
+    behind_s, rows = measured.wait_for_rows(known + calls, known + calls + load.CONNECTIONS)
+    found.calls += calls
+    found.rows = rows
+    return behind_s
 
 
 def _note(proxy: Proxied, seen: load.Load, cpu: float) -> None:
@@ -129,13 +137,11 @@ def _streams(found: Findings, proxies: dict[str, Process], measured: Measured | 
     for probe in probes.values():
         probe.close()
     if measured:
-        found.calls += STREAMS + 5
+        _all_rows(found, measured, STREAMS + 5)
 
 
 def _records(folder: Path, wanted: argparse.Namespace, found: Findings, measured: Measured) -> None:
-    """Counts rows, then asks how fast they come."""
-    measured.wait_for_rows(found.calls)
-    found.rows = measured.rows()
+    """Asks how fast rows come."""
     if wanted.quick:
         found.idle_visible_s = [visibility.probe(measured) for _ in range(5)]
         return

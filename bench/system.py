@@ -25,6 +25,10 @@ def configuration(folder: Path, upstream_port: int) -> Path:
     return path
 
 
+# Rows that have not come after this time are not on their way.
+STILL_S = 1.0
+
+
 @contextmanager
 def aforo(folder: Path, upstream_port: int) -> Iterator[Measured]:
     """The system with one gateway worker and no model of its own."""
@@ -60,16 +64,25 @@ class Measured:
         found = self.system.query("ApiManagementGatewayLogs | summarize n = count()")
         return int(found[0]["n"])
 
-    def wait_for_rows(self, count: int, timeout_s: float = 120.0) -> float:
-        """Seconds until exactly `count` rows are visible; RuntimeError when they do not come, or are too many."""
+    def wait_for_rows(self, at_least: int, at_most: int, timeout_s: float = 120.0) -> tuple[float, int]:
+        """(seconds until `at_least` rows were visible, rows when no more came).
+
+        RuntimeError when they do not come, or are more than `at_most`: a call without a row, or one with two.
+        """
         started = time.monotonic()
-        while True:
-            seen = self.rows()
-            if seen == count:
-                return time.monotonic() - started
-            if seen > count or time.monotonic() - started > timeout_s:
-                raise RuntimeError(f"{count} calls were answered, but {seen} rows can be queried")
+        while (seen := self.rows()) < at_least:
+            if time.monotonic() - started > timeout_s:
+                raise RuntimeError(f"{at_least} calls were answered, but {seen} rows can be queried")
             time.sleep(0.1)
+        behind_s = time.monotonic() - started
+        while True:
+            time.sleep(STILL_S)
+            before, seen = seen, self.rows()
+            if seen == before:
+                break
+        if seen > at_most:
+            raise RuntimeError(f"at most {at_most} calls were begun, but {seen} rows can be queried")
+        return behind_s, seen
 
 
 def _children(pid: int) -> list[int]:
