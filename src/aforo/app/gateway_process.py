@@ -24,8 +24,7 @@ from aforo.gateway.record import Recorder
 from aforo.gateway.server import Server
 from aforo.gateway.services import GatewayServices
 from aforo.gateway.upstream import Upstream
-from aforo.identity.endpoints import IDENTITY_PATH
-from aforo.identity.identity_sources import AppServiceIdentity, HttpAnswer, detect
+from aforo.identity.identity_sources import IDENTITY_PATH, AppServiceIdentity, HttpAnswer, detect
 from aforo.identity.keys import Secrets
 from aforo.identity.managed import ManagedTokens, NoIdentity, TokenSource
 from aforo.identity.seal import subkey

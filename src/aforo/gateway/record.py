@@ -23,7 +23,15 @@ from aforo.messages import Headers
 from aforo.policy.exchange import LastError
 from aforo.snapshot.runtime import ApiRuntime, LogNames
 from aforo.snapshot.snapshot import LogPlan, MessageLog
-from aforo.spool.records import CallError, CallRecord, Message
+from aforo.spool.records import (
+    LOG_GATEWAY,
+    LOG_LLM_REQUESTS,
+    LOG_LLM_RESPONSES,
+    LOG_METRICS,
+    CallError,
+    CallRecord,
+    Message,
+)
 
 log = logging.getLogger("aforo.gateway")
 
@@ -46,11 +54,6 @@ _SECRET_PARAMETERS = frozenset(("subscription-key", "api-key", "code", "sig", "k
 BODY_CAP = 8 * 1024 * 1024
 # Bodies of which only the size is kept: nobody reads them in a table.
 _OPAQUE = (b"multipart/", b"audio/", b"image/", b"video/", b"application/octet-stream", b"application/zip")
-
-LOG_GATEWAY = 1
-LOG_LLM_REQUESTS = 2
-LOG_LLM_RESPONSES = 4
-LOG_METRICS = 8
 
 _NOTHING = Message()
 _NO_ERRORS: list[CallError] = []
@@ -130,6 +133,7 @@ class Recorder:
                 flags |= LOG_LLM_REQUESTS
             if plan.llm_responses:
                 flags |= LOG_LLM_RESPONSES
+            flags |= exchange.api_runtime.withheld
         return flags
 
     def _of_exchange(

@@ -20,10 +20,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aforo.identity.access import Application, Directory
+from aforo.identity.identity_sources import IDENTITY_PATH
 from aforo.identity.issue import MANAGED_IDENTITY_LIFETIME_S, TOKEN_LIFETIME_S, Issuer
 from aforo.identity.keys import hash_key, same_secret
 
-IDENTITY_PATH = "/metadata/identity/oauth2/token"
 _MAX_FORM_BYTES = 64 * 1024
 # A token never belongs into a cache on the way.
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}

@@ -19,6 +19,8 @@ from aforo.identity.managed import NoIdentity, Token, TokenSource
 from aforo.messages import encode_query
 
 IMDS_HOST = "http://169.254.169.254"
+# Where a managed identity gets its tokens, on a virtual machine and from the local issuer.
+IDENTITY_PATH = "/metadata/identity/oauth2/token"
 
 
 @dataclass(frozen=True, slots=True)

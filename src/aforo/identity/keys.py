@@ -11,12 +11,15 @@ import hmac
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
-
-from joserfc.jwk import RSAKey
+from typing import TYPE_CHECKING
 
 from aforo.identity.ca import TlsFiles, ensure_tls
 from aforo.identity.private_files import private_directory, read_or_create, read_private
 from aforo.identity.seal import KEY_BYTES, Sealer, subkey
+
+if TYPE_CHECKING:
+    # A gateway reads keys but signs nothing: the library (6 MB) is loaded where somebody does.
+    from joserfc.jwk import RSAKey
 
 RSA_BITS = 2048
 
@@ -89,6 +92,8 @@ class Secrets:
     def signing_key(self) -> RSAKey:
         """The issuer's key pair, with `kid`, `use` and `alg` set."""
         if self._signing_key is None:
+            from joserfc.jwk import RSAKey
+
             key = RSAKey.import_key(self._read("signing-key.pem"))
             kid = key.thumbprint()
             pem = self._read("signing-key.pem")
@@ -120,6 +125,8 @@ class Secrets:
 
 
 def _new_signing_key() -> bytes:
+    from joserfc.jwk import RSAKey
+
     return RSAKey.generate_key(RSA_BITS, auto_kid=False).as_pem(private=True)
 
 

@@ -14,18 +14,19 @@ from aforo.llm.digest import Digest, digest
 from aforo.logs.chunks import chunks
 from aforo.logs.promote import Promoted, Promoter
 from aforo.logs.rows import Row, clamp_int, json_text, subscription_of
-from aforo.spool.records import CallError, CallRecord, ContextRecord, Message
+from aforo.spool.records import (
+    LOG_LLM_REQUESTS,
+    LOG_LLM_RESPONSES,
+    WITHHOLD_BACKEND_REQUEST,
+    WITHHOLD_BACKEND_RESPONSE,
+    WITHHOLD_REQUEST,
+    WITHHOLD_RESPONSE,
+    CallError,
+    CallRecord,
+    ContextRecord,
+    Message,
+)
 from aforo.tables.gateway_logs import PROMOTIONS
-
-LOG_GATEWAY = 1
-LOG_LLM_REQUESTS = 2
-LOG_LLM_RESPONSES = 4
-LOG_METRICS = 8
-# Bodies that were kept for the messages' log alone: the diagnostic does not allow them in the gateway's.
-WITHHOLD_REQUEST = 16
-WITHHOLD_RESPONSE = 32
-WITHHOLD_BACKEND_REQUEST = 64
-WITHHOLD_BACKEND_RESPONSE = 128
 
 _RESPONSE = Promoter(tuple(p for p in PROMOTIONS if p.column == "ResponseBody"))
 _BACKEND = Promoter(tuple(p for p in PROMOTIONS if p.column == "BackendResponseBody"))

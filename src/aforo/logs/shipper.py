@@ -23,10 +23,6 @@ from aforo.logs.delta import TableWriter
 from aforo.logs.intake import Intake, Taken, TakenAmend, TakenCall, TakenRows
 from aforo.logs.minutes import Minutes, Sums, metric_rows
 from aforo.logs.project import (
-    LOG_GATEWAY,
-    LOG_LLM_REQUESTS,
-    LOG_LLM_RESPONSES,
-    LOG_METRICS,
     correlation_id,
     gateway_row,
     llm_rows,
@@ -35,7 +31,7 @@ from aforo.logs.project import (
 from aforo.logs.rows import Row, RowMaker
 from aforo.logs.status import SpoolStatus, status_of
 from aforo.spool.frame import Frame
-from aforo.spool.records import KIND_ROWS
+from aforo.spool.records import KIND_ROWS, LOG_GATEWAY, LOG_LLM_REQUESTS, LOG_LLM_RESPONSES, LOG_METRICS
 from aforo.spool.recover import lock_folder
 from aforo.tables.azure_metrics import AZURE_METRICS
 from aforo.tables.catalog import TABLES

@@ -14,8 +14,14 @@ from aforo.policy.pipeline import Document
 from aforo.policy.scopes import Scope
 from aforo.snapshot.routes import Router
 from aforo.snapshot.runtime import ApiRuntime, KeyHolder, LogNames, OperationRuntime, Runtime
-from aforo.snapshot.snapshot import ApiEntry, BackendEntry, Bundle, MessageLog
+from aforo.snapshot.snapshot import ApiEntry, BackendEntry, Bundle, LogPlan, MessageLog
 from aforo.source import Diagnostic, Source, has_errors
+from aforo.spool.records import (
+    WITHHOLD_BACKEND_REQUEST,
+    WITHHOLD_BACKEND_RESPONSE,
+    WITHHOLD_REQUEST,
+    WITHHOLD_RESPONSE,
+)
 
 Open = Callable[[str], str]  # a sealed named value -> its text
 
@@ -46,7 +52,10 @@ class Builder:
 
     def build(self, bundle: Bundle) -> Built:
         """Compile everything of a bundle; every mistake of every document is in the answer."""
-        named = {n.name: NamedValue(self.open_sealed(n.value) if n.secret else n.value, n.secret) for n in bundle.named_values}
+        named = {
+            n.name: NamedValue(self.open_sealed(n.value) if n.secret else n.value, n.secret)
+            for n in bundle.named_values
+        }
         context = CompileContext(named_values=named, fragments=dict(bundle.fragments))
         known = self._compiled if context == self._context else {}
         work = _Work(context, known)
@@ -130,7 +139,19 @@ def _api(entry: ApiEntry, work: _Work, products: frozenset[str], opened: str | N
             _names(log.backend_request),
             _names(log.backend_response),
         ),
+        withheld=_withheld(log),
     )
+
+
+def _withheld(log: LogPlan) -> int:
+    """The bodies that are kept for the messages' log alone, because the diagnostic wants none in the gateway's."""
+    parts = (
+        (log.frontend_request, WITHHOLD_REQUEST),
+        (log.frontend_response, WITHHOLD_RESPONSE),
+        (log.backend_request, WITHHOLD_BACKEND_REQUEST),
+        (log.backend_response, WITHHOLD_BACKEND_RESPONSE),
+    )
+    return sum(bit for part, bit in parts if part.body_bytes == 0)
 
 
 def _names(log: MessageLog) -> frozenset[bytes]:

@@ -53,6 +53,7 @@ class ApiRuntime:
     products: frozenset[str]
     open_product: str | None
     log_names: LogNames
+    withheld: int = 0  # `spool.records.WITHHOLD_*`: bodies that the diagnostic wants in no gateway log
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,6 +18,18 @@ KIND_AMEND = 4  # an AmendRecord: what became of a call after its record was wri
 KIND_CONTEXT = 5  # a ContextRecord; each segment starts with those in force, so that it can be read alone
 
 
+# `CallRecord.log_flags`: where a call is to be written, and which of its bodies are here for the llm log alone and
+# must not stand in the gateway log.
+LOG_GATEWAY = 1
+LOG_LLM_REQUESTS = 2
+LOG_LLM_RESPONSES = 4
+LOG_METRICS = 8
+WITHHOLD_REQUEST = 16
+WITHHOLD_RESPONSE = 32
+WITHHOLD_BACKEND_REQUEST = 64
+WITHHOLD_BACKEND_RESPONSE = 128
+
+
 class Message(msgspec.Struct, array_like=True, frozen=True, gc=False, omit_defaults=True):
     """One side of an exchange as it is to be kept: masked headers and the decoded body.
 
@@ -90,9 +102,7 @@ class CallRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     errors: list[CallError]
     trace_records: list[Any]
     trace_flags: int  # bit 0 requested, 1 allowed, 2 expired, 3 master
-    # bit 0 gateway log, 1 llm log requests, 2 llm log responses, 3 metrics; 4 to 7: the body of request, response,
-    # backend request, backend response is here for the llm log alone and must not stand in the gateway log
-    log_flags: int
+    log_flags: int  # LOG_* and WITHHOLD_*
     llm_wire: str  # "", "chat", "completions", "embeddings", "responses", ...: how to read the bodies
     deployment: str
     api_version: str

@@ -9,8 +9,6 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit
 
-import regex
-
 from aforo.csharp.runtime.exceptions import (
     ArgumentException,
     ArgumentNullException,
@@ -227,6 +225,9 @@ def regex_problem(pattern: str, options: int = 0) -> str:
 
 @lru_cache(maxsize=512)
 def compiled(pattern: str, options: int) -> Any:
+    # 10 MB of a gateway's memory, for those whose policies match patterns.
+    import regex
+
     flags = regex.VERSION0
     for bit, flag in ((1, regex.IGNORECASE), (2, regex.MULTILINE), (16, regex.DOTALL), (32, regex.VERBOSE)):
         if options & bit:
