@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from aforo.messages import Url, parse_url
-from aforo.policy.compile import CompileContext, CompileResult, NamedValue, compile_document
+from aforo.policy.compile import CompileContext, CompileResult, compile_document
+from aforo.policy.named_values import NamedValue
 from aforo.policy.pipeline import Document
 from aforo.policy.scopes import Scope
 from aforo.snapshot.routes import Router
