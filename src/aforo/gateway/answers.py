@@ -20,6 +20,7 @@ NOT_FOUND = "Resource not found"
 FORBIDDEN = "Forbidden"
 INTERNAL = "Internal server error"
 UNAVAILABLE = "Service unavailable"
+TOO_LARGE = "Request body is too large"
 
 _REASONS = {s.value: s.phrase for s in HTTPStatus}
 

@@ -43,11 +43,13 @@ class Arrival(Signal):
         "collected",
         "connection",
         "deadline",
+        "patience_s",
         "relay",
         "response",
         "sent_at",
         "size",
         "upload",
+        "uploaded",
     )
 
     def __init__(self, connection: ClientConnection, client: Client, *, length_known: bool) -> None:
@@ -63,7 +65,9 @@ class Arrival(Signal):
         self.size = 0
         self.sent_at = time.perf_counter()
         self.deadline = 0.0
-        self.upload = False
+        self.patience_s = 0.0
+        self.upload = False  # the request's body streams through
+        self.uploaded = False  # all of it has been handed over
 
     # egress.http1.Holder
 
@@ -77,6 +81,9 @@ class Arrival(Signal):
             self.relay.pump()
         elif self.collected is not None:
             self._collect()
+        elif not connection.ended:
+            # Nobody takes it yet (a policy is at work): the backend waits, not our memory.
+            connection.pause()
 
     def can_write(self, ready: bool) -> None:
         if self.upload:
@@ -88,6 +95,9 @@ class Arrival(Signal):
     # call.Sink: the rest of a request body that streams through
 
     def push(self, data: bytes, *, last: bool) -> None:
+        self.uploaded = last
+        # The time for the answer's head runs from the end of the request.
+        self.deadline = time.perf_counter() + self.patience_s
         if self._length_known:
             if data:
                 self.connection.write(data)
@@ -99,18 +109,18 @@ class Arrival(Signal):
 
     def take(self) -> list[bytes]:
         """Body bytes since the last call; `ended` and `failure` of the connection tell the rest."""
-        if self.buffered:
-            chunks = [*self.buffered, *self.connection.take()]
-            self.buffered = []
-        else:
-            chunks = self.connection.take()
+        chunks = self.connection.take()
         for chunk in chunks:
             self.size += len(chunk)
+        if self.buffered:
+            chunks = [*self.buffered, *chunks]
+            self.buffered = []
         return chunks
 
     async def collect(self) -> bytes:
         """The whole answer, as received. PolicyFailure when it does not arrive whole."""
         self.collected = Signal()
+        self.connection.resume()
         self._collect()
         await self.collected
         self.collected = None
@@ -149,4 +159,8 @@ class Arrival(Signal):
 
     def release(self) -> None:
         """The answer has been read to its end, or nobody wants the rest."""
-        self.connection.release()
+        if self.upload and not self.uploaded:
+            # The backend still waits for the rest of this request: it would take the next one for it.
+            self.connection.close()
+        else:
+            self.connection.release()

@@ -123,6 +123,7 @@ class Call:
         """More of the request body."""
         self.received += len(data)
         if self.max_body_bytes and self.received > self.max_body_bytes:
+            self.aborted = self.aborted or "gateway"
             self.client.abort()
             return
         if self.sink is not None:

@@ -91,6 +91,8 @@ class Proxy:
         call.steps = None
         call.relay = None
         if call.arrival is not None:
+            if error is not None:
+                call.arrival.connection.close()
             call.arrival.response = None
             call.arrival = None
         if error is not None and not isinstance(error, asyncio.CancelledError):
@@ -111,6 +113,15 @@ class Proxy:
         admitted = keys.admit(runtime, api, call.headers, query)
         if isinstance(admitted, keys.Refused):
             self._refuse_key(call, api, admitted)
+            return
+        if max(call.content_length, call.received) > call.max_body_bytes:
+            error = LastError(
+                "configuration",
+                "RequestBodyTooLarge",
+                f"the request's body is larger than {call.max_body_bytes} bytes",
+                http_status=413,
+            )
+            self._answer(call, answers.answer(413, answers.TOO_LARGE), api, error)
             return
         if not self.recorder.spool.has_room() and api.entry.log.on_full == "refuse":
             message = "The log of this gateway is full; calls are refused until it has been stored"
@@ -238,6 +249,11 @@ class Proxy:
         if response is None:
             # No forward-request anywhere: API Management answers 200 without a body.
             response = exchange.response = ResponseState(200, "OK", Headers(), Body(b""))
+        elif not 200 <= response.status <= 999:
+            # An interim status would make the client wait for another answer.
+            error = LastError("gateway", "InternalError", f"{response.status} is not the status of an answer")
+            exchange.errors.append(error)
+            response = exchange.response = _built_in(error, exchange.call_id)
         arrival = call.arrival
         from_backend = arrival is not None and arrival.response is response and not response.body.changed
         if response.body.changed:

@@ -7,6 +7,7 @@ record of a call that its client saw finish.
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Protocol
 
@@ -21,9 +22,15 @@ from aforo.policy.exchange import ResponseState
 from aforo.snapshot.runtime import ApiRuntime
 from aforo.snapshot.snapshot import LogPlan
 
-_LAST_EVENTS = (b"data: [DONE]", b"data:[DONE]", b'"type":"response.completed"', b'"type":"response.failed"',
-                b'"type":"response.incomplete"', b'"type": "response.completed"')  # fmt: skip
-_TAIL = max(len(e) for e in _LAST_EVENTS) - 1
+# At the start of a line alone: anywhere else it is text of the model's, or of the client's.
+_LAST_EVENT = re.compile(
+    rb"[\r\n](?:(?P<done>data: ?\[DONE\])|event: ?response\.(?:completed|failed|incomplete)[\r\n]"
+    rb'|data: ?\{"type": ?"response\.(?:completed|failed|incomplete)")'
+)
+_TAIL = 48  # longer than the longest match
+_WITH_BLANK_LINE = re.compile(rb"(?s:.+?)\n\r?\n")
+_BLANK_LINE = re.compile(rb"\n\r?\n|\r\r")
+MAX_HELD = 1024 * 1024
 _DROPPED = HOP_BY_HOP | {b"content-length"}
 _NO_BODY = (204, 304)
 
@@ -48,7 +55,9 @@ class Relay(Signal):
         "_arrival",
         "_chunked",
         "_clock",
+        "_ending",
         "_events",
+        "_plain",
         "_plan",
         "_recorder",
         "_usage",
@@ -90,11 +99,13 @@ class Relay(Signal):
         self.first_byte_us = 0
         self.head_sent = False
         self.recorded = False
-        self.tail = b""
+        self.tail = b"\n"
+        self._ending = False  # the last event has begun
         self._chunked = False
         content_type = response.headers.fields.get(b"content-type")
         self._events = type(content_type) is bytes and content_type.startswith(b"text/event-stream")
-        self._usage = UsageFilter() if hide_usage and self._events else None
+        self._plain = b"content-encoding" not in response.headers.fields
+        self._usage = UsageFilter() if hide_usage and self._events and self._plain else None
 
     @property
     def is_event_stream(self) -> bool:
@@ -114,8 +125,9 @@ class Relay(Signal):
             self._whole(body)
             return
         arrival.relay = self
+        connection.resume()
         call = self.call
-        length = self.response.headers.get(b"content-length")
+        length = self._backend_length()
         if length is not None and self._usage is None:
             framing = b"content-length: " + length
         elif call.http_1_0:
@@ -152,7 +164,7 @@ class Relay(Signal):
         if response.status in _NO_BODY:
             head, body = self._head(b""), b""
         elif call.head_only:
-            stated = response.headers.get(b"content-length")
+            stated = self._backend_length()
             head = self._head(b"content-length: " + (stated or b"%d" % len(body)))
             body = b""
         else:
@@ -170,25 +182,28 @@ class Relay(Signal):
         failure = connection.failure
         ended = connection.ended
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        if data:
-            self._keep(data)
-            if self._events and not self.recorded and not ended:
-                self._look_for_end(data)
+        came = data
+        if came:
+            self._keep(came)
             if self._usage is not None:
-                data = self._usage.feed(data)
-        if (ended or failure is not None) and self._usage is not None:
+                data = self._usage.feed(came)
+        if ended and self._usage is not None:
             data += self._usage.rest()
+        told = False
         if failure is not None:
             call.aborted = call.aborted or "backend"
-            if self._events:
+            if self._chunked and self._events and self._plain and self._between_events(came):
                 # The stream has begun: a restart would repeat text, silence would look like a normal end.
                 data += _stream_error(str(failure))
+                told = True
         self.sent += len(data)
         if ended or failure is not None:
             self._write_record()
+        elif self._events and self._plain and came:
+            self._look_for_end(came)
         if self._chunked and data:
             data = b"%x\r\n%b\r\n" % (len(data), data)
-        if self._chunked and (ended or (failure is not None and self._events)):
+        if self._chunked and (ended or told):
             data += b"0\r\n\r\n"
         if head or data:
             call.client.write(head + data)
@@ -199,7 +214,7 @@ class Relay(Signal):
         elif failure is not None:
             arrival.relay = None
             connection.close()
-            if self._chunked and self._events:
+            if told:
                 call.keep_alive = False
                 self._end()
             else:
@@ -210,11 +225,35 @@ class Relay(Signal):
             connection.pause()
 
     def _look_for_end(self, data: bytes) -> None:
+        """Write the record when the last event is complete: now its bytes leave."""
         window = self.tail + data
-        if any(event in window for event in _LAST_EVENTS):
-            self._write_record()
-        else:
+        self.tail = window[-_TAIL:]
+        if self.recorded:
+            return
+        if not self._ending:
+            found = _LAST_EVENT.search(window) if b"[DONE]" in window or b"response." in window else None
+            if found is None:
+                return
+            if found["done"]:
+                self._write_record()
+                return
+            self._ending = True
+            window = window[found.start() + 1 :]
             self.tail = window[-_TAIL:]
+        if _BLANK_LINE.search(window):
+            self._write_record()
+
+    def _between_events(self, came: bytes) -> bool:
+        """Whether what the client has got ends with an event: more would make half of one unreadable."""
+        if self._usage is not None and not self._usage.gave_up:
+            return True
+        return not self.kept_size or (self.tail + came).endswith((b"\n\n", b"\n\r\n", b"\r\r"))
+
+    def _backend_length(self) -> bytes | None:
+        """What the backend said of its body; what a policy writes there does not count."""
+        if self._arrival is None:
+            return None
+        return next((v for n, v in self._arrival.connection.headers if n == b"content-length"), None)
 
     def _keep(self, data: bytes) -> None:
         room = self.limit - self.kept_size
@@ -228,6 +267,8 @@ class Relay(Signal):
         self.head_sent = True
         self.first_byte_us = int((time.perf_counter() - call.started) * 1e6)
         reason = response.reason or answers.reason_of(response.status)
+        if not reason.isprintable():
+            reason = ""
         lines = [b"HTTP/1.1 %d %b" % (response.status, reason.encode("latin-1", "replace"))]
         block = response.headers.block(_DROPPED)
         if block:
@@ -261,23 +302,31 @@ class UsageFilter:
     The gateway asks the model for it, for the meter (`stream_options.include_usage`); this hides the answer.
     """
 
-    __slots__ = ("_held",)
+    __slots__ = ("_held", "gave_up")
 
     def __init__(self) -> None:
         self._held = b""
+        self.gave_up = False  # no event ends: it is no event stream, and all of it is passed on
 
     def feed(self, data: bytes) -> bytes:
         """The data without usage chunks; an event that is not complete yet waits for its rest."""
         data = self._held + data
-        cut = data.rfind(b"\n\n")
-        if cut < 0:
-            self._held = data
-            return b""
-        cut += 2
+        if self.gave_up:
+            self._held = b""
+            return data
+        # Lines end with LF or CR LF; the blank line ends an event.
+        at, with_return = data.rfind(b"\n\n"), data.rfind(b"\n\r\n")
+        cut = max(at + 2 if at >= 0 else 0, with_return + 3 if with_return >= 0 else 0)
+        if not cut:
+            self.gave_up = len(data) > MAX_HELD
+            self._held = b"" if self.gave_up else data
+            return data if self.gave_up else b""
         self._held = data[cut:]
         complete = data[:cut]
         if b'"usage"' not in complete:
             return complete
+        if b"\r" in complete:
+            return b"".join(e for e in _WITH_BLANK_LINE.findall(complete) if not _is_usage(e))
         return b"".join(e + b"\n\n" for e in complete[:-2].split(b"\n\n") if not _is_usage(e))
 
     def rest(self) -> bytes:

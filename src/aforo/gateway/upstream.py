@@ -14,7 +14,7 @@ from aforo.gateway import encoding
 from aforo.gateway.arrival import Arrival
 from aforo.gateway.backends import Backend, Backends
 from aforo.gateway.call import Call, LiveExchange
-from aforo.messages import HOP_BY_HOP, Headers, encode_query
+from aforo.messages import HOP_BY_HOP, Headers, encode_query, is_token, wire_target
 from aforo.policy.exchange import Body, LastError, PolicyFailure, ResponseState
 from aforo.policy.services import ForwardOptions
 from aforo.snapshot.snapshot import BackendEntry
@@ -44,16 +44,21 @@ class Upstream:
         entry = backend.entry
         request = exchange.request
         headers = request.headers
-        path, query = _target(exchange, backend)
+        path, query, shown = _target(exchange, backend)
         if entry is not None:
             headers = await _with_credentials(exchange, headers, entry)
         body = request.body.data
         if body is None and (options.buffer_request_body or call.complete):
             body = await request.body.read()
+        if body is None and call.sink is not None:
+            raise _failure(
+                "BackendConnectionFailure",
+                "the request's body has been streamed to a backend already; buffer-request-body keeps it for another try",
+            )
         data = _head(call, exchange, headers, path, query, backend, body)
         exchange.backend_request = (
             request.method,
-            f"{backend.prefix}{path}{'?' if query else ''}{query}",
+            f"{backend.prefix}{path}{'?' if shown else ''}{shown}",
             headers,
             request.body,
         )
@@ -89,7 +94,8 @@ class Upstream:
         *,
         silent: bool,
     ) -> Arrival:
-        connection = self.pool.take(backend.origin)
+        # A body that streams through cannot be sent twice: no connection that may be stale.
+        connection = self.pool.take(backend.origin) if body is not None else None
         while True:
             if connection is None:
                 try:
@@ -99,6 +105,7 @@ class Upstream:
                 except Refusal as error:
                     raise _failure("BackendConnectionFailure", str(error)) from error
             arrival = Arrival(connection, call.client, length_known=call.length_known)
+            arrival.patience_s = options.timeout_s
             arrival.deadline = arrival.sent_at + options.timeout_s
             connection.send(arrival, data, silent=silent)
             call.arrival = arrival
@@ -153,17 +160,21 @@ class Upstream:
             raise _failure("BackendConnectionFailure", error.message) from error
 
 
-def _target(exchange: LiveExchange, backend: Backend) -> tuple[str, str]:
+def _target(exchange: LiveExchange, backend: Backend) -> tuple[str, str, str]:
+    """Path, query, and the query as it may be shown: without the backend's credentials."""
     request = exchange.request
     entry = backend.entry
     path = backend.base_path + request.path
     query = request.query
     if backend.query:
         query = f"{backend.query}&{query}" if query else backend.query
+    shown = query
     if entry is not None and entry.query:
         own = encode_query((name, value) for name, values in entry.query for value in values)
+        masked = "&".join(f"{name}=*****" for name, values in entry.query for _ in values)
         query = f"{query}&{own}" if query else own
-    return path or "/", query
+        shown = f"{shown}&{masked}" if shown else masked
+    return path or "/", query, shown
 
 
 async def _with_credentials(exchange: LiveExchange, headers: Headers, entry: BackendEntry) -> Headers:
@@ -193,7 +204,10 @@ def _head(
 ) -> bytes:
     """The request as it goes out: head, and the body when it is at hand."""
     request = exchange.request
-    target = f"{path}?{query}" if query else path
+    # Policies put decoded text into paths and methods: it must not become another line of the request.
+    target = wire_target(f"{path}?{query}" if query else path)
+    if request.method != call.method and not is_token(request.method):
+        raise _failure("BackendConnectionFailure", f"{request.method!r} is not a method")
     metered = exchange.operation_runtime.wire
     host = headers.get(b"host")
     client_host = call.headers.get(b"host")
