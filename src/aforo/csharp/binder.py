@@ -805,8 +805,15 @@ class Binder:
     def step(self, node: s.Step) -> b.Expr:
         one = s.Literal("int", 1, False, node.span)
         change = self.assign(s.Assign(node.target, f"{node.operator[0]}=", one, node.span))
-        if node.prefix or not isinstance(change, b.Write):
+        if node.prefix:
             return change
+        if not isinstance(change, b.Write):
+            # The old value of an element or property is the new one with the step taken back.
+            back = self.operators.binary("-" if node.operator == "++" else "+", change, b.Const(1, INT, node.span), node.span)
+            found = self.conversions.explicit(back.type, change.type, back)
+            if found is None:
+                raise say.no_operator(node.span, node.operator, str(change.type))
+            return found.apply(back)
         # The old value, then the change.
         temp = self.temp()
         current = self.value(node.target)

@@ -43,7 +43,7 @@ class Names:
         if known is not None:
             return known
         if not hint:
-            module = getattr(value, "__module__", "").rpartition(".")[2]
+            module = (getattr(value, "__module__", "") or "").rpartition(".")[2]
             hint = f"{module}_{getattr(value, '__qualname__', type(value).__name__)}"
         hint = re.sub(r"\W+", "_", hint).strip("_") or "k"
         name, at = hint, 1

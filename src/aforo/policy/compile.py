@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from aforo.csharp.codegen import Names
@@ -80,6 +80,15 @@ class _Compiler:
         self.budget = limits.EXPANDED_ELEMENTS
 
     def report(self, diagnostic: Diagnostic) -> None:
+        """Keeps a diagnostic; no secret named value is in its words, and its span lies in the text."""
+        secrets = [v.value for v in self.context.named_values.values() if v.secret and v.value]
+        end = min(diagnostic.span.end, len(self.source.text))
+        diagnostic = replace(
+            diagnostic,
+            message=_masked(diagnostic.message, secrets),
+            hints=tuple(_masked(h, secrets) for h in diagnostic.hints),
+            span=Span(min(diagnostic.span.start, end), end),
+        )
         if len(self.found) < limits.DIAGNOSTICS and diagnostic not in self.found:
             self.found.append(diagnostic)
 
@@ -299,6 +308,12 @@ def make_{name}(base):
             raise failed(error, sites[at], x) from error
     return {name}
 """
+
+
+def _masked(text: str, secrets: list[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
 
 
 def _compile_use(use: Use, emitter: Emitter) -> None:

@@ -37,6 +37,12 @@ def after_expression(span: Span) -> Diagnostic:
     )
 
 
+def with_secret(inner: Diagnostic) -> Diagnostic:
+    """A diagnostic of an expression that a secret was put into: its words could hold a part of it."""
+    message = "the expression is wrong here; a secret named value stands in it, so no more is said"
+    return Diagnostic(inner.code, message, inner.span, inner.severity)
+
+
 def duplicate_attribute(span: Span, name: str) -> Diagnostic:
     return Diagnostic("POL0006", f"the attribute `{name}` is given twice", span)
 

@@ -8,7 +8,7 @@ their expressions all the same are read too. No DTD, no entity but the five and 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from aforo.csharp.scan import Scan, Unclosed, scan
@@ -82,7 +82,8 @@ class _Parser:
         self.found: list[Diagnostic] = []
 
     def report(self, diagnostic: Diagnostic) -> None:
-        self.found.append(diagnostic)
+        end = min(diagnostic.span.end, len(self.text))
+        self.found.append(replace(diagnostic, span=Span(min(diagnostic.span.start, end), end)))
         if len(self.found) >= limits.DIAGNOSTICS:
             raise _Stop
 

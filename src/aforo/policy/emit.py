@@ -183,8 +183,9 @@ class Emitter:
         reads: frozenset[str | None] = frozenset().union(*(v.reads for v in real))
         policy_id = use.attributes.get("id")
         line, _ = self.locate(use.span)
+        source = use if isinstance(use.spec, Element) or use.parent is None else use.parent
         site = running.Site(
-            use.name,
+            source.name,
             self.unit.section.value,
             self.unit.scope.value,
             use.path,
@@ -295,7 +296,7 @@ class Emitter:
             name=f"e{self.unit.counter}",
         )
         for diagnostic in compiled.diagnostics:
-            self.report(diagnostic)
+            self.report(say.with_secret(diagnostic) if text.secret else diagnostic)
         made = compiled.expression
         if made is None:
             return None

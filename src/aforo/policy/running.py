@@ -11,7 +11,7 @@ from aforo.csharp.runtime.text import well_formed
 from aforo.messages import Headers
 from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState
 
-_HIDDEN = "The message is not shown: the expression works with a secret."
+_HIDDEN = "The message is not shown: a secret went into this policy."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,8 @@ def failed(error: Exception, site: Site, exchange: Exchange) -> PolicyFailure:
 def placed(failure: PolicyFailure, site: Site) -> None:
     """Gives a failure that an element raised the place where it stands; one from a base scope has its own."""
     error = failure.error
+    if site.secret and not error.scope:
+        error.message = _HIDDEN
     if not error.scope:
         error.scope = site.scope
         error.section = site.section

@@ -26,7 +26,7 @@ def double_text(value: float) -> str:
     text = "".join(map(str, digits))
     point = len(text) + int(exponent)  # digits before the decimal point
     minus = "-" if sign else ""
-    if -5 < point <= 15:
+    if -4 < point <= 15:
         if point <= 0:
             return f"{minus}0.{'0' * -point}{text}"
         if point >= len(text):

@@ -163,7 +163,7 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     ),
     declare(
         "JTokens",
-        member("static U? Value<U>(this IEnumerable<JToken> value)", j.value_of, typed=True),
+        member("static U? Value<U>(this JToken value)", j.value_of, typed=True),
         namespace=_LINQ,
         kind="static",
         aliases=("Extensions",),

@@ -74,7 +74,9 @@ BOXES: Final[dict[str, type]] = {
 }  # fmt: skip
 CLASSES: Final[dict[str, type]] = {**BOXES, "int": int, "double": float, "decimal": Decimal}
 
-DECIMAL_CONTEXT: Final = Context(prec=29, rounding=ROUND_HALF_EVEN)
+# Wide enough that a result is rounded once, to what 96 bits and 28 decimals hold.
+DECIMAL_CONTEXT: Final = Context(prec=64, rounding=ROUND_HALF_EVEN)
+_DECIMAL_TOP: Final = 2**96 - 1
 
 
 def wrap_int(value: int) -> int:
@@ -146,9 +148,18 @@ def _decimal(run: Any, left: Decimal, right: Decimal) -> Decimal:
 
 
 def check_decimal(value: Decimal) -> Decimal:
-    if not value.is_finite() or abs(value) > Decimal(79228162514264337593543950335):
+    """The value as a decimal of .NET: 96 bits, at most 28 decimals."""
+    if not value.is_finite() or abs(value) >= _DECIMAL_TOP + 1:
         raise OverflowException("Value was either too large or too small for a Decimal.")
-    return value
+    _, digits, exponent = value.as_tuple()
+    places = -int(exponent)
+    if places <= 28 and (len(digits) < 29 or int("".join(map(str, digits))) <= _DECIMAL_TOP):
+        return value if places >= 0 else value.quantize(Decimal(1), context=DECIMAL_CONTEXT)
+    for scale in range(min(28, places), -1, -1):
+        rounded = value.quantize(Decimal(1).scaleb(-scale), context=DECIMAL_CONTEXT)
+        if abs(int(rounded.scaleb(scale, context=DECIMAL_CONTEXT))) <= _DECIMAL_TOP:
+            return rounded
+    raise OverflowException("Value was either too large or too small for a Decimal.")
 
 
 def add_decimal(left: Decimal, right: Decimal) -> Decimal:

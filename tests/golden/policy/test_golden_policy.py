@@ -1,0 +1,25 @@
+"""Policy cases: documents and a request in, diagnostics or what was sent and answered out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.support.policy_case import read, run
+
+CASES = sorted(Path(__file__).parent.glob("*.policy"))
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda p: p.stem)
+def test_case(path: Path) -> None:
+    case = read(path)
+    result = run(case)
+    if os.environ.get("AFORO_GOLDEN") == "write":
+        path.write_text(case.with_result(result), encoding="utf-8")
+    assert case.one("result").strip("\n") == result.strip("\n")
+
+
+def test_there_are_cases() -> None:
+    assert len(CASES) >= 20
