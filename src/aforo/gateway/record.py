@@ -28,6 +28,7 @@ from aforo.spool.records import (
     LOG_LLM_REQUESTS,
     LOG_LLM_RESPONSES,
     LOG_METRICS,
+    AmendRecord,
     CallError,
     CallRecord,
     Message,
@@ -52,6 +53,7 @@ _SECRET_HEADERS = frozenset(
 _SECRET_PARAMETERS = frozenset(("subscription-key", "api-key", "code", "sig", "key"))
 # A body of which more is kept than this is marked as cut; the sizes are true all the same.
 BODY_CAP = 8 * 1024 * 1024
+_REMEMBERED_LENGTH = 1024
 # Bodies of which only the size is kept: nobody reads them in a table.
 _OPAQUE = (b"multipart/", b"audio/", b"image/", b"video/", b"application/octet-stream", b"application/zip")
 
@@ -65,6 +67,8 @@ class CallSpool(Protocol):
     """The part of the spool that calls are written through."""
 
     def append_call(self, record: CallRecord) -> int: ...
+
+    def append_amend(self, record: AmendRecord) -> int: ...
 
     def has_room(self) -> bool: ...
 
@@ -108,17 +112,28 @@ class Recorder:
         flags = self._flags(plan, exchange, relay)
         if not flags:
             return
-        if exchange is not None and api is not None:
-            record = self._of_exchange(call, plan, exchange, relay, api, flags)
-        else:
-            record = self._of_refused(call, relay, api, flags)
         try:
+            if exchange is not None and api is not None:
+                record = self._of_exchange(call, plan, exchange, relay, api, flags)
+            else:
+                record = self._of_refused(call, relay, api, flags)
             self.spool.append_call(record)
         except Refusal as refusal:
             self.dropped += 1
-            log.error("the record of call %s was dropped: %s", record.call_id, refusal)
+            log.error("the record of a call was dropped: %s", refusal)
+        except Exception:
+            # A bug of ours; the client's answer must not fall with the record.
+            self.dropped += 1
+            log.exception("bug: the record of a call could not be written")
         else:
             self.written += 1
+
+    def amend(self, call_id: str, aborted: str) -> None:
+        """What became of a call after its record."""
+        try:
+            self.spool.append_amend(AmendRecord(call_id, aborted, time.time_ns()))
+        except Refusal as refusal:
+            log.error("the end of call %s could not be recorded: %s", call_id, refusal)
 
     def _flags(self, plan: LogPlan, exchange: LiveExchange | None, relay: Relay | None) -> int:
         flags = self.metrics
@@ -164,14 +179,24 @@ class Recorder:
             sent_same = not body.changed
             if names.backend_request or not sent_same:
                 data = b"" if sent_same else (body.data or b"")
-                sent = Message(_listed(headers, names.backend_request), data, len(data))
+                llm = operation.wire != ""
+                limit = body_limit(plan, plan.backend_request, headers.get(b"content-type"), llm=llm)
+                own = _credentials(exchange, api)
+                sent = Message(
+                    _listed(headers, names.backend_request, own),
+                    data[:limit],
+                    len(data),
+                    0 < limit < len(data),
+                )
         if relay is not None:
             response = relay.response
             status = response.status
             first_byte_us = relay.first_byte_us
             kept, cut = _kept(relay)
             listed = (
-                _listed(response.headers, names.frontend_response) if names.frontend_response else _NO_HEADERS
+                _listed(response.headers, names.frontend_response, frozenset((api.key_header,)))
+                if names.frontend_response
+                else _NO_HEADERS
             )
             answer = Message(listed, kept, relay.sent, cut, relay.is_event_stream)
             if arrival is not None:
@@ -182,7 +207,7 @@ class Recorder:
             if got_same and not names.backend_response:
                 received = Message(_NO_HEADERS, b"", arrival.size)
             else:
-                received = self._received(arrival, names, same=got_same)
+                received = self._received(arrival, plan, operation.wire, names, same=got_same)
         return CallRecord(
             exchange.call_id,
             call.started_ns,
@@ -210,7 +235,7 @@ class Recorder:
             backend_us,
             0,
             "none",
-            _request_message(call, plan, names.frontend_request, llm=operation.wire != ""),
+            _request_message(call, plan, names.frontend_request, api.key_header, llm=operation.wire != ""),
             answer,
             sent,
             received,
@@ -230,19 +255,21 @@ class Recorder:
         )
 
     @staticmethod
-    def _received(arrival: Arrival, names: LogNames, *, same: bool) -> Message:
+    def _received(arrival: Arrival, plan: LogPlan, wire: str, names: LogNames, *, same: bool) -> Message:
         """The backend's answer; its body only where the client got another one."""
         connection = arrival.connection
         listed: list[tuple[bytes, bytes]] = []
+        headers = Headers(connection.headers)
         if names.backend_response:
-            listed = _listed(Headers(connection.headers), names.backend_response)
+            listed = _listed(headers, names.backend_response)
         if same:
             return Message(listed, b"", arrival.size)
-        body = b"".join(arrival.buffered)
-        coding = Headers(connection.headers).get(b"content-encoding")
+        limit = body_limit(plan, plan.backend_response, headers.get(b"content-type"), llm=wire != "")
+        body = b"".join(arrival.buffered) if limit else b""
+        coding = headers.get(b"content-encoding")
         if coding is not None and body:
             body = _plain(body, coding)
-        return Message(listed, body[:BODY_CAP], arrival.size, len(body) > BODY_CAP)
+        return Message(listed, body[:limit], arrival.size, len(body) > limit)
 
     def _of_refused(self, call: Call, relay: Relay | None, api: ApiRuntime | None, flags: int) -> CallRecord:
         """A call that never became an exchange: no operation, no key, no room."""
@@ -296,20 +323,25 @@ class Recorder:
         )
 
 
-def _request_message(call: Call, plan: LogPlan, names: frozenset[bytes], *, llm: bool) -> Message:
+def _request_message(
+    call: Call, plan: LogPlan, names: frozenset[bytes], key_header: bytes, *, llm: bool
+) -> Message:
     fields = call.headers.fields
     limit = body_limit(plan, plan.frontend_request, fields.get(b"content-type"), llm=llm)
     chunks = call.chunks
     body = b""
     if limit and chunks:
         body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    coding = call.headers.get(b"content-encoding") if b"content-encoding" in fields else None
+    coding = call.headers.joined(b"content-encoding") if b"content-encoding" in fields else None
     size = len(body)
     if coding is not None and body:
         body = _plain(body, coding)
     cut = limit != 0 and (size < call.received or len(body) > limit)
     return Message(
-        _listed(call.headers, names) if names else [], body[:limit] if cut else body, call.received, cut
+        _listed(call.headers, names, frozenset((key_header,))) if names else [],
+        body[:limit] if cut else body,
+        call.received,
+        cut,
     )
 
 
@@ -325,7 +357,9 @@ def _kept(relay: Relay) -> tuple[bytes, bool]:
     cut = relay.kept_size > len(body)
     headers = relay.response.headers
     if b"content-encoding" in headers.fields and body and not relay.response.body.changed:
-        body = _plain(body, headers.get(b"content-encoding") or b"")
+        body = _plain(body, headers.joined(b"content-encoding") or b"")
+        if len(body) > relay.limit:
+            body, cut = body[: relay.limit], True
     return body, cut
 
 
@@ -337,10 +371,20 @@ def _plain(body: bytes, coding: bytes) -> bytes:
         return body
 
 
-def _listed(headers: Headers, names: frozenset[bytes]) -> list[tuple[bytes, bytes]]:
+def _listed(
+    headers: Headers, names: frozenset[bytes], own: frozenset[bytes] = frozenset()
+) -> list[tuple[bytes, bytes]]:
+    """The listed fields, masked where they are credentials: by their usual names, or by the names in `own`."""
     if not names:
         return []
-    return [(n, MASK if n in _SECRET_HEADERS else v) for n, v in headers if n in names]
+    return [(n, MASK if n in _SECRET_HEADERS or n in own else v) for n, v in headers if n in names]
+
+
+def _credentials(exchange: LiveExchange, api: ApiRuntime) -> frozenset[bytes]:
+    """Names of the fields that carry this API's keys and the backend's credentials."""
+    backend = exchange.runtime.backends.get(exchange.backend_used) if exchange.backend_used else None
+    names = (name.lower().encode("latin-1", "replace") for name, _ in backend.headers) if backend else ()
+    return frozenset((api.key_header, *names))
 
 
 def _error(error: LastError) -> CallError:
@@ -356,9 +400,14 @@ def _error(error: LastError) -> CallError:
     )
 
 
-@lru_cache(maxsize=2048)
 def masked_target(target: str, key_name: str) -> str:
     """A URL or request target without the subscription key that its query may hold under `key_name`."""
+    # What is remembered has a bound in bytes too.
+    return (_masked if len(target) <= _REMEMBERED_LENGTH else _masked.__wrapped__)(target, key_name)
+
+
+@lru_cache(maxsize=2048)
+def _masked(target: str, key_name: str) -> str:
     path, sep, query = target.partition("?")
     if not sep:
         return target
@@ -371,9 +420,13 @@ def masked_target(target: str, key_name: str) -> str:
     return f"{path}?{'&'.join(pairs)}"
 
 
-@lru_cache(maxsize=2048)
 def _query_value(target: str, name: str) -> str:
     """The value of a query parameter, as on the wire; "" when it is not there."""
+    return (_value if len(target) <= _REMEMBERED_LENGTH else _value.__wrapped__)(target, name)
+
+
+@lru_cache(maxsize=2048)
+def _value(target: str, name: str) -> str:
     _, _, rest = target.partition(f"{name}=")
     return rest.partition("&")[0]
 
