@@ -151,10 +151,60 @@ def tables() -> str:
     return "\n".join(out)
 
 
+def policies() -> str:
+    """Every policy with its attributes and children, and those that are refused by name."""
+    from aforo.policy.catalog import ELEMENTS, NEVER, NOT_YET
+    from aforo.policy.scopes import ALL_SCOPES, Scope, Section
+
+    out = [
+        "# Policies",
+        "",
+        "A document that uses anything else is refused when it is saved, with line and column.",
+        "",
+    ]
+    for element in sorted(ELEMENTS, key=lambda e: e.name):
+        sections = ", ".join(s.value for s in Section if s in element.sections)
+        scopes = ", ".join(s.value for s in Scope if s in element.scopes)
+        where = f"Sections: {sections}." + ("" if element.scopes == ALL_SCOPES else f" Scopes: {scopes}.")
+        out += [f"## `{element.name}`", "", element.doc, "", where, ""]
+        out += table(
+            ("attribute or element", "kind", "default", "meaning"),
+            _parts(element.attributes, element.children, element.text, ""),
+        )
+    out += ["## Refused by name", "", "Not yet:", ""]
+    out += [f"- `{name}`" for name in sorted(NOT_YET)]
+    out += ["", "Never:", "", *(f"- `{name}`: {why}." for name, why in sorted(NEVER.items())), ""]
+    return "\n".join(out)
+
+
+def _parts(
+    attributes: Iterable[Any], children: Iterable[Any], text: Any, before: str
+) -> Iterable[tuple[str, str, str, str]]:
+    for a in attributes:
+        notes = (
+            [a.doc] + (["Required."] if a.required else []) + ([] if a.expressions else ["No expression."])
+        )
+        notes += [f"One of {', '.join(f'`{v}`' for v in a.values)}."] if a.values else []
+        default = "" if a.default is None else f"`{a.default}`"
+        yield f"`{before}@{a.name}`", a.kind, default, " ".join(n for n in notes if n)
+    if text is not None:
+        yield f"`{before}text`", text.kind, "", text.doc + (" Required." if text.required else "")
+    for child in children:
+        notes = (
+            [child.doc]
+            + (["Required."] if child.required else [])
+            + (["May be repeated."] if child.many else [])
+        )
+        kind = "policies" if child.policies else "element"
+        yield f"`{before}<{child.name}>`", kind, "", " ".join(n for n in notes if n)
+        yield from _parts(child.attributes, child.children, child.text, f"{before}<{child.name}> ")
+
+
 # Page, the module that must exist for it, and how it is made.
 PAGES: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("cli.md", "aforo.cli.main", commands),
     ("resources.md", "aforo.model.catalog", kinds),
+    ("policies.md", "aforo.policy.catalog", policies),
     ("tables.md", "aforo.tables.catalog", tables),
 )
 

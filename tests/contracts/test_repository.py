@@ -90,9 +90,10 @@ def test_every_dependency_is_explained() -> None:
     assert {name for name in names if f"`{name}`" not in page} == set()
 
 
-def test_decisions_are_numbered_without_gaps_and_say_context_choice_and_price() -> None:
+def test_decisions_have_numbers_of_their_own_and_say_context_choice_and_price() -> None:
     pages = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
-    assert [int(p.name[:4]) for p in pages] == list(range(1, len(pages) + 1))
+    numbers = [int(p.name[:4]) for p in pages]
+    assert len(set(numbers)) == len(numbers)
     wrong = [
         p.name
         for p in pages

@@ -67,12 +67,12 @@ def explain(
 ) -> None:
     """Show the Python that a policy document compiles to."""
     result = _compile(file, scope, named_value, fragments)
-    if has_errors(list(result.diagnostics)):
+    if result.document is None:
         raise Failure(
             "\n".join(terminal.printable(render(result.source, d)) for d in result.diagnostics),
             code=Exit.DIAGNOSTICS,
         )
-    print(terminal.printable(result.explain()))
+    print(terminal.printable(result.document.python()))
 
 
 def _compile(file: Path, scope: str, named_values: list[str] | None, fragments: Path | None) -> CompileResult:
