@@ -16,13 +16,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
 
-from aforo.messages import Headers, parse_url  # noqa: E402
-from aforo.policy.compile import CompileContext, compile_document  # noqa: E402
-from aforo.policy.exchange import Body, Exchange, RequestState  # noqa: E402
-from aforo.policy.pipeline import EMPTY, Pipeline  # noqa: E402
-from aforo.policy.scopes import Scope  # noqa: E402
-from aforo.source import Source  # noqa: E402
-from tests.support.fake_services import FakeServices  # noqa: E402
+from aforo.messages import Headers, parse_url
+from aforo.policy.compile import CompileContext, compile_document
+from aforo.policy.exchange import Body, Exchange, RequestState
+from aforo.policy.pipeline import EMPTY, Pipeline
+from aforo.policy.scopes import Scope
+from aforo.source import Source
+from tests.support.fake_services import FakeServices
 
 LAB = """<inbound>
 <base />
@@ -110,7 +110,9 @@ def main() -> None:
 
     large_ms = best(compile_large, 5) * 1e3
     lab_ms = best(lambda: void(compiled(LAB, Scope.API, EMPTY)), 20) * 1e3
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024 * 1024)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        1024 if sys.platform == "linux" else 1024 * 1024
+    )
     rows = (
         ("an exchange and an empty pipeline", f"{empty_us:.2f} us"),
         ("the same with the lab's policy", f"{lab_us:.2f} us"),

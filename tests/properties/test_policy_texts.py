@@ -13,7 +13,7 @@ from aforo.source import Source, render
 from tests.support.expressions import compiled
 
 CONTEXT = CompileContext(
-    {"name": NamedValue("v\"<&", False), "expr": NamedValue("@(1)", False), "key": NamedValue("s3cr3t", True)},
+    {"name": NamedValue('v"<&', False), "expr": NamedValue("@(1)", False), "key": NamedValue("s3cr3t", True)},
     {"part": "<fragment><set-variable name='a' value='1'/></fragment>", "odd": "<fragment"},
 )
 PIECES = st.sampled_from(

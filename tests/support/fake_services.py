@@ -90,7 +90,7 @@ def answer_200(_exchange: Exchange) -> ResponseState:
 class FakeServices:
     """`Services` of a test. `backend` answers; what was forwarded is kept in `forwarded`."""
 
-    deployment: Deployment = Deployment("apim", "apim-lab", "West Europe")
+    deployment: Deployment = field(default_factory=lambda: Deployment("apim", "apim-lab", "West Europe"))
     counters: FakeCounters = field(default_factory=FakeCounters)
     cache: FakeCache = field(default_factory=FakeCache)
     tokens: FakeTokens = field(default_factory=FakeTokens)
@@ -100,9 +100,13 @@ class FakeServices:
 
     async def forward(self, exchange: Exchange, options: ForwardOptions) -> None:
         request = exchange.request
-        base = exchange.backend_base_url or (f"backend:{exchange.backend_id}" if exchange.backend_id else "https://api")
+        base = exchange.backend_base_url or (
+            f"backend:{exchange.backend_id}" if exchange.backend_id else "https://api"
+        )
         query = f"?{request.query}" if request.query else ""
-        self.forwarded.append((request.method, base + request.path + query, list(request.headers), request.body.data))
+        self.forwarded.append(
+            (request.method, base + request.path + query, list(request.headers), request.body.data)
+        )
         exchange.attempts += 1
         exchange.response = self.backend(exchange)
         if options.fail_on_error_status_code and exchange.response.status >= 400:

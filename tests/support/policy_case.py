@@ -32,8 +32,21 @@ from aforo.source import Source, has_errors, render
 from tests.support.fake_services import FakeServices
 
 GLOBAL = "<policies><inbound/><backend><forward-request/></backend><outbound/><on-error/></policies>"
-API = Api("azure-openai", "Azure OpenAI", "openai", "1", "", "https://api.example/base", True, ("https",), "api-key", "api-key")
-OPERATION = Operation("chat", "Chat", "POST", "/deployments/{deployment-id}/chat/completions?api-version={api-version}")
+API = Api(
+    "azure-openai",
+    "Azure OpenAI",
+    "openai",
+    "1",
+    "",
+    "https://api.example/base",
+    True,
+    ("https",),
+    "api-key",
+    "api-key",
+)
+OPERATION = Operation(
+    "chat", "Chat", "POST", "/deployments/{deployment-id}/chat/completions?api-version={api-version}"
+)
 PRODUCT = Product("starter", "Starter", "Published", True, False, 5, ())
 SUBSCRIPTION = Subscription("team-a", "Team A", 1_700_000_000, None, None)
 
@@ -62,7 +75,9 @@ def read(path: Path) -> Case:
 
 
 def settings(text: str) -> list[tuple[str, str]]:
-    return [(a.strip(), b.strip()) for a, _, b in (line.partition("=") for line in text.splitlines()) if a.strip()]
+    return [
+        (a.strip(), b.strip()) for a, _, b in (line.partition("=") for line in text.splitlines()) if a.strip()
+    ]
 
 
 def run(case: Case) -> str:
@@ -87,7 +102,9 @@ def run(case: Case) -> str:
     for resource, token in settings(case.one("tokens")):
         services.tokens.put(resource, token)
     services.backend = lambda _x: message(case.one("backend") or "200 OK\n\n{}")
-    exchange = exchange_of(case.one("request") or "POST http://gate/openai/deployments/d/chat/completions", services)
+    exchange = exchange_of(
+        case.one("request") or "POST http://gate/openai/deployments/d/chat/completions", services
+    )
     call(pipeline, exchange)
     return "\n".join([*out, *report(exchange, services)])
 
@@ -103,7 +120,9 @@ def exchange_of(text: str, services: FakeServices) -> Exchange:
     first, *lines = head.splitlines()
     method, _, url_text = first.partition(" ")
     url = parse_url(url_text)
-    headers = Headers((n.strip().lower().encode(), v.strip().encode()) for n, _, v in (x.partition(":") for x in lines))
+    headers = Headers(
+        (n.strip().lower().encode(), v.strip().encode()) for n, _, v in (x.partition(":") for x in lines)
+    )
     path = url.path.removeprefix("/openai")
     request = RequestState(method, url, headers, Body(body.encode()), "10.1.2.3", path, url.query)
     found = re.match(r"/deployments/([^/]+)/", path)
@@ -118,7 +137,9 @@ def message(text: str) -> ResponseState:
     head, _, body = text.strip("\n").partition("\n\n")
     first, *lines = head.splitlines()
     status, _, reason = first.partition(" ")
-    headers = Headers((n.strip().lower().encode(), v.strip().encode()) for n, _, v in (x.partition(":") for x in lines))
+    headers = Headers(
+        (n.strip().lower().encode(), v.strip().encode()) for n, _, v in (x.partition(":") for x in lines)
+    )
     return ResponseState(int(status), reason, headers, Body(body.encode()))
 
 
@@ -146,7 +167,9 @@ def call(pipeline: Pipeline, exchange: Exchange) -> None:
         error = failure.error
         exchange.last_error = error
         exchange.errors.append(error)
-        exchange.response = failure.response or ResponseState(error.http_status, "Internal Server Error", Headers(), Body(b""))
+        exchange.response = failure.response or ResponseState(
+            error.http_status, "Internal Server Error", Headers(), Body(b"")
+        )
         try:
             step(pipeline.on_error, exchange)
         except Returned:
@@ -173,5 +196,7 @@ def report(exchange: Exchange, services: FakeServices) -> list[str]:
 
 
 def failure(error: LastError) -> str:
-    place = f"{error.scope}/{error.section} {error.path}" + (f" id={error.policy_id}" if error.policy_id else "")
+    place = f"{error.scope}/{error.section} {error.path}" + (
+        f" id={error.policy_id}" if error.policy_id else ""
+    )
     return f"error: {error.source} {error.reason} at {place}: {error.message}"

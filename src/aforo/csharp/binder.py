@@ -163,7 +163,11 @@ class Binder:
         if decl is None:
             raise say.unknown_type(ref.span, ref.name, self.universe.types)
         if len(ref.args) != len(decl.type_params):
-            raise say.unknown_type(ref.span, f"{ref.name}<{','.join('' for _ in ref.args)}>", [str(Type(decl.name, tuple(Type(p) for p in decl.type_params)))])
+            raise say.unknown_type(
+                ref.span,
+                f"{ref.name}<{','.join('' for _ in ref.args)}>",
+                [str(Type(decl.name, tuple(Type(p) for p in decl.type_params)))],
+            )
         return Type(decl.name, tuple(self.resolve_type(a) for a in ref.args))
 
     # --- entry ---------------------------------------------------------------------------------------------
@@ -257,7 +261,12 @@ class Binder:
         if local is not None and not node.args:
             if local.function is not None:
                 raise say.misplaced(node.span, f"the function `{node.name}` without a call")
-            return b.Read(local.python, local.type, node.span, not local.constant_not_null and can_be_null(self.universe, local.type))
+            return b.Read(
+                local.python,
+                local.type,
+                node.span,
+                not local.constant_not_null and can_be_null(self.universe, local.type),
+            )
         known = self.names.get(node.name)
         if known is not None:
             return b.Read(known[0], known[1], node.span, False)
@@ -283,7 +292,9 @@ class Binder:
     def called_name(self, start: s.Expr, links: list[s.Member | s.Index | s.Call]) -> bool:
         return isinstance(start, s.Name) and isinstance(links[0], s.Call)
 
-    def callee(self, start: s.Expr, links: list[s.Member | s.Index | s.Call]) -> b.Expr | TypeName | Namespace:
+    def callee(
+        self, start: s.Expr, links: list[s.Member | s.Index | s.Call]
+    ) -> b.Expr | TypeName | Namespace:
         """The first value of a chain; `f(x)` with a local function or delegate is one already."""
         first = links[0]
         if not (isinstance(start, s.Name) and isinstance(first, s.Call)):
@@ -303,7 +314,13 @@ class Binder:
         if len(takes) != len(first.arguments) or any(a.mode or a.name for a in first.arguments):
             raise say.no_overload(first.span, start.name, f"{len(first.arguments)} arguments", ())
         args = tuple(self.converted(a.value, t) for a, t in zip(first.arguments, takes, strict=True))
-        return b.CallValue(b.Read(local.python, OBJECT, start.span), args, gives, first.span, can_be_null(self.universe, gives))
+        return b.CallValue(
+            b.Read(local.python, OBJECT, start.span),
+            args,
+            gives,
+            first.span,
+            can_be_null(self.universe, gives),
+        )
 
     def walk(
         self, value: b.Expr | TypeName | Namespace, links: list[s.Member | s.Index | s.Call], at: int
@@ -382,11 +399,15 @@ class Binder:
             special = self.anonymous_property(value, link)
             if special is not None:
                 return special
-        found = [(m, bd) for m, bd in self.universe.find(type_, link.name, static=static) if m.kind == "property"]
+        found = [
+            (m, bd) for m, bd in self.universe.find(type_, link.name, static=static) if m.kind == "property"
+        ]
         if not found or link.args:
             if any(True for m, _ in self.universe.find(type_, link.name, static=static)):
                 raise say.misplaced(link.name_span, f"the method `{link.name}` without a call")
-            raise say.unknown_member(link.name_span, str(type_), link.name, self.universe.names(type_, static=static))
+            raise say.unknown_member(
+                link.name_span, str(type_), link.name, self.universe.names(type_, static=static)
+            )
         member, binding = found[0]
         returns = substitute(member.returns, binding)
         self.note(member, [])
@@ -399,7 +420,13 @@ class Binder:
         if member.attr is not None:
             return b.Attribute(own, member.attr, returns, link.span, member.may_be_null)
         assert member.run is not None, member
-        return b.Invoke(member.run, (own,), returns, link.span, member.may_be_null or member.returns.name in ("V", "K", "T"))
+        return b.Invoke(
+            member.run,
+            (own,),
+            returns,
+            link.span,
+            member.may_be_null or member.returns.name in ("V", "K", "T"),
+        )
 
     def anonymous_property(self, value: b.Expr, link: s.Member) -> b.Expr | None:
         if not value.type.name.startswith("{"):
@@ -414,12 +441,16 @@ class Binder:
     def method(self, value: b.Expr | TypeName, link: s.Member, call: s.Call) -> b.Expr:
         static = isinstance(value, TypeName)
         type_ = value.type
-        found = [(m, bd) for m, bd in self.universe.find(type_, link.name, static=static) if m.kind == "method"]
+        found = [
+            (m, bd) for m, bd in self.universe.find(type_, link.name, static=static) if m.kind == "method"
+        ]
         type_args = tuple(self.resolve_type(a) for a in link.args)
         given = self.given(call.arguments)
         if isinstance(value, TypeName):
             if not found:
-                raise say.unknown_member(link.name_span, str(type_), link.name, self.universe.names(type_, static=True))
+                raise say.unknown_member(
+                    link.name_span, str(type_), link.name, self.universe.names(type_, static=True)
+                )
             plain = [(self.as_static(m), bd) for m, bd in found]
             return self.overloads.choose(plain, given, type_args, None, f"{type_}.{link.name}", call.span)
         extensions = [(m, dict[str, Type]()) for m in self.universe.extensions.get(link.name, ())]
@@ -427,7 +458,9 @@ class Binder:
             held = self.held_function(value, link, call)
             if held is not None:
                 return held
-            raise say.unknown_member(link.name_span, str(type_), link.name, self.universe.names(type_, static=False))
+            raise say.unknown_member(
+                link.name_span, str(type_), link.name, self.universe.names(type_, static=False)
+            )
         first: say.Mistake | None = None
         for group in self.groups(found):
             try:
@@ -436,7 +469,11 @@ class Binder:
             except say.Mistake as mistake:
                 first = first or mistake
         if extensions:
-            own = value if not value.nullable or is_value(self.universe, value.type) else b.NotNull(value, self.temp(), value.type, link.name_span)
+            own = (
+                value
+                if not value.nullable or is_value(self.universe, value.type)
+                else b.NotNull(value, self.temp(), value.type, link.name_span)
+            )
             try:
                 return self.overloads.choose(extensions, given, type_args, own, link.name, call.span)
             except say.Mistake as mistake:
@@ -449,7 +486,9 @@ class Binder:
         assert first is not None
         raise first
 
-    def groups(self, found: list[tuple[Member, dict[str, Type]]]) -> list[list[tuple[Member, dict[str, Type]]]]:
+    def groups(
+        self, found: list[tuple[Member, dict[str, Type]]]
+    ) -> list[list[tuple[Member, dict[str, Type]]]]:
         """Instance methods by declaring type, nearest first: a nearer one hides what its base declares."""
         out: list[list[tuple[Member, dict[str, Type]]]] = []
         for pair in found:
@@ -508,7 +547,9 @@ class Binder:
             own = b.NotNull(value, self.temp(), value.type, link.span) if value.nullable else value
             element = value.type.args[0]
             return b.Invoke(rc.array_at, (own, at), element, link.span, can_be_null(self.universe, element))
-        found = [(m, bd) for m, bd in self.universe.find(value.type, "this", static=False) if m.kind == "index"]
+        found = [
+            (m, bd) for m, bd in self.universe.find(value.type, "this", static=False) if m.kind == "index"
+        ]
         if not found:
             raise say.not_indexable(link.span, str(value.type))
         first: say.Mistake | None = None
@@ -548,7 +589,11 @@ class Binder:
             word = "and" if operator == "&&" else "or"
             first = self.convert(left, BOOL)
             second = self.condition(node.right)
-            parts = (*first.parts, second) if isinstance(first, b.Logic) and first.operator == word else (first, second)
+            parts = (
+                (*first.parts, second)
+                if isinstance(first, b.Logic) and first.operator == word
+                else (first, second)
+            )
             return b.Logic(word, parts, BOOL, span)
         right = self.value(node.right)
         if operator == "+" and STRING in (left.type, right.type):
@@ -584,7 +629,9 @@ class Binder:
             found = self.conversions.implicit(right.type, target, right)
             if found is not None:
                 keeps = right.nullable and right.type != NEVER
-                return b.Coalesce(left, temp, retype(read, target), found.apply(right), target, node.span, keeps)
+                return b.Coalesce(
+                    left, temp, retype(read, target), found.apply(right), target, node.span, keeps
+                )
         into = self.conversions.implicit(inner, right.type)
         if into is None:
             raise say.no_operator(node.span, "??", str(left.type), str(right.type))
@@ -660,7 +707,13 @@ class Binder:
             if not pattern.name or pattern.name == "_":
                 return b.Sequence((value, b.Const(True, BOOL, span)), 1, BOOL, span, False)
             local = self.declare(pattern.name, value.type, pattern.span)
-            return b.Sequence((b.Write(local.python, value, value.type, span), b.Const(True, BOOL, span)), 1, BOOL, span, False)
+            return b.Sequence(
+                (b.Write(local.python, value, value.type, span), b.Const(True, BOOL, span)),
+                1,
+                BOOL,
+                span,
+                False,
+            )
         return self.type_test(value, self.resolve_type(pattern.type), pattern.name, span)
 
     def named_type(self, node: s.Expr) -> TypeName:
@@ -679,8 +732,18 @@ class Binder:
         known = self.conversions.standard(value.type, target) is not None and value.type not in (NULL, OBJECT)
         if name in ("", "_"):
             if known:
-                return b.IsNull(value, True, BOOL, span) if can_be_null(self.universe, value.type) else b.Sequence((value, b.Const(True, BOOL, span)), 1, BOOL, span, False)
-            return b.Invoke(ro.is_instance, (value, b.Const(self.test_class(target, span), OBJECT, span)), BOOL, span, False)
+                return (
+                    b.IsNull(value, True, BOOL, span)
+                    if can_be_null(self.universe, value.type)
+                    else b.Sequence((value, b.Const(True, BOOL, span)), 1, BOOL, span, False)
+                )
+            return b.Invoke(
+                ro.is_instance,
+                (value, b.Const(self.test_class(target, span), OBJECT, span)),
+                BOOL,
+                span,
+                False,
+            )
         local = self.declare(name, target, span)
         local.constant_not_null = True
         held = self.temp()
@@ -688,7 +751,13 @@ class Binder:
         test: b.Expr = (
             b.IsNull(read, True, BOOL, span)
             if known
-            else b.Invoke(ro.is_instance, (read, b.Const(self.test_class(target, span), OBJECT, span)), BOOL, span, False)
+            else b.Invoke(
+                ro.is_instance,
+                (read, b.Const(self.test_class(target, span), OBJECT, span)),
+                BOOL,
+                span,
+                False,
+            )
         )
         cast = self.conversions.explicit(value.type, target)
         if cast is None:
@@ -790,7 +859,9 @@ class Binder:
                 return self.store_into(node, own, found.apply(key), element, member.store, member.run)
         raise say.not_assignable(target.span, f"an element of `{owner.type}`")
 
-    def store_into(self, node: s.Assign, own: b.Expr, key: b.Expr, element: Type, put: Any, get: Any) -> b.Expr:
+    def store_into(
+        self, node: s.Assign, own: b.Expr, key: b.Expr, element: Type, put: Any, get: Any
+    ) -> b.Expr:
         if node.operator == "=":
             return self.stored(put, (own, key), self.converted(node.value, element), node.span)
         owner_temp, key_temp = self.temp(), self.temp()
@@ -799,7 +870,10 @@ class Binder:
         current = b.Invoke(get, (held_owner, held_key), element, node.span)
         result = self.compound(node.operator, current, self.value(node.value), element, node.span)
         inner = self.stored(put, (held_owner, held_key), result, node.span)
-        first, second = b.Write(owner_temp, own, own.type, node.span), b.Write(key_temp, key, key.type, node.span)
+        first, second = (
+            b.Write(owner_temp, own, own.type, node.span),
+            b.Write(key_temp, key, key.type, node.span),
+        )
         return b.Sequence((first, second, inner), 2, element, node.span)
 
     def step(self, node: s.Step) -> b.Expr:
@@ -809,7 +883,9 @@ class Binder:
             return change
         if not isinstance(change, b.Write):
             # The old value of an element or property is the new one with the step taken back.
-            back = self.operators.binary("-" if node.operator == "++" else "+", change, b.Const(1, INT, node.span), node.span)
+            back = self.operators.binary(
+                "-" if node.operator == "++" else "+", change, b.Const(1, INT, node.span), node.span
+            )
             found = self.conversions.explicit(back.type, change.type, back)
             if found is None:
                 raise say.no_operator(node.span, node.operator, str(change.type))
@@ -865,7 +941,9 @@ class Binder:
                 parts.append(self.put_entry(own, each))
             else:
                 given = [Given("", "", self.value(v), v, v.span) for v in each.values]
-                adders = [(m, bd) for m, bd in self.universe.find(type_, "Add", static=False) if m.kind == "method"]
+                adders = [
+                    (m, bd) for m, bd in self.universe.find(type_, "Add", static=False) if m.kind == "method"
+                ]
                 if not adders:
                     raise say.misplaced(each.span, "an initialiser of elements")
                 parts.append(self.add_entry(own, adders, given, each.span))
@@ -917,7 +995,9 @@ class Binder:
 
     def best_common(self, values: list[b.Expr]) -> Type | None:
         for each in values:
-            if each.type != NULL and all(self.conversions.implicit(v.type, each.type, v) is not None for v in values):
+            if each.type != NULL and all(
+                self.conversions.implicit(v.type, each.type, v) is not None for v in values
+            ):
                 return each.type
         return None
 
@@ -941,7 +1021,11 @@ class Binder:
             if not part.alignment and not part.format:
                 parts.append(self.text(value))
                 continue
-            args = (self.convert(value, OBJECT), b.Const(part.alignment, INT, node.span), b.Const(part.format, STRING, node.span))
+            args = (
+                self.convert(value, OBJECT),
+                b.Const(part.alignment, INT, node.span),
+                b.Const(part.format, STRING, node.span),
+            )
             parts.append(b.Invoke(rs.interpolate_part, args, STRING, value.span, False))
         return b.Concat(tuple(parts) or (b.Const("", STRING, node.span),), self.grows(), STRING, node.span)
 

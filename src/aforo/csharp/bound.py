@@ -367,6 +367,4 @@ class Define:
     span: Span
 
 
-Stmt: TypeAlias = (
-    Assign | Do | If | Loop | Each | Switch | Return | Break | Continue | Throw | Try | Define
-)
+Stmt: TypeAlias = Assign | Do | If | Loop | Each | Switch | Return | Break | Continue | Throw | Try | Define

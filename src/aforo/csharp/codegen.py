@@ -121,7 +121,9 @@ class Codegen:
                 return ast.Attribute(self.expr(node.target), node.attr, ast.Load())
             case b.Operate():
                 if node.operator in _COMPARISONS:
-                    return ast.Compare(self.expr(node.left), [_COMPARISONS[node.operator]], [self.expr(node.right)])
+                    return ast.Compare(
+                        self.expr(node.left), [_COMPARISONS[node.operator]], [self.expr(node.right)]
+                    )
                 return ast.BinOp(self.expr(node.left), _OPERATORS[node.operator], self.expr(node.right))
             case b.IsNull():
                 return self.none_test(self.expr(node.value), node.negated, span)
@@ -130,17 +132,23 @@ class Codegen:
                 test = self.none_test(held, True, span)
                 return ast.IfExp(test, self.name(node.temp, span), self.call(null_reference, [], span))
             case b.Logic():
-                return ast.BoolOp(ast.And() if node.operator == "and" else ast.Or(), [self.expr(p) for p in node.parts])
+                return ast.BoolOp(
+                    ast.And() if node.operator == "and" else ast.Or(), [self.expr(p) for p in node.parts]
+                )
             case b.Not():
                 return ast.UnaryOp(ast.Not(), self.expr(node.value))
             case b.Choice():
                 return ast.IfExp(self.expr(node.condition), self.expr(node.then), self.expr(node.otherwise))
             case b.Coalesce():
                 held = self.walrus(node.temp, self.expr(node.left), span)
-                return ast.IfExp(self.none_test(held, True, span), self.expr(node.left_value), self.expr(node.right))
+                return ast.IfExp(
+                    self.none_test(held, True, span), self.expr(node.left_value), self.expr(node.right)
+                )
             case b.Conditional():
                 held = self.walrus(node.temp, self.expr(node.receiver), span)
-                return ast.IfExp(self.none_test(held, False, span), self.constant(None, span), self.expr(node.rest))
+                return ast.IfExp(
+                    self.none_test(held, False, span), self.constant(None, span), self.expr(node.rest)
+                )
             case b.Concat():
                 return self.concat(node)
             case b.Write():
@@ -161,7 +169,11 @@ class Codegen:
 
     def const(self, node: b.Const) -> ast.expr:
         value = node.value
-        plain = value is None or type(value) in (bool, int, str) or (type(value) is float and value == value and abs(value) != float("inf"))
+        plain = (
+            value is None
+            or type(value) in (bool, int, str)
+            or (type(value) is float and value == value and abs(value) != float("inf"))
+        )
         if node.secret:
             # A string of its own, so that its name is its own too.
             return self.name(self.names.of(_Unique(value).value, "secret"), node.span)
@@ -175,13 +187,20 @@ class Codegen:
         parts: list[b.Expr] = []
         for part in node.parts:
             last = parts[-1] if parts else None
-            if isinstance(part, b.Const) and isinstance(last, b.Const) and not part.secret and not last.secret:
+            if (
+                isinstance(part, b.Const)
+                and isinstance(last, b.Const)
+                and not part.secret
+                and not last.secret
+            ):
                 parts[-1] = b.Const(str(last.value or "") + str(part.value or ""), part.type, last.span)
             else:
                 parts.append(part)
         live = [p for p in parts if not isinstance(p, b.Const)]
         if not live and not any(isinstance(p, b.Const) and p.secret for p in parts):
-            return ast.Constant("".join(str(p.value) for p in parts if isinstance(p, b.Const) and p.value is not None))
+            return ast.Constant(
+                "".join(str(p.value) for p in parts if isinstance(p, b.Const) and p.value is not None)
+            )
         if len(live) <= 1 and not node.grows:
             made: ast.expr | None = None
             for part in parts:
@@ -289,7 +308,9 @@ class Codegen:
         """`while True` with the test inside, so that what the condition hoists is evaluated each time."""
         span = node.span
         test: list[ast.stmt] = []
-        if node.condition is not None and not (isinstance(node.condition, b.Const) and node.condition.value is True):
+        if node.condition is not None and not (
+            isinstance(node.condition, b.Const) and node.condition.value is True
+        ):
             value = self.expr(node.condition)
             test = [*self.hoisted]
             self.hoisted = []
@@ -369,7 +390,9 @@ class Codegen:
         if used:
             out.append(self.at(ast.Assign([self.target(flag, span)], self.constant(False, span)), span))
         once: ast.expr = self.at(ast.Tuple([self.constant(0, span)], ast.Load()), span)
-        out.append(self.at(ast.For(self.target("once", span), once, rest or [self.at(ast.Pass(), span)], []), span))
+        out.append(
+            self.at(ast.For(self.target("once", span), once, rest or [self.at(ast.Pass(), span)], []), span)
+        )
         if used:
             go_on = self.continue_(b.Continue(span))
             out.append(self.at(ast.If(self.name(flag, span), go_on, []), span))
@@ -395,7 +418,9 @@ class Codegen:
             error = f"error{self.counter}"
             rest: list[ast.stmt] = [self.at(ast.Raise(None, None), span)]
             for each in reversed(node.catches):
-                test = self.call(isinstance, [self.name(error, span), self.name(self.names.of(each.exception), span)], span)
+                test = self.call(
+                    isinstance, [self.name(error, span), self.name(self.names.of(each.exception), span)], span
+                )
                 inner: list[ast.stmt] = []
                 if each.name:
                     held = self.at(ast.Assign([self.target(each.name, span)], self.name(error, span)), span)
@@ -403,7 +428,11 @@ class Codegen:
                 caught = self.body(each.body)
                 if each.guard is not None:
                     guard = self.expr(each.guard)
-                    rest = [self.at(ast.If(test, [*inner, self.at(ast.If(guard, caught, rest), span)], rest), span)]
+                    rest = [
+                        self.at(
+                            ast.If(test, [*inner, self.at(ast.If(guard, caught, rest), span)], rest), span
+                        )
+                    ]
                 else:
                     rest = [self.at(ast.If(test, [*inner, *caught], rest), span)]
             kind = self.name(self.names.of(CsException), span)

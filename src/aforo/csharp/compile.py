@@ -107,11 +107,15 @@ def _compile(
         kind = {"text": STRING, "bool": BOOL, "object": OBJECT}[wanted]
         # What is secret in a block is not followed statement by statement: any secret makes the result one.
         secret = origin.secret(0, len(text))
-        made = Expression(value, (definition,), kind, wanted != "bool", frozenset(binder.effects), secret, MISSING, span)
+        made = Expression(
+            value, (definition,), kind, wanted != "bool", frozenset(binder.effects), secret, MISSING, span
+        )
         return Compiled(made, tuple(binder.warnings))
     bound = _finish(binder, binder.value(parse_expression(text, origin.place, origin.secret)), wanted)
     secret = origin.secret(0, len(text))
-    constant = bound.value if isinstance(bound, b.Const) and not bound.secret and not binder.effects else MISSING
+    constant = (
+        bound.value if isinstance(bound, b.Const) and not bound.secret and not binder.effects else MISSING
+    )
     value = codegen.expr(bound)
     definitions: tuple[ast.stmt, ...] = ()
     if has_functions(bound) or codegen.hoisted:
@@ -119,7 +123,9 @@ def _compile(
         body_statements = [*codegen.prologue(span), *codegen.hoisted, returned]
         definitions = (_define(name, world.parameters, body_statements, codegen, span),)
         value = _call(name, world.parameters, codegen, span)
-    made = Expression(value, definitions, bound.type, bound.nullable, frozenset(binder.effects), secret, constant, span)
+    made = Expression(
+        value, definitions, bound.type, bound.nullable, frozenset(binder.effects), secret, constant, span
+    )
     return Compiled(made, tuple(binder.warnings))
 
 

@@ -114,8 +114,16 @@ class Conversions:
                 return Conversion(1 + distance, lambda e: retype(e, target))
             if each.name == target.name and len(each.args) == len(target.args) and each.name != "Nullable":
                 pairs = zip(each.args, target.args, strict=True)
-                if each.name in ("[]", "IEnumerable", "IReadOnlyList", "IReadOnlyCollection", "IReadOnlyDictionary", "IGrouping") and all(
-                    a == c or (not is_value(self.universe, a) and self.reference_or_object(a, c)) for a, c in pairs
+                if each.name in (
+                    "[]",
+                    "IEnumerable",
+                    "IReadOnlyList",
+                    "IReadOnlyCollection",
+                    "IReadOnlyDictionary",
+                    "IGrouping",
+                ) and all(
+                    a == c or (not is_value(self.universe, a) and self.reference_or_object(a, c))
+                    for a, c in pairs
                 ):
                     return Conversion(2 + distance, lambda e: retype(e, target))
         return None
@@ -178,7 +186,9 @@ class Conversions:
             if source == OBJECT and inner is not None:
                 info = self.info(target.args[0])
                 args = self.literals(info.python, info.name)
-                return Conversion(1, lambda e: b.Invoke(ro.unbox_nullable, (e, *args(e.span)), target, e.span))
+                return Conversion(
+                    1, lambda e: b.Invoke(ro.unbox_nullable, (e, *args(e.span)), target, e.span)
+                )
             if inner is not None and source.name in NUMERIC:
                 narrowed = inner
                 return Conversion(1, lambda e: retype(narrowed.apply(e), target))
@@ -217,7 +227,9 @@ class Conversions:
             whole = expr if source in INTEGRAL else self.numeric(expr, INT)
             return call(rs.from_code, whole)
         if isinstance(expr, b.Const) and name in ("double", "float", "decimal") and source in INTEGRAL:
-            return replace(expr, value=rn.to_decimal(expr.value) if name == "decimal" else float(expr.value), type=target)
+            return replace(
+                expr, value=rn.to_decimal(expr.value) if name == "decimal" else float(expr.value), type=target
+            )
         if name == "double":
             return retype(expr, target) if source == "float" else call(rn.to_float, expr)
         if name == "float":
@@ -244,7 +256,13 @@ class Conversions:
         return b.Invoke(run, (expr, constant), OBJECT, expr.span, name == "Nullable")
 
     def from_object(self, expr: b.Expr, target: Type) -> b.Expr:
-        direct = {STRING: ro.cast_string, INT: ro.cast_int, BOOL: ro.cast_bool, DOUBLE: ro.cast_double, CHAR: ro.cast_char}
+        direct = {
+            STRING: ro.cast_string,
+            INT: ro.cast_int,
+            BOOL: ro.cast_bool,
+            DOUBLE: ro.cast_double,
+            CHAR: ro.cast_char,
+        }
         run = direct.get(target)
         if run is not None:
             return b.Invoke(run, (expr,), target, expr.span, target == STRING)

@@ -76,9 +76,7 @@ def unknown_type(span: Span, name: str, names: Iterable[str]) -> Mistake:
 
 def unknown_member(span: Span, type_name: str, name: str, names: Iterable[str]) -> Mistake:
     return Mistake(
-        Diagnostic(
-            "CS0203", f"`{type_name}` has no member `{name}` here", span, hints=nearest(name, names)
-        )
+        Diagnostic("CS0203", f"`{type_name}` has no member `{name}` here", span, hints=nearest(name, names))
     )
 
 
@@ -89,9 +87,7 @@ def no_overload(span: Span, what: str, given: str, known: Iterable[str]) -> Mist
 
 def no_conversion(span: Span, source: str, target: str, *, explicit: bool = False) -> Mistake:
     hints = ("a cast would do it",) if explicit else ()
-    return Mistake(
-        Diagnostic("CS0205", f"`{source}` cannot be converted to `{target}`", span, hints=hints)
-    )
+    return Mistake(Diagnostic("CS0205", f"`{source}` cannot be converted to `{target}`", span, hints=hints))
 
 
 def no_operator(span: Span, operator: str, left: str, right: str = "") -> Mistake:
@@ -167,4 +163,6 @@ def reference_comparison(span: Span) -> Diagnostic:
 
 
 def body_is_kept(span: Span) -> Diagnostic:
-    return Diagnostic("CS0502", "the body is kept although `preserveContent` is not given", span, Severity.INFO)
+    return Diagnostic(
+        "CS0502", "the body is kept although `preserveContent` is not given", span, Severity.INFO
+    )

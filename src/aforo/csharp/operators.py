@@ -43,11 +43,15 @@ class Operators:
         name = operand.type.name
         if operator == "!" and operand.type == BOOL:
             return b.Not(operand, BOOL, span)
+        if operator == "!" and operand.type == nullable(BOOL):
+            return b.Invoke(rn.lifted_not, (operand,), operand.type, span)
         if operator == "+" and name in NUMERIC:
             return self.promote(operand, self.unary_type(name))
         if operator == "-" and name in NUMERIC and name != "ulong":
             kind = Type("long") if name == "uint" else self.unary_type(name)
-            zero = b.Const(Decimal(0) if name == "decimal" else -0.0 if name in ("double", "float") else 0, kind, span)
+            zero = b.Const(
+                Decimal(0) if name == "decimal" else -0.0 if name in ("double", "float") else 0, kind, span
+            )
             return self.arithmetic("-", zero, self.promote(operand, kind), kind, span)
         if operator == "~" and name in INTEGRAL:
             kind = self.unary_type(name)
@@ -79,8 +83,10 @@ class Operators:
             return self.arithmetic(operator, self.promote(left, kind), self.promote(right, kind), kind, span)
         if kind is not None and operator in _COMPARE:
             return b.Operate(operator, self.promote(left, kind), self.promote(right, kind), BOOL, span)
-        if operator in _COMPARE and left.type == right.type and (
-            left.type.name in _ORDERED or self.conversions.is_enum(left.type)
+        if (
+            operator in _COMPARE
+            and left.type == right.type
+            and (left.type.name in _ORDERED or self.conversions.is_enum(left.type))
         ):
             return b.Operate(operator, left, right, BOOL, span)
         if operator in ("<<", ">>") and left.type.name in NUMERIC and right.type.name in INTEGRAL:
@@ -89,7 +95,9 @@ class Operators:
             if run is not None:
                 return b.Invoke(run, (self.promote(left, target), right), target, span, False)
         if operator in ("&", "|", "^"):
-            if left.type == right.type == BOOL or (left.type == right.type and self.conversions.is_enum(left.type)):
+            if left.type == right.type == BOOL or (
+                left.type == right.type and self.conversions.is_enum(left.type)
+            ):
                 return b.Operate(operator, left, right, left.type, span)
             if kind is not None and kind.name in INTEGRAL:
                 return self.bitwise(operator, self.promote(left, kind), self.promote(right, kind), kind, span)
@@ -129,7 +137,9 @@ class Operators:
             )
             return b.Invoke(rn.to_single, (value,), kind, span, False) if kind.name == "float" else value
         if operator in ("/", "%"):
-            value = b.Invoke(rn.divide_int if operator == "/" else rn.remainder_int, (left, right), kind, span, False)
+            value = b.Invoke(
+                rn.divide_int if operator == "/" else rn.remainder_int, (left, right), kind, span, False
+            )
         else:
             value = b.Operate(operator, left, right, kind, span)
         return b.Invoke(rn.WRAPS[kind.name], (value,), kind, span, False)
@@ -146,7 +156,9 @@ class Operators:
                 first = self.conversions.implicit(left.type, each.parameters[0].type, left)
                 second = self.conversions.implicit(right.type, each.parameters[1].type, right)
                 if first is not None and second is not None and each.run is not None:
-                    return b.Invoke(each.run, (first.apply(left), second.apply(right)), each.returns, span, False)
+                    return b.Invoke(
+                        each.run, (first.apply(left), second.apply(right)), each.returns, span, False
+                    )
         return None
 
     def lifted(self, operator: str, left: b.Expr, right: b.Expr, span: Span) -> b.Expr:
@@ -188,7 +200,8 @@ class Operators:
                 return b.Operate(operator, left, right, BOOL, span)
         both_references = not is_value(self.universe, left.type) and not is_value(self.universe, right.type)
         related = any(
-            self.conversions.standard(s, t) is not None for s, t in ((left.type, right.type), (right.type, left.type))
+            self.conversions.standard(s, t) is not None
+            for s, t in ((left.type, right.type), (right.type, left.type))
         )
         if both_references and related:
             same = b.Invoke(ro.reference_equals, (left, right), BOOL, span, False)
@@ -208,7 +221,9 @@ class Operators:
         inner_left = left.type.args[0] if left.type.name == "Nullable" else left.type
         inner_right = right.type.args[0] if right.type.name == "Nullable" else right.type
         fits = inner_left == inner_right or (
-            inner_left.name in NUMERIC and inner_right.name in NUMERIC and "char" not in (inner_left.name, inner_right.name)
+            inner_left.name in NUMERIC
+            and inner_right.name in NUMERIC
+            and "char" not in (inner_left.name, inner_right.name)
         )
         if not fits:
             raise say.no_operator(span, operator, str(left.type), str(right.type))

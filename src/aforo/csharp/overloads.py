@@ -129,7 +129,9 @@ class Overloads:
             return None
         for parameter, each in slots:
             for one in each:
-                if one.value is not None and not self.infer(parameter.type, one.value.type, binding, open_names):
+                if one.value is not None and not self.infer(
+                    parameter.type, one.value.type, binding, open_names
+                ):
                     return None
         cost = 0
         converted: list[list[b.Expr]] = []
@@ -154,7 +156,9 @@ class Overloads:
             return None
         own: b.Expr | None = receiver
         if member.extension and receiver is not None:
-            conversion = self.conversions.implicit(receiver.type, substitute(member.parameters[0].type, binding))
+            conversion = self.conversions.implicit(
+                receiver.type, substitute(member.parameters[0].type, binding)
+            )
             if conversion is None:
                 return None
             cost += conversion.cost
@@ -215,9 +219,7 @@ class Overloads:
                 )
         return False
 
-    def function(
-        self, given: Given, wanted: Type, binding: dict[str, Type], open_names: set[str]
-    ) -> b.Expr:
+    def function(self, given: Given, wanted: Type, binding: dict[str, Type], open_names: set[str]) -> b.Expr:
         """A lambda bound to the parameter types that are known by now; its result may settle the last one."""
         if wanted.name != "Func":
             raise say.misplaced(given.span, "a function")
@@ -268,7 +270,14 @@ class Overloads:
         self.binder.note(member, args[1:] if receiver is not None else args)
         returns = substitute(member.returns, binding)
         assert member.run is not None, member
-        may_be_null = member.may_be_null or member.returns.name in (*member.type_params, "T", "V", "K", "A", "R")
+        may_be_null = member.may_be_null or member.returns.name in (
+            *member.type_params,
+            "T",
+            "V",
+            "K",
+            "A",
+            "R",
+        )
         call = b.Invoke(member.run, tuple(args), returns, span, may_be_null)
         if not outs:
             return call

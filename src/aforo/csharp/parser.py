@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from aforo.csharp import diagnostics as say
+from aforo.csharp import regroup
 from aforo.csharp import syntax as s
 from aforo.csharp.literals import Literals, decode_string
 from aforo.source import Span
@@ -52,7 +53,19 @@ def parse_block(text: str, place: Place, secret: Callable[[int, int], bool]) -> 
 
 
 _TYPE_NODES = frozenset(
-    ("predefined_type", "identifier", "generic_name", "qualified_name", "array_type", "nullable_type", "implicit_type", "alias_qualified_name", "tuple_type", "pointer_type", "ref_type")
+    (
+        "predefined_type",
+        "identifier",
+        "generic_name",
+        "qualified_name",
+        "array_type",
+        "nullable_type",
+        "implicit_type",
+        "alias_qualified_name",
+        "tuple_type",
+        "pointer_type",
+        "ref_type",
+    )
 )
 _STATEMENT_WORDS = {
     "goto_statement": "`goto`",
@@ -163,6 +176,8 @@ class _Reader:
         if self.depth > DEPTH_LIMIT:
             raise say.too_deep(self.span(node))
         try:
+            if node.type in regroup.RUN:
+                return self.run(node)
             read = getattr(self, "x_" + node.type, None)
             if read is not None:
                 result: s.Expr = read(node)
@@ -257,31 +272,82 @@ class _Reader:
             raise self.wrong(node)
         return s.Hole(value, alignment, spec)
 
-    def x_binary_expression(self, node: Node) -> s.Expr:
-        # The left spine is walked, not recursed into: `a + b + c + ...` may be hundreds of terms long.
-        spine: list[Node] = []
-        now = node
-        while now.type == "binary_expression":
-            spine.append(now)
-            now = self.field(now, "left")
-        result = self.expr(now)
-        for each in reversed(spine):
-            operator = self.raw(self.field(each, "operator"))
-            right = self.expr(self.field(each, "right"))
-            result = s.Binary(result, operator, right, self.span(each))
+    # --- runs of operators ------------------------------------------------------------------------------------
+
+    def run(self, node: Node) -> s.Expr:
+        """Operators, casts, tests and access chains, grouped by C#'s precedence."""
+        items = regroup.flatten(node)
+        return regroup.climb(items, self.operand, self.pair, self.test)
+
+    def pair(self, left: s.Expr, operator: str, right: s.Expr) -> s.Expr:
+        return s.Binary(left, operator, right, left.span.to(right.span))
+
+    def test(self, value: s.Expr, operator: regroup.Operator) -> s.Expr:
+        node = operator.node
+        span = value.span.to(self.span(node))
+        if node.type == "as_expression":
+            return s.As(value, self.type_ref(self.field(node, "right")), span)
+        if node.type == "is_expression":
+            right = self.field(node, "right")
+            return s.Is(value, s.TypePattern(self.type_ref(right), "", self.span(right)), span)
+        return s.Is(value, self.pattern(self.field(node, "pattern")), span)
+
+    def operand(self, item: regroup.Operand) -> s.Expr:
+        if len(item.links) > 200 or len(item.prefixes) > DEPTH_LIMIT:
+            raise say.too_deep(self.span(item.base))
+        result = (
+            self.signed(item.base) if item.base.type == "prefix_unary_expression" else self.expr(item.base)
+        )
+        start = result.span
+        for link in item.links:
+            if isinstance(link, regroup.GenericCall):
+                result = self.generic_call(result, link)
+            else:
+                result = self.link(result, link, start)
+        for prefix in reversed(item.prefixes):
+            result = self.prefixed(prefix, result)
         return result
 
-    def x_prefix_unary_expression(self, node: Node) -> s.Expr:
+    def generic_call(self, target: s.Expr, call: regroup.GenericCall) -> s.Expr:
+        last: Node = call.type.base
+        for link in call.type.links:
+            assert not isinstance(link, regroup.GenericCall)
+            last = link
+        type_span = self.span(call.type.base).to(self.span(last))
+        if call.type.links:
+            type_ref = s.TypeRef("".join(self.raw(last).split()), (), type_span)
+        else:
+            type_ref = self.type_ref(call.type.base)
+        span = target.span.to(self.span(call.arguments))
+        if call.arguments.type == "tuple_expression":
+            arguments = self.arguments(call.arguments)
+        else:
+            inner = self.only(call.arguments)
+            arguments = (s.Argument(self.expr(inner), "", "", self.span(inner)),)
+        match target:
+            case s.Member():
+                member = s.Member(
+                    target.target, target.name, (type_ref,), target.conditional, target.name_span, target.span
+                )
+                return s.Call(member, arguments, span)
+        raise say.unsupported(span, "this generic call")
+
+    def prefixed(self, node: Node, operand: s.Expr) -> s.Expr:
+        span = self.span(node)
+        span = Span(span.start, max(span.end, operand.span.end))
+        if node.type == "cast_expression":
+            return s.Cast(self.type_ref(self.field(node, "type")), operand, span)
         operator = self.raw(node.children[0])
-        operand = node.children[-1]
+        if operator in ("&", "*", "^"):
+            raise say.unsupported(span, f"unary `{operator}`")
+        return s.Unary(operator, operand, span)
+
+    def signed(self, node: Node) -> s.Expr:
+        """`++x`, `--x`, and -1, which is one literal."""
+        operator, operand = self.raw(node.children[0]), node.children[-1]
         if operator in ("++", "--"):
             return s.Step(self.expr(operand), operator, True, self.span(node))
-        if operator in ("&", "*", "^"):
-            raise say.unsupported(self.span(node), f"unary `{operator}`")
-        if operator == "-" and operand.type == "integer_literal":
-            # -2147483648 is an int although 2147483648 is none.
-            return self.literals.integer("-" + self.raw(operand), self.is_secret(operand), self.span(node))
-        return s.Unary(operator, self.expr(operand), self.span(node))
+        return self.literals.integer("-" + self.raw(operand), self.is_secret(operand), self.span(node))
 
     def x_postfix_unary_expression(self, node: Node) -> s.Expr:
         operator = self.raw(node.children[-1])
@@ -301,23 +367,6 @@ class _Reader:
             raise say.unsupported(self.span(node), "`??=` (C# 8)")
         target, value = self.expr(self.field(node, "left")), self.expr(self.field(node, "right"))
         return s.Assign(target, operator, value, self.span(node))
-
-    def x_cast_expression(self, node: Node) -> s.Expr:
-        target = self.type_ref(self.field(node, "type"))
-        return s.Cast(target, self.expr(self.field(node, "value")), self.span(node))
-
-    def x_as_expression(self, node: Node) -> s.Expr:
-        operand = self.expr(self.field(node, "left"))
-        return s.As(operand, self.type_ref(self.field(node, "right")), self.span(node))
-
-    def x_is_expression(self, node: Node) -> s.Expr:
-        right = self.field(node, "right")
-        pattern = s.TypePattern(self.type_ref(right), "", self.span(right))
-        return s.Is(self.expr(self.field(node, "left")), pattern, self.span(node))
-
-    def x_is_pattern_expression(self, node: Node) -> s.Expr:
-        operand = self.expr(self.field(node, "expression"))
-        return s.Is(operand, self.pattern(self.field(node, "pattern")), self.span(node))
 
     def pattern(self, node: Node) -> s.Pattern:
         if node.type == "constant_pattern":
@@ -353,43 +402,10 @@ class _Reader:
 
     # --- access chains ------------------------------------------------------------------------------------
 
-    def x_member_access_expression(self, node: Node) -> s.Expr:
-        return self.chain(node)
-
-    def x_element_access_expression(self, node: Node) -> s.Expr:
-        return self.chain(node)
-
-    def x_invocation_expression(self, node: Node) -> s.Expr:
-        return self.chain(node)
-
-    def x_conditional_access_expression(self, node: Node) -> s.Expr:
-        return self.chain(node)
-
-    def chain(self, node: Node) -> s.Expr:
-        """A spine of `.name`, `[index]`, `(arguments)` and their `?` forms, built from its inner end out."""
-        links: list[Node] = []
-        now = node
-        while True:
-            if now.type == "member_access_expression" or now.type == "element_access_expression":
-                links.append(now)
-                now = self.field(now, "expression")
-            elif now.type == "invocation_expression":
-                links.append(now)
-                now = self.field(now, "function")
-            elif now.type == "conditional_access_expression":
-                links.append(now)
-                now = self.field(now, "condition")
-            else:
-                break
-        if len(links) > 200:
-            raise say.too_deep(self.span(node))
-        result = self.expr(now)
-        for link in reversed(links):
-            result = self.link(result, link)
-        return result
-
-    def link(self, target: s.Expr, node: Node) -> s.Expr:
+    def link(self, target: s.Expr, node: Node, start: Span | None = None) -> s.Expr:
+        """One link of a chain on `target`; `start` is where the chain begins, which the node may not know."""
         span = self.span(node)
+        span = Span((start or span).start, span.end)
         if node.type == "member_access_expression":
             name_node = self.field(node, "name")
             name, args = self.generic(name_node)
@@ -463,9 +479,7 @@ class _Reader:
         if node.type == "assignment_expression":
             left, right = self.field(node, "left"), self.field(node, "right")
             value = (
-                self.nested_initializer(right)
-                if right.type == "initializer_expression"
-                else self.expr(right)
+                self.nested_initializer(right) if right.type == "initializer_expression" else self.expr(right)
             )
             if left.type == "element_binding_expression":
                 inner = left.child_by_field_name("subscript") or left
@@ -636,7 +650,9 @@ class _Reader:
             if now.type != "if_statement":
                 last = self.stmt(now)
                 break
-            links.append((now, self.expr(self.field(now, "condition")), self.stmt(self.field(now, "consequence"))))
+            links.append(
+                (now, self.expr(self.field(now, "condition")), self.stmt(self.field(now, "consequence")))
+            )
             now = now.child_by_field_name("alternative")
         for each, condition, then in reversed(links):
             last = s.If(condition, then, last, self.span(each))

@@ -374,8 +374,12 @@ def _ends(node: b.Stmt) -> bool:
         case b.If():
             return ends(node.then) and ends(node.otherwise)
         case b.Loop():
-            endless = node.condition is None or (isinstance(node.condition, b.Const) and node.condition.value is True)
-            return (endless and not _breaks(node.body)) or (node.first and ends(node.body) and not _breaks(node.body))
+            endless = node.condition is None or (
+                isinstance(node.condition, b.Const) and node.condition.value is True
+            )
+            return (endless and not _breaks(node.body)) or (
+                node.first and ends(node.body) and not _breaks(node.body)
+            )
         case b.Switch():
             has_default = any(None in case.tests for case in node.cases)
             return has_default and all(ends(c.body) and not _breaks(c.body) for c in node.cases)

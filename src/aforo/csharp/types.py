@@ -292,7 +292,11 @@ class Universe:
         for base in (type_,) if static else self.bases(type_):
             decl = self.decl(base)
             if decl is not None:
-                out += [n for n, ms in decl.members.items() if any(m.static is static and not m.extension for m in ms)]
+                out += [
+                    n
+                    for n, ms in decl.members.items()
+                    if any(m.static is static and not m.extension for m in ms)
+                ]
         if not static:
             out += list(self.extensions)
         return [n for n in dict.fromkeys(out) if n.isidentifier() and n not in ("this", "new")]
@@ -346,23 +350,40 @@ def read_signature(declared: Declared, owner: str) -> Member:
         if reader.take(word):
             target, maybe = reader.type()
             parameters, _ = reader.parameters("(", ")")
-            return Member(word, word, True, False, (), parameters, target, maybe, owner=owner, **declared.options)
+            return Member(
+                word, word, True, False, (), parameters, target, maybe, owner=owner, **declared.options
+            )
     returns, maybe = reader.type()
     if reader.take("operator"):
         symbol = reader.next()
         parameters, _ = reader.parameters("(", ")")
         name = "operator " + symbol
-        return Member("operator", name, True, False, (), parameters, returns, maybe, owner=owner, **declared.options)
+        return Member(
+            "operator", name, True, False, (), parameters, returns, maybe, owner=owner, **declared.options
+        )
     name = reader.next()
     if name == "this":
         parameters, _ = reader.parameters("[", "]")
-        return Member("index", "this", False, False, (), parameters, returns, maybe, owner=owner, **declared.options)
+        return Member(
+            "index", "this", False, False, (), parameters, returns, maybe, owner=owner, **declared.options
+        )
     generic = reader.type_parameters()
     if reader.peek() != "(":
-        return Member("property", name, static, False, (), (), returns, maybe, owner=owner, **declared.options)
+        return Member(
+            "property", name, static, False, (), (), returns, maybe, owner=owner, **declared.options
+        )
     parameters, extension = reader.parameters("(", ")")
     return Member(
-        "method", name, static, extension, generic, parameters, returns, maybe, owner=owner, **declared.options
+        "method",
+        name,
+        static,
+        extension,
+        generic,
+        parameters,
+        returns,
+        maybe,
+        owner=owner,
+        **declared.options,
     )
 
 
@@ -449,7 +470,11 @@ class _Signature:
 def _constant(text: str) -> object:
     if text.startswith('"'):
         return text[1:-1]
-    return {"true": True, "false": False, "null": None}.get(text, text) if not text.lstrip("-").isdigit() else int(text)
+    return (
+        {"true": True, "false": False, "null": None}.get(text, text)
+        if not text.lstrip("-").isdigit()
+        else int(text)
+    )
 
 
 # Value types that a signature may mark with `?` to mean Nullable<T>.

@@ -68,7 +68,9 @@ class Authored:
                 continue
             if p.same:
                 first = p.origin.start + left - p.start
-                out.append(Piece(left - start, right - left, Span(first, first + right - left), True, p.secret))
+                out.append(
+                    Piece(left - start, right - left, Span(first, first + right - left), True, p.secret)
+                )
             else:
                 out.append(Piece(left - start, right - left, p.origin, False, p.secret))
         if not out:

@@ -78,7 +78,9 @@ class CompiledDocument:
             plain,
             cors,
         )
-        if not cors or (cors == base.cors and made.outbound is base.outbound and made.on_error is base.on_error):
+        if not cors or (
+            cors == base.cors and made.outbound is base.outbound and made.on_error is base.on_error
+        ):
             return made
         return replace(
             made,

@@ -59,9 +59,15 @@ class Checker:
                 self.report(say.unknown_policy(span, name, [*self.known, *self.not_yet]))
             return None
         if self.section not in spec.sections:
-            self.report(say.wrong_section(span, name, self.section.value, [s.value for s in Section if s in spec.sections]))
+            self.report(
+                say.wrong_section(
+                    span, name, self.section.value, [s.value for s in Section if s in spec.sections]
+                )
+            )
         if self.scope not in spec.scopes:
-            self.report(say.wrong_scope(span, name, self.scope.value, [s.value for s in Scope if s in spec.scopes]))
+            self.report(
+                say.wrong_scope(span, name, self.scope.value, [s.value for s in Scope if s in spec.scopes])
+            )
         if name == "base" and not top:
             self.report(say.base_inside(span))
             return None
@@ -96,7 +102,9 @@ class Checker:
         for attribute in element.attributes.values():
             if attribute.name not in known:
                 if not attribute.name.startswith("xmlns"):
-                    self.report(say.unknown_attribute(attribute.name_span, element.name, attribute.name, known))
+                    self.report(
+                        say.unknown_attribute(attribute.name_span, element.name, attribute.name, known)
+                    )
                 continue
             out[attribute.name] = fill(attribute.value, self.values, self.report)
         for each in known.values():

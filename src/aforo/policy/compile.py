@@ -49,7 +49,11 @@ class CompileResult:
 
 
 def compile_document(
-    source: Source, scope: Scope, context: CompileContext, *, format: Literal["rawxml", "xml"] = "rawxml"  # noqa: A002
+    source: Source,
+    scope: Scope,
+    context: CompileContext,
+    *,
+    format: Literal["rawxml", "xml"] = "rawxml",  # noqa: A002
 ) -> CompileResult:
     """Compile one document. Whatever the text is, the outcome is a result, never an exception."""
     compiler = _Compiler(source, scope, context, format)
@@ -60,6 +64,14 @@ def compile_document(
         document = None
     found = tuple(sorted(compiler.found, key=lambda d: (d.span.start, d.span.end)))
     return CompileResult(None if has_errors(found) else document, found, source)
+
+
+def _explained(
+    source: Source, scope: Scope, context: CompileContext, format_: Literal["rawxml", "xml"]
+) -> str:
+    compiler = _Compiler(source, scope, context, format_)
+    compiler.run()
+    return "\n\n".join(each.text() for each in compiler.listings)
 
 
 class _Compiler:
@@ -74,7 +86,7 @@ class _Compiler:
         self.names = _names()
         self.sites: list[running.Site] = []
         self.definitions: list[ast.stmt] = []
-        self.listings: list[Callable[[], str]] = []
+        self.listings: list[_Listing] = []
         self.fragments: dict[tuple[str, Section], Any] = {}
         self.including: list[str] = []
         self.budget = limits.EXPANDED_ELEMENTS
@@ -103,7 +115,9 @@ class _Compiler:
             uses, facts, function = self.section(section, element)
             plain = facts.forward if len(uses) == 1 and uses[0].name == "forward-request" else None
             only_base = len(uses) == 1 and uses[0].name == "base"
-            codes[section] = SectionCode(None, facts.uses_base, only_base, not uses, facts.effects, tuple(facts.cors), plain)
+            codes[section] = SectionCode(
+                None, facts.uses_base, only_base, not uses, facts.effects, tuple(facts.cors), plain
+            )
             if uses and not only_base:
                 functions[section] = function
         if has_errors(self.found):
@@ -113,10 +127,10 @@ class _Compiler:
         made = _load(module, self.source.name, self.names.values)
         for section in functions:
             codes[section] = codes[section].with_code(made[f"make_{section.python}"])
-        # The text of an explanation is made when somebody asks; a gateway does not keep the trees.
-        text = self.listings
-        own = _Listing(self.source, module, tuple(self.sites))
-        return CompiledDocument(self.scope, codes, lambda: "\n\n".join([own.text(), *(t() for t in text)]))
+        self.listings.insert(0, _Listing(self.source, module, tuple(self.sites)))
+        # The trees go with this compiler: whoever wants to read the Python has it generated again.
+        again = (self.source, self.scope, self.context, self.format)
+        return CompiledDocument(self.scope, codes, lambda: _explained(*again))
 
     # --- structure -------------------------------------------------------------------------------------------
 
@@ -197,7 +211,9 @@ class _Compiler:
         line, _ = unit.source.position(span.start)
         first = len(unit.sites)
         unit.sites.append(
-            running.Site(unit.section.value, unit.section.value, unit.scope.value, "", "", line, "", secret=True)
+            running.Site(
+                unit.section.value, unit.section.value, unit.scope.value, "", "", line, "", secret=True
+            )
         )
         emitter = Emitter(unit, facts, "answer(x)" if unit.section in _RESPONSE else "x.request")
         emitter.span = span
@@ -288,7 +304,7 @@ class _Compiler:
         names.values["sites"] = tuple(sites)
         module = ast.Module([*definitions, function], [])
         made = _load(module, source.name, names.values)
-        self.listings.append(_Listing(source, module, tuple(sites)).text)
+        self.listings.append(_Listing(source, module, tuple(sites)))
         return made["make_fragment"](None), facts
 
 

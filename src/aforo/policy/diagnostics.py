@@ -17,7 +17,9 @@ def not_xml(span: Span, what: str, *hints: str) -> Diagnostic:
 
 
 def unclosed_element(span: Span, name: str) -> Diagnostic:
-    return Diagnostic("POL0002", f"`<{name}>` is not closed", span, hints=(f"add `</{name}>`, or end it with `/>`",))
+    return Diagnostic(
+        "POL0002", f"`<{name}>` is not closed", span, hints=(f"add `</{name}>`, or end it with `/>`",)
+    )
 
 
 def stray_end(span: Span, name: str) -> Diagnostic:
@@ -90,7 +92,9 @@ def unknown_policy(span: Span, name: str, names: Iterable[str]) -> Diagnostic:
 
 
 def not_yet(span: Span, name: str) -> Diagnostic:
-    return Diagnostic("POL0202", f"`{name}` is an API Management policy that this version does not run yet", span)
+    return Diagnostic(
+        "POL0202", f"`{name}` is an API Management policy that this version does not run yet", span
+    )
 
 
 def never(span: Span, name: str, reason: str) -> Diagnostic:
@@ -99,12 +103,16 @@ def never(span: Span, name: str, reason: str) -> Diagnostic:
 
 def wrong_section(span: Span, name: str, section: str, allowed: Iterable[str]) -> Diagnostic:
     where = ", ".join(allowed)
-    return Diagnostic("POL0204", f"`{name}` cannot stand in `{section}`", span, hints=(f"it belongs into {where}",))
+    return Diagnostic(
+        "POL0204", f"`{name}` cannot stand in `{section}`", span, hints=(f"it belongs into {where}",)
+    )
 
 
 def wrong_scope(span: Span, name: str, scope: str, allowed: Iterable[str]) -> Diagnostic:
     where = ", ".join(allowed)
-    return Diagnostic("POL0205", f"`{name}` cannot be used at {scope} scope", span, hints=(f"it belongs to {where}",))
+    return Diagnostic(
+        "POL0205", f"`{name}` cannot be used at {scope} scope", span, hints=(f"it belongs to {where}",)
+    )
 
 
 def twice(span: Span, name: str, section: str) -> Diagnostic:
@@ -125,7 +133,9 @@ def bad_value(span: Span, name: str, wanted: str) -> Diagnostic:
 
 def no_expression(span: Span, name: str, reason: str = "") -> Diagnostic:
     why = f": {reason}" if reason else ""
-    return Diagnostic("POL0210", f"`{name}` must be written out, an expression is not allowed here{why}", span)
+    return Diagnostic(
+        "POL0210", f"`{name}` must be written out, an expression is not allowed here{why}", span
+    )
 
 
 def unknown_child(span: Span, element: str, name: str, names: Iterable[str]) -> Diagnostic:
@@ -145,7 +155,9 @@ def missing_text(span: Span, element: str) -> Diagnostic:
 
 
 def one_of(span: Span, element: str, names: Iterable[str]) -> Diagnostic:
-    return Diagnostic("POL0215", f"`{element}` needs exactly one of " + ", ".join(f"`{n}`" for n in names), span)
+    return Diagnostic(
+        "POL0215", f"`{element}` needs exactly one of " + ", ".join(f"`{n}`" for n in names), span
+    )
 
 
 def base_inside(span: Span) -> Diagnostic:
@@ -157,7 +169,9 @@ def unsupported(span: Span, what: str) -> Diagnostic:
 
 
 def restricted_header(span: Span, name: str) -> Diagnostic:
-    return Diagnostic("POL0218", f"the header `{name}` belongs to the connection, policies cannot set it", span)
+    return Diagnostic(
+        "POL0218", f"the header `{name}` belongs to the connection, policies cannot set it", span
+    )
 
 
 def one_in_backend(span: Span) -> Diagnostic:

@@ -271,14 +271,22 @@ class _Parser:
                 self.stop(say.not_xml(Span(self.at, self.at + 1), what))
                 return True
             if not gap:
-                self.report(say.not_xml(Span(match.start(), match.end()), "a space is missing before this attribute"))
+                self.report(
+                    say.not_xml(Span(match.start(), match.end()), "a space is missing before this attribute")
+                )
             self.at = self.space(match.end())
             if not text.startswith("=", self.at):
-                self.stop(say.not_xml(Span(match.start(), match.end()), f"the attribute `{match.group()}` has no value"))
+                self.stop(
+                    say.not_xml(
+                        Span(match.start(), match.end()), f"the attribute `{match.group()}` has no value"
+                    )
+                )
             self.at = self.space(self.at + 1)
             quote = text[self.at : self.at + 1]
             if quote not in ('"', "'") or not quote:
-                self.stop(say.not_xml(Span(self.at, self.at + 1), f"the value of `{match.group()}` must be quoted"))
+                self.stop(
+                    say.not_xml(Span(self.at, self.at + 1), f"the value of `{match.group()}` must be quoted")
+                )
             value = self.value(quote)
             attribute = XmlAttribute(match.group(), value, Span(match.start(), match.end()))
             if attribute.name in element.attributes:

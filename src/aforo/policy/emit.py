@@ -34,7 +34,15 @@ _BODY_EFFECTS = {
 }
 # Headers whose values are credentials: what is made of them is as secret as they are.
 _CREDENTIALS = frozenset(
-    ("authorization", "proxy-authorization", "api-key", "x-api-key", "ocp-apim-subscription-key", "cookie", "set-cookie")
+    (
+        "authorization",
+        "proxy-authorization",
+        "api-key",
+        "x-api-key",
+        "ocp-apim-subscription-key",
+        "cookie",
+        "set-cookie",
+    )
 )
 
 
@@ -239,7 +247,9 @@ class Emitter:
         code.col_offset = code.end_col_offset = column
         return Value(text, code, False, secret, frozenset(), NO_EFFECTS, "string", span)
 
-    def compile(self, given: Authored, declared: Attribute | Text, name: str, wanted: str = "text") -> Value | None:
+    def compile(
+        self, given: Authored, declared: Attribute | Text, name: str, wanted: str = "text"
+    ) -> Value | None:
         """A literal or an expression; a mistake is reported and gives None."""
         stripped = given.stripped()
         if not stripped.text.startswith(("@(", "@{")):

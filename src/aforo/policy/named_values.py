@@ -23,9 +23,7 @@ class NamedValue:
         return "NamedValue(secret)" if self.secret else f"NamedValue({self.value!r})"
 
 
-def fill(
-    text: Authored, values: Mapping[str, NamedValue], report: Callable[[Diagnostic], None]
-) -> Authored:
+def fill(text: Authored, values: Mapping[str, NamedValue], report: Callable[[Diagnostic], None]) -> Authored:
     """The text with every `{{name}}` replaced; an unknown name is reported and stays."""
     if "{{" not in text.text:
         return text

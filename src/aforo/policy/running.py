@@ -33,7 +33,9 @@ class Site:
         """Whether its expressions may have seen a secret."""
         known = exchange.tainted
         return self.secret or (
-            known is not None and bool(self.reads) and (None in self.reads or not known.isdisjoint(self.reads))
+            known is not None
+            and bool(self.reads)
+            and (None in self.reads or not known.isdisjoint(self.reads))
         )
 
 
@@ -74,7 +76,9 @@ def placed(failure: PolicyFailure, site: Site) -> None:
         error.policy_id = site.policy_id
 
 
-def refusal(exchange: Exchange, reason: str, message: str, source: str, *, status: int = 500) -> PolicyFailure:
+def refusal(
+    exchange: Exchange, reason: str, message: str, source: str, *, status: int = 500
+) -> PolicyFailure:
     """A failure of an element's own; the section adds its place."""
     del exchange
     return PolicyFailure(LastError(source, reason, message, http_status=status))

@@ -52,18 +52,29 @@ def test_plain_forward_is_seen_through_base() -> None:
 
 
 def test_bare_sections_are_a_document() -> None:
-    made = pipeline("<inbound><base/><set-variable name='a' value='1'/></inbound><outbound><base/></outbound>")
+    made = pipeline(
+        "<inbound><base/><set-variable name='a' value='1'/></inbound><outbound><base/></outbound>"
+    )
     assert made.inbound is not None
 
 
 @pytest.mark.parametrize(
     ("text", "effects"),
     [
-        ("<inbound><set-variable name='a' value='@(context.Request.Body.As<string>())'/></inbound>", Effects(reads_request_body=True)),
+        (
+            "<inbound><set-variable name='a' value='@(context.Request.Body.As<string>())'/></inbound>",
+            Effects(reads_request_body=True),
+        ),
         ("<inbound><set-body>x</set-body></inbound>", Effects(writes_request_body=True)),
-        ("<outbound><set-body>@(context.Response.Body.As<string>() + \"!\")</set-body></outbound>", Effects(reads_response_body=True, writes_response_body=True)),
+        (
+            '<outbound><set-body>@(context.Response.Body.As<string>() + "!")</set-body></outbound>',
+            Effects(reads_response_body=True, writes_response_body=True),
+        ),
         ("<inbound><return-response><set-body>x</set-body></return-response></inbound>", Effects()),
-        ("<inbound><set-variable name='a' value='@(((IResponse)context.Variables[\"r\"]).Body.As<string>())'/></inbound>", Effects()),
+        (
+            "<inbound><set-variable name='a' value='@(((IResponse)context.Variables[\"r\"]).Body.As<string>())'/></inbound>",
+            Effects(),
+        ),
     ],
 )
 def test_effects(text: str, effects: Effects) -> None:
@@ -77,17 +88,19 @@ def test_effects_are_united_over_the_base_chain() -> None:
 
 
 def test_secrets_are_in_no_listing_and_no_diagnostic() -> None:
-    context = CompileContext({"key": NamedValue("s3cr3t-value", True), "broken": NamedValue("s3cr3t-value(", True)})
+    context = CompileContext(
+        {"key": NamedValue("s3cr3t-value", True), "broken": NamedValue("s3cr3t-value(", True)}
+    )
     text = (
         "<inbound><set-header name='a'><value>{{key}}</value></set-header>"
-        "<set-header name='b'><value>@(\"x\" + \"{{key}}\")</value></set-header>"
+        '<set-header name=\'b\'><value>@("x" + "{{key}}")</value></set-header>'
         "<set-backend-service base-url='https://host/{{key}}'/></inbound>"
     )
     result = compile_document(Source("a.xml", text), Scope.API, context)
     assert result.document is not None
     assert "s3cr3t" not in result.document.python()
     assert "s3cr3t" not in repr(context)
-    for bad in ("@({{broken}})", "@({{key}})", "@(\"{{key}}\".Foo())", "@((int)\"{{key}}\")"):
+    for bad in ("@({{broken}})", "@({{key}})", '@("{{key}}".Foo())', '@((int)"{{key}}")'):
         source = Source("b.xml", f"<inbound><set-header name='a'><value>{bad}</value></set-header></inbound>")
         found = compile_document(source, Scope.API, context)
         assert found.document is None
@@ -95,7 +108,7 @@ def test_secrets_are_in_no_listing_and_no_diagnostic() -> None:
 
 
 def test_a_failure_points_at_the_authors_line() -> None:
-    text = "<policies>\n  <inbound>\n    <set-variable name=\"a\"\n      value=\"@(int.Parse(\"x\"))\" />\n  </inbound>\n</policies>"
+    text = '<policies>\n  <inbound>\n    <set-variable name="a"\n      value="@(int.Parse("x"))" />\n  </inbound>\n</policies>'
     made = pipeline(text)
     with pytest.raises(PolicyFailure) as caught:
         step(made.inbound, exchange_of("GET http://gate/x", FakeServices()))
@@ -105,7 +118,9 @@ def test_a_failure_points_at_the_authors_line() -> None:
 
 
 def test_the_listing_has_the_xml_beside_the_python() -> None:
-    result = compile_document(Source("a.xml", "<inbound>\n<set-method>PUT</set-method></inbound>"), Scope.API, NOTHING)
+    result = compile_document(
+        Source("a.xml", "<inbound>\n<set-method>PUT</set-method></inbound>"), Scope.API, NOTHING
+    )
     assert result.document is not None
     text = result.document.python()
     assert "# 2: <set-method>PUT</set-method>" in text
@@ -156,6 +171,14 @@ def test_large_and_deep_documents_are_refused() -> None:
     found = compile_document(Source("a", large), Scope.API, NOTHING).diagnostics
     assert [d.code for d in found] == ["POL0401"]
     wide = "<policies><inbound>" + "<include-fragment fragment-id='a'/>" * 2
-    bomb = {c: "<fragment>" + f"<include-fragment fragment-id='{d}'/>" * 10 + "</fragment>" for c, d in zip("abcdefgh", "bcdefghi", strict=True)}
+    bomb = {
+        c: "<fragment>" + f"<include-fragment fragment-id='{d}'/>" * 10 + "</fragment>"
+        for c, d in zip("abcdefgh", "bcdefghi", strict=True)
+    }
     bomb["i"] = "<fragment><set-method>GET</set-method></fragment>"
-    assert compile_document(Source("a", wide + "</inbound></policies>"), Scope.API, CompileContext({}, bomb)).document is not None
+    assert (
+        compile_document(
+            Source("a", wide + "</inbound></policies>"), Scope.API, CompileContext({}, bomb)
+        ).document
+        is not None
+    )

@@ -168,7 +168,9 @@ def array_copy(source: list[Any], target: list[Any], size: int) -> None:
 
 def array_copy_from(source: list[Any], at: int, target: list[Any], to: int, size: int) -> None:
     if min(at, to, size) < 0 or at + size > len(source) or to + size > len(target):
-        raise ArgumentException("Source array was not long enough. Check srcIndex and length, and the array's lower bounds.")
+        raise ArgumentException(
+            "Source array was not long enough. Check srcIndex and length, and the array's lower bounds."
+        )
     target[to : to + size] = source[at : at + size]
 
 
@@ -231,7 +233,9 @@ def list_add_range(items: list[Any], values: Any) -> None:
 
 def list_insert(items: list[Any], at: int, value: Any) -> None:
     if not 0 <= at <= len(items):
-        raise ArgumentOutOfRangeException("Index must be within the bounds of the List.\r\nParameter name: index")
+        raise ArgumentOutOfRangeException(
+            "Index must be within the bounds of the List.\r\nParameter name: index"
+        )
     count(len(items) + 1)
     items.insert(at, value)
 
@@ -367,7 +371,10 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         "Array",
         member("int Length", len),
         member("static void Copy<T>(T[] sourceArray, T[] destinationArray, int length)", array_copy),
-        member("static void Copy<T>(T[] sourceArray, int sourceIndex, T[] destinationArray, int destinationIndex, int length)", array_copy_from),
+        member(
+            "static void Copy<T>(T[] sourceArray, int sourceIndex, T[] destinationArray, int destinationIndex, int length)",
+            array_copy_from,
+        ),
         member("static void Reverse<T>(T[] array)", array_reverse),
         member("static void Sort<T>(T[] array)", array_sort),
         member("static int IndexOf<T>(T[] array, T value)", array_index_of),
@@ -376,9 +383,30 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         python=(list, bytearray),
     ),
     declare("IEnumerable<T>", namespace=_GENERIC, kind="interface", python=(list, dict, str, bytearray)),
-    declare("ICollection<T>", member("int Count", len), namespace=_GENERIC, kind="interface", bases=("IEnumerable<T>",), python=list),
-    declare("IReadOnlyCollection<T>", member("int Count", len), namespace=_GENERIC, kind="interface", bases=("IEnumerable<T>",), python=list),
-    declare("IReadOnlyList<T>", member("T this[int index]", list_at), namespace=_GENERIC, kind="interface", bases=("IReadOnlyCollection<T>",), python=list),
+    declare(
+        "ICollection<T>",
+        member("int Count", len),
+        namespace=_GENERIC,
+        kind="interface",
+        bases=("IEnumerable<T>",),
+        python=list,
+    ),
+    declare(
+        "IReadOnlyCollection<T>",
+        member("int Count", len),
+        namespace=_GENERIC,
+        kind="interface",
+        bases=("IEnumerable<T>",),
+        python=list,
+    ),
+    declare(
+        "IReadOnlyList<T>",
+        member("T this[int index]", list_at),
+        namespace=_GENERIC,
+        kind="interface",
+        bases=("IReadOnlyCollection<T>",),
+        python=list,
+    ),
     declare(
         "IList<T>",
         member("T this[int index]", list_at, store=list_put),

@@ -245,4 +245,3 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         kind="static",
     ),
 )
-

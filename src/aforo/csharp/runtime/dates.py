@@ -89,7 +89,11 @@ class TimeSpan(Ticks):
             return f"{sign}{lead}{h:02d}:{m:02d}:{s:02d}{tail}"
         if spec in ("g", "G"):
             lead = f"{days}:" if days or spec == "G" else ""
-            tail = (f".{fraction:07d}".rstrip("0").rstrip(".") if spec == "g" else f".{fraction:07d}") if fraction or spec == "G" else ""
+            tail = (
+                (f".{fraction:07d}".rstrip("0").rstrip(".") if spec == "g" else f".{fraction:07d}")
+                if fraction or spec == "G"
+                else ""
+            )
             return f"{sign}{lead}{h if spec == 'g' else f'{h:02d}'}:{m:02d}:{s:02d}{tail}"
         parts = {"d": days, "h": h, "m": m, "s": s}
         out, at = "", 0
@@ -127,7 +131,9 @@ class DateTime(Ticks):
 
     def __init__(self, ticks: int, kind: int = 0) -> None:
         if not 0 <= ticks <= _MAX:
-            raise ArgumentOutOfRangeException("The added or subtracted value results in an un-representable DateTime.")
+            raise ArgumentOutOfRangeException(
+                "The added or subtracted value results in an un-representable DateTime."
+            )
         self.ticks = ticks
         self.kind = kind
 
@@ -143,13 +149,17 @@ class DateTimeOffset(Ticks):
 
     def __init__(self, utc_ticks: int, offset: int = 0) -> None:
         if not 0 <= utc_ticks <= _MAX or not 0 <= utc_ticks + offset <= _MAX:
-            raise ArgumentOutOfRangeException("The UTC time represented when the offset is applied must be between year 0 and 10,000.")
+            raise ArgumentOutOfRangeException(
+                "The UTC time represented when the offset is applied must be between year 0 and 10,000."
+            )
         self.ticks = utc_ticks
         self.offset = offset
 
     def text(self, spec: str | None = None) -> str:
         if not spec:
-            return _format(self.ticks + self.offset, self.offset, 0, "G", offset=True) + " " + _zone(self.offset)
+            return (
+                _format(self.ticks + self.offset, self.offset, 0, "G", offset=True) + " " + _zone(self.offset)
+            )
         return _format(self.ticks + self.offset, self.offset, 0, spec, offset=True)
 
 
@@ -266,17 +276,32 @@ def from_unix(seconds: int) -> DateTime:
     return DateTime(EPOCH + seconds * SECOND, 1)
 
 
-def make_date(year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0, ms: int = 0, kind: int = 0) -> DateTime:
+def make_date(
+    year: int,
+    month: int,
+    day: int,
+    hour: int = 0,
+    minute: int = 0,
+    second: int = 0,
+    ms: int = 0,
+    kind: int = 0,
+) -> DateTime:
     try:
         days = date(year, month, day).toordinal() - 1
     except (ValueError, OverflowError):
-        raise ArgumentOutOfRangeException("Year, Month, and Day parameters describe an un-representable DateTime.") from None
+        raise ArgumentOutOfRangeException(
+            "Year, Month, and Day parameters describe an un-representable DateTime."
+        ) from None
     if not (0 <= hour < 24 and 0 <= minute < 60 and 0 <= second < 60 and 0 <= ms < 1000):
-        raise ArgumentOutOfRangeException("Hour, Minute, and Second parameters describe an un-representable DateTime.")
+        raise ArgumentOutOfRangeException(
+            "Hour, Minute, and Second parameters describe an un-representable DateTime."
+        )
     return DateTime(days * DAY + (hour * 3600 + minute * 60 + second) * SECOND + ms * 10_000, kind)
 
 
-def make_date_kind(year: int, month: int, day: int, hour: int, minute: int, second: int, kind: int) -> DateTime:
+def make_date_kind(
+    year: int, month: int, day: int, hour: int, minute: int, second: int, kind: int
+) -> DateTime:
     return make_date(year, month, day, hour, minute, second, 0, kind)
 
 
@@ -328,7 +353,9 @@ def add_months(value: Any, by: int) -> Any:
     months = day.year * 12 + day.month - 1 + by
     year, month = divmod(months, 12)
     if not 1 <= year <= 9999:
-        raise ArgumentOutOfRangeException("The added or subtracted value results in an un-representable DateTime.")
+        raise ArgumentOutOfRangeException(
+            "The added or subtracted value results in an un-representable DateTime."
+        )
     last = days_in_month(year, month + 1)
     moved = date(year, month + 1, min(day.day, last)).toordinal() - 1
     return _moved(value, (moved - local // DAY) * DAY)
@@ -353,7 +380,11 @@ def between(left: Ticks, right: Ticks) -> TimeSpan:
 def days_in_month(year: int, month: int) -> int:
     if not (1 <= month <= 12 and 1 <= year <= 9999):
         raise ArgumentOutOfRangeException("Month must be between one and twelve.\r\nParameter name: month")
-    return (date(year + month // 12, month % 12 + 1, 1) - date(year, month, 1)).days if (year, month) != (9999, 12) else 31
+    return (
+        (date(year + month // 12, month % 12 + 1, 1) - date(year, month, 1)).days
+        if (year, month) != (9999, 12)
+        else 31
+    )
 
 
 def is_leap_year(year: int) -> bool:
@@ -605,7 +636,9 @@ def parse_span(text: str | None) -> TimeSpan:
         raise FormatException("String was not recognized as a valid TimeSpan.")
     minus, d, h, mi, s, f = m.groups()
     if int(h) > 23 or int(mi) > 59 or int(s or 0) > 59:
-        raise OverflowException("The TimeSpan could not be parsed because at least one of the numeric components is out of range.")
+        raise OverflowException(
+            "The TimeSpan could not be parsed because at least one of the numeric components is out of range."
+        )
     ticks = make_span(int(d or 0), int(h), int(mi), int(s or 0)).ticks + int((f or "0").ljust(7, "0"))
     return TimeSpan(-ticks if minus else ticks)
 
@@ -649,7 +682,9 @@ def new_guid() -> Guid:
     return Guid(value & ~(0xF << 76) & ~(0x3 << 62) | (4 << 76) | (2 << 62))
 
 
-_GUID: Final = re.compile(r"\s*[({]?([0-9a-fA-F]{8})-?([0-9a-fA-F]{4})-?([0-9a-fA-F]{4})-?([0-9a-fA-F]{4})-?([0-9a-fA-F]{12})[)}]?\s*\Z")
+_GUID: Final = re.compile(
+    r"\s*[({]?([0-9a-fA-F]{8})-?([0-9a-fA-F]{4})-?([0-9a-fA-F]{4})-?([0-9a-fA-F]{4})-?([0-9a-fA-F]{12})[)}]?\s*\Z"
+)
 
 
 def parse_guid(text: str | None) -> Guid:
@@ -657,7 +692,9 @@ def parse_guid(text: str | None) -> Guid:
         raise ArgumentNullException("Value cannot be null.\r\nParameter name: input")
     m = _GUID.match(text)
     if m is None:
-        raise FormatException("Guid should contain 32 digits with 4 dashes (xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx).")
+        raise FormatException(
+            "Guid should contain 32 digits with 4 dashes (xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx)."
+        )
     return Guid(int("".join(m.groups()), 16))
 
 
@@ -729,9 +766,17 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         "DateTime",
         member("new(int year, int month, int day)", make_date),
         member("new(int year, int month, int day, int hour, int minute, int second)", make_date),
-        member("new(int year, int month, int day, int hour, int minute, int second, int millisecond)", make_date),
-        member("new(int year, int month, int day, int hour, int minute, int second, DateTimeKind kind)", make_date_kind),
-        member("new(int year, int month, int day, int hour, int minute, int second, int millisecond, DateTimeKind kind)", make_date),
+        member(
+            "new(int year, int month, int day, int hour, int minute, int second, int millisecond)", make_date
+        ),
+        member(
+            "new(int year, int month, int day, int hour, int minute, int second, DateTimeKind kind)",
+            make_date_kind,
+        ),
+        member(
+            "new(int year, int month, int day, int hour, int minute, int second, int millisecond, DateTimeKind kind)",
+            make_date,
+        ),
         member("new(long ticks)", date_from_ticks),
         member("new(long ticks, DateTimeKind kind)", date_from_ticks),
         member("static DateTime UtcNow", utc_now),

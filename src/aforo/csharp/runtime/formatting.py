@@ -64,7 +64,13 @@ def number_text(value: Any, spec: str | None) -> str:
 
 
 def _exact(value: Any) -> Decimal:
-    return value if isinstance(value, Decimal) else Decimal(value) if isinstance(value, int) else Decimal(repr(float(value)))
+    return (
+        value
+        if isinstance(value, Decimal)
+        else Decimal(value)
+        if isinstance(value, int)
+        else Decimal(repr(float(value)))
+    )
 
 
 def _rounded(value: Any, digits: int) -> tuple[str, str, str]:
@@ -285,7 +291,9 @@ def composite(template: str, args: list[Any], text_of: Callable[[Any, str | None
                 piece = aligned(text_of(args[index], spec), int(match[2] or 0))
                 at = match.end()
         else:
-            end = min((i for i in (template.find("{", at), template.find("}", at)) if i >= 0), default=len(template))
+            end = min(
+                (i for i in (template.find("{", at), template.find("}", at)) if i >= 0), default=len(template)
+            )
             piece, at = template[at:end], end
         size += len(piece)
         room(size)

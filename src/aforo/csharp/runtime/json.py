@@ -172,7 +172,13 @@ def wrap(value: Any) -> JToken:
         return JObject(value)
     if isinstance(value, list):
         return JArray(value)
-    if type(value) is str and len(value) >= 19 and value[4] == "-" and value[10] == "T" and _DATE.match(value):
+    if (
+        type(value) is str
+        and len(value) >= 19
+        and value[4] == "-"
+        and value[10] == "T"
+        and _DATE.match(value)
+    ):
         try:
             parsed = parse_date(value)
         except CsException:
@@ -352,7 +358,9 @@ def from_object(value: Any) -> JToken:
             token = token.value if isinstance(token, JProperty) else token
             array.items.append(adopt(token, array))
         return array
-    if value is None or isinstance(value, (str, bool, int, float, Decimal, DateTime, DateTimeOffset, Guid, TimeSpan, bytearray)):
+    if value is None or isinstance(
+        value, (str, bool, int, float, Decimal, DateTime, DateTimeOffset, Guid, TimeSpan, bytearray)
+    ):
         if isinstance(value, IntEnum):
             return JValue(int(value))
         return JValue(str(value) if isinstance(value, str) else value)
@@ -539,11 +547,15 @@ def at_key(token: JToken, key: Any) -> JToken | None:
     """`token["name"]`, `token[0]` on a JToken whose kind is not known before."""
     if isinstance(token, JObject):
         if not isinstance(key, str):
-            raise ArgumentException(f"Accessed JObject values with invalid key value: {to_string(key)}. Object property name expected.")
+            raise ArgumentException(
+                f"Accessed JObject values with invalid key value: {to_string(key)}. Object property name expected."
+            )
         return token.child(key)
     if isinstance(token, JArray):
         if not isinstance(key, int):
-            raise ArgumentException(f'Accessed JArray values with invalid key value: "{to_string(key)}". Int32 array index expected.')
+            raise ArgumentException(
+                f'Accessed JArray values with invalid key value: "{to_string(key)}". Int32 array index expected.'
+            )
         return token.child(key)
     if isinstance(token, JProperty):
         raise InvalidOperationException("Cannot access child value on Newtonsoft.Json.Linq.JProperty.")
@@ -661,7 +673,11 @@ def path(token: JToken) -> str:
         if isinstance(above, JArray):
             parts.append(f"[{next(i for i, t in enumerate(above.items) if t is now)}]")
         elif isinstance(above, JObject):
-            name = now.name if isinstance(now, JProperty) else next(k for k, t in above.items.items() if t is now)
+            name = (
+                now.name
+                if isinstance(now, JProperty)
+                else next(k for k, t in above.items.items() if t is now)
+            )
             parts.append(f".{name}" if name.isidentifier() else f"['{name}']")
         now = above
     return "".join(reversed(parts)).removeprefix(".")
@@ -872,7 +888,15 @@ def to_object(token: JToken | None, info: TypeInfo) -> Any:
     if info.element is not None:
         from aforo.csharp.runtime.collections import Dictionary, HashSet, List
 
-        if isinstance(token, JArray) and info.name in ("[]", "List", "IList", "IEnumerable", "ICollection", "IReadOnlyList", "HashSet"):
+        if isinstance(token, JArray) and info.name in (
+            "[]",
+            "List",
+            "IList",
+            "IEnumerable",
+            "ICollection",
+            "IReadOnlyList",
+            "HashSet",
+        ):
             elements = [to_object(t, info.element) for t in token.tokens()]
             if info.name == "HashSet":
                 return HashSet(elements)
@@ -882,7 +906,9 @@ def to_object(token: JToken | None, info: TypeInfo) -> Any:
             for name in token.items:
                 made[name] = to_object(token.child(name), info.element)
             return made
-        raise JsonException(f"Cannot deserialize the current JSON {token_type(token).name.lower()} into this type.")
+        raise JsonException(
+            f"Cannot deserialize the current JSON {token_type(token).name.lower()} into this type."
+        )
     return convert(token, info)
 
 
@@ -954,7 +980,9 @@ def _matches(token: JToken, field: str, op: str | None, want: str | None) -> boo
         return bool(value == wanted)
     if op == "!=":
         return bool(value != wanted)
-    if type(value) is not type(wanted) and not (isinstance(value, (int, float)) and isinstance(wanted, (int, float))):
+    if type(value) is not type(wanted) and not (
+        isinstance(value, (int, float)) and isinstance(wanted, (int, float))
+    ):
         return False
     order = compare(value, wanted)
     return {"<": order < 0, ">": order > 0, "<=": order <= 0, ">=": order >= 0}[op]

@@ -11,7 +11,17 @@ _DEPTH: Final = 64
 _SPACE: Final = re.compile(r"(?:\s+|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _NUMBER: Final = re.compile(r"-?(?:0[xX][0-9a-fA-F]{1,16}|\d+(?:\.\d*)?(?:[eE][+-]?\d{1,4})?|\.\d+)")
 _NAME: Final = re.compile(r"[A-Za-z_$][\w$]*")
-_ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "/": "/", "\\": "\\", '"': '"', "'": "'"}
+_ESCAPES: Final = {
+    "b": "\b",
+    "f": "\f",
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "/": "/",
+    "\\": "\\",
+    '"': '"',
+    "'": "'",
+}
 _WORDS: Final = {
     "true": True, "false": False, "null": None, "undefined": None, "NaN": float("nan"), "Infinity": float("inf"),
 }  # fmt: skip

@@ -187,4 +187,3 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         kind="static",
     ),
 )
-

@@ -19,7 +19,9 @@ class LimitExceeded(Exception):  # noqa: N818 - a limit, named as one
 def room(size: int) -> None:
     """Asked before a value of `size` characters or bytes is made."""
     if size > SIZE_LIMIT:
-        raise LimitExceeded(f"an expression tried to make a value of more than {SIZE_LIMIT} characters or bytes")
+        raise LimitExceeded(
+            f"an expression tried to make a value of more than {SIZE_LIMIT} characters or bytes"
+        )
 
 
 def count(size: int) -> None:

@@ -323,14 +323,18 @@ def average(source: Any, run: Map | None = None) -> float:
 
 def range_(start: int, number: int) -> list[int]:
     if number < 0 or start + number - 1 > 2**31 - 1:
-        raise ArgumentOutOfRangeException("Specified argument was out of the range of valid values.\r\nParameter name: count")
+        raise ArgumentOutOfRangeException(
+            "Specified argument was out of the range of valid values.\r\nParameter name: count"
+        )
     count(number)
     return list(range(start, start + number))
 
 
 def repeat(value: Any, number: int) -> list[Any]:
     if number < 0:
-        raise ArgumentOutOfRangeException("Specified argument was out of the range of valid values.\r\nParameter name: count")
+        raise ArgumentOutOfRangeException(
+            "Specified argument was out of the range of valid values.\r\nParameter name: count"
+        )
     count(number)
     return [value] * number
 
@@ -346,7 +350,9 @@ def _sums() -> tuple[Declared, ...]:
         out.append(member(f"static {name} Sum<T>(this IEnumerable<T> source, Func<T, {name}> selector)", run))
     for name in ("int", "long", "double"):
         out.append(member(f"static double Average(this IEnumerable<{name}> source)", average))
-        out.append(member(f"static double Average<T>(this IEnumerable<T> source, Func<T, {name}> selector)", average))
+        out.append(
+            member(f"static double Average<T>(this IEnumerable<T> source, Func<T, {name}> selector)", average)
+        )
     return tuple(out)
 
 
@@ -362,10 +368,19 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     declare(
         "Enumerable",
         member("static IEnumerable<R> Select<T, R>(this IEnumerable<T> source, Func<T, R> selector)", select),
-        member("static IEnumerable<R> Select<T, R>(this IEnumerable<T> source, Func<T, int, R> selector)", select_indexed),
-        member("static IEnumerable<R> SelectMany<T, R>(this IEnumerable<T> source, Func<T, IEnumerable<R>> selector)", select_many),
+        member(
+            "static IEnumerable<R> Select<T, R>(this IEnumerable<T> source, Func<T, int, R> selector)",
+            select_indexed,
+        ),
+        member(
+            "static IEnumerable<R> SelectMany<T, R>(this IEnumerable<T> source, Func<T, IEnumerable<R>> selector)",
+            select_many,
+        ),
         member("static IEnumerable<T> Where<T>(this IEnumerable<T> source, Func<T, bool> predicate)", where),
-        member("static IEnumerable<T> Where<T>(this IEnumerable<T> source, Func<T, int, bool> predicate)", where_indexed),
+        member(
+            "static IEnumerable<T> Where<T>(this IEnumerable<T> source, Func<T, int, bool> predicate)",
+            where_indexed,
+        ),
         member("static bool Any<T>(this IEnumerable<T> source)", any_),
         member("static bool Any<T>(this IEnumerable<T> source, Func<T, bool> predicate)", any_),
         member("static bool All<T>(this IEnumerable<T> source, Func<T, bool> predicate)", all_),
@@ -374,46 +389,98 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("static T First<T>(this IEnumerable<T> source)", first),
         member("static T First<T>(this IEnumerable<T> source, Func<T, bool> predicate)", first),
         member("static T? FirstOrDefault<T>(this IEnumerable<T> source)", first_or, typed=True),
-        member("static T? FirstOrDefault<T>(this IEnumerable<T> source, Func<T, bool> predicate)", first_or, typed=True),
+        member(
+            "static T? FirstOrDefault<T>(this IEnumerable<T> source, Func<T, bool> predicate)",
+            first_or,
+            typed=True,
+        ),
         member("static T Last<T>(this IEnumerable<T> source)", last),
         member("static T Last<T>(this IEnumerable<T> source, Func<T, bool> predicate)", last),
         member("static T? LastOrDefault<T>(this IEnumerable<T> source)", last_or, typed=True),
-        member("static T? LastOrDefault<T>(this IEnumerable<T> source, Func<T, bool> predicate)", last_or, typed=True),
+        member(
+            "static T? LastOrDefault<T>(this IEnumerable<T> source, Func<T, bool> predicate)",
+            last_or,
+            typed=True,
+        ),
         member("static T Single<T>(this IEnumerable<T> source)", single),
         member("static T Single<T>(this IEnumerable<T> source, Func<T, bool> predicate)", single),
         member("static T? SingleOrDefault<T>(this IEnumerable<T> source)", single_or, typed=True),
-        member("static T? SingleOrDefault<T>(this IEnumerable<T> source, Func<T, bool> predicate)", single_or, typed=True),
+        member(
+            "static T? SingleOrDefault<T>(this IEnumerable<T> source, Func<T, bool> predicate)",
+            single_or,
+            typed=True,
+        ),
         member("static T ElementAt<T>(this IEnumerable<T> source, int index)", element_at),
-        member("static T? ElementAtOrDefault<T>(this IEnumerable<T> source, int index)", element_at_or, typed=True),
+        member(
+            "static T? ElementAtOrDefault<T>(this IEnumerable<T> source, int index)",
+            element_at_or,
+            typed=True,
+        ),
         member("static bool Contains<T>(this IEnumerable<T> source, T value)", contains),
-        member("static bool Contains<T>(this IEnumerable<T> source, T value, IEqualityComparer<T> comparer)", contains_comparer),
+        member(
+            "static bool Contains<T>(this IEnumerable<T> source, T value, IEqualityComparer<T> comparer)",
+            contains_comparer,
+        ),
         member("static T[] ToArray<T>(this IEnumerable<T> source)", to_array),
         member("static List<T> ToList<T>(this IEnumerable<T> source)", to_list),
         member("static HashSet<T> ToHashSet<T>(this IEnumerable<T> source)", to_hash_set),
-        member("static Dictionary<K, T> ToDictionary<T, K>(this IEnumerable<T> source, Func<T, K> keySelector)", to_dictionary),
-        member("static Dictionary<K, V> ToDictionary<T, K, V>(this IEnumerable<T> source, Func<T, K> keySelector, Func<T, V> elementSelector)", to_dictionary),
+        member(
+            "static Dictionary<K, T> ToDictionary<T, K>(this IEnumerable<T> source, Func<T, K> keySelector)",
+            to_dictionary,
+        ),
+        member(
+            "static Dictionary<K, V> ToDictionary<T, K, V>(this IEnumerable<T> source, Func<T, K> keySelector, Func<T, V> elementSelector)",
+            to_dictionary,
+        ),
         member("static IEnumerable<T> Concat<T>(this IEnumerable<T> first, IEnumerable<T> second)", concat),
         member("static IEnumerable<T> Append<T>(this IEnumerable<T> source, T element)", append),
         member("static IEnumerable<T> Prepend<T>(this IEnumerable<T> source, T element)", prepend),
         member("static IEnumerable<T> Distinct<T>(this IEnumerable<T> source)", distinct),
         member("static IEnumerable<T> Union<T>(this IEnumerable<T> first, IEnumerable<T> second)", union),
-        member("static IEnumerable<T> Intersect<T>(this IEnumerable<T> first, IEnumerable<T> second)", intersect),
+        member(
+            "static IEnumerable<T> Intersect<T>(this IEnumerable<T> first, IEnumerable<T> second)", intersect
+        ),
         member("static IEnumerable<T> Except<T>(this IEnumerable<T> first, IEnumerable<T> second)", except_),
         member("static IEnumerable<T> Skip<T>(this IEnumerable<T> source, int count)", skip),
         member("static IEnumerable<T> Take<T>(this IEnumerable<T> source, int count)", take),
-        member("static IEnumerable<T> SkipWhile<T>(this IEnumerable<T> source, Func<T, bool> predicate)", skip_while),
-        member("static IEnumerable<T> TakeWhile<T>(this IEnumerable<T> source, Func<T, bool> predicate)", take_while),
+        member(
+            "static IEnumerable<T> SkipWhile<T>(this IEnumerable<T> source, Func<T, bool> predicate)",
+            skip_while,
+        ),
+        member(
+            "static IEnumerable<T> TakeWhile<T>(this IEnumerable<T> source, Func<T, bool> predicate)",
+            take_while,
+        ),
         member("static IEnumerable<T> Reverse<T>(this IEnumerable<T> source)", reverse),
-        member("static IEnumerable<T> OrderBy<T, K>(this IEnumerable<T> source, Func<T, K> keySelector)", order_by),
-        member("static IEnumerable<T> OrderByDescending<T, K>(this IEnumerable<T> source, Func<T, K> keySelector)", order_by_descending),
-        member("static IEnumerable<IGrouping<K, T>> GroupBy<T, K>(this IEnumerable<T> source, Func<T, K> keySelector)", group_by),
+        member(
+            "static IEnumerable<T> OrderBy<T, K>(this IEnumerable<T> source, Func<T, K> keySelector)",
+            order_by,
+        ),
+        member(
+            "static IEnumerable<T> OrderByDescending<T, K>(this IEnumerable<T> source, Func<T, K> keySelector)",
+            order_by_descending,
+        ),
+        member(
+            "static IEnumerable<IGrouping<K, T>> GroupBy<T, K>(this IEnumerable<T> source, Func<T, K> keySelector)",
+            group_by,
+        ),
         member("static T Aggregate<T>(this IEnumerable<T> source, Func<T, T, T> func)", aggregate),
-        member("static A Aggregate<T, A>(this IEnumerable<T> source, A seed, Func<A, T, A> func)", aggregate_from),
-        member("static IEnumerable<R> Zip<T, S, R>(this IEnumerable<T> first, IEnumerable<S> second, Func<T, S, R> resultSelector)", zip_),
+        member(
+            "static A Aggregate<T, A>(this IEnumerable<T> source, A seed, Func<A, T, A> func)", aggregate_from
+        ),
+        member(
+            "static IEnumerable<R> Zip<T, S, R>(this IEnumerable<T> first, IEnumerable<S> second, Func<T, S, R> resultSelector)",
+            zip_,
+        ),
         member("static IEnumerable<R> OfType<R>(this IEnumerable<object> source)", of_type, typed=True),
         member("static IEnumerable<R> Cast<R>(this IEnumerable<object> source)", cast, typed=True),
-        member("static IEnumerable<T> DefaultIfEmpty<T>(this IEnumerable<T> source, T defaultValue)", default_if_empty),
-        member("static bool SequenceEqual<T>(this IEnumerable<T> first, IEnumerable<T> second)", sequence_equal),
+        member(
+            "static IEnumerable<T> DefaultIfEmpty<T>(this IEnumerable<T> source, T defaultValue)",
+            default_if_empty,
+        ),
+        member(
+            "static bool SequenceEqual<T>(this IEnumerable<T> first, IEnumerable<T> second)", sequence_equal
+        ),
         member("static IEnumerable<T> AsEnumerable<T>(this IEnumerable<T> source)", each),
         member("static T Min<T>(this IEnumerable<T> source)", min_),
         member("static K Min<T, K>(this IEnumerable<T> source, Func<T, K> selector)", min_),

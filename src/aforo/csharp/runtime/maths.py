@@ -26,7 +26,9 @@ class MidpointRounding(IntEnum):
 
 def round_to(value: Any, digits: int = 0, mode: int = 0) -> Any:
     if not 0 <= digits <= 28:
-        raise ArgumentOutOfRangeException("Rounding digits must be between 0 and 15, inclusive.\r\nParameter name: digits")
+        raise ArgumentOutOfRangeException(
+            "Rounding digits must be between 0 and 15, inclusive.\r\nParameter name: digits"
+        )
     if isinstance(value, float) and (math.isnan(value) or math.isinf(value) or abs(value) >= 1e16):
         return value
     exact = value if isinstance(value, Decimal) else Decimal(value) if digits == 0 else Decimal(repr(value))
@@ -118,7 +120,9 @@ def next_below(generator: Random, top: int) -> int:
 
 def next_between(generator: Random, low: int, top: int) -> int:
     if low > top:
-        raise ArgumentOutOfRangeException("'minValue' cannot be greater than maxValue.\r\nParameter name: minValue")
+        raise ArgumentOutOfRangeException(
+            "'minValue' cannot be greater than maxValue.\r\nParameter name: minValue"
+        )
     return generator.source.randrange(low, top) if low < top else low
 
 

@@ -328,6 +328,10 @@ def value_or(value: Any, default: Any) -> Any:
     return default if value is None else value
 
 
+def lifted_not(value: bool | None) -> bool | None:
+    return None if value is None else not value
+
+
 def lifted(run: Any, left: Any, right: Any) -> Any:
     """An operator over nullables: null when one of them is."""
     return None if left is None or right is None else run(left, right)
@@ -386,8 +390,14 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         _number(
             name,
             0.0,
-            member(f"static {name} MaxValue", const=1.7976931348623157e308 if name == "double" else 3.4028234663852886e38),
-            member(f"static {name} MinValue", const=-1.7976931348623157e308 if name == "double" else -3.4028234663852886e38),
+            member(
+                f"static {name} MaxValue",
+                const=1.7976931348623157e308 if name == "double" else 3.4028234663852886e38,
+            ),
+            member(
+                f"static {name} MinValue",
+                const=-1.7976931348623157e308 if name == "double" else -3.4028234663852886e38,
+            ),
             member(f"static {name} NaN", const=math.nan),
             member(f"static {name} PositiveInfinity", const=math.inf),
             member(f"static {name} NegativeInfinity", const=-math.inf),
@@ -416,8 +426,8 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         "bool",
         member("static bool Parse(string value)", parse_bool),
         member("static bool TryParse(string value, out bool result)", try_parse_bool),
-        member('static string TrueString', const="True"),
-        member('static string FalseString', const="False"),
+        member("static string TrueString", const="True"),
+        member("static string FalseString", const="False"),
         member("bool Equals(bool obj)", same),
         member("int CompareTo(bool value)", compare),
         kind="struct",

@@ -100,7 +100,9 @@ def format_value(value: Any, spec: str | None) -> str:
     if isinstance(value, bool):
         return bool_text(value)
     if isinstance(value, IntEnum):
-        return value.name if not spec or spec in "gG" else number_text(int(value), "D" if spec in "dD" else spec)
+        return (
+            value.name if not spec or spec in "gG" else number_text(int(value), "D" if spec in "dD" else spec)
+        )
     if isinstance(value, (int, float, Decimal)):
         return number_text(value, spec)
     if isinstance(value, CsException):
@@ -177,9 +179,7 @@ def hash_code(value: Any) -> int:
 
 
 def _fail(value: Any, target: str) -> InvalidCastException:
-    return InvalidCastException(
-        f"Unable to cast object of type '{net_type_name(value)}' to type '{target}'."
-    )
+    return InvalidCastException(f"Unable to cast object of type '{net_type_name(value)}' to type '{target}'.")
 
 
 def cast_string(value: Any) -> str | None:

@@ -207,7 +207,9 @@ def _in_range(value: int, top: int, name: str) -> None:
 def substring(text: str, start: int, size: int | None = None) -> str:
     units = _wide(text)
     if start < 0:
-        raise ArgumentOutOfRangeException("StartIndex cannot be less than zero.\r\nParameter name: startIndex")
+        raise ArgumentOutOfRangeException(
+            "StartIndex cannot be less than zero.\r\nParameter name: startIndex"
+        )
     if start > len(units):
         raise ArgumentOutOfRangeException(
             "startIndex cannot be larger than length of string.\r\nParameter name: startIndex"
@@ -226,7 +228,9 @@ def substring(text: str, start: int, size: int | None = None) -> str:
 def remove(text: str, start: int, size: int | None = None) -> str:
     units = _wide(text)
     if start < 0 or start > len(units) or (size is not None and (size < 0 or start + size > len(units))):
-        raise ArgumentOutOfRangeException("startIndex must be less than length of string.\r\nParameter name: startIndex")
+        raise ArgumentOutOfRangeException(
+            "startIndex must be less than length of string.\r\nParameter name: startIndex"
+        )
     return _joined(units[:start] + ("" if size is None else units[start + size :]))
 
 
@@ -252,7 +256,9 @@ def replace_char(text: str, old: str, new: str) -> str:
     return _joined(_wide(text).replace(old, new))
 
 
-def split_chars(text: str, separators: list[str] | None, limit: int = 2**31 - 1, options: int = 0) -> list[str]:
+def split_chars(
+    text: str, separators: list[str] | None, limit: int = 2**31 - 1, options: int = 0
+) -> list[str]:
     """Split at any of the characters; none means white space."""
     if separators is not None and len(separators) == 1:
         return _pieces(text.split(separators[0]), separators[0], limit, options)
@@ -314,7 +320,11 @@ def _pieces(pieces: list[str], separator: str, limit: int, options: int) -> list
         raise ArgumentOutOfRangeException("Count cannot be less than zero.\r\nParameter name: count")
     if options & 1:
         kept = [p for p in pieces if p]
-        return kept if len(kept) <= limit else [*kept[: limit - 1], separator.join(pieces[pieces.index(kept[limit - 1]) :])]
+        return (
+            kept
+            if len(kept) <= limit
+            else [*kept[: limit - 1], separator.join(pieces[pieces.index(kept[limit - 1]) :])]
+        )
     if limit == 0:
         return []
     return pieces if len(pieces) <= limit else [*pieces[: limit - 1], separator.join(pieces[limit - 1 :])]
@@ -329,7 +339,9 @@ def _limited(text: str, pieces: list[str], limit: int, options: int) -> list[str
     return [*pieces[: limit - 1], text[consumed:]]
 
 
-_SPACE: Final = "".join(chr(c) for c in range(0x3001) if chr(c).isspace() and c not in (0x1C, 0x1D, 0x1E, 0x1F))
+_SPACE: Final = "".join(
+    chr(c) for c in range(0x3001) if chr(c).isspace() and c not in (0x1C, 0x1D, 0x1E, 0x1F)
+)
 
 
 def trim(text: str, characters: list[str] | None = None) -> str:
@@ -345,7 +357,11 @@ def trim_end(text: str, characters: list[str] | None = None) -> str:
 
 
 def to_lower(text: str) -> str:
-    return "".join(low if len(low := c.lower()) == 1 else c for c in text) if not text.isascii() else text.lower()
+    return (
+        "".join(low if len(low := c.lower()) == 1 else c for c in text)
+        if not text.isascii()
+        else text.lower()
+    )
 
 
 def to_upper(text: str) -> str:
@@ -524,7 +540,9 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("string[] Split(string separator)", split_string),
         member("string[] Split(string separator, StringSplitOptions options)", split_string),
         member("string[] Split(string[] separator, StringSplitOptions options)", split_strings),
-        member("string[] Split(string[] separator, int count, StringSplitOptions options)", split_strings_limit),
+        member(
+            "string[] Split(string[] separator, int count, StringSplitOptions options)", split_strings_limit
+        ),
         member("string Trim(params char[] trimChars)", trim),
         member("string TrimStart(params char[] trimChars)", trim_start),
         member("string TrimEnd(params char[] trimChars)", trim_end),

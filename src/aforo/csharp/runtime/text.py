@@ -42,7 +42,11 @@ def encode(encoding: Encoding, text: str | None) -> bytearray:
     room(len(text) * 3)
     if encoding.name in ("ascii", "latin-1"):
         return bytearray(text.encode(encoding.name, "replace"))
-    return bytearray(text.encode("utf-16-le", "surrogatepass") if encoding.name == "utf-16-le" else well_formed(text).encode())
+    return bytearray(
+        text.encode("utf-16-le", "surrogatepass")
+        if encoding.name == "utf-16-le"
+        else well_formed(text).encode()
+    )
 
 
 def decode(encoding: Encoding, data: bytearray | None) -> str:
@@ -237,7 +241,7 @@ def compiled(pattern: str, options: int) -> Any:
     try:
         return regex.compile(translated, flags)
     except (regex.error, RecursionError, OverflowError, ValueError) as error:
-        raise ArgumentException(f'parsing the pattern failed - {str(error)[:80]}') from None
+        raise ArgumentException(f"parsing the pattern failed - {str(error)[:80]}") from None
 
 
 def _run(method: Any, *args: Any, **options: Any) -> Any:
@@ -473,7 +477,12 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         namespace="System.Text",
         python=Encoding,
     ),
-    declare("WebUtility", *(member(f"static string? {name}(string value)", run) for name, run in _WEB), namespace="System.Net", kind="static"),
+    declare(
+        "WebUtility",
+        *(member(f"static string? {name}(string value)", run) for name, run in _WEB),
+        namespace="System.Net",
+        kind="static",
+    ),
     declare(
         "Uri",
         member("new(string uriString)", Uri),
@@ -508,10 +517,19 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("static Match Match(string input, string pattern)", static_match),
         member("static Match Match(string input, string pattern, RegexOptions options)", static_match),
         member("static MatchCollection Matches(string input, string pattern)", static_matches),
-        member("static MatchCollection Matches(string input, string pattern, RegexOptions options)", static_matches),
+        member(
+            "static MatchCollection Matches(string input, string pattern, RegexOptions options)",
+            static_matches,
+        ),
         member("static string Replace(string input, string pattern, string replacement)", static_replace),
-        member("static string Replace(string input, string pattern, string replacement, RegexOptions options)", static_replace),
-        member("static string Replace(string input, string pattern, Func<Match, string> evaluator)", static_replace_with),
+        member(
+            "static string Replace(string input, string pattern, string replacement, RegexOptions options)",
+            static_replace,
+        ),
+        member(
+            "static string Replace(string input, string pattern, Func<Match, string> evaluator)",
+            static_replace_with,
+        ),
         member("static string[] Split(string input, string pattern)", static_split),
         member("static string[] Split(string input, string pattern, RegexOptions options)", static_split),
         member("static string Escape(string str)", regex_escape),
@@ -547,7 +565,10 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     declare("MatchCollection", namespace=_RX, bases=("IReadOnlyList<Match>",), python=list),
     declare(
         "RegexOptions",
-        *(member(f"static RegexOptions {'None' if v == 0 else v.name}", const=v) for v in (RegexOptions.Nothing, *RegexOptions)),
+        *(
+            member(f"static RegexOptions {'None' if v == 0 else v.name}", const=v)
+            for v in (RegexOptions.Nothing, *RegexOptions)
+        ),
         namespace=_RX,
         kind="enum",
         python=RegexOptions,
@@ -568,5 +589,12 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         namespace="System.Text",
         python=StringBuilder,
     ),
-    declare("Formats", *(member(f"static string ToString(this {t} value, string format)", formatted) for t in ("int", "long", "double", "decimal", "uint", "ulong", "short", "byte", "float")), kind="static"),
+    declare(
+        "Formats",
+        *(
+            member(f"static string ToString(this {t} value, string format)", formatted)
+            for t in ("int", "long", "double", "decimal", "uint", "ulong", "short", "byte", "float")
+        ),
+        kind="static",
+    ),
 )

@@ -23,7 +23,9 @@ async def fetch(exchange: Exchange, resource: str | None, client_id: str | None,
         if ignore:
             _log.warning("no token for %s: %s", resource, refusal.message)
             return None
-        message = f"Could not obtain an access token of the managed identity for '{resource}'. {refusal.message}"
+        message = (
+            f"Could not obtain an access token of the managed identity for '{resource}'. {refusal.message}"
+        )
         raise PolicyFailure(LastError(_NAME, "ManagedIdentityTokenError", message)) from refusal
 
 
@@ -40,12 +42,20 @@ def write(use: Use, emit: Emitter) -> None:
         "CLIENT": emit.expr("C", C=client) if client is not None else emit.expr("None"),
     }
     emit.do(f"{token} = x.services.tokens.cached(RESOURCE, CLIENT)", **parts)
-    emit.do(f"if {token} is None:\n    {token} = await FETCH(x, RESOURCE, CLIENT, IGNORE)", FETCH=fetch, IGNORE=ignore, **parts)
+    emit.do(
+        f"if {token} is None:\n    {token} = await FETCH(x, RESOURCE, CLIENT, IGNORE)",
+        FETCH=fetch,
+        IGNORE=ignore,
+        **parts,
+    )
     if output is not None and output.const is not None:
         emit.do(f"x.variables[NAME] = {token}", NAME=output.const.strip())
         emit.do("TAINT(x, NAME)", TAINT=taint, NAME=output.const.strip())
     else:
-        emit.do(f"if {token} is not None:\n    x.request.headers.set(b'authorization', VALUE('Bearer ' + {token}))", VALUE=header_value)
+        emit.do(
+            f"if {token} is not None:\n    x.request.headers.set(b'authorization', VALUE('Bearer ' + {token}))",
+            VALUE=header_value,
+        )
 
 
 ELEMENT = Element(
@@ -56,9 +66,22 @@ ELEMENT = Element(
     sections=INBOUND,
     scopes=frozenset((Scope.GLOBAL, Scope.PRODUCT, Scope.API, Scope.OPERATION)),
     attributes=(
-        Attribute("resource", "The application ID URI of the target, e.g. https://cognitiveservices.azure.com.", required=True),
-        Attribute("client-id", "The client id of a user-assigned identity; the system-assigned one without it."),
-        Attribute("output-token-variable-name", "A variable for the token; the header is not set then.", "name", expressions=False),
-        Attribute("ignore-error", "Go on without a token when there is none to be had.", "bool", default="false"),
+        Attribute(
+            "resource",
+            "The application ID URI of the target, e.g. https://cognitiveservices.azure.com.",
+            required=True,
+        ),
+        Attribute(
+            "client-id", "The client id of a user-assigned identity; the system-assigned one without it."
+        ),
+        Attribute(
+            "output-token-variable-name",
+            "A variable for the token; the header is not set then.",
+            "name",
+            expressions=False,
+        ),
+        Attribute(
+            "ignore-error", "Go on without a token when there is none to be had.", "bool", default="false"
+        ),
     ),
 )

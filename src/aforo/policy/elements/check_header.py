@@ -13,7 +13,12 @@ from aforo.policy.spec import Attribute, Child, Element, Text
 
 
 def check(
-    exchange: Exchange, name: bytes, values: tuple[str | None, ...], code: int, message: str | None, ignore_case: bool
+    exchange: Exchange,
+    name: bytes,
+    values: tuple[str | None, ...],
+    code: int,
+    message: str | None,
+    ignore_case: bool,
 ) -> None:
     """HeaderNotFound or HeaderValueNotAllowed; the answer carries the configured code and message."""
     raw = exchange.request.headers.joined(name)
@@ -68,5 +73,12 @@ ELEMENT = Element(
         Attribute("failed-check-error-message", "The message of the refusal.", required=True),
         Attribute("ignore-case", "Whether the case of the value counts not.", "bool", default="false"),
     ),
-    children=(Child("value", "An allowed value; without any the header must only be there.", many=True, text=Text("The value.")),),
+    children=(
+        Child(
+            "value",
+            "An allowed value; without any the header must only be there.",
+            many=True,
+            text=Text("The value."),
+        ),
+    ),
 )

@@ -42,7 +42,10 @@ def write(use: Use, emit: Emitter) -> None:
     methods = _texts(use.child("allowed-methods"), "method", emit)
     headers = _texts(use.child("allowed-headers"), "header", emit)
     exposed = _texts(use.child("expose-headers"), "header", emit)
-    credentials, terminate = emit.flag(use, "allow-credentials"), emit.flag(use, "terminate-unmatched-request")
+    credentials, terminate = (
+        emit.flag(use, "allow-credentials"),
+        emit.flag(use, "terminate-unmatched-request"),
+    )
     age = 0
     listed = use.child("allowed-methods")
     if listed is not None:
@@ -59,7 +62,11 @@ def write(use: Use, emit: Emitter) -> None:
         return
     for origin in origins:
         if origin != "*" and not origin.startswith(("http://", "https://")) and origin != "null":
-            emit.report(say.bad_value(use.span, "origin", "`*`, or scheme://host with the port where it is not the scheme's own"))
+            emit.report(
+                say.bad_value(
+                    use.span, "origin", "`*`, or scheme://host with the port where it is not the scheme's own"
+                )
+            )
             return
     policy = CorsPolicy(
         frozenset(o.rstrip("/").lower().encode() for o in origins),
@@ -83,7 +90,9 @@ ELEMENT = Element(
     sections=INBOUND,
     once=True,
     attributes=(
-        Attribute("allow-credentials", "Whether pages may send cookies and credentials.", "bool", default="false"),
+        Attribute(
+            "allow-credentials", "Whether pages may send cookies and credentials.", "bool", default="false"
+        ),
         Attribute(
             "terminate-unmatched-request",
             "true answers a request of another origin with an empty 200; false lets it go on without CORS headers.",
@@ -92,14 +101,50 @@ ELEMENT = Element(
         ),
     ),
     children=(
-        Child("allowed-origins", "Who may call.", required=True, children=(Child("origin", "`*` or scheme://host[:port].", required=True, many=True, text=Text("The origin.", "name", required=True)),)),
+        Child(
+            "allowed-origins",
+            "Who may call.",
+            required=True,
+            children=(
+                Child(
+                    "origin",
+                    "`*` or scheme://host[:port].",
+                    required=True,
+                    many=True,
+                    text=Text("The origin.", "name", required=True),
+                ),
+            ),
+        ),
         Child(
             "allowed-methods",
             "Methods beside GET and POST, or `*`.",
-            attributes=(Attribute("preflight-result-max-age", "Seconds for which a browser may keep the answer.", "seconds", default="0"),),
-            children=(Child("method", "A method or `*`.", many=True, text=Text("The method.", "name", required=True)),),
+            attributes=(
+                Attribute(
+                    "preflight-result-max-age",
+                    "Seconds for which a browser may keep the answer.",
+                    "seconds",
+                    default="0",
+                ),
+            ),
+            children=(
+                Child(
+                    "method", "A method or `*`.", many=True, text=Text("The method.", "name", required=True)
+                ),
+            ),
         ),
-        Child("allowed-headers", "Headers that pages may send, or `*`.", children=(Child("header", "A header or `*`.", many=True, text=Text("The name.", "name", required=True)),)),
-        Child("expose-headers", "Headers that pages may read, or `*`.", children=(Child("header", "A header or `*`.", many=True, text=Text("The name.", "name", required=True)),)),
+        Child(
+            "allowed-headers",
+            "Headers that pages may send, or `*`.",
+            children=(
+                Child("header", "A header or `*`.", many=True, text=Text("The name.", "name", required=True)),
+            ),
+        ),
+        Child(
+            "expose-headers",
+            "Headers that pages may read, or `*`.",
+            children=(
+                Child("header", "A header or `*`.", many=True, text=Text("The name.", "name", required=True)),
+            ),
+        ),
     ),
 )

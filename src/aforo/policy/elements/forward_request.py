@@ -75,13 +75,38 @@ ELEMENT = Element(
     write,
     sections=frozenset((Section.BACKEND,)),
     attributes=(
-        Attribute("timeout", "Seconds until the response's headers must be there; 300 without it.", "seconds"),
+        Attribute(
+            "timeout", "Seconds until the response's headers must be there; 300 without it.", "seconds"
+        ),
         Attribute("timeout-ms", "The same in milliseconds; one of the two.", "seconds"),
         Attribute("continue-timeout", "Seconds to wait for a 100 Continue.", "seconds"),
-        Attribute("http-version", "The protocol to the backend.", default="1", expressions=False, values=("1", "2or1", "2")),
+        Attribute(
+            "http-version",
+            "The protocol to the backend.",
+            default="1",
+            expressions=False,
+            values=("1", "2or1", "2"),
+        ),
         Attribute("follow-redirects", "Follow 3xx answers.", "bool", default="false"),
-        Attribute("buffer-request-body", "Keep the request's body, so that a retry can send it again.", "bool", default="false", expressions=False),
-        Attribute("buffer-response", "false sends every chunk on as it comes.", "bool", default="true", expressions=False),
-        Attribute("fail-on-error-status-code", "400 to 599 from the backend goes to on-error.", "bool", default="false"),
+        Attribute(
+            "buffer-request-body",
+            "Keep the request's body, so that a retry can send it again.",
+            "bool",
+            default="false",
+            expressions=False,
+        ),
+        Attribute(
+            "buffer-response",
+            "false sends every chunk on as it comes.",
+            "bool",
+            default="true",
+            expressions=False,
+        ),
+        Attribute(
+            "fail-on-error-status-code",
+            "400 to 599 from the backend goes to on-error.",
+            "bool",
+            default="false",
+        ),
     ),
 )

@@ -36,7 +36,9 @@ def check(exchange: Exchange, action: str, ranges: tuple[tuple[str | None, str |
     """`ranges` are (from, to), both included; a single address is a range of itself."""
     caller = _parsed(exchange.request.ip)
     if caller is None:
-        raise _refusal("FailedToParseCallerIP", "Failed to establish IP address for the caller. Access denied.")
+        raise _refusal(
+            "FailedToParseCallerIP", "Failed to establish IP address for the caller. Access denied."
+        )
     inside = False
     for first, last in ranges:
         low, high = _parsed(first), _parsed(last)
@@ -87,7 +89,10 @@ ELEMENT = Element(
             "address-range",
             "A range, both ends included.",
             many=True,
-            attributes=(Attribute("from", "The first address.", required=True), Attribute("to", "The last address.", required=True)),
+            attributes=(
+                Attribute("from", "The first address.", required=True),
+                Attribute("to", "The last address.", required=True),
+            ),
         ),
     ),
 )

@@ -55,7 +55,11 @@ ELEMENT = Element(
     write,
     sections=INBOUND,
     attributes=(
-        Attribute("template", "The new path and query; `{name}` stands for a parameter of the operation's template.", required=True),
+        Attribute(
+            "template",
+            "The new path and query; `{name}` stands for a parameter of the operation's template.",
+            required=True,
+        ),
         Attribute(
             "copy-unmatched-params",
             "Keep the query parameters that the operation's template does not name.",

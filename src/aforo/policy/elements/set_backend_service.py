@@ -30,7 +30,11 @@ def write(use: Use, emit: Emitter) -> None:
             try:
                 parse_url(url.const.strip())
             except ValueError as error:
-                shown = "an absolute http or https URL" if url.secret else f"an absolute http or https URL: {error}"
+                shown = (
+                    "an absolute http or https URL"
+                    if url.secret
+                    else f"an absolute http or https URL: {error}"
+                )
                 emit.report(say.bad_value(url.span, "base-url", shown))
                 return
             emit.site(use, url)

@@ -24,7 +24,9 @@ def write(use: Use, emit: Emitter) -> None:
         return
     for name in ("xsi-nil", "parse-date"):
         if name in use.attributes:
-            emit.report(say.unsupported(use.attributes[name].whole, f"`{name}`, which belongs to Liquid templates,"))
+            emit.report(
+                say.unsupported(use.attributes[name].whole, f"`{name}`, which belongs to Liquid templates,")
+            )
             return
     declared = use.spec.text
     value = None

@@ -69,8 +69,14 @@ def write(use: Use, emit: Emitter) -> None:
         import ast
 
         items = ast.Tuple([v.code for v in values], ast.Load())
-        chosen = emit.expr("A", A=act) if act else emit.expr("F(V, 'exists-action', W)", F=word, V=action, W=_WORDS)
-        emit.do("F(HEADERS, NAME, ACTION, ITEMS)", F=put, HEADERS=headers, NAME=target, ACTION=chosen, ITEMS=items)
+        chosen = (
+            emit.expr("A", A=act)
+            if act
+            else emit.expr("F(V, 'exists-action', W)", F=word, V=action, W=_WORDS)
+        )
+        emit.do(
+            "F(HEADERS, NAME, ACTION, ITEMS)", F=put, HEADERS=headers, NAME=target, ACTION=chosen, ITEMS=items
+        )
 
 
 ELEMENT = Element(
@@ -86,5 +92,7 @@ ELEMENT = Element(
             values=ACTIONS,
         ),
     ),
-    children=(Child("value", "A value; several are joined with a comma.", many=True, text=Text("The value.")),),
+    children=(
+        Child("value", "A value; several are joined with a comma.", many=True, text=Text("The value.")),
+    ),
 )

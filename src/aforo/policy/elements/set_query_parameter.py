@@ -52,7 +52,9 @@ def write(use: Use, emit: Emitter) -> None:
         return
     emit.site(use, name, action, *values)
     items = ast.Tuple([v.code for v in values], ast.Load())
-    chosen = emit.expr("A", A=act) if act else emit.expr("F(V, 'exists-action', W)", F=word, V=action, W=_WORDS)
+    chosen = (
+        emit.expr("A", A=act) if act else emit.expr("F(V, 'exists-action', W)", F=word, V=action, W=_WORDS)
+    )
     emit.do("F(x.request, NAME, ACTION, ITEMS)", F=put, NAME=name, ACTION=chosen, ITEMS=items)
 
 
@@ -63,7 +65,9 @@ ELEMENT = Element(
     sections=frozenset((Section.INBOUND, Section.BACKEND)),
     attributes=(
         Attribute("name", "The parameter's name.", "name", required=True),
-        Attribute("exists-action", "What happens when the parameter is there.", default="override", values=ACTIONS),
+        Attribute(
+            "exists-action", "What happens when the parameter is there.", default="override", values=ACTIONS
+        ),
     ),
     children=(Child("value", "A value.", many=True, text=Text("The value.")),),
 )
