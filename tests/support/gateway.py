@@ -35,7 +35,7 @@ from aforo.policy.services import ForwardOptions
 from aforo.snapshot.routes import Router
 from aforo.snapshot.runtime import ApiRuntime, KeyHolder, LogNames, OperationRuntime, Runtime
 from aforo.snapshot.snapshot import ApiEntry, BackendEntry, Bundle, LogPlan, MessageLog, SubscriptionEntry
-from aforo.spool.records import CallRecord
+from aforo.spool.records import AmendRecord, CallRecord
 from tests.support.snapshots import DEPLOYMENT, api_subject, operation, subscription
 
 KEY = "canary-key-0123456789"
@@ -69,8 +69,13 @@ class ListSpool:
 
     def __init__(self) -> None:
         self.records: list[CallRecord] = []
+        self.amends: list[AmendRecord] = []
         self.full = self.broken = False
         self.on_append: Callable[[CallRecord], None] = lambda record: None
+
+    def append_amend(self, record: AmendRecord) -> int:
+        self.amends.append(record)
+        return len(self.amends)
 
     def append_call(self, record: CallRecord) -> int:
         if self.broken:

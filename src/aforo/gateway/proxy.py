@@ -70,6 +70,9 @@ class Proxy:
         call.steps = Steps(self._serve(call), self._ended, call)
         call.steps.run()
 
+    def answer_lost(self, call_id: str) -> None:
+        self.recorder.amend(call_id, "client")
+
     def trusts(self, peer_ip: str) -> bool:
         return self.recorder.proxies.trusts(peer_ip)
 

@@ -38,6 +38,9 @@ class Serve(Protocol):
 
     def client_lost(self, call: Call) -> None: ...
 
+    def answer_lost(self, call_id: str) -> None:
+        """The client left with a part of its answer still unsent."""
+
     def trusts(self, peer_ip: str) -> bool:
         """Whether a peer's PROXY preamble is believed."""
 
@@ -66,6 +69,7 @@ class ServerConnection(asyncio.Protocol):
         "_server",
         "_stuck",
         "_target",
+        "_unsent",
         "_waiting",
         "_writable",
         "current",
@@ -95,6 +99,7 @@ class ServerConnection(asyncio.Protocol):
         self._eof = False  # the client sends no more
         self._stuck = (0, 0.0)  # bytes that wait for the socket, and until when they may
         self.peer_ip = ""
+        self._unsent = ""  # id of the call whose answer still waits for a slow client
         self.proxied_ip = ""  # whose connection a trusted balancer says this is
         self._preamble: bytes | None = None  # what has come of it, None when none is expected
         self.scheme = "http"
@@ -183,6 +188,8 @@ class ServerConnection(asyncio.Protocol):
         for call in calls:
             call.client_gone = True
             self._server.serve.client_lost(call)
+        if self._unsent:
+            self._server.serve.answer_lost(self._unsent)
         self._server.lost()
 
     def pause_writing(self) -> None:
@@ -190,6 +197,7 @@ class ServerConnection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._writable = True
+        self._unsent = ""
         self._stuck = (0, 0.0)
         call = self.current
         if call is not None and call.arrival is not None:
@@ -222,6 +230,9 @@ class ServerConnection(asyncio.Protocol):
         if self.current is not call:
             return
         self.current = None
+        if not self._writable and call.exchange is not None:
+            # Handed over, but more of it lies in our buffer than in the kernel's.
+            self._unsent = call.exchange.call_id
         if not call.complete:
             # An answer before the end of the request: what follows cannot be told apart from a new request.
             self._linger()
