@@ -166,7 +166,10 @@ class ScriptedBackend:
                     writer.write(step)
                     await writer.drain()
                 elif isinstance(step, asyncio.Event):
-                    await step.wait()
+                    while not step.is_set():
+                        if reader.at_eof() or reader.exception():
+                            return
+                        await asyncio.sleep(0.002)
                 elif step == CLOSE:
                     writer.close()
                     return

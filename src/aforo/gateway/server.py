@@ -57,7 +57,6 @@ class ServerConnection(asyncio.Protocol):
 
     __slots__ = (
         "_discarding",
-        "_eof",
         "_head_bytes",
         "_headers",
         "_parser",
@@ -96,7 +95,6 @@ class ServerConnection(asyncio.Protocol):
         self._paused = False
         self._writable = True
         self._discarding = False  # the last answer is out, what still comes is dropped
-        self._eof = False  # the client sends no more
         self._stuck = (0, 0.0)  # bytes that wait for the socket, and until when they may
         self.peer_ip = ""
         self._unsent = ""  # id of the call whose answer still waits for a slow client
@@ -174,10 +172,9 @@ class ServerConnection(asyncio.Protocol):
                 self._feed(rest)
 
     def eof_received(self) -> bool:
-        # A half-closed client still gets its answer; when nothing is under way, or the request will never be
-        # complete, the connection ends. TLS has no half-closed connections.
-        self._eof = True
-        return self.current is not None and self.current.complete and self.scheme == "http"
+        # A client that has left and one that has only said its last look the same; the first is common, and its
+        # model call costs money (docs/decisions/0068-half-closed-clients.md).
+        return False
 
     def connection_lost(self, _exc: Exception | None) -> None:
         self._server.connections.discard(self)
@@ -237,7 +234,7 @@ class ServerConnection(asyncio.Protocol):
             # An answer before the end of the request: what follows cannot be told apart from a new request.
             self._linger()
             return
-        if not keep_alive or self._server.draining or (self._eof and not self._queue):
+        if not keep_alive or self._server.draining:
             if self.transport is not None:
                 self.transport.close()
             return
@@ -257,7 +254,7 @@ class ServerConnection(asyncio.Protocol):
             return
         self._discarding = True
         self.deadline = time.monotonic() + LINGER_S
-        if self._eof or not transport.can_write_eof():
+        if not transport.can_write_eof():
             transport.close()
             return
         transport.write_eof()
