@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any, assert_never
 
 from aforo.csharp import bound as b
+from aforo.csharp.diagnostics import too_deep
 from aforo.csharp.runtime.exceptions import CsException, null_reference, throw
 from aforo.csharp.runtime.limits import ticker
 from aforo.csharp.runtime.strings import concat
@@ -28,6 +29,10 @@ _OPERATORS: dict[str, ast.operator] = {
 _COMPARISONS: dict[str, ast.cmpop] = {
     "==": ast.Eq(), "!=": ast.NotEq(), "<": ast.Lt(), "<=": ast.LtE(), ">": ast.Gt(), ">=": ast.GtE(),
 }  # fmt: skip
+
+
+# A try with `finally` takes two of CPython's twenty.
+_BLOCKS = 9
 
 
 @dataclass(slots=True)
@@ -66,6 +71,7 @@ class Codegen:
         self.switches: list[str | None] = []
         self.steps: list[tuple[b.Expr, ...]] = []
         self.counter = 0
+        self.nesting = 0
 
     # --- places ----------------------------------------------------------------------------------------------
 
@@ -226,6 +232,7 @@ class Codegen:
 
     def define(self, node: b.Function) -> ast.stmt:
         self.ticks = True
+        nesting, self.nesting = self.nesting, 0
         outer, self.hoisted = self.hoisted, []
         switches, self.switches = self.switches, []
         steps, self.steps = self.steps, []
@@ -241,7 +248,7 @@ class Codegen:
             body += self.hoisted
             returned = None if node.type.args[-1] == VOID else value
             body.append(self.at(ast.Expr(value) if returned is None else ast.Return(returned), node.span))
-        self.hoisted, self.switches, self.steps = outer, switches, steps
+        self.hoisted, self.switches, self.steps, self.nesting = outer, switches, steps, nesting
         made: ast.stmt = self.at(ast.FunctionDef(node.name, _arguments(node.parameters), body, []), node.span)
         return made
 
@@ -257,6 +264,17 @@ class Codegen:
         return out or [ast.Pass(lineno=1, col_offset=0, end_lineno=1, end_col_offset=0)]
 
     def stmt(self, node: b.Stmt) -> list[ast.stmt]:
+        """A statement; loops, switches and tries are counted, CPython nests no more than twenty of them."""
+        if not isinstance(node, (b.Loop, b.Each, b.Switch, b.Try)):
+            return self.statement(node)
+        self.nesting += 1
+        if self.nesting > _BLOCKS:
+            raise too_deep(node.span)
+        made = self.statement(node)
+        self.nesting -= 1
+        return made
+
+    def statement(self, node: b.Stmt) -> list[ast.stmt]:
         span = node.span
         at = self.at
         match node:

@@ -62,6 +62,10 @@ def compile_document(
     except RecursionError:
         compiler.report(say.too_large(Span(0, 1), "nesting"))
         document = None
+    except SyntaxError:
+        # Python's own limits on what one function may hold; none is known that ours do not meet before.
+        compiler.report(say.too_large(Span(0, 1), "statements of one kind inside of each other"))
+        document = None
     found = tuple(sorted(compiler.found, key=lambda d: (d.span.start, d.span.end)))
     return CompileResult(None if has_errors(found) else document, found, source)
 

@@ -231,9 +231,11 @@ class Emitter:
         return self.compile(given, declared, name)
 
     def text(self, use: Use) -> Value | None:
-        """The value between the tags; None when there is none."""
-        if use.text is None or use.spec.text is None:
+        """The value between the tags; nothing between them is an empty text. None: a mistake, reported."""
+        if use.spec.text is None:
             return None
+        if use.text is None:
+            return None if use.spec.text.required else self.constant("", use.span)
         return self.compile(use.text, use.spec.text, use.name)
 
     def constant(self, text: str, span: Span, *, secret: bool = False) -> Value:

@@ -293,6 +293,15 @@ def test_nesting_is_refused() -> None:
     assert mistakes("(" * 200 + "1" + ")" * 200)[0].code == "CS0401"
 
 
+def test_many_nested_loops_are_refused() -> None:
+    for depth in (9, 10, 25):
+        text = "while (true) { try { " * depth + "return 1;" + " } finally { } }" * depth
+        found = [d.code for d in mistakes("{" + text + "}")]
+        assert found == ["CS0401"]
+    text = "for (;;) { " * 9 + "return 1;" + " }" * 9
+    assert evaluate("{" + text + "}") == "1"
+
+
 def test_nearest_names() -> None:
     assert mistakes('"a".Lenght')[0].hints == ("did you mean `Length`?",)
 

@@ -182,3 +182,12 @@ def test_large_and_deep_documents_are_refused() -> None:
         ).document
         is not None
     )
+
+
+def test_an_empty_value_is_an_empty_header() -> None:
+    made = pipeline(
+        "<inbound><set-header name='a'><value></value></set-header><set-header name='b'><value/></set-header></inbound>"
+    )
+    exchange = exchange_of("GET http://gate/x", FakeServices())
+    step(made.inbound, exchange)
+    assert dict(exchange.request.headers) == {b"a": b"", b"b": b""}
