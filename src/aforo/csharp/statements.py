@@ -9,10 +9,11 @@ from typing import Any, assert_never
 from aforo.csharp import bound as b
 from aforo.csharp import diagnostics as say
 from aforo.csharp import syntax as s
-from aforo.csharp.binder import Binder, FunctionScope, LocalName
+from aforo.csharp.binder import Binder
 from aforo.csharp.conversions import Conversions
 from aforo.csharp.runtime import collections as rc
 from aforo.csharp.runtime.exceptions import CsException
+from aforo.csharp.scope import FunctionScope, LocalName
 from aforo.csharp.types import (
     BOOL,
     CHAR,

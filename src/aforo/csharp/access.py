@@ -1,0 +1,318 @@
+"""Access chains: `a.b[c]?.d(e)`, members of types and values, extension methods, indexers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from aforo.csharp import bound as b
+from aforo.csharp import diagnostics as say
+from aforo.csharp import syntax as s
+from aforo.csharp.overloads import Given
+from aforo.csharp.runtime import collections as rc
+from aforo.csharp.runtime import objects as ro
+from aforo.csharp.scope import Namespace, ScopeBinder, TypeName
+from aforo.csharp.types import (
+    INT,
+    MISSING,
+    OBJECT,
+    VOID,
+    Member,
+    Type,
+    can_be_null,
+    is_value,
+    nullable,
+    substitute,
+)
+from aforo.source import Span
+
+
+class AccessBinder(ScopeBinder):
+    """Walks chains from their inner end."""
+
+    def spine(self, node: s.Expr) -> b.Expr | TypeName | Namespace:
+        """Walks a chain from its inner end, so that `?` can end the whole of what follows it."""
+        links: list[s.Member | s.Index | s.Call] = []
+        now: s.Expr = node
+        while isinstance(now, (s.Member, s.Index, s.Call)):
+            links.append(now)
+            now = now.target
+        links.reverse()
+        return self.walk(self.callee(now, links), links, 1 if self.called_name(now, links) else 0)
+
+    def called_name(self, start: s.Expr, links: list[s.Member | s.Index | s.Call]) -> bool:
+        return isinstance(start, s.Name) and isinstance(links[0], s.Call)
+
+    def callee(
+        self, start: s.Expr, links: list[s.Member | s.Index | s.Call]
+    ) -> b.Expr | TypeName | Namespace:
+        """The first value of a chain; `f(x)` with a local function or delegate is one already."""
+        first = links[0]
+        if not (isinstance(start, s.Name) and isinstance(first, s.Call)):
+            return self.any(start)
+        local = self.lookup(start.name)
+        if local is None:
+            if start.name in self.names or start.name in self.universe.by_path:
+                raise say.misplaced(first.span, "a call")
+            raise say.unknown_name(start.span, start.name, [n for sc in self.scopes for n in sc])
+        if local.function is not None:
+            takes, gives = local.function
+        elif local.type.name == "Func":
+            *rest, gives = local.type.args
+            takes = tuple(rest)
+        else:
+            raise say.misplaced(first.span, "a call")
+        if len(takes) != len(first.arguments) or any(a.mode or a.name for a in first.arguments):
+            raise say.no_overload(first.span, start.name, f"{len(first.arguments)} arguments", ())
+        args = tuple(self.converted(a.value, t) for a, t in zip(first.arguments, takes, strict=True))
+        return b.CallValue(
+            b.Read(local.python, OBJECT, start.span),
+            args,
+            gives,
+            first.span,
+            can_be_null(self.universe, gives),
+        )
+
+    def walk(
+        self, value: b.Expr | TypeName | Namespace, links: list[s.Member | s.Index | s.Call], at: int
+    ) -> b.Expr | TypeName | Namespace:
+        while at < len(links):
+            link = links[at]
+            if not isinstance(link, s.Call) and link.conditional:
+                if isinstance(value, (TypeName, Namespace)):
+                    raise say.misplaced(link.span, "`?`")
+                return self.conditional(value, links, at)
+            value, at = self.follow(value, links, at)
+        return value
+
+    def conditional(self, value: b.Expr, links: list[s.Member | s.Index | s.Call], at: int) -> b.Expr:
+        if not can_be_null(self.universe, value.type):
+            raise say.no_operator(links[at].span, "?.", str(value.type))
+        inner = value.type.args[0] if value.type.name == "Nullable" else value.type
+        temp = self.temp()
+        link = links[at]
+        first: s.Member | s.Index
+        if isinstance(link, s.Member):
+            first = s.Member(link.target, link.name, link.args, False, link.name_span, link.span)
+        else:
+            assert isinstance(link, s.Index)
+            first = s.Index(link.target, link.arguments, False, link.span)
+        rest = self.walk(b.Read(temp, inner, value.span, False), [first, *links[at + 1 :]], 0)
+        assert not isinstance(rest, (TypeName, Namespace))
+        result = rest.type
+        if result != VOID and is_value(self.universe, result) and result.name != "Nullable":
+            result = nullable(result)
+        return b.Conditional(value, temp, rest, result, links[-1].span)
+
+    def follow(
+        self, value: b.Expr | TypeName | Namespace, links: list[s.Member | s.Index | s.Call], at: int
+    ) -> tuple[b.Expr | TypeName | Namespace, int]:
+        link = links[at]
+        following = links[at + 1] if at + 1 < len(links) else None
+        if isinstance(link, s.Member):
+            if isinstance(value, Namespace):
+                return self.in_namespace(value, link), at + 1
+            if isinstance(following, s.Call):
+                return self.method(value, link, following), at + 2
+            return self.property(value, link), at + 1
+        if isinstance(value, (TypeName, Namespace)):
+            raise say.not_a_value(link.span, "a type")
+        if isinstance(link, s.Index):
+            return self.index(value, link), at + 1
+        if value.type.name == "Func":
+            *takes, gives = value.type.args
+            if len(takes) == len(link.arguments):
+                args = tuple(self.converted(a.value, t) for a, t in zip(link.arguments, takes, strict=True))
+                return b.CallValue(value, args, gives, link.span), at + 1
+        raise say.misplaced(link.span, "a call")
+
+    def in_namespace(self, value: Namespace, link: s.Member) -> TypeName | Namespace:
+        path = f"{value.path}.{link.name}"
+        if path in self.universe.by_path:
+            return TypeName(self.resolve_type(s.TypeRef(path, link.args, link.span)))
+        if path in self.universe.namespaces:
+            return Namespace(path)
+        raise say.unknown_type(link.span, path, [n for n in self.universe.by_path if "." in n])
+
+    def receiver(self, value: b.Expr, member: Member, span: Span) -> b.Expr:
+        """The value that a member is called on: checked for null, boxed for members of object."""
+        if member.owner == "object" and is_value(self.universe, value.type):
+            return self.conversions.box(value)
+        checked = value.nullable and not member.null_ok and not member.extension
+        if checked and not is_value(self.universe, value.type):
+            return b.NotNull(value, self.temp(), value.type, span)
+        return value
+
+    def property(self, value: b.Expr | TypeName, link: s.Member) -> b.Expr:
+        static = isinstance(value, TypeName)
+        type_ = value.type
+        if not static and isinstance(value, b.Expr):
+            special = self.anonymous_property(value, link)
+            if special is not None:
+                return special
+        found = [
+            (m, bd) for m, bd in self.universe.find(type_, link.name, static=static) if m.kind == "property"
+        ]
+        if not found or link.args:
+            if any(True for m, _ in self.universe.find(type_, link.name, static=static)):
+                raise say.misplaced(link.name_span, f"the method `{link.name}` without a call")
+            raise say.unknown_member(
+                link.name_span, str(type_), link.name, self.universe.names(type_, static=static)
+            )
+        member, binding = found[0]
+        returns = substitute(member.returns, binding)
+        self.note(member, [])
+        if member.const is not MISSING:
+            return b.Const(member.const, returns, link.span)
+        if isinstance(value, TypeName):
+            assert member.run is not None
+            return b.Invoke(member.run, (), returns, link.span, member.may_be_null)
+        own = self.receiver(value, member, link.name_span)
+        if member.attr is not None:
+            return b.Attribute(own, member.attr, returns, link.span, member.may_be_null)
+        assert member.run is not None, member
+        return b.Invoke(
+            member.run,
+            (own,),
+            returns,
+            link.span,
+            member.may_be_null or member.returns.name in ("V", "K", "T"),
+        )
+
+    def anonymous_property(self, value: b.Expr, link: s.Member) -> b.Expr | None:
+        if not value.type.name.startswith("{"):
+            return None
+        names = value.type.name[1:-1].split(",")
+        if link.name not in names:
+            raise say.unknown_member(link.name_span, "the anonymous type", link.name, names)
+        at = names.index(link.name)
+        place = b.Const(at, INT, link.span)
+        return b.Invoke(ro.anonymous_member, (value, place), value.type.args[at], link.span)
+
+    def method(self, value: b.Expr | TypeName, link: s.Member, call: s.Call) -> b.Expr:
+        static = isinstance(value, TypeName)
+        type_ = value.type
+        found = [
+            (m, bd) for m, bd in self.universe.find(type_, link.name, static=static) if m.kind == "method"
+        ]
+        type_args = tuple(self.resolve_type(a) for a in link.args)
+        given = self.given(call.arguments)
+        if isinstance(value, TypeName):
+            if not found:
+                raise say.unknown_member(
+                    link.name_span, str(type_), link.name, self.universe.names(type_, static=True)
+                )
+            plain = [(self.as_static(m), bd) for m, bd in found]
+            return self.overloads.choose(plain, given, type_args, None, f"{type_}.{link.name}", call.span)
+        extensions = [(m, dict[str, Type]()) for m in self.universe.extensions.get(link.name, ())]
+        if not found and not extensions:
+            held = self.held_function(value, link, call)
+            if held is not None:
+                return held
+            raise say.unknown_member(
+                link.name_span, str(type_), link.name, self.universe.names(type_, static=False)
+            )
+        first: say.Mistake | None = None
+        for group in self.groups(found):
+            try:
+                own = self.receiver(value, group[0][0], link.name_span)
+                return self.overloads.choose(group, given, type_args, own, link.name, call.span)
+            except say.Mistake as mistake:
+                first = first or mistake
+        if extensions:
+            own = (
+                value
+                if not value.nullable or is_value(self.universe, value.type)
+                else b.NotNull(value, self.temp(), value.type, link.name_span)
+            )
+            try:
+                return self.overloads.choose(extensions, given, type_args, own, link.name, call.span)
+            except say.Mistake as mistake:
+                if first is None and mistake.diagnostic.code == "CS0204" and not found:
+                    inner = [n for n in self.universe.names(type_, static=False) if n != link.name]
+                    fits = any(self.fits_receiver(m, value.type) for m, _ in extensions)
+                    if not fits:
+                        raise say.unknown_member(link.name_span, str(type_), link.name, inner) from None
+                first = first or mistake
+        assert first is not None
+        raise first
+
+    def groups(
+        self, found: list[tuple[Member, dict[str, Type]]]
+    ) -> list[list[tuple[Member, dict[str, Type]]]]:
+        """Instance methods by declaring type, nearest first: a nearer one hides what its base declares."""
+        out: list[list[tuple[Member, dict[str, Type]]]] = []
+        for pair in found:
+            if out and out[-1][0][0].owner == pair[0].owner:
+                out[-1].append(pair)
+            else:
+                out.append([pair])
+        return out
+
+    def fits_receiver(self, member: Member, type_: Type) -> bool:
+        names = set(member.type_params)
+        return self.overloads.infer(member.parameters[0].type, type_, {}, names)
+
+    def held_function(self, value: b.Expr, link: s.Member, call: s.Call) -> b.Expr | None:
+        if link.name == "Invoke" and value.type.name == "Func":
+            *takes, gives = value.type.args
+            if len(takes) == len(call.arguments):
+                args = tuple(self.converted(a.value, t) for a, t in zip(call.arguments, takes, strict=True))
+                return b.CallValue(value, args, gives, call.span)
+        return None
+
+    def as_static(self, member: Member) -> Member:
+        if not member.extension:
+            return member
+        return replace(member, extension=False)
+
+    def given(self, arguments: tuple[s.Argument, ...]) -> list[Given]:
+        out: list[Given] = []
+        for each in arguments:
+            if each.mode == "ref" or each.mode == "in":
+                raise say.unsupported(each.span, f"a `{each.mode}` argument")
+            waits = isinstance(each.value, s.Lambda) or each.mode == "out" or self.is_method_group(each.value)
+            value = None if waits else self.value(each.value)
+            out.append(Given(each.name, each.mode, value, each.value, each.span))
+        return out
+
+    def is_method_group(self, node: s.Expr) -> bool:
+        """`int.Parse` or a local function, handed over as a function."""
+        if isinstance(node, s.Name):
+            local = self.lookup(node.name)
+            return local is not None and local.function is not None
+        if not isinstance(node, s.Member) or not isinstance(node.target, (s.Name, s.Member)):
+            return False
+        try:
+            target = self.any(node.target)
+        except say.Mistake:
+            return False
+        if not isinstance(target, TypeName):
+            return False
+        return any(m.kind == "method" for m, _ in self.universe.find(target.type, node.name, static=True))
+
+    def index(self, value: b.Expr, link: s.Index) -> b.Expr:
+        given = self.given(link.arguments)
+        if value.type.name == "[]":
+            at = self.convert(self.single(given, link), INT)
+            own = b.NotNull(value, self.temp(), value.type, link.span) if value.nullable else value
+            element = value.type.args[0]
+            return b.Invoke(rc.array_at, (own, at), element, link.span, can_be_null(self.universe, element))
+        found = [
+            (m, bd) for m, bd in self.universe.find(value.type, "this", static=False) if m.kind == "index"
+        ]
+        if not found:
+            raise say.not_indexable(link.span, str(value.type))
+        first: say.Mistake | None = None
+        for group in self.groups(found):
+            own = self.receiver(value, group[0][0], link.span)
+            try:
+                return self.overloads.choose(group, given, (), own, f"{value.type}[]", link.span)
+            except say.Mistake as mistake:
+                first = first or mistake
+        assert first is not None
+        raise first
+
+    def single(self, given: list[Given], link: s.Index) -> b.Expr:
+        if len(given) != 1 or given[0].value is None:
+            raise say.not_indexable(link.span, "an array")
+        return given[0].value
