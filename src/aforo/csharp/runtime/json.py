@@ -7,7 +7,7 @@ place. Reading one field of a long prompt costs one node, and an untouched tree 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from enum import IntEnum
 from typing import Any, Final
@@ -20,13 +20,11 @@ from aforo.csharp.runtime.exceptions import (
     ArgumentNullException,
     ArgumentOutOfRangeException,
     CsException,
-    InvalidCastException,
     InvalidOperationException,
     JsonException,
     JsonReaderException,
 )
 from aforo.csharp.runtime.limits import LimitExceeded, count, room
-from aforo.csharp.runtime.numbers import compare
 from aforo.csharp.runtime.objects import Anonymous, Obj, TypeInfo, to_string
 
 
@@ -621,11 +619,6 @@ def children_of(token: JToken, info: TypeInfo) -> list[Any]:
     return [c for c in children(token) if isinstance(c, info.python)]
 
 
-def values_of(token: JToken, info: TypeInfo) -> list[Any]:
-    inner = [c.value if isinstance(c, JProperty) else c for c in children(token)]
-    return [convert(c, info) for c in inner]
-
-
 def descendants(token: JContainer) -> list[JToken]:
     out: list[JToken] = []
     stack: list[JToken] = list(reversed(children(token)))
@@ -806,195 +799,6 @@ def _comparable(token: Any) -> Any:
     if isinstance(token, JProperty):
         return ("property", token.name, _comparable(token.value))
     return (token_type(token), token.value)
-
-
-# --- conversions -------------------------------------------------------------------------------------------------
-
-
-def _scalar(token: JToken | None, target: str) -> Any:
-    """The value of a JValue for an explicit cast; what cannot be converted is an ArgumentException."""
-    if token is None:
-        raise ArgumentNullException("Value cannot be null.\r\nParameter name: value")
-    if isinstance(token, JProperty):
-        token = token.value
-    if not isinstance(token, JValue):
-        raise ArgumentException(f"Can not convert {token_type(token).name} to {target}.")
-    return token.value
-
-
-def to_text(token: JToken | None) -> str | None:
-    """`(string)token`"""
-    if token is None:
-        return None
-    value = _scalar(token, "String")
-    if isinstance(value, bytearray):
-        import base64
-
-        return base64.b64encode(value).decode()
-    return None if value is None else to_string(value)
-
-
-def cast_token(token: JToken | None, name: str, run: Callable[[Any], Any]) -> Any:
-    """`(int)token` and its kin: through Convert, as Newtonsoft does it."""
-    value = _scalar(token, name)
-    if value is None:
-        raise ArgumentException(f"Can not convert Null to {name}.")
-    return run(value)
-
-
-def cast_token_nullable(token: JToken | None, name: str, run: Callable[[Any], Any]) -> Any:
-    if token is None or (isinstance(token, JValue) and token.value is None):
-        return None
-    return cast_token(token, name, run)
-
-
-def convert(token: JToken | None, info: TypeInfo) -> Any:
-    """`Value<T>()`: the token itself when T is a token type, else its value changed to T."""
-    if token is None:
-        return info.default
-    if isinstance(info.python, type) and issubclass(info.python, JToken):
-        if isinstance(token, info.python):
-            return token
-        if isinstance(token, JProperty) and isinstance(token.value, info.python):
-            return token.value
-        raise InvalidCastException(f"Cannot cast {token.net_name} to {info.python.net_name}.")
-    if isinstance(token, JProperty):
-        token = token.value
-    if info.python is object:
-        return token.value if isinstance(token, JValue) else token
-    if not isinstance(token, JValue):
-        raise InvalidCastException(f"Cannot cast {token.net_name} to Newtonsoft.Json.Linq.JToken.")
-    from aforo.csharp.runtime.converting import change_type
-
-    return change_type(token.value, info)
-
-
-def value_at(token: JToken, info: TypeInfo, key: Any) -> Any:
-    return convert(at_key(token, key), info)
-
-
-def value_of(token: JToken, info: TypeInfo) -> Any:
-    return convert(token, info)
-
-
-def to_object(token: JToken | None, info: TypeInfo) -> Any:
-    """`ToObject<T>()`: tokens, scalars, arrays, lists and dictionaries of them."""
-    if token is None:
-        return info.default
-    if isinstance(token, JProperty):
-        token = token.value
-    if info.element is not None and isinstance(token, JValue) and token.value is None:
-        return None
-    if info.element is not None:
-        from aforo.csharp.runtime.collections import Dictionary, HashSet, List
-
-        if isinstance(token, JArray) and info.name in (
-            "[]",
-            "List",
-            "IList",
-            "IEnumerable",
-            "ICollection",
-            "IReadOnlyList",
-            "HashSet",
-        ):
-            elements = [to_object(t, info.element) for t in token.tokens()]
-            if info.name == "HashSet":
-                return HashSet(elements)
-            return List(elements) if info.name not in ("[]", "IEnumerable") else elements
-        if isinstance(token, JObject) and info.name in ("Dictionary", "IDictionary", "IReadOnlyDictionary"):
-            made = Dictionary()
-            for name in token.items:
-                made[name] = to_object(token.child(name), info.element)
-            return made
-        raise JsonException(
-            f"Cannot deserialize the current JSON {token_type(token).name.lower()} into this type."
-        )
-    return convert(token, info)
-
-
-def serialize(value: Any, formatting: int = 0) -> str:
-    return write_plain(from_object(value), indented=bool(formatting))
-
-
-def deserialize(text: str | None, info: TypeInfo) -> Any:
-    return to_object(parse_token(text), info)
-
-
-def deserialize_object(text: str | None) -> Any:
-    token = parse_token(text)
-    return token.value if isinstance(token, JValue) else token
-
-
-# --- paths ---------------------------------------------------------------------------------------------------------
-
-_STEP: Final = re.compile(
-    r"""\.?(?:\.(?P<deep>[\w$-]+|\*) | (?P<name>[^.\[\]\s'"()?@]+) | \[\s*(?:(?P<at>-?\d+)|(?P<star>\*)|'(?P<quoted>[^']*)'|"(?P<double>[^"]*)"
-    |\?\s*\(\s*@\.?(?P<field>[\w.$-]*)\s*(?:(?P<op>==|!=|<=|>=|<|>)\s*(?P<want>'[^']*'|"[^"]*"|-?[\d.]+|true|false|null))?\s*\))\s*\])""",
-    re.VERBOSE,
-)
-
-
-def select_tokens(token: JToken, expression: str | None) -> list[JToken]:
-    if expression is None:
-        raise ArgumentNullException("Value cannot be null.\r\nParameter name: path")
-    now: list[JToken] = [token]
-    at = 1 if expression.startswith("$") else 0
-    while at < len(expression):
-        m = _STEP.match(expression, at)
-        if m is None or m.end() == at:
-            raise JsonException(f"Unexpected character while parsing path at position {at}.")
-        now = [hit for each in now for hit in _step(each, m)]
-        count(len(now))
-        at = m.end()
-    return now
-
-
-def _step(token: JToken, m: re.Match[str]) -> list[JToken]:
-    if (deep := m["deep"]) is not None:
-        found = [token, *(descendants(token) if isinstance(token, JContainer) else ())]
-        if deep == "*":
-            return [t for t in found[1:] if not isinstance(t, JProperty)]
-        return [c for t in found if isinstance(t, JObject) and (c := t.child(deep)) is not None]
-    if m["at"] is not None:
-        index = int(m["at"])
-        return [token.child(index)] if isinstance(token, JArray) and 0 <= index < len(token.items) else []
-    if m["star"] is not None or m["name"] == "*":
-        return [c.value if isinstance(c, JProperty) else c for c in children(token)]
-    if m["field"] is not None:
-        inner = [c.value if isinstance(c, JProperty) else c for c in children(token)]
-        return [c for c in inner if _matches(c, m["field"], m["op"], m["want"])]
-    name = m["name"] if m["name"] is not None else m["quoted"] if m["quoted"] is not None else m["double"]
-    found_child = token.child(name) if isinstance(token, JObject) else None
-    return [found_child] if found_child is not None else []
-
-
-def _matches(token: JToken, field: str, op: str | None, want: str | None) -> bool:
-    hits = select_tokens(token, field) if field else [token]
-    if not hits:
-        return False
-    if op is None or want is None:
-        return True
-    value = hits[0].value if isinstance(hits[0], JValue) else None
-    wanted = want[1:-1] if want[0] in "'\"" else orjson.loads(want)
-    if op == "==":
-        return bool(value == wanted)
-    if op == "!=":
-        return bool(value != wanted)
-    if type(value) is not type(wanted) and not (
-        isinstance(value, (int, float)) and isinstance(wanted, (int, float))
-    ):
-        return False
-    order = compare(value, wanted)
-    return {"<": order < 0, ">": order > 0, "<=": order <= 0, ">=": order >= 0}[op]
-
-
-def select_token(token: JToken, expression: str | None, error_when_no_match: bool = False) -> JToken | None:
-    hits = select_tokens(token, expression)
-    if len(hits) > 1:
-        raise JsonException("Path returned multiple tokens.")
-    if not hits and error_when_no_match:
-        raise JsonException("The path matches no token.")
-    return hits[0] if hits else None
 
 
 def property_name(token: JProperty) -> str:

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from aforo.csharp.runtime import converting as c
 from aforo.csharp.runtime import json as j
+from aforo.csharp.runtime import json_convert as v
+from aforo.csharp.runtime import json_paths as p
 from aforo.csharp.types import Declared, TypeDecl, declare, member
 
 _LINQ: Final = "Newtonsoft.Json.Linq"
@@ -23,7 +25,7 @@ _SCALARS: Final = (
 
 def _cast(name: str, run: Any) -> Any:
     def cast(token: j.JToken | None) -> Any:
-        return j.cast_token(token, name, run)
+        return v.cast_token(token, name, run)
 
     cast.__qualname__ = f"token_to_{name}"
     return cast
@@ -31,7 +33,7 @@ def _cast(name: str, run: Any) -> Any:
 
 def _cast_nullable(name: str, run: Any) -> Any:
     def cast(token: j.JToken | None) -> Any:
-        return j.cast_token_nullable(token, name, run)
+        return v.cast_token_nullable(token, name, run)
 
     cast.__qualname__ = f"token_to_{name}_or_null"
     return cast
@@ -40,7 +42,7 @@ def _cast_nullable(name: str, run: Any) -> Any:
 def _conversions() -> tuple[Declared, ...]:
     out = [
         member("implicit JToken(string value)", j.implicit_value),
-        member("explicit string?(JToken value)", j.to_text),
+        member("explicit string?(JToken value)", v.to_text),
         member("implicit JToken(byte[] value)", j.implicit_value),
     ]
     for name, net, run in _SCALARS:
@@ -68,14 +70,14 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("string Path", j.path),
         member("string ToString()", j.token_text),
         member("string ToString(Formatting formatting, params object[] converters)", j.token_text_formatted),
-        member("T? Value<T>(object key)", j.value_at, typed=True),
-        member("T? ToObject<T>()", j.to_object, typed=True),
-        member("JToken? SelectToken(string path)", j.select_token),
-        member("JToken? SelectToken(string path, bool errorWhenNoMatch)", j.select_token),
-        member("IEnumerable<JToken> SelectTokens(string path)", j.select_tokens),
+        member("T? Value<T>(object key)", v.value_at, typed=True),
+        member("T? ToObject<T>()", v.to_object, typed=True),
+        member("JToken? SelectToken(string path)", p.select_token),
+        member("JToken? SelectToken(string path, bool errorWhenNoMatch)", p.select_token),
+        member("IEnumerable<JToken> SelectTokens(string path)", p.select_tokens),
         member("IEnumerable<JToken> Children()", j.children),
         member("IEnumerable<T> Children<T>()", j.children_of, typed=True),
-        member("IEnumerable<T> Values<T>()", j.values_of, typed=True),
+        member("IEnumerable<T> Values<T>()", v.values_of, typed=True),
         member("JToken DeepClone()", j.deep_clone),
         member("void Remove()", j.remove_self),
         member("void Replace(JToken value)", j.replace_self),
@@ -163,7 +165,7 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     ),
     declare(
         "JTokens",
-        member("static U? Value<U>(this JToken value)", j.value_of, typed=True),
+        member("static U? Value<U>(this JToken value)", v.value_of, typed=True),
         namespace=_LINQ,
         kind="static",
         aliases=("Extensions",),
@@ -179,10 +181,10 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     ),
     declare(
         "JsonConvert",
-        member("static string SerializeObject(object value)", j.serialize),
-        member("static string SerializeObject(object value, Formatting formatting)", j.serialize),
-        member("static T? DeserializeObject<T>(string value)", j.deserialize, typed=True),
-        member("static object? DeserializeObject(string value)", j.deserialize_object),
+        member("static string SerializeObject(object value)", v.serialize),
+        member("static string SerializeObject(object value, Formatting formatting)", v.serialize),
+        member("static T? DeserializeObject<T>(string value)", v.deserialize, typed=True),
+        member("static object? DeserializeObject(string value)", v.deserialize_object),
         namespace="Newtonsoft.Json",
         kind="static",
     ),
