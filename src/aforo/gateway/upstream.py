@@ -48,13 +48,13 @@ class Upstream:
         if entry is not None:
             headers = await _with_credentials(exchange, headers, entry)
         body = request.body.data
-        if body is None and (options.buffer_request_body or call.complete):
-            body = await request.body.read()
         if body is None and call.sink is not None:
             raise _failure(
                 "BackendConnectionFailure",
                 "the request's body has been streamed to a backend already; buffer-request-body keeps it for another try",
             )
+        if body is None and (options.buffer_request_body or call.complete):
+            body = await request.body.read()
         data = _head(call, exchange, headers, path, query, backend, body)
         exchange.backend_request = (
             request.method,
@@ -72,8 +72,8 @@ class Upstream:
         exchange.response = arrival.response = ResponseState(
             connection.status,
             connection.reason.decode("latin-1"),
-            Headers(connection.headers),
-            Body(None, lambda: _decoded(arrival, connection.headers)),
+            _for_policies(exchange, connection.headers),
+            Body(None, lambda: _decoded(arrival)),
         )
         if options.fail_on_error_status_code and connection.status >= 400:
             error = LastError(
@@ -244,10 +244,15 @@ def _attach(call: Call, arrival: Arrival) -> None:
     call.client.resume_reading()
 
 
-async def _decoded(arrival: Arrival, headers: list[tuple[bytes, bytes]]) -> bytes:
+def _for_policies(exchange: LiveExchange, headers: Headers) -> Headers:
+    """The answer's headers for policies to change; a copy where the record wants those that came."""
+    return headers.copy() if exchange.api_runtime.log_names.backend_response else headers
+
+
+async def _decoded(arrival: Arrival) -> bytes:
     """The answer's body for a policy: whole, and without its content coding."""
+    coding = arrival.connection.headers.get(b"content-encoding")
     data = await arrival.collect()
-    coding = next((v for n, v in headers if n == b"content-encoding"), None)
     try:
         return encoding.decode(data, coding)
     except Refusal as error:
