@@ -126,7 +126,7 @@ async def _once(pool: Pool, method: str, url: Url, headers: Headers, body: bytes
         answer = Answer(
             connection.status,
             connection.reason.decode("latin-1"),
-            Headers(connection.headers),
+            connection.headers,
             b"".join(waiter.chunks),
         )
         connection.release()

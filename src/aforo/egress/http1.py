@@ -11,8 +11,13 @@ from typing import Protocol, cast
 
 import httptools
 
+from aforo.messages import Headers
+
 MAX_HEAD_BYTES = 256 * 1024
 MAX_HEAD_FIELDS = 500
+
+
+_NO_HEADERS = Headers()
 
 
 class Holder(Protocol):
@@ -40,6 +45,7 @@ class ClientConnection(asyncio.Protocol):
     __slots__ = (
         "_close_delimited",
         "_complete",
+        "_fields",
         "_head_bytes",
         "_holder",
         "_parser",
@@ -73,7 +79,8 @@ class ClientConnection(asyncio.Protocol):
         self.status = 0
         self.reason = b""
         self.version = "1.1"
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.headers = _NO_HEADERS
+        self._fields: list[tuple[bytes, bytes]] = []
         self.chunks: list[bytes] = []
         self.ended = False
         self.failure: WireError | None = None
@@ -201,20 +208,21 @@ class ClientConnection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         # Trailers are not header fields (RFC 9110 6.5.1), and could go on without end.
         if not self.status:
-            self.headers.append((name.lower(), value))
+            self._fields.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
-        if len(self.headers) > MAX_HEAD_FIELDS:
+        fields, self._fields = self._fields, []
+        if len(fields) > MAX_HEAD_FIELDS:
             raise httptools.HttpParserError("the answer has too many header fields")
         if status < 200:
             if status == 101:
                 raise httptools.HttpParserError("the backend switched protocols without being asked")
-            self.headers = []
             self.reason = b""
             return
-        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
-        if codings and codings != [b"chunked"]:
+        headers = self.headers = Headers(fields)
+        coding = headers.fields.get(b"transfer-encoding")
+        if coding is not None and (isinstance(coding, list) or coding.lower() != b"chunked"):
             raise httptools.HttpParserError("the answer has a transfer coding other than `chunked`")
         self.status = status
         self._complete = True
@@ -226,8 +234,7 @@ class ClientConnection(asyncio.Protocol):
             self._parser = httptools.HttpResponseParser(self)
             return
         if not self.keep_alive:
-            names = {name for name, _ in self.headers}
-            self._close_delimited = b"content-length" not in names and b"transfer-encoding" not in names
+            self._close_delimited = b"content-length" not in headers.fields and coding is None
 
     def on_body(self, body: bytes) -> None:
         if self.ended:

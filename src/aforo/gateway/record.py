@@ -259,7 +259,7 @@ class Recorder:
         """The backend's answer; its body only where the client got another one."""
         connection = arrival.connection
         listed: list[tuple[bytes, bytes]] = []
-        headers = Headers(connection.headers)
+        headers = connection.headers
         if names.backend_response:
             listed = _listed(headers, names.backend_response)
         if same:

@@ -253,7 +253,7 @@ class Relay(Signal):
         """What the backend said of its body; what a policy writes there does not count."""
         if self._arrival is None:
             return None
-        return next((v for n, v in self._arrival.connection.headers if n == b"content-length"), None)
+        return self._arrival.connection.headers.get(b"content-length")
 
     def _keep(self, data: bytes) -> None:
         room = self.limit - self.kept_size
