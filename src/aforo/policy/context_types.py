@@ -273,6 +273,18 @@ def variable(variables: dict[str, Any], name: str | None) -> Any:
         raise KeyNotFoundException from None
 
 
+def variable_get(variables: dict[str, Any], name: str | None) -> tuple[bool, Any]:
+    return _name(name) in variables, variables.get(_name(name))
+
+
+def variable_get_or(variables: dict[str, Any], name: str | None) -> Any:
+    return variables.get(_name(name))
+
+
+def variable_values(variables: dict[str, Any]) -> list[Any]:
+    return list(variables.values())
+
+
 def variable_or(variables: dict[str, Any], info: TypeInfo, name: str | None, default: Any = MISSING) -> Any:
     """`GetValueOrDefault<T>`: absent gives the default, another type is an InvalidCastException."""
     value = variables.get(_name(name), MISSING)
@@ -570,6 +582,9 @@ _TYPES: Final[tuple[TypeDecl, ...]] = (
     declare(
         "IVariables",
         member("object? this[string key]", variable, effects=("variable",)),
+        member("bool TryGetValue(string key, out object value)", variable_get, effects=("variable",)),
+        member("object? GetValueOrDefault(string key)", variable_get_or, effects=("variable",)),
+        member("IEnumerable<object> Values", variable_values, effects=("variable",)),
         member("T? GetValueOrDefault<T>(string variableName)", variable_or, typed=True, effects=("variable",)),
         member("T? GetValueOrDefault<T>(string variableName, T defaultValue)", variable_or, typed=True, effects=("variable",)),
         namespace=_APIM,

@@ -123,6 +123,18 @@ VALUES = [
     ),
 ]
 
+VALUES += [
+    ("Convert.ToInt32(JObject.Parse(\"{'a':'7'}\")[\"a\"]) + 1", "8"),
+    (
+        r"""Regex.IsMatch("a\n", @"a\Z") + "|" + Regex.IsMatch("a\n", @"a\z") + "|" + Regex.IsMatch(@"\z", @"^\\z$")""",
+        "True|False|True",
+    ),
+    ("Math.Abs(Guid.Empty.GetHashCode()) % 2 < 2", "True"),
+    ('string.Join(",", new HashSet<string>(StringComparer.OrdinalIgnoreCase) { "a", "A", "b" })', "a,b"),
+    ('new Dictionary<string, int>(StringComparer.OrdinalIgnoreCase) { { "Key", 1 } }["KEY"]', "1"),
+    ('new Dictionary<string, int>(StringComparer.OrdinalIgnoreCase) { { "Key", 1 } }.Keys.First()', "Key"),
+]
+
 BLOCKS = [
     (
         "var t = 0; for (int i = 0; i < 5; i++) { if (i == 1) continue; if (i == 4) break; t += i; } return t;",

@@ -76,11 +76,13 @@ COMPILE = [
     '@(context.Request.OriginalUrl.ToString().Contains("/openai/") ? "a" : "b")',
     '@(Convert.ToInt32((string)context.Variables["n"]) / 2.0 * Math.Ceiling(1.5))',
     '@(context.Request.IpAddress == "10.0.0.1" || System.Net.WebUtility.HtmlEncode("<") == "&lt;")',
-    '@(context.Request.Certificate)',
+    '@{ object v; if (context.Variables.TryGetValue("a", out v)) { return v.ToString(); } return context.Variables.GetValueOrDefault("b"); }',
+    '@(Regex.IsMatch(context.Request.Method, "^(get|post)$", RegexOptions.IgnoreCase | RegexOptions.Singleline))',
 ]  # fmt: skip
 
 REFUSED = [
     ("@(context.Subscription.PrimaryKey)", "CS0203"),
+    ("@(context.Request.Certificate)", "CS0203"),
     ("@(context.Request.Heders)", "CS0203"),
     ('@(context.Variables["a"].Foo)', "CS0203"),
     ('@(System.IO.File.Exists("a"))', "CS0202"),
@@ -89,7 +91,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("text", COMPILE[:-1])
+@pytest.mark.parametrize("text", COMPILE)
 def test_compiles(text: str) -> None:
     document = f'<policies><outbound><set-variable name="v" value="{text}" /></outbound></policies>'
     result = compile_document(Source("a.xml", document), Scope.API, CompileContext())

@@ -16,12 +16,19 @@ from aforo.csharp.runtime.exceptions import (
     InvalidCastException,
     OverflowException,
 )
+from aforo.csharp.runtime.json import JValue
 from aforo.csharp.runtime.limits import room
 from aforo.csharp.runtime.objects import Char, TypeInfo, net_type_name, to_string
 from aforo.csharp.types import TypeDecl, declare, member
 
 
+def _open(value: Any) -> Any:
+    """A JValue converts as what it holds."""
+    return value.value if isinstance(value, JValue) else value
+
+
 def _integral(value: Any, name: str) -> int:
+    value = _open(value)
     if value is None:
         return 0
     if isinstance(value, bool):
@@ -96,6 +103,7 @@ def to_byte_base(text: str | None, base: int) -> int:
 
 
 def to_double(value: Any) -> float:
+    value = _open(value)
     if value is None:
         return 0.0
     if isinstance(value, str):
@@ -110,6 +118,7 @@ def to_single(value: Any) -> float:
 
 
 def to_decimal(value: Any) -> Decimal:
+    value = _open(value)
     if value is None:
         return Decimal(0)
     if isinstance(value, str):
@@ -122,6 +131,7 @@ def to_decimal(value: Any) -> Decimal:
 
 
 def to_bool(value: Any) -> bool:
+    value = _open(value)
     if value is None:
         return False
     if isinstance(value, str):
@@ -132,6 +142,7 @@ def to_bool(value: Any) -> bool:
 
 
 def to_char(value: Any) -> str:
+    value = _open(value)
     if isinstance(value, str):
         if len(value) != 1:
             raise FormatException("String must be exactly one character long.")
@@ -153,6 +164,7 @@ def int_to_base(value: int, base: int) -> str:
 
 
 def to_date(value: Any) -> d.DateTime:
+    value = _open(value)
     if isinstance(value, d.DateTime):
         return value
     if isinstance(value, d.DateTimeOffset):

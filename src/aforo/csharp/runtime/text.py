@@ -227,6 +227,11 @@ def regex_problem(pattern: str, options: int = 0) -> str:
     return ""
 
 
+def _anchor(match: re.Match[str]) -> str:
+    """`\\z` is the very end, `\\Z` also before a last line feed; ours has one name for the first only."""
+    return {"z": r"\Z", "Z": r"(?=\n?\Z)"}.get(match[1], match[0])
+
+
 @lru_cache(maxsize=512)
 def compiled(pattern: str, options: int) -> Any:
     # 10 MB of a gateway's memory, for those whose policies match patterns.
@@ -237,7 +242,7 @@ def compiled(pattern: str, options: int) -> Any:
         if options & bit:
             flags |= flag
     room(len(pattern))
-    translated = re.sub(r"\\z", r"\\Z\0", re.sub(r"\\Z", r"(?=\\n?\\Z)", pattern)).replace("\\Z\0", "\\Z")
+    translated = re.sub(r"\\(.)", _anchor, pattern, flags=re.DOTALL)
     try:
         return regex.compile(translated, flags)
     except (regex.error, RecursionError, OverflowError, ValueError) as error:
