@@ -8,11 +8,12 @@ from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
 from aforo.kql.bind_expressions import BROKEN, ExpressionBinder, any_broken
 from aforo.kql.bound import Aggregation, Apply, Constant, Expression, Reference, ScalarQuery, Windowed
+from aforo.kql.call_checks import CHECKS
 from aforo.kql.convert import apply, cast, coerce
 from aforo.kql.functions.catalog import AGGREGATES, SCALARS, WINDOWS
 from aforo.kql.functions.spec import Aggregate, Function, Parameter, Scalar, Window
+from aforo.kql.functions.unsupported import KNOWN_UNSUPPORTED
 from aforo.kql.naming import aggregate_name
-from aforo.kql.patterns import judge
 from aforo.kql.scope import Defined, Row
 from aforo.kql.ticks import UNITS
 from aforo.kql.types import BOOL, DATETIME, DYNAMIC, INT, LONG, REAL, STRING, TIMESPAN, KqlType, common
@@ -83,7 +84,7 @@ class CallBinder(ExpressionBinder):
         if declared.operation in ("tostring", "tolong", "toint", "toreal", "tobool", "todecimal", "todatetime",
                                   "totimespan", "toguid"):  # fmt: skip
             return cast(arguments[0], type_)
-        if (check := _CHECKS.get(declared.operation)) is not None:
+        if (check := CHECKS.get(declared.operation)) is not None:
             problem = check(arguments)
             if problem:
                 return self.broken(say.bad_argument(problem, tree.span))
@@ -374,206 +375,3 @@ _FORMS: dict[str, _Form] = {
     "rand": _rand,
     "materialize": _materialize,
 }
-
-
-def _constant_text(index: int, what: str) -> Callable[[tuple[Expression, ...]], str]:
-    def check(arguments: tuple[Expression, ...]) -> str:
-        argument = arguments[index]
-        return (
-            ""
-            if isinstance(argument, Constant) and isinstance(argument.value, str)
-            else f"{what} must be a constant text"
-        )
-
-    return check
-
-
-_PARTS = [
-    "year",
-    "quarter",
-    "month",
-    "week",
-    "day",
-    "hour",
-    "minute",
-    "second",
-    "millisecond",
-    "microsecond",
-    "nanosecond",
-]
-_PIECES = (*_PARTS, "week_of_year", "dayofyear", "weekday")
-
-
-def _part_of(arguments: tuple[Expression, ...]) -> str:
-    first = arguments[0]
-    if not isinstance(first, Constant) or str(first.value).lower() not in _PIECES:
-        return "the first argument must be one of " + ", ".join(f"'{p}'" for p in _PARTS)
-    return ""
-
-
-def _regex_at(index: int) -> Callable[[tuple[Expression, ...]], str]:
-    def check(arguments: tuple[Expression, ...]) -> str:
-        argument = arguments[index]
-        if not isinstance(argument, Constant) or not isinstance(argument.value, str):
-            return "the regular expression must be a constant text"
-        return judge(argument.value)[0]
-
-    return check
-
-
-def _group_of(arguments: tuple[Expression, ...]) -> str:
-    problem = _regex_at(0)(arguments)
-    pattern, group = arguments[0], arguments[1]
-    if problem or not isinstance(pattern, Constant):
-        return problem
-    if not isinstance(group, Constant) or not isinstance(group.value, int):
-        return "the number of the group must be a constant"
-    groups = judge(str(pattern.value))[1]
-    return "" if 0 <= group.value <= groups else f"the regular expression has no group {group.value}"
-
-
-def _one_group(arguments: tuple[Expression, ...]) -> str:
-    problem = _regex_at(0)(arguments)
-    if problem or not isinstance(arguments[0], Constant):
-        return problem
-    one = judge(str(arguments[0].value))[1] == 1
-    return "" if one else "extract_all() with another number of groups than one is not supported yet"
-
-
-def _counted(arguments: tuple[Expression, ...]) -> str:
-    kind = arguments[2] if len(arguments) > 2 else None
-    if kind is None:
-        return ""
-    if not isinstance(kind, Constant) or kind.value not in ("normal", "regex"):
-        return "the kind of countof() is 'normal' or 'regex'"
-    return _regex_at(1)(arguments) if kind.value == "regex" else ""
-
-
-def _pairs(arguments: tuple[Expression, ...]) -> str:
-    return "bag_pack() takes pairs of name and value" if len(arguments) % 2 else ""
-
-
-# What must be known when compiling.
-_CHECKS: dict[str, Callable[[tuple[Expression, ...]], str]] = {
-    "datetime_add": _part_of,
-    "datetime_diff": _part_of,
-    "datetime_part": _part_of,
-    "format_datetime": _constant_text(1, "the format"),
-    "format_timespan": _constant_text(1, "the format"),
-    "extract_json": _constant_text(0, "the path"),
-    "bag_pack": _pairs,
-    "extract_all": _one_group,
-    "extract": _group_of,
-    "replace_regex": _regex_at(1),
-    "replace": _regex_at(0),
-    "trim": _regex_at(0),
-    "trim_start": _regex_at(0),
-    "trim_end": _regex_at(0),
-    "countof": _counted,
-}
-
-# Named in Kusto's reference and in use, so that the answer is "not yet" and not "unknown".
-KNOWN_UNSUPPORTED = frozenset(
-    [
-        "parse_xml",
-        "parse_csv",
-        "parse_user_agent",
-        "parse_urlquery",
-        "parse_path",
-        "parse_version",
-        "parse_ipv6",
-        "parse_command_line",
-        "format_bytes",
-        "geo_info_from_ip_address",
-        "ipv4_is_match",
-        "ipv4_compare",
-        "series_fill_forward",
-        "series_fill_linear",
-        "series_fill_const",
-        "series_decompose_anomalies",
-        "series_decompose",
-        "series_fit_line",
-        "series_fit_2lines",
-        "series_stats",
-        "series_stats_dynamic",
-        "series_divide",
-        "series_subtract",
-        "hash",
-        "hash_xxhash64",
-        "indexof_regex",
-        "array_iff",
-        "array_iif",
-        "array_shift_left",
-        "array_shift_right",
-        "array_split",
-        "bag_merge",
-        "bag_remove_keys",
-        "bag_has_key",
-        "bag_set_key",
-        "bag_zip",
-        "zip",
-        "ingestion_time",
-        "estimate_data_size",
-        "translate",
-        "replace_strings",
-        "has_any_index",
-        "has_ipv4",
-        "has_any_ipv4",
-        "hll",
-        "hll_merge",
-        "hll_if",
-        "dcount_hll",
-        "tdigest",
-        "tdigest_merge",
-        "percentile_tdigest",
-        "percentile_array_tdigest",
-        "rank_tdigest",
-        "row_rank_dense",
-        "row_rank_min",
-        "row_window_session",
-        "percentiles_array",
-        "percentilesw",
-        "percentilesw_array",
-        "percentiles_arrayw",
-        "buildschema",
-        "unicode_codepoints_from_string",
-        "unicode_codepoints_to_string",
-        "jaccard_index",
-        "gzip_compress_to_base64_string",
-        "make_string",
-        "datetime_utc_to_local",
-        "datetime_local_to_utc",
-        "datetime_list_timezones",
-        "ipv4_range_to_cidr_list",
-        "ipv6_compare",
-        "ipv6_is_match",
-        "gamma",
-        "loggamma",
-        "beta_cdf",
-        "around",
-        "welch_test",
-        "dynamic_to_json",
-        "range",
-        "bin_auto",
-        "treepath",
-        "cursor_after",
-        "current_principal",
-        "assert",
-        "hash_combine",
-        "hash_many",
-        "isascii",
-        "isutf8",
-        "toutf8",
-        "punycode_from_string",
-        "cluster",
-        "database",
-        "workspace",
-        "app",
-        "resource",
-        "external_table",
-        "table",
-        "stored_query_result",
-        "column_names_of",
-        "bag_pack_columns",
-    ]
-)

@@ -1,10 +1,4 @@
-"""What a query may name: tables, columns, saved functions. The caller describes them; nothing is looked up elsewhere.
-
-How values lie in the tables that compiled SQL reads (the engine makes them under these names):
-bool BOOLEAN, int INTEGER, long BIGINT, real DOUBLE, decimal DECIMAL(38,12), string VARCHAR (NULL reads as ''),
-datetime TIMESTAMP (microseconds, UTC), timespan BIGINT (ticks of 100 ns), guid VARCHAR (lower case, hyphens),
-dynamic VARCHAR (canonical JSON text, NULL for null).
-"""
+"""What a query may name: tables, columns, saved functions. The caller describes them; nothing is looked up elsewhere."""
 
 from __future__ import annotations
 
@@ -17,7 +11,13 @@ from aforo.kql.types import KqlType
 
 @dataclass(frozen=True, slots=True)
 class ColumnSymbol:
-    """A column of a table or of a result."""
+    """A column of a table or of a result.
+
+    How its values lie in the tables that compiled SQL reads (the engine makes them under these names):
+    bool BOOLEAN, int INTEGER, long BIGINT, real DOUBLE, decimal DECIMAL(38,12), string VARCHAR (NULL reads as ''),
+    datetime TIMESTAMP (microseconds, UTC), timespan BIGINT (ticks of 100 ns), guid VARCHAR (lower case, hyphens),
+    dynamic VARCHAR (canonical JSON text, NULL for null).
+    """
 
     name: str
     type: KqlType

@@ -41,6 +41,8 @@ LA_QUERY_LOGS = Table(
         *bools("IsBillableQuery   Whether the query costs money: never."),
         *STANDARD,
         *dynamics("TablesRead        Tables that the query read.", ours=True),
-        *strings("Outcome           ok, invalid, runtime, timeout, memory, cancelled, failed, refused.", ours=True),
+        *strings(
+            "Outcome           ok, invalid, runtime, timeout, memory, cancelled, failed, refused.", ours=True
+        ),
     ),
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from aforo.kql.bind_calls import KNOWN_UNSUPPORTED
 from aforo.kql.functions.catalog import AGGREGATES, SCALARS, WINDOWS
+from aforo.kql.functions.unsupported import KNOWN_UNSUPPORTED
 from aforo.kql.operators.catalog import BINDINGS, OPERATORS, PIPED, STARTING
 from aforo.kql.sql.duckdb import aggregates, macros, macros_values, scalars
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from aforo.kql.bound import Constant, Expression
 from aforo.kql.sql import tree as t
+from aforo.kql.sql.duckdb.builder import Builder
 from aforo.kql.sql.tree import Node
 from aforo.kql.ticks import UNITS
 from aforo.kql.types import KqlType
-
-Builder = Callable[[Sequence[Node], Sequence[Expression], KqlType], Node]
 
 _PER = {part: UNITS[part] for part in ("day", "hour", "minute", "second", "millisecond", "microsecond")} | {
     "week": 7 * UNITS["day"]

@@ -1,0 +1,109 @@
+"""What the arguments of a scalar function must be when compiling: constants, names of parts, patterns that can run.
+
+A check gets the bound arguments and answers the problem in words, or nothing. It reports nothing itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aforo.kql.bound import Constant, Expression
+from aforo.kql.patterns import judge
+
+Check = Callable[[tuple[Expression, ...]], str]
+
+
+def _constant_text(index: int, what: str) -> Check:
+    def check(arguments: tuple[Expression, ...]) -> str:
+        argument = arguments[index]
+        return (
+            ""
+            if isinstance(argument, Constant) and isinstance(argument.value, str)
+            else f"{what} must be a constant text"
+        )
+
+    return check
+
+
+_PARTS = [
+    "year",
+    "quarter",
+    "month",
+    "week",
+    "day",
+    "hour",
+    "minute",
+    "second",
+    "millisecond",
+    "microsecond",
+    "nanosecond",
+]
+_PIECES = (*_PARTS, "week_of_year", "dayofyear", "weekday")
+
+
+def _part_of(arguments: tuple[Expression, ...]) -> str:
+    first = arguments[0]
+    if not isinstance(first, Constant) or str(first.value).lower() not in _PIECES:
+        return "the first argument must be one of " + ", ".join(f"'{p}'" for p in _PARTS)
+    return ""
+
+
+def _regex_at(index: int) -> Check:
+    def check(arguments: tuple[Expression, ...]) -> str:
+        argument = arguments[index]
+        if not isinstance(argument, Constant) or not isinstance(argument.value, str):
+            return "the regular expression must be a constant text"
+        return judge(argument.value)[0]
+
+    return check
+
+
+def _group_of(arguments: tuple[Expression, ...]) -> str:
+    problem = _regex_at(0)(arguments)
+    pattern, group = arguments[0], arguments[1]
+    if problem or not isinstance(pattern, Constant):
+        return problem
+    if not isinstance(group, Constant) or not isinstance(group.value, int):
+        return "the number of the group must be a constant"
+    groups = judge(str(pattern.value))[1]
+    return "" if 0 <= group.value <= groups else f"the regular expression has no group {group.value}"
+
+
+def _one_group(arguments: tuple[Expression, ...]) -> str:
+    problem = _regex_at(0)(arguments)
+    if problem or not isinstance(arguments[0], Constant):
+        return problem
+    one = judge(str(arguments[0].value))[1] == 1
+    return "" if one else "extract_all() with another number of groups than one is not supported yet"
+
+
+def _counted(arguments: tuple[Expression, ...]) -> str:
+    kind = arguments[2] if len(arguments) > 2 else None
+    if kind is None:
+        return ""
+    if not isinstance(kind, Constant) or kind.value not in ("normal", "regex"):
+        return "the kind of countof() is 'normal' or 'regex'"
+    return _regex_at(1)(arguments) if kind.value == "regex" else ""
+
+
+def _pairs(arguments: tuple[Expression, ...]) -> str:
+    return "bag_pack() takes pairs of name and value" if len(arguments) % 2 else ""
+
+
+CHECKS: dict[str, Check] = {
+    "datetime_add": _part_of,
+    "datetime_diff": _part_of,
+    "datetime_part": _part_of,
+    "format_datetime": _constant_text(1, "the format"),
+    "format_timespan": _constant_text(1, "the format"),
+    "extract_json": _constant_text(0, "the path"),
+    "bag_pack": _pairs,
+    "extract_all": _one_group,
+    "extract": _group_of,
+    "replace_regex": _regex_at(1),
+    "replace": _regex_at(0),
+    "trim": _regex_at(0),
+    "trim_start": _regex_at(0),
+    "trim_end": _regex_at(0),
+    "countof": _counted,
+}
