@@ -1,9 +1,7 @@
 """One expression, from text to Python `ast`: parse → bind → generate. The only door of this package.
 
-    text -> syntax (parser) -> bound (binder, statements) -> ast (codegen)
-
-The caller gives the world (a universe, the names that exist, where the text stands in its document) and gets a
-Python expression to put into its own code, with the functions that must be defined beside it.
+text → syntax (parser) → bound (binder, statements) → ast (codegen). The caller gives the world (a universe, the names
+that exist, where the text stands) and gets an expression for its own code, with functions to be defined beside it.
 """
 
 from __future__ import annotations

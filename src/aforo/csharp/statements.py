@@ -88,9 +88,7 @@ def bind_lambda(binder: Binder, node: s.Lambda, takes: list[Type], gives: Type |
                 body = binder.expr(node.body)
                 result = VOID
             else:
-                body = binder.value(node.body, gives)
-                if gives is not None:
-                    body = binder.convert(body, gives)
+                body = binder.value(node.body) if gives is None else binder.converted(node.body, gives)
                 result = gives or body.type
                 if result == NULL:
                     raise say.no_type(node.span, "what this lambda returns")

@@ -187,6 +187,22 @@ BLOCKS = [
     ),
 ]
 
+BLOCKS += [
+    (
+        "int c = 0; Func<int, Func<int, int>> f = a => b => { c += a * b; return c; }; f(2)(3); return f(1)(4) + c;",
+        "20",
+    ),
+    ("int c = 0; int Inc() { c++; return c; } Inc(); Inc(); return c;", "2"),
+    ('return new [] {"1", "x"}.Select(s => int.TryParse(s, out var n) ? n : -1).Sum();', "0"),
+    (
+        "var i = 0; while (true) { try { i++; if (i < 3) { continue; } break; } finally { i += 10; } } return i;",
+        "22",
+    ),
+    ("char c = 'a'; c++; return c;", "b"),
+    ("uint u = 5; return u - 6;", "4294967295"),
+    ("int? a = null; int? b = 3; return (a ?? 1) + b.Value + (b > 2 ? 1 : 0) + (a < 1 ? 100 : 0);", "5"),
+]
+
 THROWN = [
     ("((string)null).Length", "NullReferenceException"),
     ("(string)(object)5", "InvalidCastException"),
