@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import Any
 
@@ -15,6 +16,7 @@ from aforo.identity.issue import Issuer
 from aforo.identity.keys import hash_key
 from aforo.model.account_facts import AccountFacts, DeploymentFacts, RoleFacts
 from aforo.spool.records import RowsRecord
+from tests.support.asgi import Answer, run_call
 
 TENANT = "7d0e9b3a-0000-4000-8000-000000000001"
 ACCOUNT_ID = (
@@ -27,6 +29,13 @@ AUDIENCE = "https://cognitiveservices.azure.com"
 ALLOWED = Principal("0a000000-0000-4000-8000-000000000001", "c0000000-0000-4000-8000-000000000001")
 STRANGER = Principal("0a000000-0000-4000-8000-000000000002", "c0000000-0000-4000-8000-000000000002")
 WORKSPACE = "3c000000-0000-4000-8000-000000000001"
+V = "api-version=2024-10-21"
+CHAT = f"/openai/deployments/gpt-35-turbo/chat/completions?{V}"
+TEXT = f"/openai/deployments/gpt-35-turbo/completions?{V}"
+EMBED = f"/openai/deployments/embed/embeddings?{V}"
+HELLO: dict[str, Any] = {
+    "messages": [{"role": "user", "content": "Hello! What does an API Management Service do?"}]
+}
 
 
 @cache
@@ -95,3 +104,19 @@ class Account:
         self.engine = engine or ScriptedEngine(default)
         self.rows = RememberedRows()
         self.app = create_app(self.facts, self.engine, self.rows, **options)
+
+
+def ask(
+    account: Account, target: str = CHAT, body: Any = None, method: str = "POST", **options: Any
+) -> Answer:
+    headers = {"api-key": KEY, **options.pop("headers", {})}
+    headers = {name: value for name, value in headers.items() if value}
+    return run_call(
+        account.app, method, target, headers=headers, body=HELLO if body is None else body, **options
+    )
+
+
+def events(answer: Answer) -> list[dict[str, Any]]:
+    lines = answer.body.decode().split("\n\n")
+    assert lines[-2:] == ["data: [DONE]", ""]
+    return [json.loads(line.removeprefix("data: ")) for line in lines[:-2]]

@@ -2,10 +2,6 @@
 
 Run as `python -m aforo.account.engines.llama_process '{config}'`; one JSON object per line on both pipes. It ends
 when its input ends, so that it never outlives the account. It knows no HTTP and no deployment.
-
-In: `{"id", "do": "chat"|"text", "body"}`, `{"id", "do": "embed", "inputs", "query"}`, `{"id", "do": "stop"}`.
-Out: `{"ready": true}`, `{"failed": "..."}`, `{"id", "piece"}`, `{"id", "end", "prompt", "completion"}`,
-`{"id", "vectors", "tokens"}`, `{"id", "trouble", "status"}`.
 """
 
 from __future__ import annotations
@@ -145,7 +141,12 @@ def _load_chat(config: dict[str, Any], folder: Path) -> Any:
 
 
 def serve(config: dict[str, Any], requests: BinaryIO, answers: BinaryIO) -> None:
-    """Load, say so, then work until the requests end."""
+    """Load, say so, then work until the requests end.
+
+    In: `{"id", "do": "chat"|"text", "body"}`, `{"id", "do": "embed", "inputs", "query"}`, `{"id", "do": "stop"}`.
+    Out: `{"ready": true}`, `{"failed": "..."}`, `{"id", "piece"}`, `{"id", "end", "prompt", "completion"}`,
+    `{"id", "vectors", "tokens"}`, `{"id", "trouble", "status"}`.
+    """
     lock = threading.Lock()
 
     def say(message: dict[str, Any]) -> None:

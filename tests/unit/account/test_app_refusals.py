@@ -1,0 +1,242 @@
+"""What the account refuses: paths and versions that are none, wrong bodies; engines that fail; clients that leave."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from aforo.account.engines.engine import State
+from aforo.account.engines.scripted import ScriptedEngine
+from tests.support.accounts import CHAT, EMBED, HELLO, KEY, TEXT, Account, V, ask, lab_facts
+from tests.support.asgi import call, run_call
+
+# -- what is not there ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("POST", "/openai/deployments/gpt-35-turbo/chat/completions"),
+        ("POST", "/openai/deployments/gpt-35-turbo/chat/completions?api-version="),
+        ("POST", "/openai/deployments/gpt-35-turbo/chat/completions?api-version=latest"),
+        ("POST", "/openai/deployments/gpt-35-turbo/chat/completions?api-version=2024-13-01"),
+        ("POST", "/openai/deployments/gpt-35-turbo/chat/completions?api-version=2021-01-01"),
+        ("POST", f"/openai/deployments/gpt-35-turbo/images/generations?{V}"),
+        ("POST", f"/openai/nothing?{V}"),
+        ("GET", "/"),
+        ("GET", "/openai/v1/responses"),
+    ],
+)
+def test_paths_and_versions_that_are_none(method: str, target: str) -> None:
+    answer = ask(Account(), target, method=method)
+    assert (answer.status, answer.json()) == (
+        404,
+        {"error": {"code": "404", "message": "Resource not found"}},
+    )
+
+
+@pytest.mark.parametrize("version", ["2023-05-15", "2025-08-28", "2024-05-01-preview"])
+def test_dated_versions(version: str) -> None:
+    assert (
+        ask(Account(), f"/openai/deployments/gpt-35-turbo/chat/completions?api-version={version}").status
+        == 200
+    )
+
+
+def test_slashes_are_forgiven() -> None:
+    assert (
+        ask(Account(), f"//openai//deployments/gpt-35-turbo/completions?{V}", {"prompt": "x"}).status == 200
+    )
+
+
+def test_unknown_deployment() -> None:
+    answer = ask(Account(), f"/openai/deployments/nope/chat/completions?{V}")
+    assert answer.status == 404
+    assert answer.json()["error"]["code"] == "DeploymentNotFound"
+    assert answer.json()["error"]["message"].startswith(
+        "The API deployment for this resource does not exist."
+    )
+
+
+def test_an_operation_that_the_model_has_not() -> None:
+    error = ask(Account(), f"/openai/deployments/embed/chat/completions?{V}").json()["error"]
+    assert error["code"] == "OperationNotSupported"
+    assert (
+        "The chatCompletion operation does not work with the specified model, text-embedding-ada-002."
+        in error["message"]
+    )
+    assert ask(Account(), f"/openai/deployments/gpt-35-turbo/embeddings?{V}", {"input": "x"}).status == 400
+
+
+def test_methods() -> None:
+    answer = ask(Account(), CHAT, method="GET")
+    assert (answer.status, answer.headers["allow"]) == (405, "POST")
+
+
+# -- bodies --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "param", "text"),
+    [
+        (CHAT, {}, "messages", "Missing required parameter"),
+        (CHAT, {"messages": []}, "messages", "empty array"),
+        (CHAT, {"messages": "x"}, "messages", "array of objects"),
+        (CHAT, {"messages": ["x"]}, "messages[0]", "object"),
+        (CHAT, {"messages": [{"role": "user"}]}, "messages[0].content", "got null"),
+        (CHAT, {"messages": [{"role": "me", "content": "x"}]}, "messages[0].role", "Supported values"),
+        (CHAT, {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages[0].content[0]", "text alone"),
+        (CHAT, {**HELLO, "temperature": "hot"}, "temperature", "expected a decimal, but got a string"),
+        (CHAT, {**HELLO, "temperature": 3}, "temperature", "<= 2"),
+        (CHAT, {**HELLO, "n": 0}, "n", ">= 1"),
+        (CHAT, {**HELLO, "n": 129}, "n", "<= 128"),
+        (CHAT, {**HELLO, "n": True}, "n", "expected an integer, but got a boolean"),
+        (CHAT, {**HELLO, "max_tokens": 1.5}, "max_tokens", "expected an integer"),
+        (CHAT, {**HELLO, "stream": "yes"}, "stream", "expected a boolean"),
+        (CHAT, {**HELLO, "stop": ["a"] * 5}, "stop", "at most 4"),
+        (CHAT, {**HELLO, "stop": [1]}, "stop[0]", "expected a string"),
+        (CHAT, {**HELLO, "stop": ""}, "stop", "empty"),
+        (CHAT, {**HELLO, "stream_options": {"include_usage": True}}, "stream_options", "only allowed when"),
+        (CHAT, {**HELLO, "tools": [{"type": "function"}]}, "tools", "does not call functions"),
+        (CHAT, {**HELLO, "logprobs": True}, "logprobs", "log probabilities"),
+        (CHAT, {**HELLO, "response_format": {"type": "json_object"}}, "response_format", "plain text"),
+        (CHAT, {**HELLO, "logit_bias": {"1": 2}}, "logit_bias", "vocabulary"),
+        (CHAT, {**HELLO, "data_sources": [1]}, "data_sources", "data_sources"),
+        (TEXT, {"prompt": "x", "suffix": "y"}, "suffix", "insertion"),
+        (TEXT, {"prompt": "x", "best_of": 3}, "best_of", "rank"),
+        (TEXT, {"prompt": {"a": 1}}, "prompt", "expected a string"),
+        (TEXT, {"prompt": ["x"] * 2, "n": 100}, "n", "128 choices"),
+        (TEXT, {"prompt": [1, -2]}, "prompt", "token ids"),
+        (TEXT, {"prompt": [1], "echo": True}, "echo", "token ids"),
+        (EMBED, {}, "input", "Missing required parameter"),
+        (EMBED, {"input": ""}, "input", "empty"),
+        (EMBED, {"input": []}, "input", "expected a string"),
+        (EMBED, {"input": ["x"] * 2049}, "input", "2048"),
+        (EMBED, {"input": "x", "encoding_format": "hex"}, "encoding_format", "base64"),
+    ],
+)  # fmt: skip
+def test_wrong_bodies_name_the_field(target: str, body: Any, param: str, text: str) -> None:
+    answer = ask(Account(), target, body)
+    error = answer.json()["error"]
+    assert (answer.status, error["type"], error["param"]) == (400, "invalid_request_error", param)
+    assert text in error["message"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[1]", b"\xff", b'"x"', b'{"a":"\\ud800"}'])
+def test_bodies_that_are_no_object(body: bytes) -> None:
+    answer = run_call(Account().app, "POST", CHAT, headers={"api-key": KEY}, body=body)
+    assert (answer.status, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+
+
+def test_a_body_that_is_too_large() -> None:
+    body = b'{"messages":"' + b"x" * (16 * 1024 * 1024) + b'"}'
+    assert run_call(Account().app, "POST", CHAT, headers={"api-key": KEY}, body=body).status == 413
+
+
+def test_unknown_arguments_are_refused_as_openai_does() -> None:
+    error = ask(Account(), body={**HELLO, "frobnicate": 1}).json()["error"]
+    assert error["message"] == "Unrecognized request argument supplied: frobnicate"
+    old = "/openai/deployments/gpt-35-turbo/chat/completions?api-version=2023-05-15"
+    body = {**HELLO, "stream": True, "stream_options": {"include_usage": True}}
+    assert "stream_options" in ask(Account(), old, body).json()["error"]["message"]
+    # Absent and null are the same: LangChain sends a null model, the seeds a null stop.
+    assert ask(Account(), body={**HELLO, "model": None, "stop": None, "frobnicate": None}).status == 200
+
+
+# -- trouble -------------------------------------------------------------------------------------------
+
+
+def test_failures_of_the_script() -> None:
+    failure = {"status": 429, "calls": [2], "retry_after_s": 0.4, "message": "slow down"}
+    account = Account(lab_facts(script={"failures": [failure]}))
+    assert [ask(account).status for _ in range(3)] == [200, 429, 200]
+    account = Account(lab_facts(script={"failures": [failure]}))
+    ask(account)
+    answer = ask(account, body={**HELLO, "stream": True})
+    assert (answer.status, answer.headers["retry-after"], answer.headers["retry-after-ms"]) == (
+        429,
+        "1",
+        "400",
+    )
+    assert answer.json()["error"] == {"code": "429", "message": "slow down"}
+
+
+def test_a_stream_that_breaks() -> None:
+    script = {
+        "text": "a b c d",
+        "failures": [{"status": 500, "every": 1, "after_tokens": 2, "message": "boom"}],
+    }
+    account = Account(lab_facts(script=script))
+    answer = ask(account, body={**HELLO, "stream": True})
+    assert answer.status == 200
+    *_, last = answer.body.decode().strip().split("\n\n")
+    assert json.loads(last.removeprefix("data: "))["error"]["message"] == "boom"
+    assert account.rows.rows()[-1]["ResultSignature"] == "500"
+    assert ask(account).status == 500
+    script["failures"][0]["hang_up"] = True  # type: ignore[index]
+    broken = ask(Account(lab_facts(script=script)), body={**HELLO, "stream": True})
+    assert b"[DONE]" not in broken.body
+    assert b"error" not in broken.body
+
+
+def test_an_engine_that_loads() -> None:
+    class Loading(ScriptedEngine):
+        def state(self) -> State:
+            return State(False, "The sample model is loading.", 2)
+
+    answer = run_call(Account(engine=Loading()).app, "GET", "/readyz")
+    assert answer.json()["engine"] == {
+        "name": "scripted",
+        "ready": False,
+        "note": "The sample model is loading.",
+    }
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("n", [1, 3])
+def test_bugs_get_an_id(stream: bool, n: int, caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(ScriptedEngine):
+        async def generate(self, job: Any) -> Any:
+            raise RuntimeError("secret prompt text")
+            yield
+
+    answer = ask(Account(engine=Broken()), body={**HELLO, "stream": stream, "n": n})
+    assert answer.status == 500
+    message = answer.json()["error"]["message"]
+    assert "secret" not in message
+    assert message.rsplit(" ", 1)[1].rstrip(".") in caplog.text
+
+
+def test_a_client_that_leaves_stops_the_engine() -> None:
+    async def story(stream: bool, n: int) -> None:
+        stopped = asyncio.Event()
+        asleep = asyncio.Event()
+
+        async def sleep(seconds: float) -> None:
+            asleep.set()
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                stopped.set()
+                raise
+
+        account = Account(
+            lab_facts(script={"latency_ms": 0, "tokens_per_second": 1}), engine=ScriptedEngine(sleep=sleep)
+        )
+        gone = {"left": False}
+        task = asyncio.ensure_future(
+            call(account.app, "POST", CHAT, headers={"api-key": KEY}, body={**HELLO, "stream": stream, "n": n}, leave=lambda a: gone["left"] or bool(a.chunks))
+        )  # fmt: skip
+        await asyncio.wait_for(asleep.wait(), 5)
+        if not stream:
+            task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.wait_for(stopped.wait(), 5)
+        if stream:
+            (row,) = account.rows.rows()
+            assert row["ResultSignature"] == "499"
+
+    for stream in (True, False):
+        for n in (1, 2):
+            asyncio.run(story(stream, n))
