@@ -32,6 +32,8 @@ DRAWERS = {
     "managers",
     "tools",
 }
+# Named after what others call so: the policy `base`.
+NAMED_BY_OTHERS = {"src/aforo/policy/elements/base.py"}
 MOST_LINES = 500
 
 # Longer files, each with the reason why it is one piece. Data tables are the usual one.
@@ -71,7 +73,8 @@ def test_every_file_opens_with_a_docstring_of_one_to_five_lines() -> None:
 
 
 def test_no_file_is_a_drawer() -> None:
-    assert [_name(p) for p in ALL if p.stem in DRAWERS or p.parent.name in DRAWERS] == []
+    drawers = {_name(p) for p in ALL if p.stem in DRAWERS or p.parent.name in DRAWERS}
+    assert drawers == NAMED_BY_OTHERS
 
 
 def test_long_files_are_declared() -> None:

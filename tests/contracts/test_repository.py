@@ -91,12 +91,25 @@ def test_every_dependency_is_explained() -> None:
 
 
 def test_decisions_have_numbers_of_their_own_and_say_context_choice_and_price() -> None:
-    pages = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
-    numbers = [int(p.name[:4]) for p in pages]
-    assert len(set(numbers)) == len(numbers)
+    folder = ROOT / "docs" / "decisions"
+    pages = sorted(p for p in folder.glob("*.md") if p.name != "README.md")
+    assert [p.name for p in pages if not re.match(r"\d{4}-[a-z]", p.name)] == []
+    numbers = [p.name[:4] for p in pages]
+    assert sorted(set(numbers)) == numbers
     wrong = [
         p.name
         for p in pages
-        if not all(f"\n## {part}\n" in p.read_text() for part in ("Context", "Choice", "Price"))
+        if not p.read_text().startswith(f"# {p.name[:4]}: ")
+        or not all(f"\n## {part}\n" in p.read_text() for part in ("Context", "Choice", "Price"))
     ]
     assert wrong == []
+
+
+def test_all_decisions_are_listed_in_order_under_their_titles() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = re.findall(r"^- \[(\d{4})\]\((\S+)\) (.+)$", (folder / "README.md").read_text(), re.MULTILINE)
+    expected = []
+    for page in sorted(folder.glob("[0-9]*.md")):
+        number, _, title = page.read_text().splitlines()[0].removeprefix("# ").partition(": ")
+        expected.append((number, page.name, title))
+    assert listed == expected
