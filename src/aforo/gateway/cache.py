@@ -7,6 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 MAX_BYTES = 64 * 1024 * 1024
+# What an entry costs beside its key and value.
+_ENTRY_BYTES = 256
 
 
 class MemoryCache:
@@ -30,7 +32,7 @@ class MemoryCache:
 
     async def put(self, key: str, value: bytes, ttl_s: float) -> None:
         self._drop(key)
-        size = len(key) + len(value)
+        size = _size(key, value)
         if ttl_s <= 0 or size > self._max_bytes:
             return
         self._entries[key] = (self._clock() + ttl_s, value)
@@ -44,4 +46,8 @@ class MemoryCache:
     def _drop(self, key: str) -> None:
         entry = self._entries.pop(key, None)
         if entry is not None:
-            self._bytes -= len(key) + len(entry[1])
+            self._bytes -= _size(key, entry[1])
+
+
+def _size(key: str, value: bytes) -> int:
+    return len(key) + len(value) + _ENTRY_BYTES

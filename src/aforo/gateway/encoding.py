@@ -11,7 +11,10 @@ from aforo.errors import Invalid
 
 # A body that grows more than this is an attack, not a compressed text.
 MAX_RATIO = 250
+# So much may come of however little: repetitive texts shrink more than that.
+HARMLESS_BYTES = 1024 * 1024
 MAX_BYTES = 64 * 1024 * 1024
+MAX_CODINGS = 4
 _STEP = 64 * 1024
 
 
@@ -19,7 +22,10 @@ def decode(data: bytes, coding: bytes | None, max_bytes: int = MAX_BYTES) -> byt
     """The decoded body; Invalid when it is no such coding, is broken, or grows past the limits."""
     if not coding or coding == b"identity":
         return data
-    for name in reversed([c.strip().lower() for c in coding.split(b",")]):
+    names = [c.strip().lower() for c in coding.split(b",")]
+    if len(names) > MAX_CODINGS:
+        raise Invalid(f"more than {MAX_CODINGS} content codings")
+    for name in reversed(names):
         if name in (b"gzip", b"x-gzip", b"deflate"):
             data = _inflate(data, name, max_bytes)
         elif name == b"br":
@@ -32,7 +38,7 @@ def decode(data: bytes, coding: bytes | None, max_bytes: int = MAX_BYTES) -> byt
 
 
 def _limit(data: bytes, max_bytes: int) -> int:
-    return min(max_bytes, max(len(data) * MAX_RATIO, _STEP))
+    return min(max_bytes, max(len(data) * MAX_RATIO, HARMLESS_BYTES))
 
 
 def _inflate(data: bytes, name: bytes, max_bytes: int) -> bytes:

@@ -1,0 +1,178 @@
+"""Counters against a naive model that remembers every taking, with the clock as an argument."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aforo.gateway import counters as counters_module
+from aforo.gateway.counters import MemoryCounters
+from aforo.policy.services import Reservation
+
+WINDOW_S = 100
+LIMIT = 20
+
+
+@dataclass
+class Taking:
+    at: float
+    amount: int
+
+
+class Naive:
+    """Every taking with its time; the window is summed each time. `slack_s` is how long a taking may linger."""
+
+    def __init__(self, sliding: bool) -> None:
+        self.sliding = sliding
+        self.takings: list[Taking] = []
+
+    def used(self, now: float, slack_s: float = 0.0) -> int:
+        if self.sliding:
+            return sum(t.amount for t in self.takings if t.at > now - WINDOW_S - slack_s)
+        return sum(t.amount for t in self.takings if t.at // WINDOW_S == now // WINDOW_S)
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["reserve", "settle", "release", "peek"]),
+        st.integers(0, 30),  # amount
+        st.integers(0, 60),  # seconds that pass before
+        st.integers(0, 10),  # which reservation
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=300)
+@given(steps=steps, sliding=st.booleans())
+def test_like_the_naive_model(steps: list[tuple[str, int, int, int]], sliding: bool) -> None:
+    asyncio.run(compare(steps, sliding))
+
+
+async def compare(steps: list[tuple[str, int, int, int]], sliding: bool) -> None:
+    now = 1_000_000.0
+    counters = MemoryCounters(lambda: now)
+    naive = Naive(sliding)
+    held: list[tuple[Reservation, Taking]] = []
+    # A slice may keep its first part for a fiftieth of the window longer than a sum over all takings would.
+    slack_s = WINDOW_S / 50 if sliding else 0.0
+    for what, amount, passed, which in steps:
+        now += passed
+        if what == "reserve":
+            state = await counters.reserve("k", amount, LIMIT, WINDOW_S, sliding=sliding)
+            fits = naive.used(now) + amount <= LIMIT
+            surely = naive.used(now, slack_s) + amount <= LIMIT
+            assert state.admitted == fits or (fits and not surely)
+            assert state.admitted == (state.reservation is not None)
+            if state.reservation is not None:
+                taking = Taking(now, amount)
+                naive.takings.append(taking)
+                held.append((state.reservation, taking))
+                assert naive.used(now) <= LIMIT
+            else:
+                assert 0 <= state.retry_after_s <= WINDOW_S
+        elif what == "peek":
+            state = await counters.peek("k", LIMIT, WINDOW_S, sliding=sliding)
+            assert LIMIT - naive.used(now, slack_s) <= state.remaining <= max(0, LIMIT - naive.used(now))
+        elif held:
+            reservation, taking = held.pop(which % len(held))
+            if what == "release":
+                await counters.release(reservation)
+                taking.amount = 0
+            else:
+                await counters.settle(reservation, amount)
+                if amount > taking.amount:
+                    naive.takings.append(Taking(now, amount - taking.amount))
+                else:
+                    taking.amount = amount
+
+
+@pytest.mark.parametrize("sliding", [False, True])
+def test_what_is_given_back_late_opens_nothing(sliding: bool) -> None:
+    """A refund into a window that the reservation was not taken from would let more than the limit through."""
+
+    async def tell() -> None:
+        now = 1_000_000.0
+        counters = MemoryCounters(lambda: now)
+        first = await counters.reserve("k", LIMIT, LIMIT, WINDOW_S, sliding=sliding)
+        second = await counters.reserve("l", LIMIT, LIMIT, WINDOW_S, sliding=sliding)
+        now += WINDOW_S + 1
+        assert first.reservation is not None
+        assert second.reservation is not None
+        await counters.settle(first.reservation, 0)
+        await counters.release(second.reservation)
+        for key in "kl":
+            assert not (await counters.reserve(key, LIMIT + 1, LIMIT, WINDOW_S, sliding=sliding)).admitted
+            assert (await counters.reserve(key, LIMIT, LIMIT, WINDOW_S, sliding=sliding)).admitted
+
+    asyncio.run(tell())
+
+
+def test_debt_is_carried() -> None:
+    async def tell() -> None:
+        now = 1_000_000.0
+        counters = MemoryCounters(lambda: now)
+        state = await counters.reserve("k", 1, LIMIT, WINDOW_S, sliding=True)
+        assert state.reservation is not None
+        now += WINDOW_S / 2
+        assert (await counters.settle(state.reservation, 5 * LIMIT)).remaining == 0
+        refused = await counters.peek("k", LIMIT, WINDOW_S, sliding=True)
+        assert (refused.admitted, refused.retry_after_s) == (False, WINDOW_S)
+        now += WINDOW_S
+        assert (await counters.peek("k", LIMIT, WINDOW_S, sliding=True)).remaining == LIMIT
+
+    asyncio.run(tell())
+
+
+def test_many_at_once_never_overshoot() -> None:
+    async def tell() -> None:
+        counters = MemoryCounters(lambda: 1_000_000.0)
+        states = await asyncio.gather(*(counters.reserve("k", 1, 50, 60, sliding=True) for _ in range(500)))
+        assert sum(s.admitted for s in states) == 50
+
+    asyncio.run(tell())
+
+
+def test_a_window_for_ever() -> None:
+    async def tell() -> None:
+        now = 1_000_000.0
+        counters = MemoryCounters(lambda: now)
+        assert (await counters.reserve("k", LIMIT, LIMIT, 0, sliding=False)).admitted
+        now += 10**9
+        assert not (await counters.reserve("k", 1, LIMIT, 0, sliding=False)).admitted
+
+    asyncio.run(tell())
+
+
+def test_a_release_counts_once_and_a_fixed_window_starts_at_its_epoch() -> None:
+    async def tell() -> None:
+        now = 1_000_030.0
+        counters = MemoryCounters(lambda: now)
+        state = await counters.reserve("k", LIMIT, LIMIT, 60, sliding=False, epoch_s=1_000_000)
+        refused = await counters.reserve("k", 1, LIMIT, 60, sliding=False, epoch_s=1_000_000)
+        assert refused.retry_after_s == 30
+        assert state.reservation is not None
+        await counters.release(state.reservation)
+        await counters.release(state.reservation)
+        assert (await counters.peek("k", LIMIT, 60, sliding=False, epoch_s=1_000_000)).remaining == LIMIT
+
+    asyncio.run(tell())
+
+
+def test_keys_that_are_over_are_forgotten() -> None:
+    async def tell() -> None:
+        now = 1_000_000.0
+        counters = MemoryCounters(lambda: now)
+        kept = await counters.reserve("held", 5, LIMIT, 10, sliding=True)
+        for n in range(20 * counters_module._MANY):
+            now += 0.1
+            await counters.reserve(f"caller {n}", 1, LIMIT, 10, sliding=bool(n % 2))
+        assert len(counters._windows) <= counters_module._MANY
+        assert kept.reservation is not None
+        assert (await counters.settle(kept.reservation, 7)).remaining == LIMIT - 2
+
+    asyncio.run(tell())
