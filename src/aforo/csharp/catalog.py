@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from aforo.csharp.runtime import (
+    builders,
     collections,
     converting,
     dates,
+    guids,
     json_types,
     linq,
     maths,
     numbers,
     objects,
+    regexes,
+    spans,
     strings,
     text,
 )
@@ -23,10 +27,14 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     *numbers.TYPES,
     *strings.TYPES,
     *dates.TYPES,
+    *spans.TYPES,
+    *guids.TYPES,
     *collections.TYPES,
     *linq.TYPES,
     *json_types.TYPES,
     *converting.TYPES,
     *text.TYPES,
+    *regexes.TYPES,
+    *builders.TYPES,
     *maths.TYPES,
 )

@@ -58,7 +58,7 @@ class Operators:
             minus_one = b.Const(-1, kind, span)
             return self.bitwise("^", self.promote(operand, kind), minus_one, kind, span)
         if operator == "-" and name == "TimeSpan":
-            from aforo.csharp.runtime.dates import negate_span
+            from aforo.csharp.runtime.spans import negate_span
 
             return b.Invoke(negate_span, (operand,), operand.type, span, False)
         raise say.no_operator(span, operator, str(operand.type))

@@ -122,7 +122,7 @@ class ScopeBinder:
             self.check_regex(member, args)
 
     def check_regex(self, member: Member, args: list[b.Expr]) -> None:
-        from aforo.csharp.runtime.text import regex_problem
+        from aforo.csharp.runtime.regexes import regex_problem
 
         at = next((i for i, p in enumerate(member.parameters) if p.name == "pattern"), None)
         if at is None or at >= len(args):

@@ -18,15 +18,17 @@ from aforo.csharp.catalog import TYPES as NET
 from aforo.csharp.compile import World
 from aforo.csharp.runtime import dates
 from aforo.csharp.runtime.collections import Dictionary
-from aforo.csharp.runtime.dates import DateTime, Guid, TimeSpan
+from aforo.csharp.runtime.dates import DateTime
 from aforo.csharp.runtime.exceptions import (
     ArgumentNullException,
     InvalidCastException,
     KeyNotFoundException,
     NullReferenceException,
 )
+from aforo.csharp.runtime.guids import Guid
 from aforo.csharp.runtime.json import as_array, as_object, parse_bytes, wrap
 from aforo.csharp.runtime.objects import Obj, TypeInfo
+from aforo.csharp.runtime.spans import TimeSpan
 from aforo.csharp.types import MISSING, Declared, Type, TypeDecl, Universe, declare, member
 from aforo.messages import Headers, Url, parse_url
 from aforo.policy.exchange import Body, Exchange, LastError, ResponseState

@@ -16,9 +16,11 @@ from aforo.csharp.runtime.exceptions import (
     InvalidCastException,
     OverflowException,
 )
+from aforo.csharp.runtime.guids import Guid, parse_guid
 from aforo.csharp.runtime.json import JValue
 from aforo.csharp.runtime.limits import room
 from aforo.csharp.runtime.objects import Char, TypeInfo, net_type_name, to_string
+from aforo.csharp.runtime.spans import TimeSpan, parse_span
 from aforo.csharp.types import TypeDecl, declare, member
 
 
@@ -184,12 +186,12 @@ def to_offset(value: Any) -> d.DateTimeOffset:
     raise _no_cast(value, "DateTimeOffset")
 
 
-def to_guid(value: Any) -> d.Guid:
-    return value if isinstance(value, d.Guid) else d.parse_guid(to_string(value))
+def to_guid(value: Any) -> Guid:
+    return value if isinstance(value, Guid) else parse_guid(to_string(value))
 
 
-def to_span(value: Any) -> d.TimeSpan:
-    return value if isinstance(value, d.TimeSpan) else d.parse_span(to_string(value))
+def to_span(value: Any) -> TimeSpan:
+    return value if isinstance(value, TimeSpan) else parse_span(to_string(value))
 
 
 CONVERTERS: Final[dict[str, Callable[[Any], Any]]] = {

@@ -1,31 +1,25 @@
-"""DateTime, DateTimeOffset, TimeSpan and Guid, in ticks of 100 ns; the machine's zone is always UTC."""
+"""DateTime and DateTimeOffset, in ticks of 100 ns; the machine's zone is always UTC."""
 
 from __future__ import annotations
 
 import re
-import secrets
 import time
-import uuid
 from datetime import date
 from enum import IntEnum
 from typing import Any, Final
 
+from aforo.csharp.runtime.date_formats import MONTHS, write_date, ymd, zone_text
 from aforo.csharp.runtime.exceptions import (
     ArgumentNullException,
     ArgumentOutOfRangeException,
     FormatException,
-    OverflowException,
 )
 from aforo.csharp.runtime.numbers import compare, same
-from aforo.csharp.runtime.objects import Obj
+from aforo.csharp.runtime.spans import DAY, SECOND, Ticks, TimeSpan, between, scaled
 from aforo.csharp.types import TypeDecl, declare, enumeration, member
 
-SECOND: Final = 10_000_000
-DAY: Final = 86400 * SECOND
 EPOCH: Final = 719162 * DAY  # 1970-01-01
 _MAX: Final = 3652059 * DAY - 1
-_MONTHS: Final = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")  # fmt: skip
-_DAYS: Final = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 
 
 class DayOfWeek(IntEnum):
@@ -44,87 +38,6 @@ class DateTimeKind(IntEnum):
     Local = 2
 
 
-class Ticks(Obj):
-    """What the three have in common: an order by ticks."""
-
-    __slots__ = ("ticks",)
-    ticks: int
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Ticks) and self.ticks == other.ticks
-
-    def __lt__(self, other: Ticks) -> bool:
-        return self.ticks < other.ticks
-
-    def __le__(self, other: Ticks) -> bool:
-        return self.ticks <= other.ticks
-
-    def __gt__(self, other: Ticks) -> bool:
-        return self.ticks > other.ticks
-
-    def __ge__(self, other: Ticks) -> bool:
-        return self.ticks >= other.ticks
-
-    def __hash__(self) -> int:
-        return hash(self.ticks)
-
-
-class TimeSpan(Ticks):
-    __slots__ = ()
-    net_name = "System.TimeSpan"
-
-    def __init__(self, ticks: int) -> None:
-        if not -(2**63) <= ticks < 2**63:
-            raise OverflowException("TimeSpan overflowed because the duration is too long.")
-        self.ticks = ticks
-
-    def text(self, spec: str | None = None) -> str:
-        sign = "-" if self.ticks < 0 else ""
-        days, rest = divmod(abs(self.ticks), DAY)
-        seconds, fraction = divmod(rest, SECOND)
-        h, m, s = seconds // 3600, seconds // 60 % 60, seconds % 60
-        if spec in (None, "", "c", "t", "T"):
-            lead = f"{days}." if days else ""
-            tail = f".{fraction:07d}" if fraction else ""
-            return f"{sign}{lead}{h:02d}:{m:02d}:{s:02d}{tail}"
-        if spec in ("g", "G"):
-            lead = f"{days}:" if days or spec == "G" else ""
-            tail = (
-                (f".{fraction:07d}".rstrip("0").rstrip(".") if spec == "g" else f".{fraction:07d}")
-                if fraction or spec == "G"
-                else ""
-            )
-            return f"{sign}{lead}{h if spec == 'g' else f'{h:02d}'}:{m:02d}:{s:02d}{tail}"
-        parts = {"d": days, "h": h, "m": m, "s": s}
-        out, at = "", 0
-        while at < len(spec):
-            c = spec[at]
-            run = len(spec[at:]) - len(spec[at:].lstrip(c))
-            if c in parts:
-                out += str(parts[c]).rjust(run, "0")
-            elif c in "fF":
-                digits = f"{fraction:07d}"[:run]
-                out += digits.rstrip("0") if c == "F" else digits
-            elif c == "\\":
-                out += spec[at + 1 : at + 2]
-                at += 2
-                continue
-            elif c in "'\"":
-                end = spec.find(c, at + 1)
-                end = len(spec) if end < 0 else end
-                out += spec[at + 1 : end]
-                at = end + 1
-                continue
-            else:
-                raise FormatException
-            at += run
-        return out
-
-
-def _ymd(ticks: int) -> date:
-    return date.fromordinal(ticks // DAY + 1)
-
-
 class DateTime(Ticks):
     __slots__ = ("kind",)
     net_name = "System.DateTime"
@@ -138,7 +51,7 @@ class DateTime(Ticks):
         self.kind = kind
 
     def text(self, spec: str | None = None) -> str:
-        return _format(self.ticks, 0, self.kind, spec or "G", offset=False)
+        return write_date(self.ticks, 0, self.kind, spec or "G", offset=False)
 
 
 class DateTimeOffset(Ticks):
@@ -158,99 +71,11 @@ class DateTimeOffset(Ticks):
     def text(self, spec: str | None = None) -> str:
         if not spec:
             return (
-                _format(self.ticks + self.offset, self.offset, 0, "G", offset=True) + " " + _zone(self.offset)
+                write_date(self.ticks + self.offset, self.offset, 0, "G", offset=True)
+                + " "
+                + zone_text(self.offset)
             )
-        return _format(self.ticks + self.offset, self.offset, 0, spec, offset=True)
-
-
-def _zone(offset: int) -> str:
-    minutes = abs(offset) // (60 * SECOND)
-    return f"{'-' if offset < 0 else '+'}{minutes // 60:02d}:{minutes % 60:02d}"
-
-
-_STANDARD: Final = {
-    "d": "MM/dd/yyyy", "D": "dddd, dd MMMM yyyy", "f": "dddd, dd MMMM yyyy HH:mm", "F": "dddd, dd MMMM yyyy HH:mm:ss",
-    "g": "MM/dd/yyyy HH:mm", "G": "MM/dd/yyyy HH:mm:ss", "m": "MMMM dd", "M": "MMMM dd",
-    "r": "ddd, dd MMM yyyy HH':'mm':'ss 'GMT'", "R": "ddd, dd MMM yyyy HH':'mm':'ss 'GMT'",
-    "s": "yyyy'-'MM'-'dd'T'HH':'mm':'ss", "t": "HH:mm", "T": "HH:mm:ss", "u": "yyyy'-'MM'-'dd HH':'mm':'ss'Z'",
-    "o": "yyyy'-'MM'-'dd'T'HH':'mm':'ss'.'fffffffK", "O": "yyyy'-'MM'-'dd'T'HH':'mm':'ss'.'fffffffK",
-    "y": "yyyy MMMM", "Y": "yyyy MMMM",
-}  # fmt: skip
-
-
-def _format(ticks: int, zone: int, kind: int, spec: str, *, offset: bool) -> str:
-    if len(spec) == 1:
-        known = _STANDARD.get(spec)
-        if known is None:
-            raise FormatException
-        if offset and spec in "rRu":
-            ticks -= zone
-        spec = known
-    day = _ymd(ticks)
-    rest = ticks % DAY
-    seconds, fraction = divmod(rest, SECOND)
-    h, m, s = seconds // 3600, seconds // 60 % 60, seconds % 60
-    week = (ticks // DAY + 1) % 7
-    out: list[str] = []
-    at = 0
-    while at < len(spec):
-        c = spec[at]
-        run = 1
-        while at + run < len(spec) and spec[at + run] == c:
-            run += 1
-        if c == "%" and at + 1 < len(spec):
-            at += 1
-            continue
-        if c in "'\"":
-            end = spec.find(c, at + 1)
-            if end < 0:
-                raise FormatException
-            out.append(spec[at + 1 : end])
-            at = end + 1
-            continue
-        if c == "\\":
-            out.append(spec[at + 1 : at + 2])
-            at += 2
-            continue
-        match c:
-            case "y":
-                out.append(f"{day.year:0{run}d}" if run > 2 else f"{day.year % 100:0{run}d}")
-            case "M":
-                name = _MONTHS[day.month - 1]
-                out.append(f"{day.month:0{run}d}" if run < 3 else name[:3] if run == 3 else name)
-            case "d":
-                name = _DAYS[week]
-                out.append(f"{day.day:0{run}d}" if run < 3 else name[:3] if run == 3 else name)
-            case "H":
-                out.append(f"{h:0{min(run, 2)}d}")
-            case "h":
-                out.append(f"{(h + 11) % 12 + 1:0{min(run, 2)}d}")
-            case "m":
-                out.append(f"{m:0{min(run, 2)}d}")
-            case "s":
-                out.append(f"{s:0{min(run, 2)}d}")
-            case "f" | "F":
-                if run > 7:
-                    raise FormatException
-                digits = f"{fraction:07d}"[:run]
-                if c == "F":
-                    digits = digits.rstrip("0")
-                    if not digits and out and out[-1].endswith("."):
-                        out[-1] = out[-1][:-1]
-                out.append(digits)
-            case "t":
-                out.append(("AM" if h < 12 else "PM")[: min(run, 2)])
-            case "K":
-                out.append(_zone(zone) if offset else {1: "Z", 2: "+00:00"}.get(kind, ""))
-            case "z":
-                text = _zone(zone)
-                out.append(text if run > 2 else text[:3] if run == 2 else text[0] + str(int(text[1:3])))
-            case "g":
-                out.append("A.D.")
-            case _:
-                out.append(c * run)
-        at += run
-    return "".join(out)
+        return write_date(self.ticks + self.offset, self.offset, 0, spec, offset=True)
 
 
 def utc_now() -> DateTime:
@@ -309,14 +134,6 @@ def date_from_ticks(ticks: int, kind: int = 0) -> DateTime:
     return DateTime(ticks, kind)
 
 
-def _shift(value: float, unit: int) -> int:
-    """.NET rounds what is added to the millisecond."""
-    if value != value or abs(value) > 1e18:
-        raise ArgumentOutOfRangeException("Value to add was out of range.\r\nParameter name: value")
-    millis = value * (unit // 10_000)
-    return int(millis + (0.5 if millis >= 0 else -0.5)) * 10_000
-
-
 def _moved(value: Any, ticks: int) -> Any:
     if isinstance(value, DateTime):
         return DateTime(value.ticks + ticks, value.kind)
@@ -324,23 +141,23 @@ def _moved(value: Any, ticks: int) -> Any:
 
 
 def add_days(value: Any, by: float) -> Any:
-    return _moved(value, _shift(by, DAY))
+    return _moved(value, scaled(by, DAY))
 
 
 def add_hours(value: Any, by: float) -> Any:
-    return _moved(value, _shift(by, 3600 * SECOND))
+    return _moved(value, scaled(by, 3600 * SECOND))
 
 
 def add_minutes(value: Any, by: float) -> Any:
-    return _moved(value, _shift(by, 60 * SECOND))
+    return _moved(value, scaled(by, 60 * SECOND))
 
 
 def add_seconds(value: Any, by: float) -> Any:
-    return _moved(value, _shift(by, SECOND))
+    return _moved(value, scaled(by, SECOND))
 
 
 def add_milliseconds(value: Any, by: float) -> Any:
-    return _moved(value, _shift(by, 10_000))
+    return _moved(value, scaled(by, 10_000))
 
 
 def add_ticks(value: Any, by: int) -> Any:
@@ -349,7 +166,7 @@ def add_ticks(value: Any, by: int) -> Any:
 
 def add_months(value: Any, by: int) -> Any:
     local = value.ticks + (value.offset if isinstance(value, DateTimeOffset) else 0)
-    day = _ymd(local)
+    day = ymd(local)
     months = day.year * 12 + day.month - 1 + by
     year, month = divmod(months, 12)
     if not 1 <= year <= 9999:
@@ -373,10 +190,6 @@ def subtract_span(value: Any, span: TimeSpan) -> Any:
     return _moved(value, -span.ticks)
 
 
-def between(left: Ticks, right: Ticks) -> TimeSpan:
-    return TimeSpan(left.ticks - right.ticks)
-
-
 def days_in_month(year: int, month: int) -> int:
     if not (1 <= month <= 12 and 1 <= year <= 9999):
         raise ArgumentOutOfRangeException("Month must be between one and twelve.\r\nParameter name: month")
@@ -396,15 +209,15 @@ def _local(value: Any) -> int:
 
 
 def year(value: Any) -> int:
-    return _ymd(_local(value)).year
+    return ymd(_local(value)).year
 
 
 def month(value: Any) -> int:
-    return _ymd(_local(value)).month
+    return ymd(_local(value)).month
 
 
 def day(value: Any) -> int:
-    return _ymd(_local(value)).day
+    return ymd(_local(value)).day
 
 
 def hour(value: Any) -> int:
@@ -428,7 +241,7 @@ def day_of_week(value: Any) -> DayOfWeek:
 
 
 def day_of_year(value: Any) -> int:
-    return _ymd(_local(value)).timetuple().tm_yday
+    return ymd(_local(value)).timetuple().tm_yday
 
 
 def time_of_day(value: Any) -> TimeSpan:
@@ -496,7 +309,7 @@ def _parse(text: str | None) -> tuple[int, int | None]:
     elif m := _RFC.match(text):
         d, name, y, h, mi, s, z = m.groups()
         f = None
-        month_at = next((i for i, n in enumerate(_MONTHS) if n[:3].lower() == name.lower()), None)
+        month_at = next((i for i, n in enumerate(MONTHS) if n[:3].lower() == name.lower()), None)
         if month_at is None:
             raise wrong
         mo = str(month_at + 1)
@@ -576,147 +389,8 @@ def offset_span(value: DateTimeOffset) -> TimeSpan:
     return TimeSpan(value.offset)
 
 
-def make_span(*parts: int) -> TimeSpan:
-    """(h, m, s), (d, h, m, s) or (d, h, m, s, ms)."""
-    d, h, m, s, ms = (0, *parts, 0) if len(parts) == 3 else (*parts, 0) if len(parts) == 4 else parts
-    return TimeSpan(((d * 24 + h) * 3600 + m * 60 + s) * SECOND + ms * 10_000)
-
-
-def span_from_ticks(ticks: int) -> TimeSpan:
-    return TimeSpan(ticks)
-
-
-def _span(unit: int) -> Any:
-    def make(value: float) -> TimeSpan:
-        return TimeSpan(_shift(value, unit))
-
-    make.__qualname__ = f"span_from_{unit}"
-    return make
-
-
-def _total(unit: int) -> Any:
-    def total(value: TimeSpan) -> float:
-        return value.ticks / unit
-
-    total.__qualname__ = f"total_{unit}"
-    return total
-
-
-def _part(unit: int, size: int) -> Any:
-    def part(value: TimeSpan) -> int:
-        whole = abs(value.ticks) // unit % size
-        return -whole if value.ticks < 0 else whole
-
-    part.__qualname__ = f"part_{unit}"
-    return part
-
-
-def add_spans(left: TimeSpan, right: TimeSpan) -> TimeSpan:
-    return TimeSpan(left.ticks + right.ticks)
-
-
-def negate_span(value: TimeSpan) -> TimeSpan:
-    return TimeSpan(-value.ticks)
-
-
-def duration(value: TimeSpan) -> TimeSpan:
-    return TimeSpan(abs(value.ticks))
-
-
-_SPAN: Final = re.compile(r"\s*(-)?(?:(\d{1,8})\.)?(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,7}))?)?\s*\Z")
-
-
-def parse_span(text: str | None) -> TimeSpan:
-    if text is None:
-        raise ArgumentNullException("Value cannot be null.\r\nParameter name: s")
-    if re.fullmatch(r"\s*-?\d{1,8}\s*", text):
-        return TimeSpan(int(text) * DAY)
-    m = _SPAN.match(text)
-    if m is None:
-        raise FormatException("String was not recognized as a valid TimeSpan.")
-    minus, d, h, mi, s, f = m.groups()
-    if int(h) > 23 or int(mi) > 59 or int(s or 0) > 59:
-        raise OverflowException(
-            "The TimeSpan could not be parsed because at least one of the numeric components is out of range."
-        )
-    ticks = make_span(int(d or 0), int(h), int(mi), int(s or 0)).ticks + int((f or "0").ljust(7, "0"))
-    return TimeSpan(-ticks if minus else ticks)
-
-
-class Guid(Obj):
-    __slots__ = ("value",)
-    net_name = "System.Guid"
-
-    def __init__(self, value: int) -> None:
-        self.value = value
-
-    def text(self, spec: str | None = None) -> str:
-        digits = f"{self.value:032x}"
-        dashed = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-        match (spec or "D").upper():
-            case "D":
-                return dashed
-            case "N":
-                return digits
-            case "B":
-                return "{" + dashed + "}"
-            case "P":
-                return f"({dashed})"
-        raise FormatException('Format String can be only "D", "d", "N", "n", "P", "p", "B", "b", "X" or "x".')
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Guid) and self.value == other.value
-
-    def __lt__(self, other: Guid) -> bool:
-        return self.value < other.value
-
-    def __gt__(self, other: Guid) -> bool:
-        return self.value > other.value
-
-    def __hash__(self) -> int:
-        return hash(self.value)
-
-
-def new_guid() -> Guid:
-    value = secrets.randbits(128)
-    return Guid(value & ~(0xF << 76) & ~(0x3 << 62) | (4 << 76) | (2 << 62))
-
-
-_GUID: Final = re.compile(
-    r"\s*[({]?([0-9a-fA-F]{8})-?([0-9a-fA-F]{4})-?([0-9a-fA-F]{4})-?([0-9a-fA-F]{4})-?([0-9a-fA-F]{12})[)}]?\s*\Z"
-)
-
-
-def parse_guid(text: str | None) -> Guid:
-    if text is None:
-        raise ArgumentNullException("Value cannot be null.\r\nParameter name: input")
-    m = _GUID.match(text)
-    if m is None:
-        raise FormatException(
-            "Guid should contain 32 digits with 4 dashes (xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx)."
-        )
-    return Guid(int("".join(m.groups()), 16))
-
-
-def try_parse_guid(text: str | None) -> tuple[bool, Guid]:
-    try:
-        return True, parse_guid(text)
-    except (FormatException, ArgumentNullException):
-        return False, EMPTY_GUID
-
-
-def guid_bytes(value: Guid) -> bytearray:
-    return bytearray(uuid.UUID(int=value.value).bytes_le)
-
-
-def guid_text(value: Guid, spec: str | None = None) -> str:
-    return value.text(spec)
-
-
-EMPTY_GUID: Final = Guid(0)
 MIN_DATE: Final = DateTime(0)
 MAX_DATE: Final = DateTime(_MAX)
-ZERO_SPAN: Final = TimeSpan(0)
 
 _COMMON: Final = tuple(
     (name, run)
@@ -758,8 +432,6 @@ def _calendar(t: str) -> tuple[Any, ...]:
         member("string ToString(string format)", date_text),
     )  # fmt: skip
 
-
-_UNITS: Final = (("Days", DAY, 10**9), ("Hours", 3600 * SECOND, 24), ("Minutes", 60 * SECOND, 60), ("Seconds", SECOND, 60), ("Milliseconds", 10_000, 1000))  # fmt: skip
 
 TYPES: Final[tuple[TypeDecl, ...]] = (
     declare(
@@ -819,49 +491,6 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         kind="struct",
         python=DateTimeOffset,
         default=DateTimeOffset(0),
-    ),
-    declare(
-        "TimeSpan",
-        member("new(long ticks)", span_from_ticks),
-        member("new(int hours, int minutes, int seconds)", make_span),
-        member("new(int days, int hours, int minutes, int seconds)", make_span),
-        member("new(int days, int hours, int minutes, int seconds, int milliseconds)", make_span),
-        member("static TimeSpan Zero", const=ZERO_SPAN),
-        member("static TimeSpan MaxValue", const=TimeSpan(2**63 - 1)),
-        member("static TimeSpan MinValue", const=TimeSpan(-(2**63))),
-        member("static TimeSpan Parse(string s)", parse_span),
-        member("static TimeSpan FromTicks(long value)", span_from_ticks),
-        *(member(f"static TimeSpan From{n}(double value)", _span(u)) for n, u, _ in _UNITS),
-        *(member(f"double Total{n}", _total(u)) for n, u, _ in _UNITS),
-        *(member(f"int {n}", _part(u, size)) for n, u, size in _UNITS),
-        member("long Ticks", attr="ticks"),
-        member("TimeSpan Add(TimeSpan ts)", add_spans),
-        member("TimeSpan Subtract(TimeSpan ts)", between),
-        member("TimeSpan Negate()", negate_span),
-        member("TimeSpan Duration()", duration),
-        member("TimeSpan operator +(TimeSpan a, TimeSpan b)", add_spans),
-        member("TimeSpan operator -(TimeSpan a, TimeSpan b)", between),
-        member("int CompareTo(TimeSpan value)", compare),
-        member("bool Equals(TimeSpan obj)", same),
-        member("string ToString(string format)", date_text),
-        kind="struct",
-        python=TimeSpan,
-        default=ZERO_SPAN,
-    ),
-    declare(
-        "Guid",
-        member("new(string g)", parse_guid),
-        member("static Guid NewGuid()", new_guid),
-        member("static Guid Empty", const=EMPTY_GUID),
-        member("static Guid Parse(string input)", parse_guid),
-        member("static bool TryParse(string input, out Guid result)", try_parse_guid),
-        member("byte[] ToByteArray()", guid_bytes),
-        member("string ToString(string format)", guid_text),
-        member("bool Equals(Guid g)", same),
-        member("int CompareTo(Guid value)", compare),
-        kind="struct",
-        python=Guid,
-        default=EMPTY_GUID,
     ),
     enumeration("DayOfWeek", DayOfWeek),
     enumeration("DateTimeKind", DateTimeKind),

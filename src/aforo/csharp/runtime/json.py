@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import orjson
 
-from aforo.csharp.runtime.dates import DateTime, DateTimeOffset, Guid, TimeSpan, parse_date
+from aforo.csharp.runtime.dates import DateTime, DateTimeOffset, parse_date
 from aforo.csharp.runtime.exceptions import (
     ArgumentException,
     ArgumentNullException,
@@ -24,8 +24,10 @@ from aforo.csharp.runtime.exceptions import (
     JsonException,
     JsonReaderException,
 )
+from aforo.csharp.runtime.guids import Guid
 from aforo.csharp.runtime.limits import LimitExceeded, count, room
 from aforo.csharp.runtime.objects import Anonymous, Obj, TypeInfo, to_string
+from aforo.csharp.runtime.spans import TimeSpan
 
 
 class JTokenType(IntEnum):

@@ -1,0 +1,214 @@
+"""TimeSpan, in ticks of 100 ns, and the order that it shares with points in time."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from aforo.csharp.runtime.exceptions import (
+    ArgumentNullException,
+    ArgumentOutOfRangeException,
+    FormatException,
+    OverflowException,
+)
+from aforo.csharp.runtime.numbers import compare, same
+from aforo.csharp.runtime.objects import Obj
+from aforo.csharp.types import TypeDecl, declare, member
+
+SECOND: Final = 10_000_000
+DAY: Final = 86400 * SECOND
+
+
+class Ticks(Obj):
+    """What the three have in common: an order by ticks."""
+
+    __slots__ = ("ticks",)
+    ticks: int
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ticks) and self.ticks == other.ticks
+
+    def __lt__(self, other: Ticks) -> bool:
+        return self.ticks < other.ticks
+
+    def __le__(self, other: Ticks) -> bool:
+        return self.ticks <= other.ticks
+
+    def __gt__(self, other: Ticks) -> bool:
+        return self.ticks > other.ticks
+
+    def __ge__(self, other: Ticks) -> bool:
+        return self.ticks >= other.ticks
+
+    def __hash__(self) -> int:
+        return hash(self.ticks)
+
+
+class TimeSpan(Ticks):
+    __slots__ = ()
+    net_name = "System.TimeSpan"
+
+    def __init__(self, ticks: int) -> None:
+        if not -(2**63) <= ticks < 2**63:
+            raise OverflowException("TimeSpan overflowed because the duration is too long.")
+        self.ticks = ticks
+
+    def text(self, spec: str | None = None) -> str:
+        sign = "-" if self.ticks < 0 else ""
+        days, rest = divmod(abs(self.ticks), DAY)
+        seconds, fraction = divmod(rest, SECOND)
+        h, m, s = seconds // 3600, seconds // 60 % 60, seconds % 60
+        if spec in (None, "", "c", "t", "T"):
+            lead = f"{days}." if days else ""
+            tail = f".{fraction:07d}" if fraction else ""
+            return f"{sign}{lead}{h:02d}:{m:02d}:{s:02d}{tail}"
+        if spec in ("g", "G"):
+            lead = f"{days}:" if days or spec == "G" else ""
+            tail = (
+                (f".{fraction:07d}".rstrip("0").rstrip(".") if spec == "g" else f".{fraction:07d}")
+                if fraction or spec == "G"
+                else ""
+            )
+            return f"{sign}{lead}{h if spec == 'g' else f'{h:02d}'}:{m:02d}:{s:02d}{tail}"
+        parts = {"d": days, "h": h, "m": m, "s": s}
+        out, at = "", 0
+        while at < len(spec):
+            c = spec[at]
+            run = len(spec[at:]) - len(spec[at:].lstrip(c))
+            if c in parts:
+                out += str(parts[c]).rjust(run, "0")
+            elif c in "fF":
+                digits = f"{fraction:07d}"[:run]
+                out += digits.rstrip("0") if c == "F" else digits
+            elif c == "\\":
+                out += spec[at + 1 : at + 2]
+                at += 2
+                continue
+            elif c in "'\"":
+                end = spec.find(c, at + 1)
+                end = len(spec) if end < 0 else end
+                out += spec[at + 1 : end]
+                at = end + 1
+                continue
+            else:
+                raise FormatException
+            at += run
+        return out
+
+
+def scaled(value: float, unit: int) -> int:
+    """.NET rounds what is added to the millisecond."""
+    if value != value or abs(value) > 1e18:
+        raise ArgumentOutOfRangeException("Value to add was out of range.\r\nParameter name: value")
+    millis = value * (unit // 10_000)
+    return int(millis + (0.5 if millis >= 0 else -0.5)) * 10_000
+
+
+def between(left: Ticks, right: Ticks) -> TimeSpan:
+    return TimeSpan(left.ticks - right.ticks)
+
+
+def make_span(*parts: int) -> TimeSpan:
+    """(h, m, s), (d, h, m, s) or (d, h, m, s, ms)."""
+    d, h, m, s, ms = (0, *parts, 0) if len(parts) == 3 else (*parts, 0) if len(parts) == 4 else parts
+    return TimeSpan(((d * 24 + h) * 3600 + m * 60 + s) * SECOND + ms * 10_000)
+
+
+def span_from_ticks(ticks: int) -> TimeSpan:
+    return TimeSpan(ticks)
+
+
+def _span(unit: int) -> Any:
+    def make(value: float) -> TimeSpan:
+        return TimeSpan(scaled(value, unit))
+
+    make.__qualname__ = f"span_from_{unit}"
+    return make
+
+
+def _total(unit: int) -> Any:
+    def total(value: TimeSpan) -> float:
+        return value.ticks / unit
+
+    total.__qualname__ = f"total_{unit}"
+    return total
+
+
+def _part(unit: int, size: int) -> Any:
+    def part(value: TimeSpan) -> int:
+        whole = abs(value.ticks) // unit % size
+        return -whole if value.ticks < 0 else whole
+
+    part.__qualname__ = f"part_{unit}"
+    return part
+
+
+def add_spans(left: TimeSpan, right: TimeSpan) -> TimeSpan:
+    return TimeSpan(left.ticks + right.ticks)
+
+
+def negate_span(value: TimeSpan) -> TimeSpan:
+    return TimeSpan(-value.ticks)
+
+
+def duration(value: TimeSpan) -> TimeSpan:
+    return TimeSpan(abs(value.ticks))
+
+
+_SPAN: Final = re.compile(r"\s*(-)?(?:(\d{1,8})\.)?(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,7}))?)?\s*\Z")
+
+
+def parse_span(text: str | None) -> TimeSpan:
+    if text is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: s")
+    if re.fullmatch(r"\s*-?\d{1,8}\s*", text):
+        return TimeSpan(int(text) * DAY)
+    m = _SPAN.match(text)
+    if m is None:
+        raise FormatException("String was not recognized as a valid TimeSpan.")
+    minus, d, h, mi, s, f = m.groups()
+    if int(h) > 23 or int(mi) > 59 or int(s or 0) > 59:
+        raise OverflowException(
+            "The TimeSpan could not be parsed because at least one of the numeric components is out of range."
+        )
+    ticks = make_span(int(d or 0), int(h), int(mi), int(s or 0)).ticks + int((f or "0").ljust(7, "0"))
+    return TimeSpan(-ticks if minus else ticks)
+
+
+def span_text(value: TimeSpan, spec: str | None = None) -> str:
+    return value.text(spec)
+
+
+ZERO_SPAN: Final = TimeSpan(0)
+_UNITS: Final = (("Days", DAY, 10**9), ("Hours", 3600 * SECOND, 24), ("Minutes", 60 * SECOND, 60), ("Seconds", SECOND, 60), ("Milliseconds", 10_000, 1000))  # fmt: skip
+
+TYPES: Final[tuple[TypeDecl, ...]] = (
+    declare(
+        "TimeSpan",
+        member("new(long ticks)", span_from_ticks),
+        member("new(int hours, int minutes, int seconds)", make_span),
+        member("new(int days, int hours, int minutes, int seconds)", make_span),
+        member("new(int days, int hours, int minutes, int seconds, int milliseconds)", make_span),
+        member("static TimeSpan Zero", const=ZERO_SPAN),
+        member("static TimeSpan MaxValue", const=TimeSpan(2**63 - 1)),
+        member("static TimeSpan MinValue", const=TimeSpan(-(2**63))),
+        member("static TimeSpan Parse(string s)", parse_span),
+        member("static TimeSpan FromTicks(long value)", span_from_ticks),
+        *(member(f"static TimeSpan From{n}(double value)", _span(u)) for n, u, _ in _UNITS),
+        *(member(f"double Total{n}", _total(u)) for n, u, _ in _UNITS),
+        *(member(f"int {n}", _part(u, size)) for n, u, size in _UNITS),
+        member("long Ticks", attr="ticks"),
+        member("TimeSpan Add(TimeSpan ts)", add_spans),
+        member("TimeSpan Subtract(TimeSpan ts)", between),
+        member("TimeSpan Negate()", negate_span),
+        member("TimeSpan Duration()", duration),
+        member("TimeSpan operator +(TimeSpan a, TimeSpan b)", add_spans),
+        member("TimeSpan operator -(TimeSpan a, TimeSpan b)", between),
+        member("int CompareTo(TimeSpan value)", compare),
+        member("bool Equals(TimeSpan obj)", same),
+        member("string ToString(string format)", span_text),
+        kind="struct",
+        python=TimeSpan,
+        default=ZERO_SPAN,
+    ),
+)
