@@ -6,13 +6,8 @@ and `header` which variable or header is read.
 
 from __future__ import annotations
 
-import base64
-import re
-from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, Final
-
-import orjson
 
 from aforo.csharp.catalog import TYPES as NET
 from aforo.csharp.compile import World
@@ -27,168 +22,51 @@ from aforo.csharp.runtime.exceptions import (
 )
 from aforo.csharp.runtime.guids import Guid
 from aforo.csharp.runtime.json import as_array, as_object, parse_bytes, wrap
-from aforo.csharp.runtime.objects import Obj, TypeInfo
+from aforo.csharp.runtime.objects import TypeInfo
 from aforo.csharp.runtime.spans import TimeSpan
 from aforo.csharp.types import MISSING, Declared, Type, TypeDecl, Universe, declare, member
-from aforo.messages import Headers, Url, parse_url
+from aforo.policy.context_tokens import (
+    Basic,
+    Claims,
+    Jwt,
+    as_basic,
+    as_jwt,
+    claim,
+    jwt_algorithm,
+    jwt_audiences,
+    jwt_claims,
+    jwt_type,
+    moment,
+    try_basic,
+    try_jwt,
+)
+from aforo.policy.context_values import (
+    HeaderValues,
+    QueryValues,
+    UrlView,
+    api_url,
+    given,
+    original_url,
+    request_url,
+    url_host,
+    url_path,
+    url_port,
+    url_query,
+    url_query_string,
+    url_scheme,
+    url_text,
+    values_at,
+    values_count,
+    values_get,
+    values_has,
+    values_lists,
+    values_names,
+    values_or,
+)
 from aforo.policy.exchange import Body, Exchange, LastError, ResponseState
-from aforo.policy.running import header_text
 from aforo.policy.subject import Api, Group, Product, User
 
 _APIM: Final = "Microsoft.Azure.ApiManagement"
-
-
-class Values(Obj):
-    """Headers or query parameters: names without case to lists of texts."""
-
-    __slots__ = ()
-
-    def all(self, name: str) -> list[str]:
-        raise NotImplementedError
-
-    def pairs(self) -> Iterator[tuple[str, list[str]]]:
-        raise NotImplementedError
-
-
-class HeaderValues(Values):
-    __slots__ = ("headers",)
-
-    def __init__(self, headers: Headers) -> None:
-        self.headers = headers
-
-    def all(self, name: str) -> list[str]:
-        return [header_text(v) for v in self.headers.get_all(name.lower().encode("utf-8", "replace"))]
-
-    def pairs(self) -> Iterator[tuple[str, list[str]]]:
-        for name in self.headers.names():
-            yield name.decode("latin-1"), [header_text(v) for v in self.headers.get_all(name)]
-
-
-class QueryValues(Values):
-    __slots__ = ("values",)
-
-    def __init__(self, values: dict[str, list[str]]) -> None:
-        self.values = values
-
-    def all(self, name: str) -> list[str]:
-        if name in self.values:
-            return self.values[name]
-        wanted = name.lower()
-        return [v for n, vs in self.values.items() if n.lower() == wanted for v in vs]
-
-    def pairs(self) -> Iterator[tuple[str, list[str]]]:
-        return iter(self.values.items())
-
-
-def _name(name: str | None) -> str:
-    if name is None:
-        raise ArgumentNullException("Value cannot be null.\r\nParameter name: key")
-    return name
-
-
-def values_at(values: Values, name: str | None) -> list[str]:
-    found = values.all(_name(name))
-    if not found:
-        raise KeyNotFoundException
-    return found
-
-
-def values_has(values: Values, name: str | None) -> bool:
-    return bool(values.all(_name(name)))
-
-
-def values_get(values: Values, name: str | None) -> tuple[bool, list[str] | None]:
-    found = values.all(_name(name))
-    return bool(found), found or None
-
-
-def values_or(values: Values, name: str | None, default: str | None = None) -> str | None:
-    """`GetValueOrDefault`: all values joined with a comma, else the default."""
-    found = values.all(_name(name))
-    return ",".join(found) if found else default
-
-
-def values_names(values: Values) -> list[str]:
-    return [n for n, _ in values.pairs()]
-
-
-def values_lists(values: Values) -> list[list[str]]:
-    return [v for _, v in values.pairs()]
-
-
-def values_count(values: Values) -> int:
-    return len(values_names(values))
-
-
-class UrlView(Obj):
-    """`IUrl`."""
-
-    __slots__ = ("url",)
-
-    def __init__(self, url: Url) -> None:
-        self.url = url
-
-    def text(self, _spec: str | None = None) -> str:
-        return str(self.url)
-
-
-def original_url(x: Exchange) -> UrlView:
-    return UrlView(x.request.url)
-
-
-def request_url(x: Exchange) -> UrlView:
-    """What the backend is going to be asked for (docs/decisions/0011): base URL, then the relative path and query."""
-    base = x.backend_base_url or (x.api.service_url if x.api is not None and x.backend_id is None else "")
-    client = x.request.url
-    if base:
-        try:
-            known = _base(base)
-        except ValueError:
-            known = Url(client.scheme, client.host, client.port, "")
-    else:
-        known = Url(client.scheme, client.host, client.port, "")
-    path = known.path.rstrip("/") + x.request.path
-    return UrlView(Url(known.scheme, known.host, known.port, path or "/", x.request.query))
-
-
-@lru_cache(maxsize=256)
-def _base(text: str) -> Url:
-    return parse_url(text)
-
-
-def api_url(api: Api) -> UrlView | None:
-    try:
-        return UrlView(_base(api.service_url))
-    except ValueError:
-        return None
-
-
-def url_host(view: UrlView) -> str:
-    return view.url.host
-
-
-def url_path(view: UrlView) -> str:
-    return view.url.path
-
-
-def url_port(view: UrlView) -> int:
-    return view.url.port
-
-
-def url_scheme(view: UrlView) -> str:
-    return view.url.scheme
-
-
-def url_query(view: UrlView) -> QueryValues:
-    return QueryValues(view.url.query_values())
-
-
-def url_query_string(view: UrlView) -> str:
-    return f"?{view.url.query}" if view.url.query else ""
-
-
-def url_text(view: UrlView) -> str:
-    return view.text()
 
 
 # --- bodies -----------------------------------------------------------------------------------------------------
@@ -276,11 +154,11 @@ def variable(variables: dict[str, Any], name: str | None) -> Any:
 
 
 def variable_get(variables: dict[str, Any], name: str | None) -> tuple[bool, Any]:
-    return _name(name) in variables, variables.get(_name(name))
+    return given(name) in variables, variables.get(given(name))
 
 
 def variable_get_or(variables: dict[str, Any], name: str | None) -> Any:
-    return variables.get(_name(name))
+    return variables.get(given(name))
 
 
 def variable_values(variables: dict[str, Any]) -> list[Any]:
@@ -289,7 +167,7 @@ def variable_values(variables: dict[str, Any]) -> list[Any]:
 
 def variable_or(variables: dict[str, Any], info: TypeInfo, name: str | None, default: Any = MISSING) -> Any:
     """`GetValueOrDefault<T>`: absent gives the default, another type is an InvalidCastException."""
-    value = variables.get(_name(name), MISSING)
+    value = variables.get(given(name), MISSING)
     if value is MISSING:
         return info.default if default is MISSING else default
     if value is None:
@@ -381,116 +259,6 @@ def same(value: Any) -> Any:
 
 def managed(value: Any) -> bool:
     return bool(value.gateway_id == "managed")
-
-
-# --- tokens and basic credentials -----------------------------------------------------------------------------------
-
-
-class Basic(Obj):
-    """`BasicAuthCredentials`"""
-
-    __slots__ = ("password", "user_id")
-
-    def __init__(self, user_id: str, password: str) -> None:
-        self.user_id = user_id
-        self.password = password
-
-
-def as_basic(text: str | None) -> Basic | None:
-    match = re.fullmatch(r"\s*Basic\s+([A-Za-z0-9+/=]+)\s*", text or "", re.IGNORECASE)
-    if match is None:
-        return None
-    try:
-        user, colon, password = base64.b64decode(match[1], validate=True).decode().partition(":")
-    except ValueError:
-        return None
-    return Basic(user, password) if colon else None
-
-
-def try_basic(text: str | None) -> tuple[bool, Basic | None]:
-    found = as_basic(text)
-    return found is not None, found
-
-
-class Jwt(Obj):
-    """A token's claims, read and not verified."""
-
-    __slots__ = ("claims", "header")
-
-    def __init__(self, header: dict[str, Any], claims: dict[str, Any]) -> None:
-        self.header = header
-        self.claims = claims
-
-
-class Claims(Values):
-    __slots__ = ("claims",)
-
-    def __init__(self, claims: dict[str, Any]) -> None:
-        self.claims = claims
-
-    def all(self, name: str) -> list[str]:
-        return _texts(self.claims[name]) if name in self.claims else []
-
-    def pairs(self) -> Iterator[tuple[str, list[str]]]:
-        for name, value in self.claims.items():
-            yield name, _texts(value)
-
-
-def _texts(value: Any) -> list[str]:
-    values = value if isinstance(value, list) else [value]
-    return [v if isinstance(v, str) else orjson.dumps(v).decode() for v in values]
-
-
-def as_jwt(text: str | None) -> Jwt | None:
-    parts = (text or "").strip().removeprefix("Bearer ").strip().split(".")
-    if len(parts) != 3:
-        return None
-    try:
-        header, claims = (orjson.loads(base64.urlsafe_b64decode(p + "=" * (-len(p) % 4))) for p in parts[:2])
-    except ValueError:
-        return None
-    return Jwt(header, claims) if isinstance(header, dict) and isinstance(claims, dict) else None
-
-
-def try_jwt(text: str | None) -> tuple[bool, Jwt | None]:
-    found = as_jwt(text)
-    return found is not None, found
-
-
-def jwt_claims(token: Jwt) -> Claims:
-    return Claims(token.claims)
-
-
-def _claim(name: str) -> Callable[[Jwt], str | None]:
-    def read(token: Jwt) -> str | None:
-        value = token.claims.get(name)
-        return None if value is None else _texts(value)[0]
-
-    read.__qualname__ = f"jwt_{name}"
-    return read
-
-
-def _moment(name: str) -> Callable[[Jwt], DateTime | None]:
-    def read(token: Jwt) -> DateTime | None:
-        value = token.claims.get(name)
-        return dates.from_unix(int(value)) if isinstance(value, (int, float)) else None
-
-    read.__qualname__ = f"jwt_{name}"
-    return read
-
-
-def jwt_audiences(token: Jwt) -> list[str]:
-    return _texts(token.claims["aud"]) if "aud" in token.claims else []
-
-
-def jwt_algorithm(token: Jwt) -> str | None:
-    value = token.header.get("alg")
-    return value if isinstance(value, str) else None
-
-
-def jwt_type(token: Jwt) -> str | None:
-    value = token.header.get("typ")
-    return value if isinstance(value, str) else None
 
 
 # --- declarations ----------------------------------------------------------------------------------------------------
@@ -683,12 +451,12 @@ _TYPES: Final[tuple[TypeDecl, ...]] = (
         member("IEnumerable<string> Audiences", jwt_audiences),
         member("string? Algorithm", jwt_algorithm),
         member("string? Type", jwt_type),
-        member("string? Issuer", _claim("iss")),
-        member("string? Subject", _claim("sub")),
-        member("string? Id", _claim("jti")),
-        member("DateTime? ExpirationTime", _moment("exp")),
-        member("DateTime? NotBefore", _moment("nbf")),
-        member("DateTime? IssuedAt", _moment("iat")),
+        member("string? Issuer", claim("iss")),
+        member("string? Subject", claim("sub")),
+        member("string? Id", claim("jti")),
+        member("DateTime? ExpirationTime", moment("exp")),
+        member("DateTime? NotBefore", moment("nbf")),
+        member("DateTime? IssuedAt", moment("iat")),
         namespace=_APIM,
         python=Jwt,
     ),
