@@ -91,7 +91,7 @@ async def _fetch(
                 location = answer.headers.get(b"location")
                 if not follow_redirects or answer.status not in (301, 302, 303, 307, 308) or location is None:
                     return answer
-                before, url = _parse(url), urljoin(url, location.decode("latin-1"))
+                before, url = _parse(url), _joined(url, location.decode("latin-1"))
                 after = _parse(url)
                 if answer.status == 303 or (answer.status in (301, 302) and method == "POST"):
                     method, body = "GET", b""
@@ -159,6 +159,13 @@ def _parse(url: str) -> Url:
         return parse_url(url)
     except ValueError as error:
         raise Invalid(str(error)) from error
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise Invalid(f"the redirect leads nowhere: {error}") from error
 
 
 def _shown(url: str) -> str:
