@@ -11,7 +11,7 @@ from aforo.account.engines.choose import choose_engine
 from aforo.account.facts import FactsFile
 from aforo.app.http_server import HttpServer
 from aforo.app.listeners import inherited
-from aforo.app.spec import Spec, on_stop, say_ready
+from aforo.app.spec import Said, Spec, on_stop, say
 from aforo.spool.writer import SpoolWriter
 
 
@@ -27,4 +27,4 @@ async def _serve(spec: Spec) -> None:
         app = create_app(FactsFile(layout.snapshots / "account.json"), engine, spool)
         server = HttpServer(app, [(inherited(spec.sockets["http"]), None)])
         on_stop(asyncio.get_running_loop(), server.stop)
-        await server.run(say_ready)
+        await server.run(lambda: say(Said(ready=True)))

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -10,28 +13,46 @@ from pathlib import Path
 
 import msgspec
 
-from aforo.app.spec import Spec
-from aforo.errors import Unavailable
+from aforo.app.spec import Said, Spec
+from aforo.errors import Detail, Unavailable
+
+log = logging.getLogger("aforo.supervisor")
 
 # How long a process may take to stop by itself: a gateway lets its calls end.
 STOP_TIMEOUT_S = 35.0
 # A process that keeps dying at its start is not a hiccup; the first start is not tried for ever.
 _PAUSES_S = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 _STEADY_S = 30.0
+_LONGEST_LINE = 1 << 20
+_LARGEST_LOG = 16 * 1024 * 1024
 
 
 class Child:
-    """A process of a role. `on_ready` gets what it said when it became ready (ids, nothing secret)."""
+    """A process of a role. `descriptors` are what it inherits; `on_change` hears of its life: what it says, its end.
+
+    It is started before there is anything to tell it (loading its libraries takes most of its start): `spec`
+    is set by whoever knows it.
+    """
 
     def __init__(
-        self, name: str, spec: Spec, log_path: Path, on_ready: Callable[[dict[str, str]], None]
+        self,
+        name: str,
+        role: str,
+        descriptors: tuple[int, ...],
+        log_path: Path,
+        on_change: Callable[[Child], None],
     ) -> None:
         self.name = name
-        self.spec = spec
+        self.role = role
+        self.spec: asyncio.Future[Spec] = asyncio.get_running_loop().create_future()
         self.ready = asyncio.Event()
         self.pid = 0
+        self.facts: dict[str, str] = {}
+        self.snapshot_ns = 0
+        self._failed: Said | None = None
+        self._descriptors = descriptors
         self._log_path = log_path
-        self._on_ready = on_ready
+        self._on_change = on_change
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
 
@@ -40,45 +61,72 @@ class Child:
         failures = 0
         while not self._stopping:
             started = time.monotonic()
-            code = await self._run()
+            ended = how_it_ended(await self._run())
+            lived_s = time.monotonic() - started
             if self.is_stopping():
+                log.info("%s: stopped (%s)", self.name, ended)
                 return
             if not self.ready.is_set():
-                raise Unavailable(
-                    f"the {self.name} process ended with code {code} before it was ready:\n{self._last_words()}"
-                )
-            failures = 0 if time.monotonic() - started > _STEADY_S else failures + 1
-            await asyncio.sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
+                log.error("%s: %s before it was ready", self.name, ended)
+                raise self._never_ready(ended)
+            failures = 0 if lived_s > _STEADY_S else failures + 1
+            pause_s = _PAUSES_S[min(failures, len(_PAUSES_S) - 1)]
+            log.warning(
+                "%s: %s, unasked, after %.1f s; next start in %g s", self.name, ended, lived_s, pause_s
+            )
+            self._on_change(self)
+            await asyncio.sleep(pause_s)
 
     async def _run(self) -> int:
-        with self._log_path.open("ab") as log:
+        _keep_small(self._log_path)
+        with self._log_path.open("ab") as said:
             self._log_path.chmod(0o600)
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 "aforo.app",
-                self.spec.role,
+                self.role,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-                pass_fds=tuple(self.spec.sockets.values()),
+                stderr=said,
+                pass_fds=self._descriptors,
                 # Ctrl-C at the terminal is for the supervisor, which stops the others in order.
                 start_new_session=True,
+                limit=_LONGEST_LINE,
             )
         self._process = process
         self.pid = process.pid
+        log.info("%s: started as process %d", self.name, process.pid)
+        if self.is_stopping():
+            process.terminate()
         assert process.stdin is not None
+        try:
+            process.stdin.write(msgspec.json.encode(await self.spec) + b"\n")
+            await self._listen(process)
+            return await process.wait()
+        finally:
+            # Also when this is cancelled: its end of the pipe tells the process to end.
+            process.stdin.close()
+            self._process = None
+            self.pid = 0
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
-        process.stdin.write(msgspec.json.encode(self.spec) + b"\n")
         async for line in process.stdout:
-            said = msgspec.json.decode(line)
-            if said.pop("ready", False):
+            try:
+                said = msgspec.json.decode(line, type=Said)
+            except msgspec.MsgspecError:
+                log.error("%s: said what is no message: %r", self.name, line[:200])
+                continue
+            if said.failed:
+                self._failed = said
+                log.error("%s: %s", self.name, said.failed)
+            self.snapshot_ns = said.snapshot_ns or self.snapshot_ns
+            if said.ready:
+                log.info("%s: ready", self.name)
+                self.facts = said.facts
                 self.ready.set()
-                self._on_ready(said)
-        code = await process.wait()
-        self._process = None
-        self.pid = 0
-        return code
+            self._on_change(self)
 
     def is_stopping(self) -> bool:
         return self._stopping
@@ -89,17 +137,53 @@ class Child:
         process = self._process
         if process is None or process.returncode is not None:
             return
-        process.terminate()
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await process.wait()
         except TimeoutError:
-            process.kill()
+            log.warning("%s: did not stop within %g s", self.name, STOP_TIMEOUT_S)
+            self.kill()
             await process.wait()
+
+    def kill(self) -> None:
+        """SIGKILL, now."""
+        self._stopping = True
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+    def _never_ready(self, ended: str) -> Unavailable:
+        if self._failed is not None:
+            details = tuple(Detail(m.code, m.message, m.target) for m in self._failed.mistakes)
+            return Unavailable(self._failed.failed, details=details)
+        return Unavailable(
+            f"the {self.name} process {ended} before it was ready; {self._log_path} ends with\n{self._last_words()}"
+        )
 
     def _last_words(self, lines: int = 12) -> str:
         try:
             text = self._log_path.read_text(errors="replace")
         except OSError:
-            return "(it said nothing)"
-        return "\n".join(text.splitlines()[-lines:]) or "(it said nothing)"
+            text = ""
+        return "\n".join(text.splitlines()[-lines:]) or "(nothing)"
+
+
+def how_it_ended(code: int) -> str:
+    """An exit code, or the signal that it stands for."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    why = ": by somebody, or for want of memory" if -code == signal.SIGKILL else ""
+    return f"was ended by {name}{why}"
+
+
+def _keep_small(path: Path) -> None:
+    """A log that has grown large is put aside (one back) when its process starts."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_size > _LARGEST_LOG:
+            path.replace(path.with_name(f"{path.name}.1"))

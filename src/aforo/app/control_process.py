@@ -19,10 +19,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from aforo.app.auditing import Auditing
+from aforo.app.certificates import certificate
 from aforo.app.http_server import HttpServer
-from aforo.app.listeners import certificate, inherited
+from aforo.app.listeners import inherited
 from aforo.app.reading import Reading
-from aforo.app.spec import Spec, on_stop, say_ready
+from aforo.app.spec import Said, Spec, on_stop, say, snapshot_stamp
 from aforo.control import api as resource_api
 from aforo.control.access import Authenticate, bearer_or_admin
 from aforo.control.apply import Resolve, read_desired, read_files
@@ -113,7 +114,7 @@ class _Control:
             warming: list[asyncio.Task[None]] = []
 
             def ready() -> None:
-                say_ready(**_ids(door))
+                say(Said(ready=True, facts=_ids(door), snapshot_ns=snapshot_stamp(publisher.bundle_path)[0]))
                 # Only now: nobody who waits for the system waits for its query engine.
                 warming.append(asyncio.create_task(pool.start()))
 

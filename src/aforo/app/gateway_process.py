@@ -10,12 +10,13 @@ import threading
 
 import uvloop
 
-from aforo.app.listeners import Certificate, certificate, inherited
-from aforo.app.spec import Spec, on_stop, say_ready
+from aforo.app.certificates import Certificate, certificate
+from aforo.app.listeners import inherited
+from aforo.app.spec import Said, Spec, on_stop, say, snapshot_stamp
 from aforo.egress.fetch import fetch
 from aforo.egress.policy import EgressPolicy, parse
 from aforo.egress.pool import Pool
-from aforo.errors import Refusal
+from aforo.errors import Invalid, Refusal
 from aforo.gateway.addresses import TrustedProxies
 from aforo.gateway.cache import MemoryCache
 from aforo.gateway.counters import MemoryCounters
@@ -39,6 +40,8 @@ from aforo.spool.writer import SpoolWriter
 log = logging.getLogger("aforo.gateway")
 
 POLL_S = 0.2
+# How long a gateway waits at its start for what control publishes at the same time.
+PATIENCE_S = 2.0
 DRAIN_S = 30.0
 
 
@@ -77,12 +80,10 @@ class _Gateway:
     async def run(self) -> None:
         spec = self._spec
         on_stop(asyncio.get_running_loop(), self._stop.set)
-        bundle = await self._first_bundle()
-        if bundle is None:
+        first = await self._first()
+        if first is None:
             return
-        runtime = self._build(bundle)
-        if runtime is None:
-            raise SystemExit("the published configuration does not compile; `aforo apply` says where")
+        bundle, runtime = first
         folder = self._layout.spool / f"gateway-{spec.index}"
         # No thread of the spool's own: the supervisor syncs (app/spool_sync.py).
         with SpoolWriter(folder, sync_interval_s=0) as spool:
@@ -97,7 +98,7 @@ class _Gateway:
             await server.listen(inherited(spec.sockets["http"]))
             await server.listen(inherited(spec.sockets["https"]), tls.context)
             self._collect_less()
-            say_ready()
+            say(Said(ready=True, snapshot_ns=self._seen[0]))
             housekeeping = asyncio.create_task(self._keep_house(proxy, server, spool, tls))
             following = asyncio.create_task(self._follow(proxy, spool))
             await self._stop.wait()
@@ -109,15 +110,30 @@ class _Gateway:
             await tokens.close()
             self._pool.close()
 
-    async def _first_bundle(self) -> Bundle | None:
-        """The last good snapshot, at once when there is one."""
+    async def _first(self) -> tuple[Bundle, Runtime] | None:
+        """The snapshot to begin with; None when told to stop meanwhile.
+
+        At a start of the whole system control publishes within a moment, maybe with other addresses: that is
+        waited for, a while. Without it the last good snapshot serves.
+        """
+        until = asyncio.get_running_loop().time() + PATIENCE_S
+        found: tuple[Bundle, Runtime] | None = None
         while not self._stop.is_set():
             # First the stamp, then the file: what is published between the two is taken up by `_follow`.
-            self._seen = self._stamp()
-            try:
-                return bundle_file.load(self._path, self._signing)
-            except FileNotFoundError:
-                await asyncio.sleep(0.02)
+            stamp = snapshot_stamp(self._path)
+            if stamp not in ((0, 0), self._seen):
+                self._seen = stamp
+                bundle = bundle_file.load(self._path, self._signing)
+                # An old one too, at once: the same texts are not compiled a second time.
+                runtime = self._build(bundle)
+                if runtime is not None:
+                    found = bundle, runtime
+                elif stamp != self._spec.old_snapshot and found is None:
+                    raise Invalid("the published configuration does not compile; `aforo apply` says where")
+            is_new = self._seen != self._spec.old_snapshot
+            if found is not None and (is_new or asyncio.get_running_loop().time() > until):
+                return found
+            await asyncio.sleep(0.01)
         return None
 
     def _build(self, bundle: Bundle) -> Runtime | None:
@@ -160,7 +176,7 @@ class _Gateway:
         while True:
             await asyncio.sleep(POLL_S)
             # By the file, not by its version: after a restart control publishes the same revision with other ports.
-            stamp = self._stamp()
+            stamp = snapshot_stamp(self._path)
             if stamp == self._seen:
                 continue
             self._seen = stamp
@@ -174,13 +190,7 @@ class _Gateway:
                 self._pool.policy = self._egress(bundle.egress_private)
                 proxy.swap(runtime, self._recorder(spool, bundle))
                 self._collect_less()
-
-    def _stamp(self) -> tuple[int, int]:
-        try:
-            found = self._path.stat()
-        except FileNotFoundError:
-            return 0, 0
-        return found.st_mtime_ns, found.st_ino
+                say(Said(snapshot_ns=stamp[0]))
 
     async def _built_aside(self, bundle: Bundle) -> Runtime | None:
         """Compile in a thread that ends: calls go on meanwhile."""

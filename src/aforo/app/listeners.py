@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import ssl
-from pathlib import Path
 
-from aforo.errors import Conflict, Invalid
-from aforo.identity.ca import TlsFiles
+from aforo.errors import Conflict
 
 
 def probe(host: str, port: int, what: str) -> None:
@@ -66,43 +63,3 @@ def is_loopback(host: str) -> bool:
 
 def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-class Certificate:
-    """The server certificate of all https listeners: the operator's, or the local CA's leaf.
-
-    `reload` takes up changed files without dropping a call: handshakes from then on use them.
-    """
-
-    def __init__(self, chain: Path, key: Path) -> None:
-        self._chain = chain
-        self._key = key
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self.context.set_alpn_protocols(["http/1.1"])
-        self._stamp = self._load()
-
-    def _load(self) -> tuple[float, float]:
-        stamp = (self._chain.stat().st_mtime, self._key.stat().st_mtime)
-        try:
-            self.context.load_cert_chain(self._chain, self._key)
-        except (ssl.SSLError, OSError) as error:
-            raise Invalid(f"{self._chain} and {self._key} are no certificate and its key: {error}") from error
-        return stamp
-
-    def reload(self) -> bool:
-        """Whether the files had changed; a pair that does not load leaves the old one in force."""
-        try:
-            if (self._chain.stat().st_mtime, self._key.stat().st_mtime) == self._stamp:
-                return False
-            self._stamp = self._load()
-        except (OSError, Invalid):
-            return False
-        return True
-
-
-def certificate(chain: str, key: str, local: TlsFiles) -> Certificate:
-    """The operator's certificate when there is one, else the local one."""
-    if chain and key:
-        return Certificate(Path(chain), Path(key))
-    return Certificate(local.certificate, local.key)

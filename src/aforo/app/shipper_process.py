@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from aforo.app.spec import Spec, say_ready, stop_event
+from aforo.app.spec import Said, Spec, say, stop_event
 from aforo.logs.retention import Maintenance
 from aforo.logs.shipper import Shipper
 from aforo.model.retention_file import RetentionFile
@@ -19,6 +19,6 @@ def main(spec: Spec) -> None:
     with Shipper(layout.spool, layout.tables) as shipper:
         caring = threading.Thread(target=maintenance.run, args=(stop,), name="maintenance")
         caring.start()
-        say_ready()
+        say(Said(ready=True))
         shipper.run(stop)
         caring.join()

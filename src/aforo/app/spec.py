@@ -1,22 +1,28 @@
-"""What the supervisor tells a process of the system, and how a process says that it is ready. No plane in here.
+"""What the supervisor tells a process of the system, and what a process says to it. No plane in here.
 
 The spec goes in over standard input, which then stays open: its end means that the supervisor is gone. What a
-process has to say (`ready`) goes out over standard output, one JSON object a line.
+process has to say (`Said`) goes out over what was its standard output, one JSON object a line.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
+from aforo.app.last_words import tell_of_tasks
 from aforo.settings import Layout
+
+log = logging.getLogger("aforo.app")
+
+# A list of mistakes must fit into one line that somebody reads.
+_MOST_DETAILS = 50
 
 
 class Spec(msgspec.Struct, frozen=True):
@@ -39,6 +45,8 @@ class Spec(msgspec.Struct, frozen=True):
     config: str = ""
     certificate: str = ""
     certificate_key: str = ""
+    # The stamp of the snapshot that an earlier run left: control of this run is about to publish another.
+    old_snapshot: tuple[int, int] = (0, 0)
 
     @property
     def layout(self) -> Layout:
@@ -54,32 +62,83 @@ class Spec(msgspec.Struct, frozen=True):
         return f"{scheme}://{host}:{port}"
 
 
-def read_spec() -> Spec:
-    """The spec from standard input (one line)."""
+class Mistake(msgspec.Struct, frozen=True):
+    """One particular of why a process cannot start (`errors.Detail`, on its way to the supervisor)."""
+
+    code: str
+    message: str
+    target: str = ""
+
+
+class Said(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a process says: that it serves, with facts for `endpoints.json`; which snapshot it published or has put
+    in force (modification time of the file in ns); or in one sentence why it ends."""
+
+    ready: bool = False
+    facts: dict[str, str] = {}
+    snapshot_ns: int = 0
+    failed: str = ""
+    mistakes: tuple[Mistake, ...] = ()
+
+
+_voice = -1
+
+
+def take_voice() -> None:
+    """Keep standard output for `say`; what anything else prints goes where the errors go."""
+    global _voice
+    _voice = os.dup(1)
+    os.dup2(2, 1)
+
+
+def say(said: Said) -> None:
+    """Tell the supervisor. It may be gone: then nobody needs to know."""
+    if len(said.mistakes) > _MOST_DETAILS:
+        said = msgspec.structs.replace(said, mistakes=said.mistakes[:_MOST_DETAILS])
+    line = msgspec.json.encode(said) + b"\n"
+    try:
+        while line:
+            line = line[os.write(_voice, line) :]
+    except BrokenPipeError:
+        return
+
+
+def read_spec() -> Spec | None:
+    """The spec from standard input (one line); None when the supervisor went away before it wrote one."""
     # Unbuffered: the supervisor writes this one line and nothing more; its end is watched for later.
     line = bytearray()
     while not line.endswith(b"\n"):
         part = os.read(0, 65536)
         if not part:
-            break
+            return None
         line += part
     return msgspec.json.decode(bytes(line), type=Spec)
 
 
-def say_ready(**facts: object) -> None:
-    """Tell the supervisor that this process serves."""
-    sys.stdout.write(msgspec.json.encode({"ready": True, **facts}).decode() + "\n")
-    sys.stdout.flush()
+def snapshot_stamp(path: Path) -> tuple[int, int]:
+    """(modification time in ns, inode) of a published file: two publications never have the same; 0, 0 without it."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_ino
 
 
 def on_stop(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
     """Call `stop` at SIGTERM, and when the supervisor is gone. Ctrl-C is the supervisor's to pass on."""
+    tell_of_tasks(loop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    loop.add_signal_handler(signal.SIGTERM, stop)
+
+    def told() -> None:
+        log.info("stopping: SIGTERM")
+        stop()
+
+    loop.add_signal_handler(signal.SIGTERM, told)
 
     def readable() -> None:
         if not os.read(0, 4096):
             loop.remove_reader(0)
+            log.warning("stopping: the supervisor is gone")
             stop()
 
     loop.add_reader(0, readable)
@@ -94,7 +153,9 @@ def stop_event() -> threading.Event:
     def watch() -> None:
         while os.read(0, 4096):
             pass
-        event.set()
+        if not event.is_set():
+            log.warning("stopping: the supervisor is gone")
+            event.set()
 
     threading.Thread(target=watch, name="supervisor-watch", daemon=True).start()
     return event

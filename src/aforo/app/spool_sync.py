@@ -7,9 +7,12 @@ CPU (measured); a file can be synced through anybody's descriptor.
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 
 from aforo.spool.sync import FolderSync
+
+log = logging.getLogger("aforo.supervisor")
 
 INTERVAL_S = 0.1
 
@@ -17,13 +20,21 @@ INTERVAL_S = 0.1
 async def run(spool_root: Path) -> None:
     """Sync what was appended, every 100 ms, until cancelled."""
     folders: dict[Path, FolderSync] = {}
+    told = ""
     while True:
-        for path in writers(spool_root):
-            if path not in folders:
-                folders[path] = FolderSync(path)
-        dirty = [folder for folder in folders.values() if folder.is_dirty()]
-        if dirty:
-            await asyncio.to_thread(_sync, dirty)
+        try:
+            for path in writers(spool_root):
+                if path not in folders:
+                    folders[path] = FolderSync(path)
+            dirty = [folder for folder in folders.values() if folder.is_dirty()]
+            if dirty:
+                await asyncio.to_thread(_sync, dirty)
+            told = ""
+        except OSError as error:
+            # Tried again: what is recorded meanwhile is safe from a kill, not from a power cut.
+            if str(error) != told:
+                told = str(error)
+                log.error("spools cannot be brought to the disk: %s", told)
         await asyncio.sleep(INTERVAL_S)
 
 

@@ -1,52 +1,55 @@
 """`aforo up`: takes the data directory, opens the sockets, starts the processes, watches them, stops them in order.
 
-A process that dies is started again, with growing pauses. The supervisor serves nothing itself.
+A process that dies is started again, with growing pauses. The supervisor serves nothing itself; what it does stands
+in DIR/logs/supervisor.log.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
+import logging
 import os
 import signal
 import socket
+import time
 
 import msgspec
 
 from aforo.app import spool_sync
 from aforo.app.child import Child
+from aforo.app.journal import journal
+from aforo.app.last_words import tell_of_tasks
 from aforo.app.listeners import is_loopback, listening
-from aforo.app.spec import Spec
-from aforo.errors import Conflict, Invalid, Unavailable
-from aforo.identity.keys import Secrets, new_identity_header
-from aforo.identity.private_files import write_private
-from aforo.settings import Layout, Settings
+from aforo.app.ownership import owned, translated
+from aforo.app.spec import Spec, snapshot_stamp
+from aforo.errors import Invalid, Refusal, Unavailable
+from aforo.settings import ACCOUNT_PORT, Layout, Settings
+
+log = logging.getLogger("aforo.supervisor")
 
 READY_TIMEOUT_S = 60.0
+# Until all gateways have what control published at this start; longer only says so.
+IN_FORCE_TIMEOUT_S = 2.0
+KILLED = 130
 # Gateways first: their last calls still need the rest. The shipper last: it stores what the others wrote.
-_SERVING = ("gateway", "control", "account")
+_SERVING = ("control", "gateway", "account")
 _STOP_ORDER = ("gateway", "account", "control", "shipper")
 
 
 def run(settings: Settings) -> int:
-    """The whole system until SIGTERM or Ctrl-C; the exit code. Conflict or Invalid when it cannot start."""
+    """The whole system until SIGTERM or Ctrl-C; the exit code. A Refusal when it cannot start."""
     layout = Layout(settings.data.resolve())
     _check(settings)
-    for folder in (layout.root, layout.run, layout.logs, layout.spool, layout.tables, layout.snapshots):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = _take(layout)
-    sockets: list[socket.socket] = []
-    try:
+    with owned(layout) as family, journal(layout.logs / "supervisor.log"):
         layout.endpoints.unlink(missing_ok=True)
-        names = () if is_loopback(settings.host) or settings.host in ("0.0.0.0", "::") else (settings.host,)  # noqa: S104
-        secrets = Secrets(layout.secrets).ensure(names)
-        system = _System(settings, layout, secrets)
-        sockets = system.sockets
-        return asyncio.run(system.run())
-    finally:
-        for sock in sockets:
-            sock.close()
-        os.close(lock)
+        system = _System(settings, layout, family)
+        try:
+            return asyncio.run(system.run())
+        except Refusal as refusal:
+            log.error("ended: %s", refusal.message)
+            raise
+        finally:
+            system.close()
 
 
 def _check(settings: Settings) -> None:
@@ -58,76 +61,101 @@ def _check(settings: Settings) -> None:
         )
 
 
-def _take(layout: Layout) -> int:
-    """The lock of the data directory: one system owns it."""
-    descriptor = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise Conflict(
-            f"{layout.root} is in use by another system; stop that one, or name another directory with --data",
-            code="DataInUse",
-        ) from error
-    return descriptor
-
-
 class _System:
-    """The processes of one system and what they have in common."""
+    """The processes of one system and what they have in common. `family` is the descriptor that all inherit."""
 
-    def __init__(self, settings: Settings, layout: Layout, secrets: Secrets) -> None:
+    def __init__(self, settings: Settings, layout: Layout, family: int) -> None:
         self._settings = settings
         self._layout = layout
-        self._secrets = secrets
+        self._family = family
         self._stopping = asyncio.Event()
-        self._facts: dict[str, str] = {}
+        self._killed = False
         self._ports: dict[str, int] = {}
-        self.sockets: list[socket.socket] = []
-        host, ports = settings.host, settings.ports
-        self._gateway = self._open(host, ports.gateway, "gateway", settings.workers)
-        self._gateway_tls = self._open(host, ports.gateway_tls, "gateway-tls", settings.workers)
-        (self._control,) = self._open(host, ports.control, "control", 1)
-        (self._control_tls,) = self._open(host, ports.control_tls, "control-tls", 1)
-        self._account: socket.socket | None = None
-        if settings.engine != "none":
-            (self._account,) = self._open(host, ports.account, "account", 1)
-        headers = [new_identity_header() for _ in range(settings.workers)]
-        self.children = self._plan(headers)
+        self._sockets: list[socket.socket] = []
+        self._paths: dict[str, str] = {}
+        self.children: list[Child] = []
+        self._plans: list[tuple[Child, int, dict[str, socket.socket]]] = []
+        # A publication of this start is known by not being this one.
+        self._old_snapshot = snapshot_stamp(layout.snapshots / "current.bundle")
 
-    def _open(self, host: str, port: int, what: str, count: int) -> list[socket.socket]:
+    def close(self) -> None:
+        """Close the listeners."""
+        for sock in self._sockets:
+            sock.close()
+
+    def _open(self) -> None:
+        """The listeners of all roles, and the processes that will have them (not started yet)."""
+        settings, host, ports = self._settings, self._settings.host, self._settings.ports
+        try:
+            gateway = self._listen(host, ports.gateway, "gateway", settings.workers)
+            gateway_tls = self._listen(host, ports.gateway_tls, "gateway-tls", settings.workers)
+            (control,) = self._listen(host, ports.control, "control", 1)
+            (control_tls,) = self._listen(host, ports.control_tls, "control-tls", 1)
+            self._add("control", 0, {"http": control, "https": control_tls})
+            for index in range(settings.workers):
+                self._add("gateway", index, {"http": gateway[index], "https": gateway_tls[index]})
+            if settings.engine != "none":
+                (account,) = self._listen(host, ports.account, "account", 1)
+                self._add("account", 0, {"http": account})
+            self._add("shipper", 0, {})
+        except Refusal:
+            self.close()
+            raise
+
+    def _listen(self, host: str, port: int, what: str, count: int) -> list[socket.socket]:
         opened = listening(host, port, what, count)
-        self.sockets.extend(opened)
+        self._sockets.extend(opened)
         self._ports[what] = opened[0].getsockname()[1]
         return opened
 
-    def _plan(self, headers: list[str]) -> list[Child]:
-        settings = self._settings
-        children = [
-            self._child("control", 0, " ".join(headers), {"http": self._control, "https": self._control_tls}),
-            self._child("shipper", 0, "", {}),
-        ]
-        if self._account is not None:
-            children.append(self._child("account", 0, "", {"http": self._account}))
-        for index in range(settings.workers):
-            listeners = {"http": self._gateway[index], "https": self._gateway_tls[index]}
-            children.append(self._child("gateway", index, headers[index], listeners))
-        return children
+    def _add(self, role: str, index: int, sockets: dict[str, socket.socket]) -> None:
+        name = f"{role}-{index}" if role == "gateway" else role
+        descriptors = (self._family, *(sock.fileno() for sock in sockets.values()))
+        child = Child(name, role, descriptors, self._layout.logs / f"{name}.log", self._changed)
+        self.children.append(child)
+        self._plans.append((child, index, sockets))
 
-    def _child(self, role: str, index: int, header: str, sockets: dict[str, socket.socket]) -> Child:
-        settings = self._settings
-        spec = Spec(
-            role=role,
+    def _prepare(self) -> list[Spec]:
+        """Make the secrets, then what each process must know. Loads cryptography: beside the starting processes."""
+        from aforo.identity.keys import Secrets, new_identity_header
+        from aforo.identity.private_files import write_private
+
+        settings, layout = self._settings, self._layout
+        names = () if is_loopback(settings.host) or settings.host in ("0.0.0.0", "::") else (settings.host,)  # noqa: S104
+        secrets = Secrets(layout.secrets).ensure(names)
+        self._paths = {
+            "ca": str(secrets.tls.ca),
+            "admin_token_file": str(secrets.admin_token_path),
+            "subscription_key_file": str(secrets.subscription_key_path),
+        }
+        # The issuer's name is made once, so that tokens outlive a start on another port.
+        named = layout.secrets / "issuer"
+        if not named.exists():
+            host = "127.0.0.1" if is_loopback(settings.host) else socket.gethostname()
+            write_private(named, f"https://{host}:{self._ports['control-tls']}\n".encode())
+        issuer = named.read_text().strip()
+        headers = [new_identity_header() for _ in range(settings.workers)]
+        return [self._spec(child, index, sockets, issuer, headers) for child, index, sockets in self._plans]
+
+    def _spec(
+        self, child: Child, index: int, sockets: dict[str, socket.socket], issuer: str, headers: list[str]
+    ) -> Spec:
+        settings, ports = self._settings, self._ports
+        header = {"gateway": headers[index], "control": " ".join(headers)}.get(child.role, "")
+        return Spec(
+            role=child.role,
             index=index,
             data=str(self._layout.root),
             host=settings.host,
-            gateway_port=self._ports["gateway"],
-            gateway_tls_port=self._ports["gateway-tls"],
-            control_port=self._ports["control"],
-            control_tls_port=self._ports["control-tls"],
-            account_port=self._ports.get("account", 0),
+            gateway_port=ports["gateway"],
+            gateway_tls_port=ports["gateway-tls"],
+            control_port=ports["control"],
+            control_tls_port=ports["control-tls"],
+            # Without an account of ours its address still has to be one, and whoever wants may serve there.
+            account_port=ports.get("account") or settings.ports.account or ACCOUNT_PORT,
             engine=settings.engine,
             log_level=settings.log_level,
-            issuer=self._issuer(),
+            issuer=issuer,
             identity_header=header,
             sockets={name: sock.fileno() for name, sock in sockets.items()},
             config=str(settings.config.resolve()) if settings.config is not None else "",
@@ -135,26 +163,19 @@ class _System:
             certificate_key=str(settings.certificate_key.resolve())
             if settings.certificate_key is not None
             else "",
+            old_snapshot=self._old_snapshot,
         )
-        name = f"{role}-{index}" if role == "gateway" else role
-        return Child(name, spec, self._layout.logs / f"{name}.log", self._told)
-
-    def _issuer(self) -> str:
-        """The issuer's name: made once, so that tokens outlive a start on another port."""
-        path = self._layout.secrets / "issuer"
-        try:
-            return path.read_text().strip()
-        except FileNotFoundError:
-            host = "127.0.0.1" if is_loopback(self._settings.host) else socket.gethostname()
-            write_private(path, f"https://{host}:{self._ports['control-tls']}\n".encode())
-            return path.read_text().strip()
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
+        tell_of_tasks(loop)
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stopping.set)
+            loop.add_signal_handler(number, self._told_to_stop, number)
+        with translated(self._layout.root):
+            self._open()
+        log.info("starting on %s, ports %s", self._layout.root, self._ports)
         syncing = loop.create_task(spool_sync.run(self._layout.spool))
-        serving = [child for child in self.children if child.spec.role in _SERVING]
+        serving = [child for child in self.children if child.role in _SERVING]
         watching = [loop.create_task(child.keep_alive()) for child in serving]
         ready = loop.create_task(self._ready(serving))
         stopping = loop.create_task(self._stopping.wait())
@@ -162,14 +183,15 @@ class _System:
             await asyncio.wait((ready, stopping, *watching), return_when=asyncio.FIRST_COMPLETED)
             if ready.done():
                 ready.result()
-                self._write_endpoints()
+                with translated(self._layout.root):
+                    self._write_endpoints()
                 # Nobody waits for the log side: what is recorded meanwhile lies in the spools.
                 watching += [loop.create_task(c.keep_alive()) for c in self.children if c not in serving]
                 await asyncio.wait((stopping, *watching), return_when=asyncio.FIRST_COMPLETED)
             failed = [t for t in watching if t.done()]
             for task in failed:
                 task.result()
-            return 1 if failed else 0
+            return KILLED if self._killed else 1 if failed else 0
         finally:
             ready.cancel()
             stopping.cancel()
@@ -178,8 +200,24 @@ class _System:
                 task.cancel()
             await asyncio.gather(*watching, syncing, ready, stopping, return_exceptions=True)
             self._layout.endpoints.unlink(missing_ok=True)
+            log.info("stopped")
+
+    def _told_to_stop(self, number: int) -> None:
+        """In order at first; who asks again does not want to wait."""
+        log.info("%s", signal.Signals(number).name)
+        if self._stopping.is_set():
+            log.warning("asked again: killing all processes")
+            self._killed = True
+            for child in self.children:
+                child.kill()
+        self._stopping.set()
 
     async def _ready(self, children: list[Child]) -> None:
+        """Comes back when all serve, and gateways what control has published now (its addresses may have changed)."""
+        started = time.monotonic()
+        specs = await asyncio.to_thread(self._prepared)
+        for child, spec in zip(self.children, specs, strict=True):
+            child.spec.set_result(spec)
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
                 for child in children:
@@ -189,28 +227,48 @@ class _System:
             raise Unavailable(
                 f"not ready within {READY_TIMEOUT_S:g} s: {late}; what they said is in {self._layout.logs}"
             ) from None
+        until = time.monotonic() + IN_FORCE_TIMEOUT_S
+        while late := self._behind(children):
+            if time.monotonic() > until:
+                log.warning("%s: still without the published configuration", late)
+                break
+            await asyncio.sleep(0.01)
+        log.info("ready after %.2f s", time.monotonic() - started)
 
-    def _told(self, facts: dict[str, str]) -> None:
-        """A process is ready (for the first time or again)."""
-        self._facts.update(facts)
+    def _prepared(self) -> list[Spec]:
+        with translated(self._layout.root):
+            return self._prepare()
+
+    @staticmethod
+    def _behind(children: list[Child]) -> str:
+        """The gateways that do not serve yet what control published."""
+        published_ns = max(c.snapshot_ns for c in children if c.role == "control")
+        return ", ".join(c.name for c in children if c.role == "gateway" and c.snapshot_ns < published_ns)
+
+    def _changed(self, _child: Child) -> None:
+        """A process has said something, or has died: who asks the file finds those that live."""
         if self._layout.endpoints.exists():
-            self._write_endpoints()
+            try:
+                self._write_endpoints()
+            except OSError as error:
+                log.error("%s cannot be written: %s", self._layout.endpoints, error.strerror)
 
     def _write_endpoints(self) -> None:
-        first = self.children[0].spec
+        first = self._plans[0][0].spec.result()
         ports = self._ports
         pids: dict[str, int] = {"supervisor": os.getpid()}
         pids.update({c.name: c.pid for c in self.children if c.pid})
+        facts: dict[str, str] = {}
+        for child in self.children:
+            facts.update(child.facts)
         endpoints = {
             "gateway": first.url("http", ports["gateway"]),
             "gateway_tls": first.url("https", ports["gateway-tls"]),
             "control": first.url("http", ports["control"]),
             "control_tls": first.url("https", ports["control-tls"]),
             "account": first.url("http", ports["account"]) if "account" in ports else None,
-            "ca": str(self._secrets.tls.ca),
-            "admin_token_file": str(self._secrets.admin_token_path),
-            "subscription_key_file": str(self._secrets.subscription_key_path),
-            **self._facts,
+            **self._paths,
+            **facts,
             "pids": pids,
         }
         draft = self._layout.endpoints.with_suffix(".draft")
@@ -220,5 +278,5 @@ class _System:
 
     async def _stop(self) -> None:
         for role in _STOP_ORDER:
-            mine = [c for c in self.children if c.spec.role == role]
+            mine = [c for c in self.children if c.role == role]
             await asyncio.gather(*(c.stop() for c in mine))
