@@ -26,6 +26,8 @@ class Certificate:
     def _load(self) -> tuple[float, float]:
         stamp = (self._chain.stat().st_mtime, self._key.stat().st_mtime)
         try:
+            # Tried on another context first: a chain without its key would leave this one with neither.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self._chain, self._key)
             self.context.load_cert_chain(self._chain, self._key)
         except (ssl.SSLError, OSError) as error:
             raise Invalid(f"{self._chain} and {self._key} are no certificate and its key: {error}") from error

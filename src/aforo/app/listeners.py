@@ -29,19 +29,21 @@ def listening(host: str, port: int, what: str, count: int = 1) -> list[socket.so
     sockets: list[socket.socket] = []
     for _ in range(count):
         sock = socket.socket(_family(host), socket.SOCK_STREAM)
+        sockets.append(sock)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if count > 1:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
             sock.bind((host, port))
         except OSError as error:
+            for opened in sockets:
+                opened.close()
             raise Conflict(
                 f"{what}: {host}:{port} cannot be listened on ({error.strerror})", code="PortInUse"
             ) from error
         port = sock.getsockname()[1]
         sock.listen(2048)
         sock.setblocking(False)
-        sockets.append(sock)
     return sockets
 
 

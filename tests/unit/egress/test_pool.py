@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from aforo.egress import pool as pool_module
 from aforo.egress import resolve as resolve_module
@@ -22,6 +15,7 @@ from aforo.egress.policy import EgressPolicy, parse
 from aforo.egress.pool import Origin, Pool
 from aforo.egress.resolve import Resolver
 from aforo.errors import Denied, Timeout, Upstream
+from tests.support.certificates import certificate, server_context
 from tests.support.gateway import ScriptedBackend, story, until
 
 OPEN = parse(("127.0.0.0/8", "::1"))
@@ -182,35 +176,6 @@ async def test_names_are_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch)
     assert not loop.is_closed()
 
 
-def certificate(folder: Path, name: str, *, ip: str = "", days: int = 1) -> tuple[Path, ssl.SSLContext]:
-    """A self-signed certificate as (its file, a server context that shows it)."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    names: list[x509.GeneralName] = [x509.IPAddress(ip_address(ip))] if ip else [x509.DNSName(name)]
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=9))
-        .not_valid_after(now + timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / f"{name}.pem"
-    pem = made.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(pem + private)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    return path, context
-
-
 @pytest.mark.parametrize(
     ("name", "ip", "days", "known", "chain", "names", "good"),
     [
@@ -226,7 +191,8 @@ def certificate(folder: Path, name: str, *, ip: str = "", days: int = 1) -> tupl
 def test_certificates(
     tmp_path: Path, name: str, ip: str, days: int, known: bool, chain: bool, names: bool, good: bool
 ) -> None:
-    path, context = certificate(tmp_path, name, ip=ip, days=days)
+    path, key = certificate(tmp_path, name, ip=ip, days=days)
+    context = server_context(path, key)
 
     @story
     async def tell() -> None:
