@@ -15,7 +15,8 @@ from aforo.csharp import bound as b
 from aforo.csharp.binder import Binder
 from aforo.csharp.codegen import Codegen, Locate, Names, has_functions
 from aforo.csharp.diagnostics import Mistake
-from aforo.csharp.parser import Place, parse_block, parse_expression
+from aforo.csharp.parser import parse_block, parse_expression
+from aforo.csharp.reader import Place
 from aforo.csharp.runtime.objects import bool_text, cast_bool, to_string
 from aforo.csharp.statements import bind_body, bind_lambda
 from aforo.csharp.types import BOOL, CHAR, MISSING, NULL, OBJECT, STRING, VOID, Type, Universe, can_be_null
