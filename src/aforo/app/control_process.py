@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 from starlette.applications import Starlette
@@ -53,10 +54,12 @@ from aforo.model.kinds.subscription import SUBSCRIPTION_TYPE
 from aforo.model.secret import Secret
 from aforo.rest import on_bug, on_refusal
 from aforo.snapshot import bundle_file
-from aforo.snapshot.build import Builder, Problem
 from aforo.snapshot.sealed import open_value
 from aforo.snapshot.snapshot import Bundle
 from aforo.spool.writer import SpoolWriter
+
+if TYPE_CHECKING:
+    from aforo.snapshot.build import Builder, Problem
 
 log = logging.getLogger("aforo.control")
 
@@ -83,7 +86,10 @@ class _Control:
         self._secrets = Secrets(self._layout.secrets)
         self._urls = (spec.url("http", spec.control_port), spec.url("https", spec.control_tls_port))
         self._egress = Pool(EgressPolicy(own_ports=frozenset({spec.control_port, spec.control_tls_port})))
-        self._builder = Builder(self._opened)
+        self._builder: Builder | None = None
+        self._compiling = threading.Lock()
+        self._from_store = False  # while that is published
+        self._unchecked: Bundle | None = None
 
     async def run(self) -> None:
         spec = self._spec
@@ -111,16 +117,17 @@ class _Control:
             )
             on_stop(asyncio.get_running_loop(), server.stop)
             reloading = asyncio.create_task(_reload(tls.reload))
-            warming: list[asyncio.Task[None]] = []
+            later: list[asyncio.Task[None]] = []
 
             def ready() -> None:
                 say(Said(ready=True, facts=_ids(door), snapshot_ns=snapshot_stamp(publisher.bundle_path)[0]))
                 # Only now: nobody who waits for the system waits for its query engine.
-                warming.append(asyncio.create_task(pool.start()))
+                later.append(asyncio.create_task(pool.start()))
+                later.append(asyncio.create_task(asyncio.to_thread(self._check)))
 
             await server.run(ready)
             reloading.cancel()
-            await asyncio.gather(*warming, return_exceptions=True)
+            await asyncio.gather(*later, return_exceptions=True)
             await pool.close()
         self._egress.close()
         store.close()
@@ -129,13 +136,33 @@ class _Control:
         return open_value(self._secrets.sealer(bundle_file.SEALING_PURPOSE), sealed)
 
     def _compile(self, bundle: Bundle) -> Iterable[Problem]:
-        return self._builder.build(bundle).problems
+        if self._from_store:
+            # Published at a start whatever it is like; nobody who waits for the system waits for a second opinion.
+            self._unchecked = bundle
+            return ()
+        with self._compiling:
+            if self._builder is None:
+                # A fifth of all that this process loads, and a start from the store does not need it.
+                from aforo.snapshot.build import Builder
+
+                self._builder = Builder(self._opened)
+            return self._builder.build(bundle).problems
+
+    def _check(self) -> None:
+        """Tell what no longer compiles of what was published at the start."""
+        if self._unchecked is None:
+            return
+        for problem in self._compile(self._unchecked):
+            if problem.diagnostic.is_error:
+                log.error("%s: %s", problem.source.name, problem.diagnostic.message)
+        self._unchecked = None
 
     async def _first_state(self, door: Door) -> None:
         """The store is the truth; an empty one takes the configuration that was given, or the lab."""
         if not door.empty:
-            for mistake in door.publish():
-                log.error("%s", mistake.as_json())
+            self._from_store = True
+            door.publish()
+            self._from_store = False
             return
         resolve = Resolve(
             door.tenancy.subscription_id,

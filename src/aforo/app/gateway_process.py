@@ -123,7 +123,13 @@ class _Gateway:
             stamp = snapshot_stamp(self._path)
             if stamp not in ((0, 0), self._seen):
                 self._seen = stamp
-                bundle = bundle_file.load(self._path, self._signing)
+                try:
+                    bundle = bundle_file.load(self._path, self._signing)
+                except Refusal as error:
+                    if stamp != self._spec.old_snapshot:
+                        raise
+                    log.error("the last snapshot is not taken: %s", error)
+                    continue
                 # An old one too, at once: the same texts are not compiled a second time.
                 runtime = self._build(bundle)
                 if runtime is not None:
