@@ -21,7 +21,8 @@ from aforo.csharp.runtime.exceptions import (
     NullReferenceException,
 )
 from aforo.csharp.runtime.guids import Guid
-from aforo.csharp.runtime.json import as_array, as_object, parse_bytes, wrap
+from aforo.csharp.runtime.json import wrap
+from aforo.csharp.runtime.json_parse import as_array, as_object, parse_bytes
 from aforo.csharp.runtime.objects import TypeInfo
 from aforo.csharp.runtime.spans import TimeSpan
 from aforo.csharp.types import MISSING, Declared, Type, TypeDecl, Universe, declare, member

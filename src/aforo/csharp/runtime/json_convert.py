@@ -21,11 +21,11 @@ from aforo.csharp.runtime.json import (
     JValue,
     at_key,
     children,
-    from_object,
-    parse_token,
     token_type,
     write_plain,
 )
+from aforo.csharp.runtime.json_build import from_object
+from aforo.csharp.runtime.json_parse import parse_token
 from aforo.csharp.runtime.objects import TypeInfo, to_string
 
 

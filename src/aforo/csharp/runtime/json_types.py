@@ -6,7 +6,9 @@ from typing import Any, Final
 
 from aforo.csharp.runtime import converting as c
 from aforo.csharp.runtime import json as j
+from aforo.csharp.runtime import json_build as b
 from aforo.csharp.runtime import json_convert as v
+from aforo.csharp.runtime import json_parse as r
 from aforo.csharp.runtime import json_paths as p
 from aforo.csharp.types import Declared, TypeDecl, declare, member
 
@@ -41,13 +43,13 @@ def _cast_nullable(name: str, run: Any) -> Any:
 
 def _conversions() -> tuple[Declared, ...]:
     out = [
-        member("implicit JToken(string value)", j.implicit_value),
+        member("implicit JToken(string value)", b.implicit_value),
         member("explicit string?(JToken value)", v.to_text),
-        member("implicit JToken(byte[] value)", j.implicit_value),
+        member("implicit JToken(byte[] value)", b.implicit_value),
     ]
     for name, net, run in _SCALARS:
-        out.append(member(f"implicit JToken({name} value)", j.implicit_value))
-        out.append(member(f"implicit JToken({name}? value)", j.implicit_value))
+        out.append(member(f"implicit JToken({name} value)", b.implicit_value))
+        out.append(member(f"implicit JToken({name}? value)", b.implicit_value))
         out.append(member(f"explicit {name}(JToken value)", _cast(net, run)))
         out.append(member(f"explicit {name}?(JToken value)", _cast_nullable(net, run)))
     return tuple(out)
@@ -57,8 +59,8 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     declare(
         "JToken",
         *_conversions(),
-        member("static JToken Parse(string json)", j.parse_token),
-        member("static JToken FromObject(object o)", j.from_object),
+        member("static JToken Parse(string json)", r.parse_token),
+        member("static JToken FromObject(object o)", b.from_object),
         member("static bool DeepEquals(JToken t1, JToken t2)", j.deep_equals),
         member("JToken? this[object key]", j.at_key, store=j.set_at),
         member("JTokenType Type", j.token_type),
@@ -79,8 +81,8 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("IEnumerable<T> Children<T>()", j.children_of, typed=True),
         member("IEnumerable<T> Values<T>()", v.values_of, typed=True),
         member("JToken DeepClone()", j.deep_clone),
-        member("void Remove()", j.remove_self),
-        member("void Replace(JToken value)", j.replace_self),
+        member("void Remove()", b.remove_self),
+        member("void Replace(JToken value)", b.replace_self),
         namespace=_LINQ,
         bases=("IEnumerable<JToken>",),
         python=j.JToken,
@@ -88,9 +90,9 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     declare(
         "JContainer",
         member("int Count", j.size),
-        member("void Add(object content)", j.container_add),
-        member("void RemoveAll()", j.remove_all),
-        member("void Merge(object content)", j.merge),
+        member("void Add(object content)", b.container_add),
+        member("void RemoveAll()", b.remove_all),
+        member("void Merge(object content)", b.merge),
         member("IEnumerable<JToken> Descendants()", j.descendants),
         namespace=_LINQ,
         bases=("JToken",),
@@ -98,14 +100,14 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     ),
     declare(
         "JObject",
-        member("new()", j.make_object),
-        member("new(JObject other)", j.copy_object),
-        member("new(params object[] content)", j.make_object),
-        member("static JObject Parse(string json)", j.parse_object),
-        member("static JObject FromObject(object o)", j.object_from),
+        member("new()", b.make_object),
+        member("new(JObject other)", b.copy_object),
+        member("new(params object[] content)", b.make_object),
+        member("static JObject Parse(string json)", r.parse_object),
+        member("static JObject FromObject(object o)", b.object_from),
         member("JToken? this[string propertyName]", j.object_at, store=j.set_at),
-        member("void Add(string propertyName, JToken value)", j.object_add),
-        member("bool Remove(string propertyName)", j.object_remove),
+        member("void Add(string propertyName, JToken value)", b.object_add),
+        member("bool Remove(string propertyName)", b.object_remove),
         member("bool ContainsKey(string propertyName)", j.contains_key),
         member("JToken? GetValue(string propertyName)", j.get_value),
         member("JToken? GetValue(string propertyName, StringComparison comparison)", j.get_value),
@@ -118,35 +120,35 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     ),
     declare(
         "JArray",
-        member("new()", j.make_array),
-        member("new(JArray other)", j.copy_array),
-        member("new(params object[] content)", j.make_array),
-        member("new(object content)", j.make_array_of),
-        member("static JArray Parse(string json)", j.parse_array),
-        member("static JArray FromObject(object o)", j.array_from),
+        member("new()", b.make_array),
+        member("new(JArray other)", b.copy_array),
+        member("new(params object[] content)", b.make_array),
+        member("new(object content)", b.make_array_of),
+        member("static JArray Parse(string json)", r.parse_array),
+        member("static JArray FromObject(object o)", b.array_from),
         member("JToken this[int index]", j.at_key, store=j.set_at),
-        member("void Add(JToken item)", j.container_add),
-        member("void Insert(int index, JToken item)", j.array_insert),
-        member("void RemoveAt(int index)", j.array_remove_at),
-        member("bool Remove(JToken item)", j.array_remove),
-        member("void Clear()", j.clear),
+        member("void Add(JToken item)", b.container_add),
+        member("void Insert(int index, JToken item)", b.array_insert),
+        member("void RemoveAt(int index)", b.array_remove_at),
+        member("bool Remove(JToken item)", b.array_remove),
+        member("void Clear()", b.clear),
         namespace=_LINQ,
         bases=("JContainer", "IList<JToken>"),
         python=j.JArray,
     ),
     declare(
         "JProperty",
-        member("new(string name, object content)", j.make_property),
-        member("new(string name, params object[] content)", j.make_property_many),
+        member("new(string name, object content)", b.make_property),
+        member("new(string name, params object[] content)", b.make_property_many),
         member("string Name", j.property_name),
-        member("JToken Value", j.property_value, store=j.set_value),
+        member("JToken Value", j.property_value, store=b.set_value),
         namespace=_LINQ,
         bases=("JContainer",),
         python=j.JProperty,
     ),
     declare(
         "JValue",
-        member("new(object value)", j.make_value),
+        member("new(object value)", b.make_value),
         member("object? Value", j.scalar_value),
         namespace=_LINQ,
         bases=("JToken",),
