@@ -18,7 +18,7 @@ APIS = {
         ("GET", "/Files/{a}/y"),
     ],
     "openai/v1": [("POST", "/chat/completions"), ("GET", "/{*rest}"), ("MYVERB", "/verb")],
-    "": [("GET", "/root"), ("GET", "/openai/v1-is-not-this")],
+    "": [("GET", "/plain"), ("GET", "/openai/v1-is-not-this")],
 }
 
 
@@ -62,7 +62,7 @@ D = "deployment-id"
         ("GET /openai/v1", "GET /{*rest}", "/", {"*": ""}),
         ("GET /openai/v1/models", "GET /{*rest}", "/models", {"*": "models"}),
         ("MYVERB /openai/v1/verb", "MYVERB /verb", "/verb", {}),
-        ("GET /root", "GET /root", "/root", {}),
+        ("GET /plain", "GET /plain", "/plain", {}),
         ("GET /openai/v1-is-not-this", "GET /openai/v1-is-not-this", "/openai/v1-is-not-this", {}),
     ],
 )  # fmt: skip
@@ -75,8 +75,8 @@ def test_the_operation(request_line: str, operation: str, path: str, parameters:
 
 @pytest.mark.parametrize(
     "request_line",
-    ["GET /", "GET /openai", "DELETE /openai/models", "GET /openaix/models", "PUT /root", "GET /root/more",
-     "GET /openai/files/a", "GET /openai/files/a/b/c", "POST /openai/v1/models", "get /root",
+    ["GET /", "GET /openai", "DELETE /openai/models", "GET /openaix/models", "PUT /plain", "GET /plain/more",
+     "GET /openai/files/a", "GET /openai/files/a/b/c", "POST /openai/v1/models", "get /plain",
      "GET /openai/v1/./x", "GET /openai/v1/../models", "GET /openai/v1/%2e%2E/models", "GET /openai/v1/a%2f%2e%2e",
      "GET /openai/v1/a%5C..", "GET /openai/v1/..\\a", "GET /openai/v1/a%2F.", ""],
 )  # fmt: skip
