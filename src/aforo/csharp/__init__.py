@@ -1,1 +1,10 @@
-"""C# 7 expressions of policies: parser, types, binder, code generation; a library that knows nothing of ours."""
+"""C# 7 expressions of policies, a library that knows nothing of ours.
+
+compile.py      the only door: text to Python `ast`, parse → bind → generate
+scan.py         where an expression ends
+parser.py reader.py read_expressions.py read_statements.py literals.py regroup.py    text to syntax.py
+types.py catalog.py runtime/                    the .NET that can be reached
+scope.py conversions.py overloads.py operators.py access.py changes.py binder.py statements.py    syntax to bound.py
+codegen.py      bound to Python
+diagnostics.py  all wording
+"""

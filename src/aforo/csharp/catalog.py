@@ -6,6 +6,7 @@ from typing import Final
 
 from aforo.csharp.runtime import (
     builders,
+    chars,
     collections,
     converting,
     dates,
@@ -26,6 +27,7 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     *objects.TYPES,
     *numbers.TYPES,
     *strings.TYPES,
+    *chars.TYPES,
     *dates.TYPES,
     *spans.TYPES,
     *guids.TYPES,

@@ -13,7 +13,7 @@ from aforo.csharp import bound as b
 from aforo.csharp.runtime import collections as rc
 from aforo.csharp.runtime import numbers as rn
 from aforo.csharp.runtime import objects as ro
-from aforo.csharp.runtime import strings as rs
+from aforo.csharp.runtime.chars import char_code, from_code
 from aforo.csharp.types import (
     BOOL,
     CHAR,
@@ -221,11 +221,11 @@ class Conversions:
         if source == name:
             return expr
         if source == "char":
-            code = b.Invoke(rs.char_code, (expr,), INT, span, False)
+            code = b.Invoke(char_code, (expr,), INT, span, False)
             return retype(code, target) if name in INTEGRAL else self.numeric(code, target)
         if name == "char":
             whole = expr if source in INTEGRAL else self.numeric(expr, INT)
-            return call(rs.from_code, whole)
+            return call(from_code, whole)
         if isinstance(expr, b.Const) and name in ("double", "float", "decimal") and source in INTEGRAL:
             return replace(
                 expr, value=rn.to_decimal(expr.value) if name == "decimal" else float(expr.value), type=target

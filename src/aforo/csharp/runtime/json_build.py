@@ -17,7 +17,6 @@ from aforo.csharp.runtime.exceptions import (
 )
 from aforo.csharp.runtime.guids import Guid
 from aforo.csharp.runtime.json import (
-    _MISSING,
     JArray,
     JContainer,
     JObject,
@@ -210,7 +209,10 @@ def container_add(token: JToken, content: Any) -> None:
 
 
 def object_remove(token: JObject, name: str | None) -> bool:
-    return token.items.pop(name, _MISSING) is not _MISSING if name is not None else False
+    if name is None or name not in token.items:
+        return False
+    del token.items[name]
+    return True
 
 
 def array_insert(token: JArray, at: int, value: JToken | None) -> None:

@@ -1,4 +1,4 @@
-"""System.String and System.Char: UTF-16 lengths and positions, ordinal comparison, sizes checked before growth."""
+"""System.String: UTF-16 lengths and positions, ordinal comparison, sizes checked before growth."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aforo.csharp.runtime.exceptions import (
 )
 from aforo.csharp.runtime.formatting import aligned, composite
 from aforo.csharp.runtime.limits import count, room
-from aforo.csharp.runtime.objects import Char, Obj, format_value, to_string
+from aforo.csharp.runtime.objects import Obj, format_value, to_string
 from aforo.csharp.types import TypeDecl, declare, enumeration, member
 
 
@@ -431,54 +431,6 @@ def identity(text: str) -> str:
     return text
 
 
-# --- char ----------------------------------------------------------------------------------------------------------
-
-
-def is_digit(c: str) -> bool:
-    return unicodedata.category(c) == "Nd"
-
-
-def is_letter(c: str) -> bool:
-    return unicodedata.category(c).startswith("L")
-
-
-def is_letter_or_digit(c: str) -> bool:
-    return is_letter(c) or is_digit(c)
-
-
-def is_white_space(c: str) -> bool:
-    return c.isspace()
-
-
-def is_upper(c: str) -> bool:
-    return unicodedata.category(c) == "Lu"
-
-
-def is_lower(c: str) -> bool:
-    return unicodedata.category(c) == "Ll"
-
-
-def is_punctuation(c: str) -> bool:
-    return unicodedata.category(c).startswith("P")
-
-
-def char_code(c: str) -> int:
-    return ord(c)
-
-
-def from_code(code: int) -> str:
-    return chr(code & 0xFFFF)
-
-
-def same_text(left: str, right: str) -> bool:
-    return left == right
-
-
-_CHAR_TESTS: Final = (
-    ("IsDigit", is_digit), ("IsNumber", str.isnumeric), ("IsLetter", is_letter), ("IsLetterOrDigit", is_letter_or_digit),
-    ("IsWhiteSpace", is_white_space), ("IsUpper", is_upper), ("IsLower", is_lower), ("IsPunctuation", is_punctuation),
-)  # fmt: skip
-
 TYPES: Final[tuple[TypeDecl, ...]] = (
     declare(
         "string",
@@ -559,20 +511,6 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         bases=("IEnumerable<char>",),
         python=str,
         aliases=("String",),
-    ),
-    declare(
-        "char",
-        *(member(f"static bool {name}(char c)", run) for name, run in _CHAR_TESTS),
-        member("static char ToLower(char c)", to_lower),
-        member("static char ToUpper(char c)", to_upper),
-        member("static char ToLowerInvariant(char c)", to_lower),
-        member("static char ToUpperInvariant(char c)", to_upper),
-        member("string ToString()", identity),
-        member("bool Equals(char obj)", same_text),
-        kind="struct",
-        python=Char,
-        aliases=("Char",),
-        default="\0",
     ),
     enumeration("StringComparison", StringComparison),
     declare(
