@@ -29,6 +29,18 @@ HOP_BY_HOP = frozenset(
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 _TOKEN = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # noqa: S105 - characters of a token in the sense of HTTP
 _BREAKS = bytes.maketrans(b"\r\n\0", b"   ")
+_COLON = b": ".join
+
+Fields = dict[bytes, bytes | list[bytes]]
+
+
+def repeat(fields: Fields, name: bytes, value: bytes) -> None:
+    """Another value of a field that stands in `fields` already; only for who has not shared them yet."""
+    known = fields[name]
+    if isinstance(known, list):
+        known.append(value)
+    else:
+        fields[name] = [known, value]
 
 
 class Headers:
@@ -40,13 +52,14 @@ class Headers:
 
     __slots__ = ("fields",)
 
-    def __init__(self, items: Iterable[tuple[bytes, bytes]] = ()) -> None:
-        pairs = items if isinstance(items, list) else list(items)
-        self.fields: dict[bytes, bytes | list[bytes]] = dict(pairs)
-        if len(self.fields) != len(pairs):
-            self.fields = {}
-            for name, value in pairs:
-                self.append(name, value)
+    def __init__(self, items: Fields | Iterable[tuple[bytes, bytes]] = ()) -> None:
+        """A dict is taken as it is, without a copy: it is what a parser has made."""
+        if isinstance(items, dict):
+            self.fields = items
+            return
+        self.fields = {}
+        for name, value in items:
+            self.append(name, value)
 
     def get(self, name: bytes) -> bytes | None:
         """The first value of a field, None when absent."""
@@ -84,29 +97,40 @@ class Headers:
         self.fields.pop(name, None)
 
     def copy(self) -> Headers:
-        out = Headers.__new__(Headers)
-        out.fields = self.fields.copy()
-        return out
+        return Headers(self.fields.copy())
 
     def names(self) -> list[bytes]:
         """Distinct names in order of first appearance."""
         return list(self.fields)
+
+    def drop_nominated(self) -> None:
+        """Remove what `Connection` names (RFC 9110 7.6.1): it was meant for the neighbour alone. Do it on receipt:
+        later it would let a sender strike out what a policy has set."""
+        for name in (self.joined(b"connection") or b"").split(b","):
+            token = name.strip().lower()
+            if token not in (b"close", b"keep-alive", b"connection"):
+                self.fields.pop(token, None)
 
     def block(self, dropped: frozenset[bytes]) -> bytes:
         """`name: value` of every field that is not dropped, with CR LF between them and none at the end.
 
         What a policy put in must not end a line: a line break or NUL becomes a blank (RFC 9110 5.5).
         """
+        fields = self.fields
+        unwanted = dropped.intersection(fields)
+        if unwanted:
+            fields = fields.copy()
+            for name in unwanted:
+                del fields[name]
         try:
             # A field with several values breaks this off; hardly any message has one.
-            lines = [n + b": " + v for n, v in self.fields.items() if n not in dropped]  # type: ignore[operator]
+            lines = list(map(_COLON, fields.items()))
         except TypeError:
             pass
         else:
-            block = b"\r\n".join(lines)
-            breaks = len(lines) - 1 if lines else 0
-            if block.count(b"\n") == breaks == block.count(b"\r") and b"\0" not in block:
-                return block
+            text = b"".join(lines)
+            if b"\n" not in text and b"\r" not in text and b"\0" not in text:
+                return b"\r\n".join(lines)
         return b"\r\n".join((n + b": " + v).translate(_BREAKS) for n, v in self if n not in dropped)
 
     def __contains__(self, name: object) -> bool:

@@ -11,7 +11,7 @@ from typing import Protocol, cast
 
 import httptools
 
-from aforo.messages import Headers
+from aforo.messages import Fields, Headers, repeat
 
 MAX_HEAD_BYTES = 256 * 1024
 MAX_HEAD_FIELDS = 500
@@ -49,6 +49,7 @@ class ClientConnection(asyncio.Protocol):
         "_head_bytes",
         "_holder",
         "_parser",
+        "_repeated",
         "_silent",
         "chunks",
         "ended",
@@ -62,7 +63,6 @@ class ClientConnection(asyncio.Protocol):
         "requests",
         "status",
         "transport",
-        "version",
     )
 
     def __init__(self, origin: object, on_idle: Idle) -> None:
@@ -73,21 +73,19 @@ class ClientConnection(asyncio.Protocol):
         self.idle_since = 0.0
         self._holder: Holder | None = None
         self._parser = httptools.HttpResponseParser(self)
-        self._reset()
-
-    def _reset(self) -> None:
+        self._fields: Fields = {}  # of the head that is arriving
+        self._repeated = 0
+        self._head_bytes = 0
+        self._silent = False
+        self._complete = False
+        self._close_delimited = False
         self.status = 0
         self.reason = b""
-        self.version = "1.1"
         self.headers = _NO_HEADERS
-        self._fields: list[tuple[bytes, bytes]] = []
         self.chunks: list[bytes] = []
         self.ended = False
         self.failure: WireError | None = None
         self.keep_alive = True
-        self._complete = False
-        self._close_delimited = False
-        self._head_bytes = 0
 
     # what the holder does
 
@@ -95,10 +93,17 @@ class ClientConnection(asyncio.Protocol):
         """Start a request. `data` is the head with as much of the body as is at hand; `silent` says that
         the answer has no body whatever its head says (HEAD)."""
         assert self.transport is not None
-        self._reset()
         self._holder = holder
         self._silent = silent
         self.requests += 1
+        # What else tells of an answer is set with its head; a connection that failed is not used again.
+        self.status = 0
+        self.reason = b""
+        self.headers = _NO_HEADERS
+        self.chunks = []
+        self.ended = False
+        self._complete = False
+        self._head_bytes = 0
         self.transport.write(data)
 
     def write(self, data: bytes) -> None:
@@ -145,25 +150,24 @@ class ClientConnection(asyncio.Protocol):
         self.transport = transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._holder is None or self.ended:
+        holder = self._holder
+        if holder is None or self.ended:
             # Bytes that nobody asked for: whoever sent them and we no longer agree on where messages end.
             self.close()
             return
-        if not self.status:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES + len(data):
-                self._fail("the head of the backend's answer is too large")
-                self._holder.progress()
-                return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             if not self.ended:
+                self._head_bytes += len(data)
                 self._fail(f"the backend's answer is not HTTP: {error}")
             self.keep_alive = False
-        holder = self._holder
-        if holder is not None:
-            holder.progress()
+        else:
+            if not self.status:
+                self._head_bytes += len(data)
+                if self._head_bytes > MAX_HEAD_BYTES:
+                    self._fail("the head of the backend's answer is too large")
+        holder.progress()
 
     def eof_received(self) -> bool:
         return False
@@ -196,37 +200,42 @@ class ClientConnection(asyncio.Protocol):
 
     # httptools
 
-    def on_message_begin(self) -> None:
-        if self.ended:
-            # A second answer in the same read: nobody asked for it, and its fields must not mix with the first's.
-            raise httptools.HttpParserError("bytes after the answer")
-
     def on_status(self, status: bytes) -> None:
         # llhttp may give the reason phrase in pieces.
-        self.reason += status
+        if not self.status:
+            self.reason += status
 
     def on_header(self, name: bytes, value: bytes) -> None:
         # Trailers are not header fields (RFC 9110 6.5.1), and could go on without end.
         if not self.status:
-            self._fields.append((name.lower(), value))
+            fields = self._fields
+            name = name.lower()
+            if name not in fields:
+                fields[name] = value
+            else:
+                self._repeated += 1
+                repeat(fields, name, value)
 
     def on_headers_complete(self) -> None:
+        if self.status:
+            # A second answer in the same read: nobody asked for it, and nothing of it may mix with the first.
+            raise httptools.HttpParserError("bytes after the answer")
         status = self._parser.get_status_code()
-        fields, self._fields = self._fields, []
-        if len(fields) > MAX_HEAD_FIELDS:
+        fields, self._fields = self._fields, {}
+        if len(fields) + self._repeated > MAX_HEAD_FIELDS:
             raise httptools.HttpParserError("the answer has too many header fields")
+        self._repeated = 0
         if status < 200:
             if status == 101:
                 raise httptools.HttpParserError("the backend switched protocols without being asked")
             self.reason = b""
             return
-        headers = self.headers = Headers(fields)
-        coding = headers.fields.get(b"transfer-encoding")
+        coding = fields.get(b"transfer-encoding")
         if coding is not None and (isinstance(coding, list) or coding.lower() != b"chunked"):
             raise httptools.HttpParserError("the answer has a transfer coding other than `chunked`")
+        self.headers = Headers(fields)
         self.status = status
         self._complete = True
-        self.version = self._parser.get_http_version()
         self.keep_alive = self._parser.should_keep_alive()
         if self._silent:
             # llhttp does not know that this answers a HEAD: it would wait for a body. The parser is spent.
@@ -234,7 +243,7 @@ class ClientConnection(asyncio.Protocol):
             self._parser = httptools.HttpResponseParser(self)
             return
         if not self.keep_alive:
-            self._close_delimited = b"content-length" not in headers.fields and coding is None
+            self._close_delimited = b"content-length" not in fields and coding is None
 
     def on_body(self, body: bytes) -> None:
         if self.ended:

@@ -6,8 +6,8 @@ import asyncio
 import ssl
 import time
 from collections import deque
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from aforo.egress.http1 import ClientConnection
 from aforo.egress.policy import EgressPolicy
@@ -21,23 +21,14 @@ IDLE_S = 55.0
 MAX_IDLE = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a connection goes, and how its certificate is checked. Its hash is made once: calls look it up."""
+class Origin(NamedTuple):
+    """Where a connection goes, and how its certificate is checked."""
 
     scheme: str
     host: str
     port: int
     validate_chain: bool = True
     validate_name: bool = True
-    _hash: int = field(init=False, compare=False, repr=False, default=0)
-
-    def __post_init__(self) -> None:
-        parts = (self.scheme, self.host, self.port, self.validate_chain, self.validate_name)
-        object.__setattr__(self, "_hash", hash(parts))
-
-    def __hash__(self) -> int:
-        return self._hash
 
 
 class Pool:

@@ -16,7 +16,7 @@ import httptools
 
 from aforo.gateway import answers, proxy_protocol
 from aforo.gateway.call import WHOLE_BODY_BYTES, Call
-from aforo.messages import Headers
+from aforo.messages import Fields, Headers, repeat
 
 MAX_TARGET_BYTES = 16 * 1024
 MAX_HEAD_BYTES = 64 * 1024
@@ -56,15 +56,16 @@ class ServerConnection(asyncio.Protocol):
     """A client's connection; serves its requests one after another, in order."""
 
     __slots__ = (
+        "_completed",
         "_discarding",
+        "_fields",
         "_head_bytes",
-        "_headers",
         "_parser",
         "_paused",
         "_preamble",
         "_queue",
         "_reading",
-        "_refusal",
+        "_repeated",
         "_server",
         "_stuck",
         "_target",
@@ -84,14 +85,15 @@ class ServerConnection(asyncio.Protocol):
         self._server = server
         self.transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
-        self._headers: list[tuple[bytes, bytes]] = []
         self._target = b""
-        self._head_bytes = 0
+        self._fields: Fields = {}  # of the head that is arriving
+        self._repeated = 0
+        self._head_bytes = 0  # of reads that ended within a head
         self._reading: Call | None = None  # whose body is arriving
+        self._completed = False  # a request ended in this read
         self._queue: deque[Call] = deque()  # complete or arriving, in order, behind `current`
         self._waiting: Call | None = None  # to be begun after this read
         self.current: Call | None = None
-        self._refusal: _Refusal | None = None
         self._paused = False
         self._writable = True
         self._discarding = False  # the last answer is out, what still comes is dropped
@@ -126,12 +128,7 @@ class ServerConnection(asyncio.Protocol):
             data = self._after_preamble(data)
             if not data:
                 return
-        if self._reading is None:
-            # A head that never ends must not become memory that never ends.
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES + len(data):
-                self._refuse(_Refusal(431, "The request's header fields are too large"))
-                return
+        self._completed = False
         try:
             self._feed(data)
         except httptools.HttpParserCallbackError as error:
@@ -142,9 +139,21 @@ class ServerConnection(asyncio.Protocol):
             self._refuse(_Refusal(400, f"Bad request: {error}"))
             return
         waiting = self._waiting
+        if self._reading is not None:
+            self.deadline = time.monotonic() + BODY_TIMEOUT_S
+        elif not self._completed:
+            self._within_head(len(data))
         if waiting is not None:
             self._waiting = None
             self._server.serve.begin(waiting)
+
+    def _within_head(self, size: int) -> None:
+        """A read ended within a head: one that never ends must not become memory, or a wait, that never ends."""
+        if not self._head_bytes and self.current is None:
+            self.deadline = time.monotonic() + HEAD_TIMEOUT_S
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse(_Refusal(431, "The request's header fields are too large"))
 
     def _after_preamble(self, data: bytes) -> bytes:
         """What follows the PROXY preamble; nothing while it is not complete."""
@@ -294,13 +303,6 @@ class ServerConnection(asyncio.Protocol):
 
     # httptools
 
-    def on_message_begin(self) -> None:
-        self._headers = []
-        self._target = b""
-        self._head_bytes = 0
-        if self.current is None:
-            self.deadline = time.monotonic() + HEAD_TIMEOUT_S
-
     def on_url(self, url: bytes) -> None:
         self._target += url
         if len(self._target) > MAX_TARGET_BYTES:
@@ -309,29 +311,36 @@ class ServerConnection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         # Trailers are not header fields (RFC 9110 6.5.1), and could go on without end.
         if self._reading is None:
-            self._headers.append((name.lower(), value))
+            fields = self._fields
+            name = name.lower()
+            if name not in fields:
+                fields[name] = value
+            else:
+                self._repeated += 1
+                repeat(fields, name, value)
 
     def on_headers_complete(self) -> None:
         parser = self._parser
         version = parser.get_http_version()
-        if len(self._headers) > MAX_HEAD_FIELDS:
-            raise _Refusal(431, "The request has too many header fields")
-        headers = Headers(self._headers)
-        length = _framing(headers.fields, version)
-        if b"upgrade" in headers.fields and b"websocket" in (headers.joined(b"upgrade") or b"").lower():
-            raise _Refusal(501, "Upgrading the connection to WebSocket is not supported")
-        if parser.should_upgrade() and (length or b"transfer-encoding" in headers.fields):
-            # The parser would take the body for what follows the upgrade: the next request, as we see it.
-            raise _Refusal(501, "Upgrading the connection with a request that has a body is not supported")
+        method = parser.get_method().decode()
+        fields = self._fields
         target = self._target
+        if len(fields) + self._repeated > MAX_HEAD_FIELDS:
+            raise _Refusal(431, "The request has too many header fields")
+        self._fields = {}
+        self._target = b""
+        self._repeated = self._head_bytes = 0
+        length = _framing(fields, version)
+        if b"upgrade" in fields or method == "CONNECT":
+            self._refuse_upgrade(fields, length)
         if target[:1] != b"/":
-            target = _origin_form(target, headers.get(b"host"))
-        call = Call(self, parser.get_method().decode("latin-1"), target.decode("latin-1"), version, headers)
+            target = _origin_form(target, fields.get(b"host"))
+        call = Call(self, method, target.decode("latin-1"), version, Headers(fields))
         call.keep_alive = parser.should_keep_alive()
         if length is not None:
             call.length_known = True
             call.content_length = length
-        call.expects_continue = b"expect" in headers.fields and version == "1.1"
+        call.expects_continue = b"expect" in fields and version == "1.1"
         self._reading = call
         if self.current is None:
             self.current = call
@@ -341,17 +350,24 @@ class ServerConnection(asyncio.Protocol):
             self._queue.append(call)
             if len(self._queue) > MAX_PIPELINED:
                 raise _Refusal(400, "Bad request: too many requests in flight on one connection")
-        self.deadline = time.monotonic() + BODY_TIMEOUT_S
+
+    def _refuse_upgrade(self, fields: Fields, length: int | None) -> None:
+        """Refuse what would leave HTTP/1.1; an offer that may be ignored is."""
+        if b"websocket" in (Headers(fields).joined(b"upgrade") or b"").lower():
+            raise _Refusal(501, "Upgrading the connection to WebSocket is not supported")
+        if self._parser.should_upgrade() and (length or b"transfer-encoding" in fields):
+            # The parser would take the body for what follows the upgrade: the next request, as we see it.
+            raise _Refusal(501, "Upgrading the connection with a request that has a body is not supported")
 
     def on_body(self, body: bytes) -> None:
         call = self._reading
         if call is not None:
-            self.deadline = time.monotonic() + BODY_TIMEOUT_S
             call.receive(body)
 
     def on_message_complete(self) -> None:
         call = self._reading
         self._reading = None
+        self._completed = True
         if call is None:
             return
         call.received_all()
@@ -367,7 +383,7 @@ def _small(call: Call) -> bool:
     return call.length_known and call.content_length <= WHOLE_BODY_BYTES
 
 
-def _framing(fields: dict[bytes, bytes | list[bytes]], version: str) -> int | None:
+def _framing(fields: Fields, version: str) -> int | None:
     """The stated length of a request, None when it states none; refuses what could be read in two ways."""
     if version not in ("1.1", "1.0"):
         raise _Refusal(505, "Only versions 1.1 and 1.0 of HTTP are spoken here")
@@ -386,13 +402,13 @@ def _framing(fields: dict[bytes, bytes | list[bytes]], version: str) -> int | No
     return None if length is None else int(length)
 
 
-def _origin_form(target: bytes, host: bytes | None) -> bytes:
+def _origin_form(target: bytes, host: bytes | list[bytes] | None) -> bytes:
     """RFC 9112 3.2: a server must accept the absolute form too, whose host must be the one of `Host`."""
     if target[:7].lower() == b"http://" or target[:8].lower() == b"https://":
         rest = target.partition(b"://")[2]
         ends = [at for at in (rest.find(b"/"), rest.find(b"?")) if at >= 0]
         end = min(ends, default=len(rest))
-        if host is not None and rest[:end].lower() != host.lower():
+        if isinstance(host, bytes) and rest[:end].lower() != host.lower():
             raise _Refusal(400, "Bad request: the request target and Host name different hosts")
         return rest[end:] if rest[end : end + 1] == b"/" else b"/" + rest[end:]
     raise _Refusal(400, "Bad request: the request target must be a path")
