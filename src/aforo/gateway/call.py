@@ -11,11 +11,13 @@ from typing import Protocol
 from aforo.gateway.arrival import Arrival
 from aforo.gateway.signal import Signal, Steps
 from aforo.messages import Headers
-from aforo.policy.exchange import Exchange, LastError, RequestState, Services
+from aforo.policy.exchange import Exchange, LastError, PolicyFailure, RequestState, Services
 from aforo.snapshot.runtime import ApiRuntime, OperationRuntime, Runtime
 
 # A request body up to this size is waited for before the call begins; a larger one streams through.
 WHOLE_BODY_BYTES = 256 * 1024
+# What is held in memory where a policy or the meter must see all of a body.
+MAX_COLLECTED_BYTES = 64 * 1024 * 1024
 
 
 class Client(Protocol):
@@ -146,6 +148,16 @@ class Call:
     async def collect(self) -> bytes:
         """The whole request body, for who must see all of it."""
         if not self.complete:
+            if self.content_length > MAX_COLLECTED_BYTES:
+                raise PolicyFailure(
+                    LastError(
+                        "gateway",
+                        "RequestBodyTooLarge",
+                        f"a body that must be read whole may have {MAX_COLLECTED_BYTES} bytes",
+                        http_status=413,
+                    )
+                )
+            self.max_body_bytes = min(self.max_body_bytes or MAX_COLLECTED_BYTES, MAX_COLLECTED_BYTES)
             self.whole = Signal()
             self.client.resume_reading()
             await self.whole

@@ -168,10 +168,13 @@ class Proxy:
     def _exchange(
         self, call: Call, match: Match[ApiRuntime, OperationRuntime], path: str, query: str
     ) -> LiveExchange:
+        headers = call.headers.copy()
+        if b"connection" in headers.fields:
+            headers.drop_nominated()
         request = RequestState(
             call.method,
             lambda: _url(call, path, query),
-            call.headers.copy(),
+            headers,
             Body(None, call.collect),
             call.client.peer_ip,
             match.path,

@@ -45,6 +45,10 @@ class Serve(Protocol):
         """Whether a peer's PROXY preamble is believed."""
 
 
+# What a host with its port consists of (RFC 3986 3.2), without user names.
+_AUTHORITY = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+;=:[]%"
+
+
 class _Refusal(Exception):  # noqa: N818 - raised through the parser, answered at once
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -390,6 +394,8 @@ def _framing(fields: Fields, version: str) -> int | None:
     host = fields.get(b"host")
     if (host is None and version == "1.1") or isinstance(host, list):
         raise _Refusal(400, "Bad request: exactly one Host header is needed")
+    if host is not None and host.translate(None, _AUTHORITY):
+        raise _Refusal(400, "Bad request: the Host header is no host")
     length = fields.get(b"content-length")
     coding = fields.get(b"transfer-encoding")
     if coding is not None:

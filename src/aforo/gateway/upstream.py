@@ -72,7 +72,7 @@ class Upstream:
         exchange.response = arrival.response = ResponseState(
             connection.status,
             connection.reason.decode("latin-1"),
-            _for_policies(exchange, connection.headers),
+            _for_policies(connection.headers),
             Body(None, lambda: _decoded(arrival)),
         )
         if options.fail_on_error_status_code and connection.status >= 400:
@@ -244,9 +244,12 @@ def _attach(call: Call, arrival: Arrival) -> None:
     call.client.resume_reading()
 
 
-def _for_policies(exchange: LiveExchange, headers: Headers) -> Headers:
-    """The answer's headers for policies to change; a copy where the record wants those that came."""
-    return headers.copy() if exchange.api_runtime.log_names.backend_response else headers
+def _for_policies(headers: Headers) -> Headers:
+    """The answer's headers for policies to change: framing, decoding and the record go by those that came."""
+    headers = headers.copy()
+    if b"connection" in headers.fields:
+        headers.drop_nominated()
+    return headers
 
 
 async def _decoded(arrival: Arrival) -> bytes:

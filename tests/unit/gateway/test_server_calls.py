@@ -12,7 +12,8 @@ from aforo.messages import Headers
 from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState, Returned
 from aforo.policy.pipeline import Pipeline
 from aforo.policy.services import ForwardOptions
-from tests.support.gateway import gate, story, until
+from aforo.snapshot.snapshot import LogPlan
+from tests.support.gateway import LOG_ALL, gate, story, until
 
 GET = b"GET /echo/a?x=1 HTTP/1.1\r\nHost: gate\r\n\r\n"
 PLAIN = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -251,6 +252,23 @@ def setting(*headers: tuple[bytes, bytes], reason: str = "OK", status: int = 200
 
 
 @story
+async def test_what_connection_names_goes_no_further_and_takes_nothing_of_a_policy() -> None:
+    async def inbound(exchange: Exchange) -> None:
+        exchange.request.headers.set(b"authorization", b"Bearer backend")
+
+    async with gate(Pipeline(inbound=inbound, plain_forward=ForwardOptions())) as g:
+        g.backend.plays(
+            b"HTTP/1.1 200 OK\r\nconnection: keep-alive, X-In\r\nx-in: 1\r\nx-out: 2\r\ncontent-length: 0\r\n\r\n"
+        )
+        data = b"Connection: keep-alive, x-near, AUTHORIZATION\r\nX-Near: 1\r\nX-Far: 2\r\nAuthorization: client\r\n"
+        answer = await g.call(b"GET /echo/a HTTP/1.1\r\nHost: gate\r\n" + data + b"\r\n")
+        (heard,) = g.backend.heard
+        names = ("x-near", "x-far", "authorization", "connection")
+        assert [heard.values(n) for n in names] == [[], ["2"], ["Bearer backend"], []]
+        assert [answer.values(n) for n in ("x-in", "x-out", "connection")] == [[], ["2"], []]
+
+
+@story
 async def test_line_breaks_that_policies_set_do_not_reach_the_client() -> None:
     evil = b"x\r\nset-cookie: a=b\r\n\r\n<script>\x00"
     async with gate(setting((b"a", evil), (b"b", b"1"), (b"b", evil), reason="OK\r\nx: y")) as g:
@@ -261,8 +279,9 @@ async def test_line_breaks_that_policies_set_do_not_reach_the_client() -> None:
         assert answer.values("a") == ["x  set-cookie: a=b    <script>"]
 
 
+@pytest.mark.parametrize("log", [LOG_ALL, LogPlan(True)])
 @story
-async def test_lengths_that_policies_set_do_not_count() -> None:
+async def test_lengths_that_policies_set_do_not_count(log: LogPlan) -> None:
     lie = setting((b"transfer-encoding", b"chunked"), (b"connection", b"close"))
     lie.outbound  # noqa: B018 - made once, used below
 
@@ -272,7 +291,7 @@ async def test_lengths_that_policies_set_do_not_count() -> None:
         assert exchange.response is not None
         exchange.response.headers.set(b"content-length", b"1\r\n\r\nHTTP/1.1 200 Split")
 
-    async with gate(Pipeline(plain_forward=ForwardOptions(), outbound=outbound)) as g:
+    async with gate(Pipeline(plain_forward=ForwardOptions(), outbound=outbound), log=log) as g:
         gap = asyncio.Event()
         client = await g.connect()
         await client.send(GET)

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from aforo.gateway import call as call_module
 from aforo.gateway import server
 from aforo.gateway.call import WHOLE_BODY_BYTES
 from aforo.policy.exchange import Exchange
@@ -215,6 +216,25 @@ async def test_a_streamed_body_is_not_sent_half_to_another_backend() -> None:
         assert (await g.call(post(b"Content-Length: 2") + b"hi")).raw == OK
         assert [h.body for h in g.backend.heard[1:]] == [b"hi", b"hi"]
         assert g.records[1].attempts == 2
+
+
+@story
+async def test_a_body_that_must_be_whole_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call_module, "MAX_COLLECTED_BYTES", 1 << 20)
+    async with gate() as g:
+        chat = b"/echo/chat/completions"
+        client = await g.connect()
+        await client.send(post(b"Content-Length: %d" % (2 << 20), path=chat))
+        assert (await client.answer()).status == 413
+        client = await g.connect()
+        await client.send(post(b"Transfer-Encoding: chunked", path=chat))
+        sending = asyncio.ensure_future(client.send((b"40000\r\n" + PIECE + b"\r\n") * 8))
+        assert await client.rest() == b""
+        await asyncio.wait((sending,))
+        await g.settled()
+        assert [(r.status, r.aborted) for r in g.records] == [(413, ""), (0, "gateway")]
+        assert g.backend.heard == []
+        sending.exception()
 
 
 @story
