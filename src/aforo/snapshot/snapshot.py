@@ -34,7 +34,6 @@ class LogPlan(msgspec.Struct, frozen=True):
     llm_request_bytes: int = 262_144
     llm_response_bytes: int = 262_144
     on_full: str = "refuse"  # or "count": what happens to calls when the spool cannot take a record
-    audit: bool = False  # a begin frame before the call is forwarded
 
 
 class OperationEntry(msgspec.Struct, frozen=True):
@@ -137,7 +136,7 @@ class Bundle(msgspec.Struct, frozen=True):
     global_policy: str | None
     trusted_proxies: tuple[str, ...] = ()
     egress_private: tuple[str, ...] = ()  # private ranges (CIDR) that the operator allows
-    local_identity: bool = True
+    local_identity: bool = True  # tokens come from the local issuer; else from what the environment offers
     log: LogPlan = LogPlan()  # of calls that match no API: the service's own diagnostic
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from aforo.model.declare import LOCATION, TAGS, anything, flag, listing, record, refused, text, whole
+from aforo.model.declare import LOCATION, TAGS, anything, listing, record, refused, text, whole
 from aforo.model.ids import RESOURCE_GROUP_TYPE, ResourceId
 from aforo.model.kind import Body, Kind, Mint, NameRule, Problem, Resource, View
 
@@ -118,7 +118,7 @@ SERVICE = Kind(
             "privateEgress", text("cidr"), doc="Private ranges (CIDR) that policies and backends may reach."
         ),
         anything("customProperties", doc="Azure's protocol switches; kept and shown."),
-        flag("disableGateway"),
+        refused("disableGateway", "stop the system instead"),
         refused("virtualNetworkType", _NETWORK),
         refused("virtualNetworkConfiguration", _NETWORK),
         refused("additionalLocations", "run one system per region"),
