@@ -16,7 +16,7 @@ from aforo.control.build_log import log_plan, workspaces_of
 from aforo.control.live import Live, resolve_text
 from aforo.identity.seal import Sealer
 from aforo.model.graph import Graph
-from aforo.model.kind import Resource
+from aforo.model.kind import REFERENCE, Resource
 from aforo.model.kinds.account import ACCOUNT_TYPE
 from aforo.model.kinds.api import API_TYPE, split_revision
 from aforo.model.kinds.backend import BACKEND_TYPE
@@ -44,12 +44,11 @@ from aforo.snapshot.snapshot import (
 
 KEY_HEADER = "Ocp-Apim-Subscription-Key"
 KEY_QUERY = "subscription-key"
-# What a service does that nobody gave a global policy (facts/apim.md 1.4).
+# What a service of API Management does that nobody gave a global policy.
 DEFAULT_POLICY = (
     "<policies><inbound /><backend><forward-request /></backend><outbound /><on-error /></policies>"
 )
 _HIDDEN = "aforo.credential."
-_NAMED = re.compile(r"\{\{[A-Za-z0-9\-._]+\}\}")
 _DURATION = re.compile(r"P(?:(?P<d>\d+)D)?(?:T(?:(?P<h>\d+)H)?(?:(?P<m>\d+)M)?(?:(?P<s>\d+(?:\.\d+)?)S)?)?")
 
 
@@ -95,6 +94,8 @@ class BundleBuilder:
             global_policy=_policy(graph, key, SERVICE_TYPE) or DEFAULT_POLICY,
             trusted_proxies=tuple(service.properties.get("trustedProxies", ())),
             egress_private=self._private_egress(service, graph),
+            # Without the local account its issuer's tokens are good for nothing: the machine's own identity counts.
+            local_identity=next(graph.of_type(ACCOUNT_TYPE), None) is not None,
             log=log_plan(None, service, graph),
         )
 
@@ -212,7 +213,7 @@ class BundleBuilder:
         def carried(place: str, value: Any) -> str:
             """A credential as it travels: a text that names named values, or the name of a hidden one."""
             clear = value.reveal() if isinstance(value, Secret) else str(value)
-            if _NAMED.search(clear):
+            if REFERENCE.search(clear):
                 return clear
             name = f"{_HIDDEN}{re.sub(r'[^A-Za-z0-9._-]', '_', backend.name)}.{place}"
             hidden.append(NamedValueEntry(name, self._seal(name, Secret(clear)), True))

@@ -13,14 +13,13 @@ from typing import Any
 
 from aforo.model.declare import DURATION_PATTERN
 from aforo.model.ids import BadId, ResourceId, parse_id
-from aforo.model.kind import Kind, Path, Problem, Property, Refers, Type
+from aforo.model.kind import REFERENCE, Kind, Path, Problem, Property, Refers, Type
 from aforo.model.nearest import nearest, unknown
 from aforo.model.roles import role_definition_id, role_named
 from aforo.model.secret import MASK, Secret
 
 SERVICE = "Microsoft.ApiManagement/service"
 ROLE_DEFINITION = "Microsoft.Authorization/roleDefinitions"
-_NAMED = re.compile(r"\{\{[A-Za-z0-9\-._]+\}\}")
 _WORDS = {
     Type.TEXT: "a text",
     Type.WHOLE: "a whole number",
@@ -178,7 +177,7 @@ class _Checker:
             self.say(path, f"{shown} is no {prop.name}", prop.doc) if prop.doc else self.say(
                 path, f"{shown} does not have the form of {prop.name!r} ({prop.pattern})"
             )
-        if prop.secret and not (prop.by_name and _NAMED.search(value)):
+        if prop.secret and not (prop.by_name and REFERENCE.search(value)):
             return Secret(value)
         return value
 

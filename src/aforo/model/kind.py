@@ -5,6 +5,7 @@ One declaration feeds REST, YAML, validation, export and documentation.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from aforo.model.ids import ResourceId
 # A resource's content as ARM writes it: envelope fields beside `properties`. Never changed in place.
 Body = Mapping[str, Any]
 Path = tuple[str | int, ...]
+# How a text names a named value: `{{displayName}}`.
+REFERENCE = re.compile(r"\{\{\s*([A-Za-z0-9\-._]+)\s*\}\}")
 
 
 class Type(StrEnum):

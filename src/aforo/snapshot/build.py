@@ -5,10 +5,14 @@ Documents are compiled once per text: what did not change from one version to th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from aforo.messages import Url, parse_url
+from aforo.model.kind import REFERENCE
 from aforo.policy.compile import CompileContext, CompileResult, compile_document
 from aforo.policy.named_values import NamedValue
 from aforo.policy.pipeline import Document
@@ -91,11 +95,12 @@ class _Work:
 
 def _runtime(bundle: Bundle, work: _Work, named: Mapping[str, NamedValue]) -> Runtime:
     router: Router[ApiRuntime, OperationRuntime] = Router()
+    fill = _filler(named)
     products = {
         p.subject.id: (p, work.document(f"products/{p.subject.id}/policy.xml", p.policy, Scope.PRODUCT))
         for p in bundle.products
     }
-    for entry in bundle.apis:
+    for entry in (_filled_api(e, fill) for e in bundle.apis):
         mine = [p for p in bundle.products if entry.subject.id in p.apis]
         opened = next((p.subject.id for p in mine if not p.subject.subscription_required), None)
         api = _api(entry, work, frozenset(p.subject.id for p in mine), opened)
@@ -118,9 +123,17 @@ def _runtime(bundle: Bundle, work: _Work, named: Mapping[str, NamedValue]) -> Ru
         router=router,
         keys=keys,
         products=products,
-        backends={b.id: _with_named_values(b, named) for b in bundle.backends},
+        backends={b.id: _filled_backend(b, fill) for b in bundle.backends},
         global_document=work.document("policy.xml", bundle.global_policy, Scope.GLOBAL),
     )
+
+
+def _filled_api(entry: ApiEntry, fill: Callable[[str], str]) -> ApiEntry:
+    """The API with the named values in its address."""
+    url = fill(entry.subject.service_url)
+    if url == entry.subject.service_url:
+        return entry
+    return msgspec.structs.replace(entry, subject=msgspec.structs.replace(entry.subject, service_url=url))
 
 
 def _api(entry: ApiEntry, work: _Work, products: frozenset[str], opened: str | None) -> ApiRuntime:
@@ -183,30 +196,27 @@ def wire_of(method: str, template: str) -> str:
     return next((wire for end, wire in _WIRES if path.endswith(end)), "")
 
 
-def _with_named_values(backend: BackendEntry, named: Mapping[str, NamedValue]) -> BackendEntry:
-    """The backend with `{{name}}` in its credentials replaced."""
+def _filler(named: Mapping[str, NamedValue]) -> Callable[[str], str]:
+    """Puts named values into a text; a name that nobody has stays as it is (control refuses it)."""
 
-    def fill(text: str) -> str:
-        for name, value in named.items():
-            text = text.replace("{{" + name + "}}", value.value)
-        return text
+    def value_of(match: re.Match[str]) -> str:
+        known = named.get(match[1])
+        return match[0] if known is None else known.value
+
+    return lambda text: REFERENCE.sub(value_of, text)
+
+
+def _filled_backend(backend: BackendEntry, fill: Callable[[str], str]) -> BackendEntry:
+    """The backend with the named values in its address and its credentials."""
 
     def fill_all(pairs: tuple[tuple[str, tuple[str, ...]], ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
         return tuple((name, tuple(fill(v) for v in values)) for name, values in pairs)
 
     authorization = backend.authorization
-    if authorization is not None:
-        authorization = (authorization[0], fill(authorization[1]))
-    return BackendEntry(
-        backend.id,
-        fill(backend.url),
-        fill_all(backend.headers),
-        fill_all(backend.query),
-        authorization,
-        backend.managed_identity,
-        backend.validate_chain,
-        backend.validate_name,
-        backend.members,
-        backend.breakers,
-        backend.failure_status,
+    return msgspec.structs.replace(
+        backend,
+        url=fill(backend.url),
+        headers=fill_all(backend.headers),
+        query=fill_all(backend.query),
+        authorization=None if authorization is None else (authorization[0], fill(authorization[1])),
     )

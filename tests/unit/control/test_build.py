@@ -10,8 +10,9 @@ import pytest
 
 from aforo.control.build import DEFAULT_POLICY, build_bundle, seconds, unix
 from aforo.control.lab import lab_yaml
-from aforo.errors import Invalid
+from aforo.errors import Conflict, Invalid
 from aforo.model.graph import Graph
+from aforo.model.kinds.account import ACCOUNT_TYPE
 from aforo.snapshot.sealed import open_value
 from aforo.snapshot.snapshot import Bundle, PoolMember
 from tests.support.control_door import Bench, FixedKeys
@@ -60,6 +61,7 @@ def test_secret_named_values_travel_sealed(bench: Bench) -> None:
 
 
 def test_credentials_of_backends_travel_as_named_values(bench: Bench) -> None:
+    put(bench, "namedValues", "k", value="x")
     bundle = put(
         bench, "backends", "b one", url="https://h.example", protocol="http",
         credentials={"header": {"api-key": ["literal", "{{k}}"]}, "query": {"q": ["v"]},
@@ -77,6 +79,27 @@ def test_credentials_of_backends_travel_as_named_values(bench: Bench) -> None:
         "aforo.credential.b_one.query.q.0": "v",
         "aforo.credential.b_one.authorization": "token",
     }
+
+
+def test_named_values_that_a_backend_or_an_api_names_exist_and_stay(bench: Bench) -> None:
+    put(bench, "namedValues", "upstream-key", value="k", secret=True)
+    wrong = {"header": {"api-key": ["{{upstraem-key}}"]}}
+    with pytest.raises(Invalid, match=r"api-key\[0\]: named value 'upstraem-key' .*mean 'upstream-key'"):
+        put(bench, "backends", "b", url="https://b.example", protocol="http", credentials=wrong)
+    with pytest.raises(Invalid, match=r"serviceUrl: named value 'nobody'"):
+        put(bench, "apis", "one", path="one", serviceUrl="{{nobody}}/v1")
+    put(bench, "namedValues", "home", value="https://home.example")
+    put(bench, "apis", "one", path="one", serviceUrl="{{home}}/v1", description="a {{word}} in a text")
+    with pytest.raises(Conflict, match="api 'one' uses it"):
+        bench.door.delete(bench.id("namedValues", "home"))
+
+
+def test_tokens_come_from_the_local_issuer_where_the_local_account_is(bench: Bench) -> None:
+    assert bench.door.bundle.local_identity
+    put(bench, "namedValues", "openai-endpoint", value="https://x.example")
+    account = next(bench.door.graph.of_type(ACCOUNT_TYPE))
+    bench.door.delete(account.id.text)
+    assert not bench.published[-1][0].local_identity
 
 
 def test_pools_and_breakers(bench: Bench) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from aforo.model.declare import anything, flag, instant, listing, record, reference, refused, text
 from aforo.model.ids import ResourceId
-from aforo.model.kind import Kind, Mint, NameRule, Problem, Resource, View
+from aforo.model.kind import Kind, Mention, Mint, NameRule, Problem, Resource, View
+from aforo.model.kinds.named_value import mentions, names_exist
 from aforo.model.kinds.service import SERVICE_TYPE
 
 API_TYPE = f"{SERVICE_TYPE}/apis"
@@ -66,6 +67,14 @@ def _version_needs_set(api: Resource, _view: View) -> Iterable[Problem]:
         )
 
 
+def _mentions(api: Resource) -> Iterable[Mention]:
+    return mentions(api, "serviceUrl")
+
+
+def _names_exist(api: Resource, view: View) -> Iterable[Problem]:
+    return names_exist(api, view, "serviceUrl")
+
+
 API = Kind(
     name="api",
     type=API_TYPE,
@@ -104,7 +113,7 @@ API = Kind(
             values=("refuse", "count"),
             doc="When a record cannot be kept: refuse the call, or let it pass and count what was lost.",
         ),
-        flag("auditMode", doc="Write down that a call begins before it is forwarded."),
+        refused("auditMode", "that a call begins is not written down before it is forwarded yet"),
         refused(
             "authenticationSettings", "use a policy; tokens of a portal's console are not configured here"
         ),
@@ -115,7 +124,8 @@ API = Kind(
         refused("wsdlSelector", "SOAP is not supported"),
     ),
     names=NameRule(maximum=256),
-    rules=(_revision_has_base, _version_needs_set),
+    rules=(_revision_has_base, _version_needs_set, _names_exist),
     aliases=_aliases,
+    mentions=_mentions,
     fill=_fill,
 )

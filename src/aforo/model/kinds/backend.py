@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -23,12 +22,12 @@ from aforo.model.declare import (
 from aforo.model.ids import ResourceId
 from aforo.model.kind import Kind, Mention, Mint, Problem, Resource, View
 from aforo.model.kinds.api import URL
-from aforo.model.kinds.named_value import token
+from aforo.model.kinds.named_value import mentions, names_exist
 from aforo.model.kinds.service import SERVICE_TYPE
-from aforo.model.secret import Secret
 
 BACKEND_TYPE = f"{SERVICE_TYPE}/backends"
-_NAMED = re.compile(r"\{\{([A-Za-z0-9\-._]+)\}\}")
+# Properties whose texts may name named values.
+_NAMING = ("url", "credentials")
 
 
 def _fill(body: dict[str, Any], _old: Mapping[str, Any] | None, _id: ResourceId, _mint: Mint) -> None:
@@ -68,21 +67,11 @@ def _breaker_counts(backend: Resource, _view: View) -> Iterable[Problem]:
 
 
 def _mentions(backend: Resource) -> Iterable[Mention]:
-    for name in sorted(set(_names(backend.properties))):
-        yield Mention(token(backend.id.parent_key, name), f"{{{{{name}}}}}")
+    return mentions(backend, *_NAMING)
 
 
-def _names(value: Any) -> Iterable[str]:
-    if isinstance(value, Secret):
-        yield from _NAMED.findall(value.reveal())
-    elif isinstance(value, str):
-        yield from _NAMED.findall(value)
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _names(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _names(inner)
+def _names_exist(backend: Resource, view: View) -> Iterable[Problem]:
+    return names_exist(backend, view, *_NAMING)
 
 
 _FAILURE = record("failureResponse", whole("statusCode", 200, 599))
@@ -165,7 +154,7 @@ BACKEND = Kind(
         anything("properties"),
         refused("proxy", "calls through a forward proxy are not supported yet"),
     ),
-    rules=(_single_or_pool, _breaker_counts),
+    rules=(_single_or_pool, _breaker_counts, _names_exist),
     mentions=_mentions,
     fill=_fill,
 )

@@ -7,8 +7,21 @@ from typing import Any
 
 from aforo.model.declare import flag, listing, refused, text
 from aforo.model.ids import ResourceId
-from aforo.model.kind import Action, Effect, Kind, Mint, NameRule, Problem, Resource, View
+from aforo.model.kind import (
+    REFERENCE,
+    Action,
+    Effect,
+    Kind,
+    Mention,
+    Mint,
+    NameRule,
+    Path,
+    Problem,
+    Resource,
+    View,
+)
 from aforo.model.kinds.service import SERVICE_TYPE
+from aforo.model.nearest import unknown
 from aforo.model.secret import Secret
 
 NAMED_VALUE_TYPE = f"{SERVICE_TYPE}/namedValues"
@@ -17,6 +30,42 @@ NAMED_VALUE_TYPE = f"{SERVICE_TYPE}/namedValues"
 def token(service_key: str, display_name: str) -> str:
     """What a text that says {{display_name}} mentions."""
     return f"named value {display_name.lower()!r} of {service_key}"
+
+
+def mentions(resource: Resource, *parts: str) -> Iterable[Mention]:
+    """The named values that those properties of a service's child name."""
+    for name in sorted({name for name, _ in _references(resource, parts)}):
+        yield Mention(token(resource.id.parent_key, name), f"{{{{{name}}}}}")
+
+
+def names_exist(resource: Resource, view: View, *parts: str) -> Iterable[Problem]:
+    """The names in those properties that no named value has."""
+    found = list(_references(resource, parts))
+    if not found:
+        return
+    values = view.children(resource.id.parent_key, NAMED_VALUE_TYPE)
+    known = [str(value.properties.get("displayName", "")) for value in values]
+    for name, path in found:
+        if name not in known:
+            yield unknown("named value", name, known, path)
+
+
+def _references(resource: Resource, parts: Iterable[str]) -> Iterable[tuple[str, Path]]:
+    for part in parts:
+        yield from _named_in(resource.properties.get(part), ("properties", part))
+
+
+def _named_in(value: Any, path: Path) -> Iterable[tuple[str, Path]]:
+    if isinstance(value, Secret):
+        value = value.reveal()
+    if isinstance(value, str):
+        yield from ((name, path) for name in REFERENCE.findall(value))
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _named_in(inner, (*path, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _named_in(inner, (*path, index))
 
 
 def _fill(body: dict[str, Any], _old: Mapping[str, Any] | None, rid: ResourceId, _mint: Mint) -> None:

@@ -6,14 +6,13 @@ import re
 from collections.abc import Iterable
 
 from aforo.model.declare import text
-from aforo.model.kind import Kind, Mention, Resource
+from aforo.model.kind import REFERENCE, Kind, Mention, Resource
 from aforo.model.kinds.api import API_TYPE
 from aforo.model.kinds.named_value import token
 from aforo.model.kinds.product import PRODUCT_TYPE
 from aforo.model.kinds.service import SERVICE_TYPE
 
 FRAGMENT_TYPE = f"{SERVICE_TYPE}/policyFragments"
-_NAMED = re.compile(r"\{\{\s*([A-Za-z0-9\-._]+)\s*\}\}")
 _NAMING = re.compile(r"""\b(fragment-id|backend-id)\s*=\s*["']([^"'@{]+)["']""")
 _PLACES = {"fragment-id": "policyFragments", "backend-id": "backends"}
 
@@ -23,7 +22,7 @@ def mentions(resource: Resource) -> Iterable[Mention]:
     service = resource.id.ancestor(SERVICE_TYPE)
     assert service is not None
     content = str(resource.properties.get("value", ""))
-    for name in dict.fromkeys(_NAMED.findall(content)):
+    for name in dict.fromkeys(REFERENCE.findall(content)):
         yield Mention(token(service.key, name), f"{{{{{name}}}}}")
     for attribute, name in dict.fromkeys(_NAMING.findall(content)):
         yield Mention(f"{service.key}/{_PLACES[attribute]}/{name}".lower(), f'{attribute}="{name}"')
