@@ -18,7 +18,7 @@ from aforo.control.openapi import Description, Fetch, carried, fetch_text, read_
 from aforo.control.yaml_tree import Node, Tree, read_tree, text_place
 from aforo.errors import Invalid, NotFound, Refusal
 from aforo.model.catalog import children_of
-from aforo.model.ids import RESOURCE_GROUP_TYPE, SUBSCRIPTION_TYPE, ResourceId, parse_id
+from aforo.model.ids import RESOURCE_GROUP_TYPE, ResourceId, parse_id
 from aforo.model.kind import Kind
 from aforo.model.kind import Path as PropertyPath
 from aforo.model.kinds.api import API_TYPE
@@ -203,7 +203,7 @@ class _Reader:
 
     async def resource(self, kind: Kind, parent: ResourceId, name: str, key: Node, node: Node) -> None:
         rid = self.id_of(kind, parent, name)
-        if (kind.singleton and node.kind == "scalar") or (kind.singleton and _is_file(node)):
+        if kind.singleton and (node.kind == "scalar" or _is_file(node)):
             node = Node("map", [(Node("scalar", "value", key.place), node)], node.place)
         elif node.kind == "scalar" and node.value is None:
             node = Node("map", [], key.place)
@@ -258,9 +258,7 @@ class _Reader:
         if kind.type == ROLE_ASSIGNMENT_TYPE and not _GUID.fullmatch(name):
             name = self.resolve.guid("role assignment", parent.key, name)
         name = _safe(name)
-        if kind.parent == "*":
-            return parent.extension(kind.type, name)
-        if kind.parent == RESOURCE_GROUP_TYPE or kind.parent == SUBSCRIPTION_TYPE:
+        if kind.parent in ("*", RESOURCE_GROUP_TYPE):
             return parent.extension(kind.type, name)
         return parent.child(kind.collection, name)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,6 +20,7 @@ from aforo.control.plan import Plan, Planner
 from aforo.control.secrets import BodyCodec, Keys
 from aforo.control.store import Revision, Row, Store, Tenancy
 from aforo.errors import Conflict, Invalid, NotFound, Unavailable
+from aforo.identity.keys import new_key
 from aforo.model.catalog import canonical, kind_of, rank
 from aforo.model.graph import Graph
 from aforo.model.ids import BadId, ResourceId, parse_id
@@ -68,7 +68,7 @@ class Door:
         self._lock = threading.Lock()
         self.live = live or Live()
         self.tenancy: Tenancy = store.tenancy()
-        self.mint = SystemMint(self.tenancy.tenant_id, self._now, lambda: secrets.token_hex(16))
+        self.mint = SystemMint(self.tenancy.tenant_id, self._now, new_key)
         self._builder = BundleBuilder(self.live, keys.sealer(SEALING_PURPOSE))
         self.revision, rows = store.load()
         self.graph = self._read(rows)

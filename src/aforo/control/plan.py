@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aforo.control import live
-from aforo.control.desired import ChangeItem, Mistake, Wanted, differences
+from aforo.control.desired import ChangeItem, Mistake, Place, Wanted, differences
 from aforo.model.catalog import canonical, kind_of, rank
 from aforo.model.check import check_body
 from aforo.model.graph import Draft, Graph, references_of
@@ -200,7 +200,7 @@ class Planner:
                     )
                 )
 
-    def _place_of(self, resource: Resource) -> Any:
+    def _place_of(self, resource: Resource) -> Place | None:
         wanted = self.wanted.get(resource.id.key)
         return wanted.place(()) if wanted is not None else None
 
@@ -319,7 +319,7 @@ def _named(resource: Resource) -> str:
 
 
 def _readable(collection: str) -> str:
-    kind = next((k for k in (kind_of(f"{SERVICE_TYPE}/{collection}"),) if k is not None), None)
+    kind = kind_of(f"{SERVICE_TYPE}/{collection}")
     return kind.name if kind is not None else collection.removesuffix("s")
 
 

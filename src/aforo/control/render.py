@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from aforo.control.live import Live
 from aforo.control.secrets import without_secrets
@@ -144,6 +145,4 @@ def _field(resource: Resource, path: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    from urllib.parse import quote
-
     return quote(text, safe="")

@@ -71,10 +71,6 @@ def parse_id(text: str) -> ResourceId:
     return _parse(text)
 
 
-def resource_group_id(subscription: str, group: str) -> ResourceId:
-    return _parse(f"/subscriptions/{subscription}/resourceGroups/{group}")
-
-
 @lru_cache(maxsize=4096)
 def _parse(text: str) -> ResourceId:
     if not text.startswith("/"):
