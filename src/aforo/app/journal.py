@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,8 +44,5 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         line = self.format(record) + "\n"
-        try:
+        with contextlib.suppress(OSError):
             os.write(self._file, line.encode("utf-8", "backslashreplace"))
-        except OSError:
-            with contextlib.suppress(OSError):
-                sys.stderr.write(line)

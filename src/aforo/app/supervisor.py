@@ -191,7 +191,6 @@ class _System:
             failed = [t for t in watching if t.done()]
             for task in failed:
                 task.result()
-            return KILLED if self._killed else 1 if failed else 0
         finally:
             ready.cancel()
             stopping.cancel()
@@ -201,6 +200,8 @@ class _System:
             await asyncio.gather(*watching, syncing, ready, stopping, return_exceptions=True)
             self._layout.endpoints.unlink(missing_ok=True)
             log.info("stopped")
+        # Only now: while the processes were ending somebody may have asked for more.
+        return KILLED if self._killed else 1 if failed else 0
 
     def _told_to_stop(self, number: int) -> None:
         """In order at first; who asks again does not want to wait."""
