@@ -193,7 +193,11 @@ class _Gateway:
                 continue
             runtime = await self._built_aside(bundle)
             if runtime is not None:
-                self._pool.policy = self._egress(bundle.egress_private)
+                policy = self._egress(bundle.egress_private)
+                if policy != self._pool.policy:
+                    # What is idle was judged by the old one.
+                    self._pool.policy = policy
+                    self._pool.close()
                 proxy.swap(runtime, self._recorder(spool, bundle))
                 self._collect_less()
                 say(Said(snapshot_ns=stamp[0]))

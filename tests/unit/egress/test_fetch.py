@@ -12,7 +12,8 @@ from aforo.egress.policy import EgressPolicy, parse
 from aforo.egress.pool import Pool
 from aforo.errors import Denied, Invalid, Timeout, Upstream
 from aforo.messages import Headers
-from tests.support.gateway import CLOSE, ScriptedBackend, story, until
+from tests.support.gateway import story, until
+from tests.support.scripted_backend import CLOSE, ScriptedBackend
 
 SECRETS = [
     (b"authorization", b"Bearer s"),

@@ -16,7 +16,8 @@ from aforo.egress.pool import Origin, Pool
 from aforo.egress.resolve import Resolver
 from aforo.errors import Denied, Timeout, Upstream
 from tests.support.certificates import certificate, server_context
-from tests.support.gateway import ScriptedBackend, story, until
+from tests.support.gateway import story, until
+from tests.support.scripted_backend import ScriptedBackend
 
 OPEN = parse(("127.0.0.0/8", "::1"))
 REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"

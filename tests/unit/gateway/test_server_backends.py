@@ -10,7 +10,8 @@ from aforo.gateway import server
 from aforo.policy.exchange import Exchange
 from aforo.policy.pipeline import Pipeline
 from aforo.policy.services import ForwardOptions
-from tests.support.gateway import CLOSE, RESET, Gate, gate, story, until
+from tests.support.gateway import Gate, gate, story, until
+from tests.support.scripted_backend import CLOSE, RESET
 
 GET = b"GET /echo/a HTTP/1.1\r\nHost: gate\r\n\r\n"
 POST = b"POST /echo/a HTTP/1.1\r\nHost: gate\r\nContent-Length: 2\r\n\r\nhi"

@@ -12,7 +12,8 @@ from aforo.gateway.call import WHOLE_BODY_BYTES
 from aforo.policy.exchange import Exchange
 from aforo.policy.pipeline import Effects, Pipeline
 from aforo.policy.services import ForwardOptions
-from tests.support.gateway import CLOSE, Client, Gate, gate, story, until
+from tests.support.gateway import Client, Gate, gate, story, until
+from tests.support.scripted_backend import CLOSE
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 PIECE = b"x" * (1 << 18)
