@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from aforo.cli import running, terminal
-from aforo.cli.exits import Exit, Failure
+from aforo.cli.exits import Exit, Failure, one_of
 
 # What belongs to a desired state; anything else in a folder (a README, a picture) stays where it is.
 SUFFIXES = (".yaml", ".yml", ".json", ".xml", ".policy", ".csx", ".md")
@@ -21,7 +21,7 @@ Format = Annotated[str, typer.Option("--format", help="table or json.")]
 
 
 def apply(
-    path: Annotated[Path, typer.Argument(help="aforo.yaml, an APIOps folder or an ARM template.")],
+    path: Annotated[Path, typer.Argument(help="aforo.yaml, or the folder that it is in.")],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would change, change nothing.")
     ] = False,
@@ -29,6 +29,7 @@ def apply(
     format: Format = "table",  # noqa: A002 - the option is called so
 ) -> None:
     """Make the running system what the files say."""
+    one_of("--format", format, ("table", "json"))
     files = _read(path)
     system = running.required(data)
     with terminal.progress("applying"):
@@ -54,11 +55,14 @@ def apply(
 
 def export(
     path: Annotated[Path, typer.Argument(help="Folder to write to; files of the same name are replaced.")],
+    secrets: Annotated[
+        bool, typer.Option("--secrets", help="Write keys and secrets in clear; the files are for you alone.")
+    ] = False,
     data: running.Data = running.DATA,
 ) -> None:
     """Write the state of the running system as files that `apply` takes."""
     system = running.required(data)
-    answer = system.control("GET", "/aforo/v1/export")
+    answer = system.control("GET", f"/aforo/v1/export{'?secrets=true' if secrets else ''}")
     body = answer.json()
     files = body.get("files") if isinstance(body, dict) else None
     if not answer.ok or not isinstance(files, dict):
@@ -72,6 +76,9 @@ def export(
     try:
         for target, text in targets.items():
             target.parent.mkdir(parents=True, exist_ok=True)
+            if secrets:
+                target.touch(mode=0o600)
+                target.chmod(0o600)
             target.write_text(text)
     except OSError as error:
         raise Failure(f"{error.filename or path} cannot be written: {error.strerror}.") from error

@@ -9,7 +9,6 @@ from aforo.cli import terminal
 
 LABEL_WIDTH = 40
 BLOCKS = "▁▂▃▄▅▆▇█"
-NUMBERS = frozenset({"int", "long", "real", "decimal"})
 TIME = frozenset({"timechart", "linechart", "areachart", "scatterchart"})
 
 
@@ -21,7 +20,7 @@ def show(
     `types` are Kusto's; `render` is the hint of the query (`visualization`, `title`). Kusto's rule for which
     column is what: the first is the x axis, further text columns name the series, numbers are drawn.
     """
-    numbers = [i for i, t in enumerate(types) if t in NUMBERS and not (i == 0 and len(types) > 1)]
+    numbers = [i for i, t in enumerate(types) if t in terminal.NUMBERS and not (i == 0 and len(types) > 1)]
     if not numbers or not rows:
         return False
     title = render.get("title")

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import typer
 
 from aforo.cli import http, running, terminal
-from aforo.cli.exits import Exit, Failure
+from aforo.cli.exits import Exit, Failure, one_of
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -32,8 +32,7 @@ def chat(
     data: running.Data = running.DATA,
 ) -> None:
     """Talk to the model behind the gateway."""
-    if format not in ("text", "json"):
-        raise Failure(f"--format must be text or json, not '{format}'.", code=Exit.USAGE)
+    one_of("--format", format, ("text", "json"))
     if text == "-":
         text = sys.stdin.read()
     target = running.required(data)

@@ -23,3 +23,9 @@ class Failure(Exception):  # noqa: N818 - it ends a command, it is no bug
         self.message = message
         self.hint = hint
         self.code = code
+
+
+def one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Failure unless the option has one of the allowed words."""
+    if value not in allowed:
+        raise Failure(f"{option} must be one of {', '.join(allowed)}, not '{value}'.", code=Exit.USAGE)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from aforo.cli.exits import Exit, Failure
+from aforo.cli.exits import Exit, Failure, one_of
 from aforo.cli.upstream import Identity, Upstream, probe
 from aforo.cli.yaml_text import before, replaced
 
@@ -70,8 +70,8 @@ def init(
     ] = None,
 ) -> None:
     """Write a desired state to begin with."""
-    if identity not in (None, "managed", "workload"):
-        raise Failure(f"--identity must be managed or workload, not '{identity}'.", code=Exit.USAGE)
+    if identity is not None:
+        one_of("--identity", identity, ("managed", "workload"))
     if upstream is None and (key_env or identity):
         raise Failure("--key-env and --identity belong to --upstream.", code=Exit.USAGE)
     if path.is_dir():

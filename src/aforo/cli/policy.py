@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from aforo.cli import terminal
-from aforo.cli.exits import Exit, Failure
+from aforo.cli.exits import Exit, Failure, one_of
 from aforo.source import Diagnostic, Source, has_errors, render
 
 if TYPE_CHECKING:
@@ -41,8 +41,7 @@ def check(
     format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",  # noqa: A002
 ) -> None:
     """Say what is wrong, with line and column. Exit code 4 when there are errors."""
-    if format not in ("text", "json"):
-        raise Failure(f"--format must be text or json, not '{format}'.", code=Exit.USAGE)
+    one_of("--format", format, ("text", "json"))
     results = [_compile(file, scope, named_value, fragments) for file in files]
     if format == "json":
         terminal.print_json([_as_json(r.source, d) for r in results for d in r.diagnostics])
@@ -76,8 +75,7 @@ def explain(
 
 
 def _compile(file: Path, scope: str, named_values: list[str] | None, fragments: Path | None) -> CompileResult:
-    if scope not in SCOPES:
-        raise Failure(f"--scope must be one of {', '.join(SCOPES)}, not '{scope}'.", code=Exit.USAGE)
+    one_of("--scope", scope, SCOPES)
     source = Source(file.name if str(file) != "-" else "stdin", _text(file))
     from aforo.policy.compile import CompileContext, compile_document
     from aforo.policy.named_values import NamedValue

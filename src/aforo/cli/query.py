@@ -12,11 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from aforo.cli import running, terminal
-from aforo.cli.exits import Exit, Failure
+from aforo.cli.exits import Exit, Failure, one_of
 from aforo.source import Diagnostic, Severity, Source, Span, render
 
 FORMATS = ("table", "json", "csv", "chart")
-NUMBERS = frozenset({"int", "long", "real", "decimal"})
 
 
 def query(
@@ -28,8 +27,7 @@ def query(
     data: running.Data = running.DATA,
 ) -> None:
     """Ask the logs a question in KQL."""
-    if format not in FORMATS:
-        raise Failure(f"--format must be one of {', '.join(FORMATS)}, not '{format}'.", code=Exit.USAGE)
+    one_of("--format", format, FORMATS)
     if text == "-":
         text = sys.stdin.read()
     if not text.strip():
@@ -118,7 +116,7 @@ def _show(answer: dict[str, Any], format: str) -> None:  # noqa: A002
             if format == "chart":
                 terminal.err().print("A chart needs a column of numbers; here is the table.")
         shown = [[_nicer(value, kind) for value, kind in zip(row, types, strict=True)] for row in rows]
-        if terminal.print_table(names, shown, numeric=[t in NUMBERS for t in types]):
+        if terminal.print_table(names, shown, numeric=[t in terminal.NUMBERS for t in types]):
             terminal.err().print("[dim]Long values are cut; `--format json` has them whole.[/dim]")
         if terminal.is_terminal():
             terminal.out().print(f"[dim]{len(rows)} row{'s' if len(rows) != 1 else ''}[/dim]")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from aforo.cli import http, running, terminal
-from aforo.cli.exits import Exit, Failure
+from aforo.cli.exits import Exit, Failure, one_of
 
 LISTENERS = ("gateway", "gateway_tls", "control", "control_tls", "account")
 
@@ -18,8 +18,7 @@ def status(
     data: running.Data = running.DATA,
 ) -> None:
     """Say what runs and whether it answers."""
-    if format not in ("table", "json"):
-        raise Failure(f"--format must be table or json, not '{format}'.", code=Exit.USAGE)
+    one_of("--format", format, ("table", "json"))
     system = running.read(data)
     if system is None:
         raise Failure(

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from rich.console import Console
 
+# Kusto's types that are numbers: aligned to the right, drawn in charts.
+NUMBERS = frozenset({"int", "long", "real", "decimal"})
 # Longest cell on a terminal; the whole value is in `--format json`.
 CELL_WIDTH = 60
 # A column of text is not cut below this.

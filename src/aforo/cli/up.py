@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from aforo.cli import http, running, terminal
-from aforo.cli.exits import Exit, Failure
+from aforo.cli.exits import Exit, Failure, one_of
 from aforo.settings import (
     ACCOUNT_PORT,
     CONTROL_PORT,
@@ -57,8 +57,8 @@ def up(
     log_level: Annotated[str, typer.Option(help=f"One of {', '.join(LOG_LEVELS)}.")] = "warning",
 ) -> None:
     """Run the whole system until Ctrl-C or SIGTERM."""
-    _one_of("--engine", engine, ENGINES)
-    _one_of("--log-level", log_level, LOG_LEVELS)
+    one_of("--engine", engine, ENGINES)
+    one_of("--log-level", log_level, LOG_LEVELS)
     if (certificate is None) != (certificate_key is None):
         raise Failure("--certificate and --certificate-key belong together.", code=Exit.USAGE)
     for option, path in (
@@ -93,11 +93,6 @@ def up(
         )
         raise Failure(refusal.message, hint=details.strip()) from refusal
     raise typer.Exit(code)
-
-
-def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise Failure(f"{option} must be one of {', '.join(allowed)}, not '{value}'.", code=Exit.USAGE)
 
 
 def _greet(layout: Layout, started: float) -> None:

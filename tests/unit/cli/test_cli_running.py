@@ -143,6 +143,27 @@ def test_an_export_never_writes_outside_its_folder(played: Played, tmp_path: Pat
     assert not (tmp_path / "outside.yaml").exists()
 
 
+@pytest.mark.parametrize(
+    ("secrets", "path"), [(False, "/aforo/v1/export"), (True, "/aforo/v1/export?secrets=true")]
+)
+def test_an_export_with_secrets_is_asked_for_and_private(
+    played: Played, tmp_path: Path, secrets: bool, path: str
+) -> None:
+    played.answers = [Response(body=b'{"files": {"aforo.yaml": "x: 1\\n"}}')]
+    apply.export(tmp_path / "out", secrets, played.data)
+    assert [request.path for request in played.requests] == [path]
+    written = tmp_path / "out" / "aforo.yaml"
+    assert written.read_text() == "x: 1\n"
+    assert not secrets or written.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("word", ["xml", ""])
+def test_a_format_that_is_none_is_code_2(played: Played, tmp_path: Path, word: str) -> None:
+    with pytest.raises(Failure, match="--format must be one of table, json") as caught:
+        apply.apply(tmp_path / "aforo.yaml", data=played.data, format=word)
+    assert caught.value.code == Exit.USAGE
+
+
 def test_chat_waits_for_a_model_that_loads(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
     events = [
         {"choices": [], "prompt_filter_results": []},
