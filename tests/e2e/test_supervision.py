@@ -117,7 +117,7 @@ def test_each_role_comes_back_after_a_kill(tmp_path: Path) -> None:
             system.kill(role)
             eventually(
                 f"another {role}",
-                lambda role=role, before=before: (  # type: ignore[misc]
+                lambda role=role, before=before: (
                     len(system.pids(role)) == len(before) and not before & set(system.pids(role))
                 ),
                 within_s=20,

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
 
 import brotli
-import zstandard
 
 from aforo.errors import Invalid
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 # A body that grows more than this is an attack, not a compressed text.
 MAX_RATIO = 250
@@ -15,7 +20,11 @@ MAX_RATIO = 250
 HARMLESS_BYTES = 1024 * 1024
 MAX_BYTES = 64 * 1024 * 1024
 MAX_CODINGS = 4
+# gzip members or zstd frames one after the other: each costs a copy of what follows it.
+MAX_MEMBERS = 100
 _STEP = 64 * 1024
+# RFC 9659: a window of up to 8 MB (2 to the power of 23).
+_ZSTD_OPTIONS: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
 
 
 def decode(data: bytes, coding: bytes | None, max_bytes: int = MAX_BYTES) -> bytes:
@@ -52,6 +61,8 @@ def _inflate(data: bytes, name: bytes, max_bytes: int) -> bytes:
     size = 0
     try:
         while data:
+            if len(out) == MAX_MEMBERS:
+                raise Invalid(f"the compressed body has more than {MAX_MEMBERS} members")
             inflater = zlib.decompressobj(wbits)
             part = inflater.decompress(data, limit - size + 1)
             size += len(part)
@@ -92,12 +103,18 @@ def _zstd(data: bytes, max_bytes: int) -> bytes:
     out: list[bytes] = []
     size = 0
     try:
-        with zstandard.ZstdDecompressor(max_window_size=8 * 1024 * 1024).stream_reader(data) as reader:
-            while part := reader.read(_STEP):
-                size += len(part)
-                out.append(part)
-                if size > limit:
-                    raise Invalid("the compressed body grows past the limit")
-    except zstandard.ZstdError as error:
+        while data:
+            if len(out) == MAX_MEMBERS:
+                raise Invalid(f"the compressed body has more than {MAX_MEMBERS} frames")
+            frame = zstd.ZstdDecompressor(options=_ZSTD_OPTIONS)
+            part = frame.decompress(data, limit - size + 1)
+            size += len(part)
+            out.append(part)
+            if size > limit:
+                raise Invalid("the compressed body grows past the limit")
+            if not frame.eof:
+                break  # cut off: what is there is what is kept
+            data = frame.unused_data
+    except zstd.ZstdError as error:
         raise Invalid(f"the body is not zstd: {error}") from error
     return b"".join(out)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import sys
 import zlib
 from collections.abc import Callable
 
 import brotli
 import pytest
-import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aforo.errors import Invalid
 from aforo.gateway.encoding import decode
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 
 def raw_deflate(data: bytes) -> bytes:
@@ -28,7 +33,7 @@ CODERS: dict[str, tuple[bytes, Callable[[bytes], bytes]]] = {
     "deflate": (b"deflate", zlib.compress),
     "naked deflate": (b"deflate", raw_deflate),
     "br": (b"br", brotli.compress),
-    "zstd": (b"zstd", zstandard.ZstdCompressor().compress),
+    "zstd": (b"zstd", zstd.compress),
     "identity": (b"identity", bytes),
     "none": (b"", bytes),
 }
@@ -59,8 +64,15 @@ def test_codings_are_undone_from_the_last() -> None:
 
 def test_members_and_frames_follow_each_other() -> None:
     assert decode(gzip.compress(b"a") + gzip.compress(b"b"), b"gzip") == b"ab"
-    pack = zstandard.ZstdCompressor().compress
+    pack = zstd.compress
     assert decode(pack(b"a") + pack(b"b"), b"zstd") == b"ab"
+
+
+@pytest.mark.parametrize(("name", "pack"), [(b"gzip", gzip.compress), (b"zstd", zstd.compress)])
+def test_members_and_frames_without_end_are_refused(name: bytes, pack: Callable[[bytes], bytes]) -> None:
+    assert decode(pack(b"a") * 100, name) == b"a" * 100
+    with pytest.raises(Invalid, match="more than 100"):
+        decode(pack(b"") * 100_000, name)
 
 
 @coders
