@@ -195,6 +195,8 @@ class _Compiler:
         )
         facts = Facts()
         uses = self.checker(section, self.report).policies(element.elements, "", None, top=True)
+        if section is Section.BACKEND and len(uses) > 1:
+            self.report(say.one_in_backend(uses[1].span))
         function = self.function(unit, facts, uses, section.python, element.span)
         return uses, facts, function
 

@@ -172,9 +172,6 @@ class Emitter:
             self.do("pass")
         return self.body
 
-    def add(self, statement: ast.stmt) -> None:
-        self.body.append(self.place(statement))
-
     def local(self, hint: str) -> str:
         self.unit.counter += 1
         return f"{hint}{self.unit.counter}"
@@ -276,11 +273,11 @@ class Emitter:
         body = text.strip()
         if words and body.lower() not in words:
             wanted = "one of " + ", ".join(words)
-        elif kind in ("int", "seconds"):
+        elif kind in ("int", "seconds", "milliseconds"):
             if not (body.removeprefix("-").isascii() and body.removeprefix("-").isdigit() and len(body) < 12):
                 wanted = "a whole number"
-            elif kind == "seconds" and body.startswith("-"):
-                wanted = "a number of seconds"
+            elif kind != "int" and body.startswith("-"):
+                wanted = f"a number of {kind}"
         elif kind == "bool" and body.lower() not in ("true", "false"):
             wanted = "true or false"
         elif kind == "name" and not body:

@@ -1,6 +1,6 @@
 """What policies need from the outside, as ports; gateway/services.py provides them, FakeServices plays them.
 
-All of them in one object, with the ways to send, are `exchange.Services`. Counters reserve, settle and release; caches get and put; backends resolve. Nothing here has an adapter in it.
+All of them in one object, with the ways to send, are `exchange.Services`. Nothing here has an adapter in it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,7 @@ class ForwardOptions:
     """The attributes of `forward-request`; `timeout_s` runs until the response head is there."""
 
     timeout_s: float = 300.0
-    http_version: str = "1"
-    follow_redirects: bool = False
     buffer_request_body: bool = False
-    buffer_response: bool = True
     fail_on_error_status_code: bool = False
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from aforo.policy.scopes import ALL_SCOPES, ALL_SECTIONS, Scope, Section
 
-Kind = Literal["text", "int", "bool", "seconds", "name"]
+Kind = Literal["text", "int", "bool", "seconds", "milliseconds", "name"]
 
 
 @dataclass(frozen=True, slots=True)

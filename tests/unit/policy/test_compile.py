@@ -45,7 +45,7 @@ def test_plain_forward_is_seen_through_base() -> None:
     assert pipeline("<policies><backend><base/></backend></policies>", top).plain_forward == ForwardOptions()
     assert pipeline("<policies><inbound><base/></inbound></policies>", top).plain_forward == ForwardOptions()
     lone = "<policies><backend><forward-request timeout='20' buffer-response='false'/></backend></policies>"
-    assert pipeline(lone, top).plain_forward == ForwardOptions(timeout_s=20.0, buffer_response=False)
+    assert pipeline(lone, top).plain_forward == ForwardOptions(timeout_s=20.0)
     assert pipeline("<policies><backend/></policies>", top).plain_forward is None
     wrapped = "<policies><backend><choose><when condition='@(context.Tracing)'><base /></when></choose></backend></policies>"
     assert compile_document(Source("a", wrapped), Scope.API, NOTHING).document is None

@@ -11,11 +11,9 @@ from aforo.policy.spec import Attribute, Element
 _LONGEST_S = 86_400
 
 
-def options(
-    timeout_s: float, http_version: str, follow: bool, buffer_request: bool, buffer_response: bool, fail: bool
-) -> ForwardOptions:
+def options(timeout_s: float, buffer_request_body: bool, fail: bool) -> ForwardOptions:
     """Options that are known only in the call."""
-    return ForwardOptions(timeout_s, http_version, follow, buffer_request, buffer_response, fail)
+    return ForwardOptions(timeout_s, buffer_request_body, fail)
 
 
 def write(use: Use, emit: Emitter) -> None:
@@ -29,12 +27,13 @@ def write(use: Use, emit: Emitter) -> None:
     version = emit.value(use, "http-version")
     if version is not None and version.const is not None and version.const.strip() == "2":
         emit.report(say.http_version(version.span))
+    if emit.flag(use, "follow-redirects") is not False:
+        span = use.attributes["follow-redirects"].whole
+        emit.report(say.unsupported(span, '`follow-redirects="true"`'))
+        return
     emit.site(use, seconds, millis)
     given = millis if millis is not None else seconds
-    flags = [
-        emit.flag(use, n)
-        for n in ("follow-redirects", "buffer-request-body", "buffer-response", "fail-on-error-status-code")
-    ]
+    flags = [emit.flag(use, n) for n in ("buffer-request-body", "fail-on-error-status-code")]
     known = given is None or given.const is not None
     if "timeout" not in use.attributes and "timeout-ms" not in use.attributes:
         timeout = 300.0
@@ -45,10 +44,8 @@ def write(use: Use, emit: Emitter) -> None:
             return
     else:
         timeout = 300.0
-    text = version.const.strip() if version is not None and version.const is not None else "1"
     if known and all(isinstance(f, bool) for f in flags):
-        follow, request, response, fail = (bool(f) for f in flags)
-        made = ForwardOptions(timeout, text, follow, request, response, fail)
+        made = ForwardOptions(timeout, *(bool(f) for f in flags))
         emit.facts.forward = made
         emit.do("await x.services.forward(x, OPTIONS)", OPTIONS=made)
         return
@@ -56,15 +53,12 @@ def write(use: Use, emit: Emitter) -> None:
     if given is not None and given.const is None:
         number = emit.number(given, "timeout", 1, _LONGEST_S * 1000)
         seconds_code = emit.expr("N / D", N=number, D=1000 if millis is not None else 1)
-    follow_code, request_code, response_code, fail_code = flags
+    request_code, fail_code = flags
     emit.do(
-        "await x.services.forward(x, MAKE(SECONDS, VERSION, FOLLOW, REQUEST, RESPONSE, FAIL))",
+        "await x.services.forward(x, MAKE(SECONDS, REQUEST, FAIL))",
         MAKE=options,
         SECONDS=seconds_code,
-        VERSION=text,
-        FOLLOW=follow_code,
         REQUEST=request_code,
-        RESPONSE=response_code,
         FAIL=fail_code,
     )
 
@@ -78,16 +72,22 @@ ELEMENT = Element(
         Attribute(
             "timeout", "Seconds until the response's headers must be there; 300 without it.", "seconds"
         ),
-        Attribute("timeout-ms", "The same in milliseconds; one of the two.", "seconds"),
+        Attribute("timeout-ms", "The same in milliseconds; one of the two.", "milliseconds"),
         Attribute("continue-timeout", "Seconds to wait for a 100 Continue.", "seconds"),
         Attribute(
             "http-version",
-            "The protocol to the backend.",
+            "The protocol to the backend: 1.1 is spoken in any case, `2` is told so.",
             default="1",
             expressions=False,
             values=("1", "2or1", "2"),
         ),
-        Attribute("follow-redirects", "Follow 3xx answers.", "bool", default="false"),
+        Attribute(
+            "follow-redirects",
+            "Must be false: an answer with 3xx goes to the client.",
+            "bool",
+            default="false",
+            expressions=False,
+        ),
         Attribute(
             "buffer-request-body",
             "Keep the request's body, so that a retry can send it again.",
@@ -97,7 +97,7 @@ ELEMENT = Element(
         ),
         Attribute(
             "buffer-response",
-            "false sends every chunk on as it comes.",
+            "Accepted for compatibility: every chunk is sent on as it comes, whatever stands here.",
             "bool",
             default="true",
             expressions=False,
