@@ -8,18 +8,7 @@ from typing import Protocol
 import msgspec
 
 from aforo.model.account_facts import RoleFacts
-
-# Built-in roles by name (lower case), with Azure's own definition ids.
-ROLE_IDS: dict[str, str] = {
-    "owner": "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",
-    "contributor": "b24988ac-6180-42a0-ab88-20f7382dd24c",
-    "reader": "acdd72a7-3385-48ef-bd42-f606fba81ae7",
-    "cognitive services user": "a97b65f3-24c7-4388-baec-2e87135dc908",
-    "cognitive services contributor": "25fbc0a9-bd7c-42a3-aa1a-3b75d497ee68",
-    "cognitive services openai user": "5e0bd9bd-7b93-4f28-af87-19fc36ad61bd",
-    "cognitive services openai contributor": "a001fd3d-188f-4b5d-821b-7da978bf7442",
-    "log analytics reader": "73c42c96-874c-492b-b04d-ab87d138a893",
-}
+from aforo.model.roles import role_named
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -102,7 +91,8 @@ def _same(asked: str | None, actual: str) -> bool:
 def _role_id(role: str) -> str:
     # A definition is named by its name, by its id, or by a path that ends in its id.
     last = role.rpartition("/")[2].lower()
-    return ROLE_IDS.get(last, last)
+    known = role_named(last)
+    return last if known is None else known.guid
 
 
 def _scope(scope: str) -> str:

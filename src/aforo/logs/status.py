@@ -1,4 +1,4 @@
-"""How far the spools are, for whoever wants to know: the shipper itself, `aforo doctor`, metrics. It changes nothing.
+"""How far the spools are, for whoever wants to know: the shipper itself, tests, tools. It changes nothing.
 
 Only files are read, so it can be asked beside a running shipper and without one.
 """

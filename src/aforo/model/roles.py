@@ -24,9 +24,6 @@ class Role:
     def allows(self, action: str) -> bool:
         return _matches(self.actions, action) and not _matches(self.not_actions, action)
 
-    def allows_data(self, action: str) -> bool:
-        return _matches(self.data_actions, action)
-
 
 _COGNITIVE = "Microsoft.CognitiveServices"
 _INSIGHTS = "Microsoft.Insights"
@@ -56,6 +53,11 @@ ROLES: tuple[Role, ...] = (
         ),
         (),
         (f"{_COGNITIVE}/*",),
+    ),
+    Role(
+        "Cognitive Services Contributor",
+        "25fbc0a9-bd7c-42a3-aa1a-3b75d497ee68",
+        (f"{_COGNITIVE}/*", f"{_INSIGHTS}/diagnosticSettings/*"),
     ),
     Role(
         "Cognitive Services OpenAI User",

@@ -20,7 +20,6 @@ class Body:
 
     `data` is None while the body is not at hand. Policies that read a body declare it, and the section's
     element awaits `read()` before the (synchronous) expression runs; `text` and the rest are then plain.
-    `encoding` names the content coding of `data` as received (`gzip`); `read` gives decoded bytes.
     """
 
     __slots__ = ("changed", "data", "load")
@@ -168,7 +167,7 @@ class Returned(Exception):  # noqa: N818 - control flow of `return-response` and
 
 
 class Exchange:
-    """One call. Slots in the order in which a call fills them."""
+    """One call."""
 
     __slots__ = (
         "api",

@@ -76,14 +76,6 @@ def placed(failure: PolicyFailure, site: Site) -> None:
         error.policy_id = site.policy_id
 
 
-def refusal(
-    exchange: Exchange, reason: str, message: str, source: str, *, status: int = 500
-) -> PolicyFailure:
-    """A failure of an element's own; the section adds its place."""
-    del exchange
-    return PolicyFailure(LastError(source, reason, message, http_status=status))
-
-
 def taint(exchange: Exchange, name: str) -> None:
     """From here on the variable counts as a secret."""
     if exchange.tainted is None:

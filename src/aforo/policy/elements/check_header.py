@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 
 from aforo.messages import Headers
 from aforo.policy.emit import Emitter, Use
@@ -33,8 +34,6 @@ def check(
             return
         reason = "HeaderValueNotAllowed"
         told = f"Header {shown} value of {found[:256]} is not allowed. Access denied."
-    import json
-
     body = f'{{ "statusCode": {code}, "message": {json.dumps(message or "", ensure_ascii=False)} }}'.encode()
     headers = Headers(((b"content-type", b"application/json"),))
     answer = ResponseState(code, "", headers, Body(body))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+
 from aforo.messages import Headers
 from aforo.policy import diagnostics as say
 from aforo.policy.emit import Emitter, Use
@@ -66,8 +68,6 @@ def write(use: Use, emit: Emitter) -> None:
     elif act == "override" and len(values) == 1 and not values[0].nullable:
         emit.do("HEADERS.set(NAME, F(VALUE))", HEADERS=headers, NAME=target, F=header_value, VALUE=values[0])
     else:
-        import ast
-
         items = ast.Tuple([v.code for v in values], ast.Load())
         chosen = (
             emit.expr("A", A=act)
