@@ -160,9 +160,3 @@ def reference_comparison(span: Span) -> Diagnostic:
         Severity.WARNING,
         ("cast it: `(string)...`",),
     )
-
-
-def body_is_kept(span: Span) -> Diagnostic:
-    return Diagnostic(
-        "CS0502", "the body is kept although `preserveContent` is not given", span, Severity.INFO
-    )

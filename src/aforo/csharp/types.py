@@ -35,10 +35,7 @@ CHAR: Final = Type("char")
 STRING: Final = Type("string")
 OBJECT: Final = Type("object")
 INT: Final = Type("int")
-UINT: Final = Type("uint")
 LONG: Final = Type("long")
-ULONG: Final = Type("ulong")
-FLOAT: Final = Type("float")
 DOUBLE: Final = Type("double")
 DECIMAL: Final = Type("decimal")
 VOID: Final = Type("void")
@@ -61,10 +58,6 @@ def nullable(inner: Type) -> Type:
 def func(*types: Type) -> Type:
     """Parameters, then the result."""
     return Type("Func", types)
-
-
-def enumerable(element: Type) -> Type:
-    return Type("IEnumerable", (element,))
 
 
 class Missing:

@@ -57,13 +57,11 @@ class _Lexer:
         self.at = 0
         self.tokens: list[Token] = []
         self.mistakes: list[Diagnostic] = []
-        self.fresh = True
 
     def run(self) -> tuple[list[Token], list[Diagnostic]]:
         text, end = self.text, len(self.text)
         while True:
             if space := _SPACE.match(text, self.at):
-                self.fresh = self.fresh or "\n" in space.group()
                 self.at = space.end()
             if self.at >= end:
                 break
@@ -72,8 +70,8 @@ class _Lexer:
         return self.tokens, self.mistakes
 
     def _add(self, kind: TokenKind, text: str, end: int, value: object = None) -> None:
-        self.tokens.append(Token(kind, text, Span(self.at, end), value, self.fresh))
-        self.at, self.fresh = end, False
+        self.tokens.append(Token(kind, text, Span(self.at, end), value))
+        self.at = end
 
     def _one(self) -> None:
         text, at = self.text, self.at

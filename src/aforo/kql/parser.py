@@ -12,7 +12,6 @@ from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
 from aforo.kql.expressions import ExpressionParser
 from aforo.kql.tokens import Token, TokenKind
-from aforo.kql.types import TYPE_NAMES
 from aforo.source import Diagnostic, Span
 
 OperatorGrammar = Callable[["Parser", Span], s.Syntax]
@@ -60,7 +59,7 @@ class Parser(ExpressionParser):
         return s.Query(tuple(statements), body, start.to(self.peek().span)), self.mistakes
 
     def _stray(self) -> None:
-        """Tokens behind a finished statement. A keyword on a fresh line is most likely a lost pipe."""
+        """Tokens behind a finished statement. A keyword there is most likely a lost pipe."""
         while not self.at_end() and not self.peek_mark(";"):
             token = self.peek()
             keyword, after = self.operator_keyword()
@@ -329,6 +328,3 @@ class Parser(ExpressionParser):
     def skip_to_statement_end(self) -> None:
         while not self.at_end() and not self.peek_mark(";"):
             self.next()
-
-
-KNOWN_TYPES = tuple(TYPE_NAMES)

@@ -20,10 +20,9 @@ class TokenKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token; `fresh_line` says whether it is the first one of its line (for hints)."""
+    """One token."""
 
     kind: TokenKind
     text: str
     span: Span
     value: object = None
-    fresh_line: bool = False

@@ -135,10 +135,6 @@ def remainder_float(left: float, right: float) -> float:
     return math.fmod(left, right)
 
 
-def multiply_float(left: float, right: float) -> float:
-    return left * right
-
-
 def _decimal(run: Any, left: Decimal, right: Decimal) -> Decimal:
     try:
         result: Decimal = run(left, right)

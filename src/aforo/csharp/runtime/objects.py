@@ -110,14 +110,6 @@ def format_value(value: Any, spec: str | None) -> str:
     return net_type_name(value)
 
 
-def char_text(value: str) -> str:
-    return str(value)
-
-
-def enum_text(value: IntEnum) -> str:
-    return value.name
-
-
 def net_type_name(value: Any) -> str:
     """The name that .NET shows for the type of a value."""
     if value is None:
@@ -300,10 +292,6 @@ def exception_message(error: CsException) -> str:
 
 def exception_inner(error: CsException) -> CsException | None:
     return error.inner
-
-
-def make_exception(kind: type[CsException], message: str | None, inner: CsException | None) -> CsException:
-    return kind(message, inner)
 
 
 def _exceptions() -> tuple[TypeDecl, ...]:

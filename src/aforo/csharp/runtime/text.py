@@ -27,7 +27,6 @@ class Encoding(Obj):
 UTF8: Final = Encoding("utf-8")
 ASCII: Final = Encoding("ascii")
 UNICODE: Final = Encoding("utf-16-le")
-LATIN1: Final = Encoding("latin-1")
 
 
 def encode(encoding: Encoding, text: str | None) -> bytearray:

@@ -15,7 +15,6 @@ from aforo.kql.sql.tree import Node
 from aforo.kql.types import DYNAMIC, KqlType
 
 # Characters that make up a term; a match of `has` begins and ends at the border of one.
-_TERM = r"[\p{L}\p{N}]"
 _NOT_TERM = r"[^\p{L}\p{N}]"
 
 
