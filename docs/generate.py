@@ -1,4 +1,4 @@
-"""Writes docs/reference from the declarations: commands, resource kinds, log tables, policies, functions of KQL.
+"""Writes docs/reference from the declarations: commands, resource kinds, policies, log tables, KQL.
 
 `python docs/generate.py` writes, `--check` says what is out of date and changes nothing. A page belongs to a
 catalog; a catalog that does not exist yet has no page.
@@ -200,12 +200,58 @@ def _parts(
         yield from _parts(child.attributes, child.children, child.text, f"{before}<{child.name}> ")
 
 
+def queries() -> str:
+    """Every operator and function of KQL, and those that are refused by name."""
+    from aforo.kql.functions.catalog import AGGREGATES, SCALARS, WINDOWS
+    from aforo.kql.functions.forms import AGGREGATE_FORMS, FORMS
+    from aforo.kql.functions.unsupported import KNOWN_UNSUPPORTED
+    from aforo.kql.operators import refused
+    from aforo.kql.operators.catalog import OPERATORS
+
+    out = ["# KQL", "", "What is not named here is refused, with its place in the query.", ""]
+    out += ["## Operators", ""]
+    run = [o for o in OPERATORS if o not in refused.OPERATORS]
+    out += table(("operator", "meaning"), ((", ".join(f"`{k}`" for k in o.keywords), o.doc) for o in run))
+    columns = ("function", "gives", "meaning")
+    declared = [_function(f) for f in SCALARS.values() if f.name not in FORMS]
+    out += ["## Functions", "", *table(columns, sorted([*declared, *_forms(FORMS)]))]
+    declared = [_function(f) for f in AGGREGATES.values() if f.name not in AGGREGATE_FORMS]
+    out += ["## Aggregates", "", *table(columns, sorted([*declared, *_forms(AGGREGATE_FORMS)]))]
+    out += ["## Over rows in their order", "", *table(columns, sorted(map(_function, WINDOWS.values())))]
+    names = sorted({*KNOWN_UNSUPPORTED, *(k for o in refused.OPERATORS for k in o.keywords)})
+    out += ["## Refused by name", "", "Not yet: " + ", ".join(f"`{name}`" for name in names) + ".", ""]
+    return "\n".join(out)
+
+
+def _function(declared: Any) -> tuple[str, str, str]:
+    from aforo.kql.types import KqlType
+
+    parameters = ", ".join(
+        f"{p.name}{'?' if p.optional else ''}: {_types(p.types)}{', ...' if p.repeated else ''}"
+        for p in declared.parameters
+    )
+    gives = declared.result.value if isinstance(declared.result, KqlType) else "by its arguments"
+    return f"`{declared.name}({parameters})`", gives, declared.doc
+
+
+def _types(types: frozenset[Any]) -> str:
+    from aforo.kql.types import INTEGERS, NUMBERS, SCALARS
+
+    classes = {SCALARS: "any", NUMBERS: "number", INTEGERS: "integer"}
+    return classes.get(types) or " or ".join(sorted(t.value for t in types))
+
+
+def _forms(forms: dict[str, tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    return [(f"`{name}({given})`", gives, doc) for name, (given, gives, doc) in forms.items()]
+
+
 # Page, the module that must exist for it, and how it is made.
 PAGES: tuple[tuple[str, str, Callable[[], str]], ...] = (
     ("cli.md", "aforo.cli.main", commands),
     ("resources.md", "aforo.model.catalog", kinds),
     ("policies.md", "aforo.policy.catalog", policies),
     ("tables.md", "aforo.tables.catalog", tables),
+    ("kql.md", "aforo.kql.functions.catalog", queries),
 )
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 
+from aforo.kql import bind_calls
 from aforo.kql.functions.catalog import AGGREGATES, SCALARS, WINDOWS
+from aforo.kql.functions.forms import AGGREGATE_FORMS, FORMS
 from aforo.kql.functions.unsupported import KNOWN_UNSUPPORTED
+from aforo.kql.operators import grouping
 from aforo.kql.operators.catalog import BINDINGS, OPERATORS, PIPED, STARTING
 from aforo.kql.sql.duckdb import aggregates, macros, macros_values, scalars
 
@@ -39,3 +42,8 @@ def test_names_are_declared_once() -> None:
 def test_every_operator_binds() -> None:
     assert {o.syntax for o in OPERATORS} == set(BINDINGS)
     assert {k for o in OPERATORS for k in o.keywords} == set(PIPED) | set(STARTING)
+
+
+def test_forms_are_listed_for_people() -> None:
+    assert set(FORMS) == set(bind_calls._FORMS)
+    assert set(AGGREGATE_FORMS) == set(grouping._SPECIAL)

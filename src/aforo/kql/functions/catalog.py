@@ -1,4 +1,4 @@
-"""All functions that queries may call."""
+"""All functions that are declared as data; those with rules of their own are listed in `forms`."""
 
 from __future__ import annotations
 

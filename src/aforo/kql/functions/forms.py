@@ -1,0 +1,46 @@
+"""Functions with rules of their own: their arguments are no plain values, or their type is that of several.
+
+The binder (bind_calls, operators/grouping) binds each by name; here stand their signatures for people.
+"""
+
+from __future__ import annotations
+
+# Name: (parameters, result, meaning).
+FORMS: dict[str, tuple[str, str, str]] = {
+    "now": ("offset?: timespan", "datetime", "The time of the question, moved by the offset."),
+    "ago": ("offset: timespan", "datetime", "The time of the question, so long before."),
+    "iff": ("condition: bool, then, otherwise", "type of the values", "One of two values."),
+    "iif": ("condition: bool, then, otherwise", "type of the values", "One of two values."),
+    "case": (
+        "condition: bool, then, ..., otherwise",
+        "type of the values",
+        "The value behind the first condition that holds.",
+    ),
+    "coalesce": ("value, ...", "type of the values", "The first value that is not null (or an empty text)."),
+    "max_of": ("value, ...", "type of the values", "The greatest value."),
+    "min_of": ("value, ...", "type of the values", "The least value."),
+    "toscalar": ("query", "type of its first column", "The first value of a query's answer."),
+    "column_ifexists": ("name: string, otherwise", "type of the column", "The column, where there is one."),
+    "columnifexists": ("name: string, otherwise", "type of the column", "The column, where there is one."),
+    "pack_all": ("ignore_null_or_empty?: bool", "dynamic", "All columns of the row as a bag."),
+    "extract": (
+        "regex: string, group: long, source: string, typeof?",
+        "string, or the type asked for",
+        "One captured group of the first match.",
+    ),
+    "range": ("start, stop, step?", "dynamic", "An array of evenly spaced values."),
+    "new_guid": ("", "guid", "A random GUID, another one in each row."),
+    "rand": ("", "real", "A random number from 0 to 1, another one in each row."),
+    "materialize": ("query", "table", "The query's rows; only as the value of a `let`."),
+}
+
+# The same for aggregates, which stand in `summarize` alone.
+AGGREGATE_FORMS: dict[str, tuple[str, str, str]] = {
+    "arg_max": ("by, column, ... or *", "the columns", "The columns of the row in which `by` is greatest."),
+    "arg_min": ("by, column, ... or *", "the columns", "The columns of the row in which `by` is least."),
+    "argmax": ("by, column, ... or *", "the columns", "`arg_max` by its old name."),
+    "argmin": ("by, column, ... or *", "the columns", "`arg_min` by its old name."),
+    "take_any": ("column, ... or *", "the columns", "The columns of some row."),
+    "any": ("column, ... or *", "the columns", "`take_any` by its old name."),
+    "percentiles": ("value: number, percentile, ...", "type of the value", "A column for each percentile."),
+}
