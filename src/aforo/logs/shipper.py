@@ -44,8 +44,9 @@ _LLM = LOG_LLM_REQUESTS | LOG_LLM_RESPONSES
 # A row that is amended began at most this long before.
 _LONGEST_CALL_US = 24 * 3_600 * 1_000_000
 _SMALL_BATCH = 64
-_IDLE_SHARE = 8.0
-_LONGEST_WAIT_S = 0.5
+_IDLE_SHARE = 5.0
+# A row may wait for a commit that has begun, for this, and for its own commit: together well below a second.
+_LONGEST_WAIT_S = 0.35
 _BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 TableKey = tuple[str, str]  # workspace id, table name
