@@ -30,6 +30,7 @@ _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 _TOKEN = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # noqa: S105 - characters of a token in the sense of HTTP
 _BREAKS = bytes.maketrans(b"\r\n\0", b"   ")
 _COLON = b": ".join
+_NAMES_NOTHING = (b"keep-alive", b"close", b"Keep-Alive")
 
 Fields = dict[bytes, bytes | list[bytes]]
 
@@ -52,12 +53,8 @@ class Headers:
 
     __slots__ = ("fields",)
 
-    def __init__(self, items: Fields | Iterable[tuple[bytes, bytes]] = ()) -> None:
-        """A dict is taken as it is, without a copy: it is what a parser has made."""
-        if isinstance(items, dict):
-            self.fields = items
-            return
-        self.fields = {}
+    def __init__(self, items: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        self.fields: Fields = {}
         for name, value in items:
             self.append(name, value)
 
@@ -97,19 +94,23 @@ class Headers:
         self.fields.pop(name, None)
 
     def copy(self) -> Headers:
-        return Headers(self.fields.copy())
+        return wrap(self.fields.copy())
 
     def names(self) -> list[bytes]:
         """Distinct names in order of first appearance."""
         return list(self.fields)
 
-    def drop_nominated(self) -> None:
-        """Remove what `Connection` names (RFC 9110 7.6.1): it was meant for the neighbour alone. Do it on receipt:
-        later it would let a sender strike out what a policy has set."""
-        for name in (self.joined(b"connection") or b"").split(b","):
-            token = name.strip().lower()
-            if token not in (b"close", b"keep-alive", b"connection"):
-                self.fields.pop(token, None)
+    def passed_on(self) -> Headers:
+        """A copy without what `Connection` names (RFC 9110 7.6.1): that was meant for the neighbour alone. Make it on
+        receipt: later, a sender could strike out what a policy has set."""
+        out = wrap(self.fields.copy())
+        named = self.fields.get(b"connection")
+        if named is not None and named not in _NAMES_NOTHING:
+            for name in (self.joined(b"connection") or b"").split(b","):
+                token = name.strip().lower()
+                if token not in (b"close", b"keep-alive", b"connection"):
+                    out.fields.pop(token, None)
+        return out
 
     def block(self, dropped: frozenset[bytes]) -> bytes:
         """`name: value` of every field that is not dropped, with CR LF between them and none at the end.
@@ -124,7 +125,7 @@ class Headers:
                 del fields[name]
         try:
             # A field with several values breaks this off; hardly any message has one.
-            lines = list(map(_COLON, fields.items()))
+            lines = list(map(_COLON, fields.items()))  # type: ignore[arg-type]
         except TypeError:
             pass
         else:
@@ -150,6 +151,13 @@ class Headers:
     def __repr__(self) -> str:
         # Values may be credentials: a representation that ends in a log shows names alone.
         return f"Headers({[n.decode('latin-1') for n in self.names()]})"
+
+
+def wrap(fields: Fields) -> Headers:
+    """Headers over a dict as a parser has made it, which is not copied."""
+    headers = Headers.__new__(Headers)
+    headers.fields = fields
+    return headers
 
 
 @dataclass(slots=True)

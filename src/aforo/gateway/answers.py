@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from email.utils import formatdate
 from http import HTTPStatus
 
 import orjson
@@ -56,20 +54,3 @@ def challenge(authority: str, api_path: str, key_header: str, *, scheme: str) ->
 def guid(call_id: str) -> str:
     """32 hexadecimal digits with the dashes of a GUID."""
     return f"{call_id[:8]}-{call_id[8:12]}-{call_id[12:16]}-{call_id[16:20]}-{call_id[20:]}"
-
-
-class Clock:
-    """The `Date` of answers, made once a second."""
-
-    __slots__ = ("_date", "_until")
-
-    def __init__(self) -> None:
-        self._until = 0.0
-        self._date = b""
-
-    def date(self) -> bytes:
-        now = time.time()
-        if now >= self._until:
-            self._until = float(int(now) + 1)
-            self._date = formatdate(now, usegmt=True).encode()
-        return self._date

@@ -9,6 +9,8 @@ import time
 from typing import Protocol
 
 from aforo.egress.http1 import ClientConnection, WireError
+from aforo.errors import Refusal
+from aforo.gateway import encoding
 from aforo.gateway.signal import Signal
 from aforo.policy.exchange import LastError, PolicyFailure, ResponseState
 
@@ -52,7 +54,9 @@ class Arrival(Signal):
         "uploaded",
     )
 
-    def __init__(self, connection: ClientConnection, client: Client, *, length_known: bool) -> None:
+    def __init__(
+        self, connection: ClientConnection, client: Client, *, length_known: bool, patience_s: float
+    ) -> None:
         self.is_set = False
         self._wake = None
         self.connection = connection
@@ -64,8 +68,8 @@ class Arrival(Signal):
         self.buffered: list[bytes] = []
         self.size = 0
         self.sent_at = time.perf_counter()
-        self.deadline = 0.0
-        self.patience_s = 0.0
+        self.patience_s = patience_s
+        self.deadline = self.sent_at + patience_s
         self.upload = False  # the request's body streams through
         self.uploaded = False  # all of it has been handed over
 
@@ -135,6 +139,17 @@ class Arrival(Signal):
         data = b"".join(self.buffered)
         self.buffered = [data]
         return data
+
+    async def decoded(self) -> bytes:
+        """The answer's body for a policy: whole, and without its content coding."""
+        coding = self.connection.headers.get(b"content-encoding")
+        data = await self.collect()
+        try:
+            return encoding.decode(data, coding)
+        except Refusal as error:
+            raise PolicyFailure(
+                LastError("forward-request", "BackendConnectionFailure", str(error), section="backend")
+            ) from error
 
     def _collect(self) -> None:
         for chunk in self.connection.take():

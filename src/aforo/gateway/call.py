@@ -1,18 +1,30 @@
 """One call on one client connection: what arrived, who serves it, how far it got. It decides nothing.
 
-The exchange (policy/exchange.py) is what policies see of a call; this is the rest of it.
+An exchange (policy/exchange.py) is what policies see of a call; this is the rest of it.
 """
 
 from __future__ import annotations
 
+import itertools
+import random
 import time
 from typing import Protocol
 
 from aforo.gateway.arrival import Arrival
 from aforo.gateway.signal import Signal, Steps
-from aforo.messages import Headers
-from aforo.policy.exchange import Exchange, LastError, PolicyFailure, RequestState, Services
+from aforo.messages import Headers, Url, split_authority
+from aforo.policy.exchange import (
+    Body,
+    Exchange,
+    LastError,
+    PolicyFailure,
+    RequestState,
+    ResponseState,
+    Services,
+)
+from aforo.snapshot.routes import Match
 from aforo.snapshot.runtime import ApiRuntime, OperationRuntime, Runtime
+from aforo.snapshot.snapshot import LogPlan
 
 # A request body up to this size is waited for before the call begins; a larger one streams through.
 WHOLE_BODY_BYTES = 256 * 1024
@@ -57,54 +69,62 @@ class Answering(Protocol):
         """Nobody reads any more."""
 
 
-class Call:
-    """A request with what its connection told about it. Sizes are bytes on the wire, bodies only."""
+class Call(Exchange):
+    """A request with what its connection told about it; once it has an operation (`open`), policies' exchange too.
+
+    Sizes are bytes on the wire, bodies only.
+    """
 
     __slots__ = (
         "aborted",
-        "api",
+        "answer",
+        "api_runtime",
         "arrival",
         "chunks",
         "client",
-        "client_gone",
         "complete",
         "content_length",
+        "cut",
         "error",
-        "exchange",
         "expects_continue",
-        "head_only",
+        "first_byte_us",
         "headers",
-        "http_1_0",
         "keep_alive",
         "keep_bytes",
-        "length_known",
+        "kept",
+        "kept_limit",
+        "log",
         "max_body_bytes",
         "method",
+        "operation_runtime",
         "received",
         "relay",
+        "runtime",
+        "sent",
         "sink",
-        "started",
-        "started_ns",
         "steps",
         "target",
         "version",
         "whole",
     )
 
-    def __init__(self, client: Client, method: str, target: str, version: str, headers: Headers) -> None:
+    runtime: Runtime  # from `open` on
+    log: LogPlan  # from the first look at it on
+
+    def __init__(
+        self, client: Client, method: str, target: str, version: str, headers: Headers, content_length: int
+    ) -> None:
+        # The rest of an exchange is made in `open`: a call that no operation takes does not need it.
         self.started = time.perf_counter()
         self.started_ns = time.time_ns()
         self.client = client
         self.method = method
         self.target = target
         self.version = version
-        self.headers = headers
-        self.http_1_0 = version == "1.0"
-        self.head_only = method == "HEAD"
+        self.headers = headers  # as they came
+        self.content_length = content_length  # -1: not stated
         self.keep_alive = True
         self.expects_continue = False
-        self.length_known = False
-        self.content_length = 0
         self.max_body_bytes = 0  # 0: not yet known
         self.keep_bytes = 0  # how much of a body that streams through is kept for the record
         self.chunks: list[bytes] = []
@@ -113,13 +133,53 @@ class Call:
         self.whole: Signal | None = None  # set when the request body is complete; made for who waits
         self.sink: Sink | None = None
         self.steps: Steps[Call] | None = None
-        self.api: ApiRuntime | None = None
-        self.exchange: LiveExchange | None = None
+        self.api_runtime: ApiRuntime | None = None
+        self.operation_runtime: OperationRuntime | None = None
         self.arrival: Arrival | None = None
         self.relay: Answering | None = None
-        self.error: LastError | None = None  # of a call that never became an exchange
-        self.client_gone = False
-        self.aborted = ""
+        self.error: LastError | None = None  # of a call that never got an operation
+        self.aborted = ""  # who ended it before its time: client, backend, gateway
+        # What the client gets; of its body, how much left and what is kept for the record.
+        self.answer: ResponseState | None = None
+        self.sent = 0
+        self.kept = b""
+        self.kept_limit = 0
+        self.cut = False  # there was more than what is kept
+        self.first_byte_us = 0
+
+    def open(
+        self, services: Services, runtime: Runtime, match: Match[ApiRuntime, OperationRuntime], query: str
+    ) -> None:
+        """From here on policies work on it."""
+        api = match.api.entry.subject
+        operation = self.operation_runtime = match.operation
+        self.runtime = runtime
+        body = Body(self.body()) if self.complete else Body(None, self.collect)
+        request = RequestState(
+            self.method,
+            self.client_url,
+            self.headers.passed_on(),
+            body,
+            self.client.peer_ip,
+            match.path,
+            query,
+        )
+        request.matched = match.parameters
+        Exchange.__init__(self, new_id(), request, services, self.started, self.started_ns)
+        self.api = api
+        self.operation = operation.entry.subject
+
+    def client_url(self) -> Url:
+        """What the client asked for, as an absolute URL."""
+        scheme = self.client.scheme
+        default_port = 443 if scheme == "https" else 80
+        authority = (self.headers.get(b"host") or b"").decode("latin-1")
+        try:
+            host, port = split_authority(authority, default_port)
+        except ValueError:
+            host, port = authority, default_port
+        path, _, query = self.target.partition("?")
+        return Url(scheme, host, port, path, query)
 
     def receive(self, data: bytes) -> None:
         """More of the request body."""
@@ -170,23 +230,10 @@ class Call:
         return self.chunks[0]
 
 
-class LiveExchange(Exchange):
-    """The exchange of a call in this gateway."""
+_prefix = f"{random.SystemRandom().getrandbits(64):016x}"
+_counter = itertools.count(random.SystemRandom().getrandbits(32))
 
-    __slots__ = ("api_runtime", "call", "operation_runtime", "runtime")
 
-    def __init__(
-        self,
-        call: Call,
-        call_id: str,
-        request: RequestState,
-        services: Services,
-        runtime: Runtime,
-        api: ApiRuntime,
-        operation: OperationRuntime,
-    ) -> None:
-        super().__init__(call_id, request, services, call.started, call.started_ns)
-        self.call = call
-        self.runtime = runtime
-        self.api_runtime = api
-        self.operation_runtime = operation
+def new_id() -> str:
+    """A correlation id: 32 hexadecimal digits, unique over processes and restarts, not secret."""
+    return f"{_prefix}{next(_counter) & 0xFFFFFFFFFFFFFFFF:016x}"

@@ -12,16 +12,15 @@ from collections.abc import Callable
 
 from aforo.errors import Denied, Invalid, Limited, NotFound, Refusal, Timeout, Unavailable, Upstream
 from aforo.gateway import answers, keys
-from aforo.gateway.call import Call, LiveExchange
-from aforo.gateway.record import BODY_CAP, Recorder, body_limit, new_id
+from aforo.gateway.call import Call
+from aforo.gateway.record import BODY_CAP, Recorder, body_limit
 from aforo.gateway.services import GatewayServices
 from aforo.gateway.signal import Steps
-from aforo.gateway.streaming import Relay
+from aforo.gateway.streaming import Relay, hand_over
 from aforo.gateway.usage import splice_usage
-from aforo.messages import Headers, Url, split_authority
-from aforo.policy.exchange import Body, LastError, PolicyFailure, RequestState, ResponseState, Returned
+from aforo.messages import Headers
+from aforo.policy.exchange import Body, LastError, PolicyFailure, ResponseState, Returned
 from aforo.policy.pipeline import Pipeline
-from aforo.snapshot.routes import Match
 from aforo.snapshot.runtime import ApiRuntime, OperationRuntime, Runtime
 
 log = logging.getLogger("aforo.gateway")
@@ -50,7 +49,6 @@ class Proxy:
         ready: Callable[[], bool] = lambda: True,
     ) -> None:
         self._services = services
-        self._clock = answers.Clock()
         self._ready = ready
         self.calls = 0
         self.in_flight = 0
@@ -85,18 +83,18 @@ class Proxy:
 
     def _ended(self, call: Call, error: BaseException | None) -> None:
         self.in_flight -= 1
-        exchange = call.exchange
-        if exchange is not None:
-            for give_back in exchange.lent:
+        if call.operation_runtime is not None:
+            for give_back in call.lent:
                 give_back()
             # What a call holds points back at it; untied, it is freed at once and the collector has no work.
-            call.exchange = None
+            del call.request
         call.steps = None
         call.relay = None
-        if call.arrival is not None:
+        arrival = call.arrival
+        if arrival is not None:
             if error is not None:
-                call.arrival.connection.close()
-            call.arrival.response = None
+                arrival.connection.close()
+            arrival.response = None
             call.arrival = None
         if error is not None and not isinstance(error, asyncio.CancelledError):
             log.error("bug: a call ended with an exception", exc_info=error)
@@ -111,130 +109,101 @@ class Proxy:
         if match is None:
             await self._without_operation(call, path)
             return
-        api = call.api = match.api
-        call.max_body_bytes = api.entry.max_body_bytes
+        api = call.api_runtime = match.api
+        entry = api.entry
+        call.log = entry.log
+        call.max_body_bytes = entry.max_body_bytes
         admitted = keys.admit(runtime, api, call.headers, query)
         if isinstance(admitted, keys.Refused):
             self._refuse_key(call, api, admitted)
             return
-        if max(call.content_length, call.received) > call.max_body_bytes:
+        if call.content_length > call.max_body_bytes or call.received > call.max_body_bytes:
             error = LastError(
                 "configuration",
                 "RequestBodyTooLarge",
                 f"the request's body is larger than {call.max_body_bytes} bytes",
                 http_status=413,
             )
-            self._answer(call, answers.answer(413, answers.TOO_LARGE), api, error)
+            self._answer(call, answers.answer(413, answers.TOO_LARGE), error)
             return
-        if not self.recorder.spool.has_room() and api.entry.log.on_full == "refuse":
+        if not self.recorder.spool.has_room() and entry.log.on_full == "refuse":
             message = "The log of this gateway is full; calls are refused until it has been stored"
-            self._answer(call, answers.answer(503, message, headers=((b"retry-after", b"5"),)), api)
+            self._answer(call, answers.answer(503, message, headers=((b"retry-after", b"5"),)))
             return
-        exchange = self._exchange(call, match, path, query)
-        call.exchange = exchange
-        pipeline = runtime.pipeline(api, match.operation, admitted.product_id)
+        operation = match.operation
+        pipeline = runtime.pipeline(api, operation, admitted.product_id)
+        call.open(self._services, runtime, match, query)
         if admitted.product_id:
-            exchange.product = runtime.products[admitted.product_id][0].subject
+            call.product = runtime.products[admitted.product_id][0].subject
         if admitted.holder is not None:
-            exchange.subscription = admitted.holder.entry.subject
-            exchange.user = admitted.holder.user
+            call.subscription = admitted.holder.entry.subject
+            call.user = admitted.holder.user
         hide_usage = False
         try:
-            if call.complete:
-                exchange.request.body.data = call.body()
-            else:
-                await self._take_body(call, exchange, pipeline)
-            if match.operation.wire:
-                hide_usage = splice_usage(exchange.request.body, match.operation.wire, query)
+            if not call.complete:
+                await self._take_body(call, operation, pipeline)
+            if operation.wire:
+                hide_usage = splice_usage(call.request.body, operation.wire, query)
             if pipeline.inbound is not None:
-                await pipeline.inbound(exchange)
-            exchange.section = "backend"
+                await pipeline.inbound(call)
+            call.section = "backend"
             if pipeline.plain_forward is not None:
-                await self._services.forward(exchange, pipeline.plain_forward)
+                await self._services.upstream.forward(call, pipeline.plain_forward)
             elif pipeline.backend is not None:
-                await pipeline.backend(exchange)
-            exchange.section = "outbound"
+                await pipeline.backend(call)
+            call.section = "outbound"
             if pipeline.outbound is not None:
-                await pipeline.outbound(exchange)
+                await pipeline.outbound(call)
         except Returned:
             pass
         except asyncio.CancelledError:
-            self._gave_up(call, exchange, api)
+            self._gave_up(call)
             raise
         except Exception as error:  # noqa: BLE001 - an expression can raise anything; the client gets an answer
-            await self._on_error(call, exchange, pipeline, error)
-        await self._send(call, exchange, api, hide_usage)
+            await self._on_error(call, pipeline, error)
+        relay = self._send(call, operation, hide_usage=hide_usage)
+        if relay is not None and not relay.is_set:
+            await relay
 
-    def _exchange(
-        self, call: Call, match: Match[ApiRuntime, OperationRuntime], path: str, query: str
-    ) -> LiveExchange:
-        headers = call.headers.copy()
-        if b"connection" in headers.fields:
-            headers.drop_nominated()
-        request = RequestState(
-            call.method,
-            lambda: _url(call, path, query),
-            headers,
-            Body(None, call.collect),
-            call.client.peer_ip,
-            match.path,
-            query,
-        )
-        request.matched = match.parameters
-        exchange = LiveExchange(
-            call, new_id(), request, self._services, self.runtime, match.api, match.operation
-        )
-        exchange.api = match.api.entry.subject
-        exchange.operation = match.operation.entry.subject
-        return exchange
-
-    async def _take_body(self, call: Call, exchange: LiveExchange, pipeline: Pipeline) -> None:
+    async def _take_body(self, call: Call, operation: OperationRuntime, pipeline: Pipeline) -> None:
         """Wait for a body that is still arriving where somebody must see all of it; let it stream otherwise."""
-        wire = exchange.operation_runtime.wire
-        if (
-            pipeline.effects.reads_request_body
-            or wire
-            or (call.length_known and call.content_length <= BODY_CAP)
-        ):
+        if pipeline.effects.reads_request_body or operation.wire or 0 <= call.content_length <= BODY_CAP:
             if call.expects_continue:
                 call.expects_continue = False
                 call.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            exchange.request.body.data = await call.collect()
+            call.request.body.data = await call.collect()
             return
-        plan = exchange.api_runtime.entry.log
         content_type = call.headers.get(b"content-type")
-        call.keep_bytes = body_limit(plan, plan.frontend_request, content_type, llm=False)
+        call.keep_bytes = body_limit(call.log, call.log.frontend_request, content_type, llm=False)
 
-    async def _on_error(
-        self, call: Call, exchange: LiveExchange, pipeline: Pipeline, error: Exception
-    ) -> None:
+    async def _on_error(self, call: Call, pipeline: Pipeline, error: Exception) -> None:
         """Jump to on-error: the built-in answer first, which the section may change."""
-        failure = self._failure(error, exchange)
+        failure = self._failure(error, call)
         last = failure.error
-        last.elapsed_us = exchange.elapsed_us
-        last.section = last.section or exchange.section
-        exchange.last_error = last
-        exchange.errors.append(last)
-        exchange.response = failure.response or _built_in(last, exchange.call_id)
+        last.elapsed_us = call.elapsed_us
+        last.section = last.section or call.section
+        call.last_error = last
+        call.errors.append(last)
+        response = call.response = failure.response or _built_in(last, call.call_id)
         for name, value in failure.headers:
-            exchange.response.headers.set(name, value)
+            response.headers.set(name, value)
         if pipeline.on_error is None:
             return
-        exchange.section = "on-error"
+        call.section = "on-error"
         try:
-            await pipeline.on_error(exchange)
+            await pipeline.on_error(call)
         except Returned:
             pass
         except asyncio.CancelledError:
-            self._gave_up(call, exchange, exchange.api_runtime)
+            self._gave_up(call)
             raise
         except Exception as second:  # noqa: BLE001 - as above; there is no on-error of on-error
-            again = self._failure(second, exchange)
+            again = self._failure(second, call)
             again.error.section = "on-error"
-            exchange.errors.append(again.error)
-            exchange.response = _built_in(again.error, exchange.call_id)
+            call.errors.append(again.error)
+            call.response = _built_in(again.error, call.call_id)
 
-    def _failure(self, error: Exception, exchange: LiveExchange) -> PolicyFailure:
+    def _failure(self, error: Exception, call: Call) -> PolicyFailure:
         if isinstance(error, PolicyFailure):
             return error
         if isinstance(error, Refusal):
@@ -247,88 +216,70 @@ class Proxy:
             )
             failure.response = answers.answer(status, error.message)
             return failure
-        log.error("bug %s: a section raised", exchange.call_id, exc_info=error)
+        log.error("bug %s: a section raised", call.call_id, exc_info=error)
         return PolicyFailure(LastError("gateway", "InternalError", "Internal server error"))
 
-    async def _send(self, call: Call, exchange: LiveExchange, api: ApiRuntime, hide_usage: bool) -> None:
-        response = exchange.response
+    def _send(self, call: Call, operation: OperationRuntime, *, hide_usage: bool) -> Relay | None:
+        response = call.response
         if response is None:
             # No forward-request anywhere: API Management answers 200 without a body.
-            response = exchange.response = ResponseState(200, "OK", Headers(), Body(b""))
+            response = call.response = ResponseState(200, "OK", Headers(), Body(b""))
         elif not 200 <= response.status <= 999:
             # An interim status would make the client wait for another answer.
             error = LastError("gateway", "InternalError", f"{response.status} is not the status of an answer")
-            exchange.errors.append(error)
-            response = exchange.response = _built_in(error, exchange.call_id)
-        arrival = call.arrival
-        from_backend = arrival is not None and arrival.response is response and not response.body.changed
-        if response.body.changed:
+            call.errors.append(error)
+            response = call.response = _built_in(error, call.call_id)
+        changed = response.body.changed
+        if changed:
             response.headers.remove(b"content-encoding")
-        if not from_backend and arrival is not None:
+        arrival = call.arrival
+        if arrival is not None and (changed or arrival.response is not response):
             arrival.release()
-        plan = api.entry.log
-        limit = body_limit(
-            plan,
-            plan.frontend_response,
-            response.headers.get(b"content-type"),
-            llm=bool(exchange.operation_runtime.wire),
-        )
-        relay = call.relay = Relay(
-            call,
-            response,
-            arrival if from_backend else None,
-            limit,
-            self.recorder,
-            plan,
-            self._clock,
-            hide_usage,
-        )
+            arrival = None
+        plan = call.log
+        content_type = response.headers.fields.get(b"content-type")
+        call.kept_limit = body_limit(plan, plan.frontend_response, content_type, llm=operation.wire != "")
         if not call.complete:
             call.keep_alive = False
-        relay.start()
-        if not relay.is_set:
-            await relay
+        return hand_over(call, response, arrival, self.recorder, hide_usage=hide_usage)
 
-    def _gave_up(self, call: Call, exchange: LiveExchange, api: ApiRuntime) -> None:
+    def _gave_up(self, call: Call) -> None:
         """The client left before an answer began."""
         last = LastError(
-            "client", "ClientConnectionFailure", "the client closed the connection", section=exchange.section
+            "client", "ClientConnectionFailure", "the client closed the connection", section=call.section
         )
-        last.elapsed_us = exchange.elapsed_us
-        exchange.errors.append(last)
-        self.recorder.record(call, api.entry.log, exchange, None, api)
+        last.elapsed_us = call.elapsed_us
+        call.errors.append(last)
+        self.recorder.record(call)
         if call.arrival is not None:
             call.arrival.connection.close()
 
     # answers without a pipeline
 
-    def _answer(
-        self, call: Call, response: ResponseState, api: ApiRuntime | None, error: LastError | None = None
-    ) -> None:
+    def _answer(self, call: Call, response: ResponseState, error: LastError | None = None) -> None:
         call.error = error
-        call.api = api
         if not call.complete:
             call.keep_alive = False
-        plan = api.entry.log if api is not None else self.runtime.bundle.log
-        relay = call.relay = Relay(call, response, None, BODY_CAP, self.recorder, plan, self._clock)
-        relay.start()
+        hand_over(call, response, None, self.recorder, hide_usage=False)
 
     def _refuse_key(self, call: Call, api: ApiRuntime, refused: keys.Refused) -> None:
         authority = (call.headers.get(b"host") or b"").decode("latin-1")
         subject = api.entry.subject
         header = answers.challenge(authority, subject.path, subject.key_header, scheme=call.client.scheme)
         error = LastError("authorization", refused.reason, refused.message, http_status=401)
-        self._answer(call, answers.answer(401, refused.message, headers=(header,)), api, error)
+        self._answer(call, answers.answer(401, refused.message, headers=(header,)), error)
 
     async def _without_operation(self, call: Call, path: str) -> None:
         """Health, preflight, or nothing that we know."""
+        api = call.api_runtime = self.runtime.router.api_of(path)
+        call.log = api.entry.log if api is not None else self.runtime.bundle.log
         if path in ("/livez", "/readyz", PROBE_PATH):
             self._health(call, path)
             return
         if call.method == "OPTIONS":
             response = self._preflight(call, path)
             if response is not None:
-                self._answer(call, response, self.runtime.router.api_of(path))
+                self._answer(call, response)
                 return
         error = LastError(
             "configuration",
@@ -336,7 +287,7 @@ class Proxy:
             "Unable to match incoming request to an operation.",
             http_status=404,
         )
-        self._answer(call, answers.answer(404, answers.NOT_FOUND), self.runtime.router.api_of(path), error)
+        self._answer(call, answers.answer(404, answers.NOT_FOUND), error)
 
     def _health(self, call: Call, path: str) -> None:
         good = path != "/readyz" or self._ready()
@@ -344,8 +295,7 @@ class Proxy:
         headers = Headers(((b"content-type", b"text/plain"),))
         status = 200 if good else 503
         response = ResponseState(status, answers.reason_of(status), headers, body)
-        relay = call.relay = Relay(call, response, None, 0, None, self.runtime.bundle.log, self._clock)
-        relay.start()
+        hand_over(call, response, None, None, hide_usage=False)
 
     def _preflight(self, call: Call, path: str) -> ResponseState | None:
         origin = call.headers.get(b"origin")
@@ -361,18 +311,6 @@ class Proxy:
             if headers is not None:
                 return ResponseState(200, "OK", headers, Body(b""))
         return ResponseState(200, "OK", Headers(), Body(b"")) if pipeline.cors else None
-
-
-def _url(call: Call, path: str, query: str) -> Url:
-    """What the client asked for, as an absolute URL."""
-    scheme = call.client.scheme
-    default_port = 443 if scheme == "https" else 80
-    authority = (call.headers.get(b"host") or b"").decode("latin-1")
-    try:
-        host, port = split_authority(authority, default_port)
-    except ValueError:
-        host, port = authority, default_port
-    return Url(scheme, host, port, path, query)
 
 
 def _built_in(error: LastError, call_id: str) -> ResponseState:

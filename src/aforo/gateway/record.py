@@ -17,16 +17,14 @@ from aforo.errors import Refusal
 from aforo.gateway import encoding
 from aforo.gateway.addresses import TrustedProxies
 from aforo.gateway.arrival import Arrival
-from aforo.gateway.call import Call, LiveExchange
-from aforo.gateway.streaming import Relay
+from aforo.gateway.call import Call, new_id
+from aforo.gateway.streaming import is_event_stream
 from aforo.messages import Headers
 from aforo.policy.exchange import LastError
-from aforo.snapshot.runtime import ApiRuntime, LogNames
+from aforo.snapshot.runtime import ApiRuntime, LogNames, OperationRuntime
 from aforo.snapshot.snapshot import LogPlan, MessageLog
 from aforo.spool.records import (
     LOG_GATEWAY,
-    LOG_LLM_REQUESTS,
-    LOG_LLM_RESPONSES,
     LOG_METRICS,
     AmendRecord,
     CallError,
@@ -100,23 +98,25 @@ class Recorder:
         self.proxies = proxies
         self._random = random.Random()  # noqa: S311 - which calls a sample keeps is no secret
 
-    def record(
-        self,
-        call: Call,
-        plan: LogPlan,
-        exchange: LiveExchange | None,
-        relay: Relay | None,
-        api: ApiRuntime | None,
-    ) -> None:
+    def record(self, call: Call) -> None:
         """Write the record of a call. A spool that cannot take it is counted in `dropped`, loudly."""
-        flags = self._flags(plan, exchange, relay)
-        if not flags:
-            return
+        plan = call.log
+        flags = self.metrics
+        if plan.gateway_log and (plan.sampling >= 100.0 or self._sampled(plan, call)):
+            flags |= LOG_GATEWAY
+        operation = call.operation_runtime
+        api = call.api_runtime
         try:
-            if exchange is not None and api is not None:
-                record = self._of_exchange(call, plan, exchange, relay, api, flags)
+            if operation is None or api is None:
+                if not flags:
+                    return
+                record = self._of_refused(call, flags)
             else:
-                record = self._of_refused(call, relay, api, flags)
+                if operation.wire:
+                    flags |= api.llm_flags
+                if not flags:
+                    return
+                record = self._of_exchange(call, plan, api, operation, flags)
             self.spool.append_call(record)
         except Refusal as refusal:
             self.dropped += 1
@@ -135,87 +135,81 @@ class Recorder:
         except Refusal as refusal:
             log.error("the end of call %s could not be recorded: %s", call_id, refusal)
 
-    def _flags(self, plan: LogPlan, exchange: LiveExchange | None, relay: Relay | None) -> int:
-        flags = self.metrics
-        if plan.gateway_log and (
-            plan.sampling >= 100.0
-            or (plan.always_log_errors and (relay is None or relay.response.status >= 400))
-            or self._random.random() * 100.0 < plan.sampling
-        ):
-            flags |= LOG_GATEWAY
-        if exchange is not None and exchange.operation_runtime.wire:
-            if plan.llm_requests:
-                flags |= LOG_LLM_REQUESTS
-            if plan.llm_responses:
-                flags |= LOG_LLM_RESPONSES
-            flags |= exchange.api_runtime.withheld
-        return flags
+    def _sampled(self, plan: LogPlan, call: Call) -> bool:
+        failed = call.answer is None or call.answer.status >= 400
+        return (plan.always_log_errors and failed) or self._random.random() * 100.0 < plan.sampling
 
     def _of_exchange(
-        self,
-        call: Call,
-        plan: LogPlan,
-        exchange: LiveExchange,
-        relay: Relay | None,
-        api: ApiRuntime,
-        flags: int,
+        self, call: Call, plan: LogPlan, api: ApiRuntime, operation: OperationRuntime, flags: int
     ) -> CallRecord:
         client = call.client
-        operation = exchange.operation_runtime
+        wire = operation.wire
         names = api.log_names
         subject = api.entry.subject
-        product = exchange.product
-        subscription = exchange.subscription
-        user = exchange.user
-        arrival = call.arrival
+        product = call.product
+        subscription = call.subscription
+        user = call.user
         peer_ip = client.peer_ip
-        method = url = ""
+        fields = call.headers.fields
+        request = (
+            Message(_NO_HEADERS, call.chunks[0], call.received)
+            # Nearly every call of a model: one piece, within every limit, to be kept as it came.
+            if wire
+            and len(call.chunks) == 1
+            and call.received <= BODY_CAP
+            and not names.frontend_request
+            and b"content-encoding" not in fields
+            and len(call.chunks[0]) == call.received
+            else _request_message(call, plan, names.frontend_request, api.key_header, llm=wire != "")
+        )
+        method = url = backend_protocol = ""
         sent_same = got_same = False
-        sent = received = answer = _NOTHING
-        status = backend_status = backend_us = first_byte_us = 0
-        if exchange.backend_request is not None:
-            method, url, headers, body = exchange.backend_request
+        sent = received = answered = _NOTHING
+        status = backend_status = backend_us = 0
+        if call.backend_request is not None:
+            method, url, headers, body = call.backend_request
             url = masked_target(url, api.key_query)
             sent_same = not body.changed
             if names.backend_request or not sent_same:
                 data = b"" if sent_same else (body.data or b"")
-                llm = operation.wire != ""
-                limit = body_limit(plan, plan.backend_request, headers.get(b"content-type"), llm=llm)
-                own = _credentials(exchange, api)
-                sent = Message(
-                    _listed(headers, names.backend_request, own),
-                    data[:limit],
-                    len(data),
-                    0 < limit < len(data),
-                )
-        if relay is not None:
-            response = relay.response
-            status = response.status
-            first_byte_us = relay.first_byte_us
-            kept, cut = _kept(relay)
-            listed = (
-                _listed(response.headers, names.frontend_response, frozenset((api.key_header,)))
-                if names.frontend_response
-                else _NO_HEADERS
+                content_type = headers.get(b"content-type")
+                limit = body_limit(plan, plan.backend_request, content_type, llm=wire != "")
+                listed = _listed(headers, names.backend_request, _credentials(call, api))
+                sent = Message(listed, data[:limit], len(data), 0 < limit < len(data))
+        answer = call.answer
+        arrival = call.arrival
+        if answer is not None:
+            status = answer.status
+            headers = answer.headers
+            kept, cut = call.kept, call.cut
+            if b"content-encoding" in headers.fields and kept and not answer.body.changed:
+                kept, cut = _decoded(call, headers)
+            answered = Message(
+                _listed(headers, names.frontend_response, frozenset((api.key_header,))),
+                kept,
+                call.sent,
+                cut,
+                is_event_stream(answer),
             )
-            answer = Message(listed, kept, relay.sent, cut, relay.is_event_stream)
             if arrival is not None:
-                got_same = arrival.response is response and not response.body.changed
+                got_same = arrival.response is answer and not answer.body.changed
         if arrival is not None:
             backend_status = arrival.connection.status
+            backend_protocol = "HTTP/1.1" if backend_status else ""
             backend_us = int((time.perf_counter() - arrival.sent_at) * 1e6)
             if got_same and not names.backend_response:
                 received = Message(_NO_HEADERS, b"", arrival.size)
             else:
-                received = self._received(arrival, plan, operation.wire, names, same=got_same)
+                received = self._received(arrival, plan, wire, names, same=got_same)
+        host = fields.get(b"host")
         return CallRecord(
-            exchange.call_id,
+            call.call_id,
             call.started_ns,
             time.time_ns(),
             self.context,
             call.method,
-            f"{client.scheme}://{_host(call)}{masked_target(call.target, api.key_query)}",
-            "HTTP/1.1" if call.version == "1.1" else f"HTTP/{call.version}",
+            f"{client.scheme}://{host.decode('latin-1') if type(host) is bytes else ''}{masked_target(call.target, api.key_query)}",
+            f"HTTP/{call.version}",
             client.tls_version,
             peer_ip,
             self.proxies.client_ip(peer_ip, client.proxied_ip, call.headers),
@@ -226,31 +220,31 @@ class Recorder:
             product.id if product is not None else "",
             subscription.id if subscription is not None else "",
             user.id if user is not None else "",
-            exchange.backend_used,
+            call.backend_used,
             method,
             url,
-            "HTTP/1.1" if backend_status else "",
+            backend_protocol,
             backend_status,
             0,
             backend_us,
             0,
             "none",
-            _request_message(call, plan, names.frontend_request, api.key_header, llm=operation.wire != ""),
-            answer,
+            request,
+            answered,
             sent,
             received,
             sent_same,
             got_same,
-            first_byte_us,
-            exchange.attempts,
+            call.first_byte_us,
+            call.attempts,
             call.aborted,
-            [_error(e) for e in exchange.errors] if exchange.errors else _NO_ERRORS,
-            exchange.trace_records,
-            exchange.trace_flags,
+            [_error(e) for e in call.errors] if call.errors else _NO_ERRORS,
+            call.trace_records,
+            call.trace_flags,
             flags,
-            operation.wire,
-            exchange.request.matched.get("deployment-id", ""),
-            _query_value(call.target, "api-version") if operation.wire else "",
+            wire,
+            call.request.matched.get("deployment-id", ""),
+            _query_value(call.target, "api-version") if wire else "",
             _NO_CLAIMS,
         )
 
@@ -271,10 +265,11 @@ class Recorder:
             body = _plain(body, coding)
         return Message(listed, body[:limit], arrival.size, len(body) > limit)
 
-    def _of_refused(self, call: Call, relay: Relay | None, api: ApiRuntime | None, flags: int) -> CallRecord:
+    def _of_refused(self, call: Call, flags: int) -> CallRecord:
         """A call that never became an exchange: no operation, no key, no room."""
         client = call.client
-        answer = Message([], b"", relay.sent) if relay is not None else _NOTHING
+        api = call.api_runtime
+        answer = call.answer
         errors = [_error(call.error)] if call.error is not None else _NO_ERRORS
         return CallRecord(
             call_id=new_id(),
@@ -287,7 +282,7 @@ class Recorder:
             tls_version=client.tls_version,
             peer_ip=client.peer_ip,
             client_ip=self.proxies.client_ip(client.peer_ip, client.proxied_ip, call.headers),
-            status=relay.response.status if relay is not None else 0,
+            status=answer.status if answer is not None else 0,
             api_id=api.entry.subject.id if api is not None else "",
             api_revision=api.entry.subject.revision if api is not None else "",
             operation_id="",
@@ -304,12 +299,12 @@ class Recorder:
             cache_us=0,
             cache="none",
             request=Message([], b"", call.received),
-            response=answer,
+            response=Message([], b"", call.sent) if answer is not None else _NOTHING,
             backend_request=_NOTHING,
             backend_response=_NOTHING,
             same_request=False,
             same_response=False,
-            first_byte_us=relay.first_byte_us if relay is not None else 0,
+            first_byte_us=call.first_byte_us,
             attempts=0,
             aborted=call.aborted,
             errors=errors,
@@ -350,17 +345,10 @@ def _host(call: Call) -> str:
     return host.decode("latin-1") if isinstance(host, bytes) else ""
 
 
-def _kept(relay: Relay) -> tuple[bytes, bool]:
-    """The kept part of an answer, decoded, and whether it is less than all of it."""
-    kept = relay.kept
-    body = kept[0] if len(kept) == 1 else b"".join(kept)
-    cut = relay.kept_size > len(body)
-    headers = relay.response.headers
-    if b"content-encoding" in headers.fields and body and not relay.response.body.changed:
-        body = _plain(body, headers.joined(b"content-encoding") or b"")
-        if len(body) > relay.limit:
-            body, cut = body[: relay.limit], True
-    return body, cut
+def _decoded(call: Call, headers: Headers) -> tuple[bytes, bool]:
+    """The kept part of an answer without its content coding, and whether it is less than all of it."""
+    body = _plain(call.kept, headers.joined(b"content-encoding") or b"")
+    return body[: call.kept_limit], call.cut or len(body) > call.kept_limit
 
 
 def _plain(body: bytes, coding: bytes) -> bytes:
@@ -380,9 +368,9 @@ def _listed(
     return [(n, MASK if n in _SECRET_HEADERS or n in own else v) for n, v in headers if n in names]
 
 
-def _credentials(exchange: LiveExchange, api: ApiRuntime) -> frozenset[bytes]:
+def _credentials(call: Call, api: ApiRuntime) -> frozenset[bytes]:
     """Names of the fields that carry this API's keys and the backend's credentials."""
-    backend = exchange.runtime.backends.get(exchange.backend_used) if exchange.backend_used else None
+    backend = call.runtime.backends.get(call.backend_used) if call.backend_used else None
     names = (name.lower().encode("latin-1", "replace") for name, _ in backend.headers) if backend else ()
     return frozenset((api.key_header, *names))
 
@@ -429,14 +417,3 @@ def _query_value(target: str, name: str) -> str:
 def _value(target: str, name: str) -> str:
     _, _, rest = target.partition(f"{name}=")
     return rest.partition("&")[0]
-
-
-_prefix = f"{random.SystemRandom().getrandbits(64):016x}"
-_counter = random.SystemRandom().getrandbits(32)
-
-
-def new_id() -> str:
-    """A correlation id: 32 hexadecimal digits, unique over processes and restarts, not secret."""
-    global _counter
-    _counter += 1
-    return f"{_prefix}{_counter & 0xFFFFFFFFFFFFFFFF:016x}"

@@ -16,7 +16,7 @@ import httptools
 
 from aforo.gateway import answers, proxy_protocol
 from aforo.gateway.call import WHOLE_BODY_BYTES, Call
-from aforo.messages import Fields, Headers, repeat
+from aforo.messages import Fields, repeat, wrap
 
 MAX_TARGET_BYTES = 16 * 1024
 MAX_HEAD_BYTES = 64 * 1024
@@ -196,7 +196,6 @@ class ServerConnection(asyncio.Protocol):
         self._queue.clear()
         self.current = None
         for call in calls:
-            call.client_gone = True
             self._server.serve.client_lost(call)
         if self._unsent:
             self._server.serve.answer_lost(self._unsent)
@@ -240,9 +239,9 @@ class ServerConnection(asyncio.Protocol):
         if self.current is not call:
             return
         self.current = None
-        if not self._writable and call.exchange is not None:
+        if not self._writable and call.operation_runtime is not None:
             # Handed over, but more of it lies in our buffer than in the kernel's.
-            self._unsent = call.exchange.call_id
+            self._unsent = call.call_id
         if not call.complete:
             # An answer before the end of the request: what follows cannot be told apart from a new request.
             self._linger()
@@ -339,11 +338,8 @@ class ServerConnection(asyncio.Protocol):
             self._refuse_upgrade(fields, length)
         if target[:1] != b"/":
             target = _origin_form(target, fields.get(b"host"))
-        call = Call(self, method, target.decode("latin-1"), version, Headers(fields))
+        call = Call(self, method, target.decode("latin-1"), version, wrap(fields), length)
         call.keep_alive = parser.should_keep_alive()
-        if length is not None:
-            call.length_known = True
-            call.content_length = length
         call.expects_continue = b"expect" in fields and version == "1.1"
         self._reading = call
         if self.current is None:
@@ -355,11 +351,11 @@ class ServerConnection(asyncio.Protocol):
             if len(self._queue) > MAX_PIPELINED:
                 raise _Refusal(400, "Bad request: too many requests in flight on one connection")
 
-    def _refuse_upgrade(self, fields: Fields, length: int | None) -> None:
+    def _refuse_upgrade(self, fields: Fields, length: int) -> None:
         """Refuse what would leave HTTP/1.1; an offer that may be ignored is."""
-        if b"websocket" in (Headers(fields).joined(b"upgrade") or b"").lower():
+        if b"websocket" in (wrap(fields).joined(b"upgrade") or b"").lower():
             raise _Refusal(501, "Upgrading the connection to WebSocket is not supported")
-        if self._parser.should_upgrade() and (length or b"transfer-encoding" in fields):
+        if self._parser.should_upgrade() and (length > 0 or b"transfer-encoding" in fields):
             # The parser would take the body for what follows the upgrade: the next request, as we see it.
             raise _Refusal(501, "Upgrading the connection with a request that has a body is not supported")
 
@@ -384,11 +380,11 @@ class ServerConnection(asyncio.Protocol):
 
 
 def _small(call: Call) -> bool:
-    return call.length_known and call.content_length <= WHOLE_BODY_BYTES
+    return 0 <= call.content_length <= WHOLE_BODY_BYTES
 
 
-def _framing(fields: Fields, version: str) -> int | None:
-    """The stated length of a request, None when it states none; refuses what could be read in two ways."""
+def _framing(fields: Fields, version: str) -> int:
+    """The stated length of a request, -1 when it states none; refuses what could be read in two ways."""
     if version not in ("1.1", "1.0"):
         raise _Refusal(505, "Only versions 1.1 and 1.0 of HTTP are spoken here")
     host = fields.get(b"host")
@@ -405,7 +401,7 @@ def _framing(fields: Fields, version: str) -> int | None:
             raise _Refusal(400, "Bad request: Content-Length and Transfer-Encoding exclude each other")
     if isinstance(length, list):
         raise _Refusal(400, "Bad request: Content-Length may stand only once")
-    return None if length is None else int(length)
+    return -1 if length is None else int(length)
 
 
 def _origin_form(target: bytes, host: bytes | list[bytes] | None) -> bytes:

@@ -6,7 +6,7 @@ from typing import cast
 
 from aforo.egress.fetch import fetch
 from aforo.errors import Refusal, Timeout
-from aforo.gateway.call import LiveExchange
+from aforo.gateway.call import Call
 from aforo.gateway.upstream import Upstream
 from aforo.messages import Headers
 from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState
@@ -24,15 +24,15 @@ class GatewayServices:
         self.counters = counters
         self.cache = cache
         self.tokens = tokens
-        self._upstream = upstream
+        self.upstream = upstream
 
     async def forward(self, exchange: Exchange, options: ForwardOptions) -> None:
-        await self._upstream.forward(cast(LiveExchange, exchange), options)
+        await self.upstream.forward(cast(Call, exchange), options)
 
     async def send(self, request: OutboundRequest) -> ResponseState:
         try:
             answer = await fetch(
-                self._upstream.pool,
+                self.upstream.pool,
                 request.method,
                 request.url,
                 Headers(request.headers),

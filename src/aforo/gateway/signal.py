@@ -52,7 +52,7 @@ class Steps(Generic[T]):
     `on_end` is told `subject` and the error, None when there was none.
     """
 
-    __slots__ = ("_coroutine", "_on_end", "_signal", "_subject", "_task")
+    __slots__ = ("_coroutine", "_on_end", "_signal", "_steps", "_subject", "_task")
 
     def __init__(
         self,
@@ -61,6 +61,7 @@ class Steps(Generic[T]):
         subject: T,
     ) -> None:
         self._coroutine = coroutine
+        self._steps = coroutine.__await__()
         self._on_end = on_end
         self._subject = subject
         self._signal: Signal | None = None
@@ -70,20 +71,20 @@ class Steps(Generic[T]):
         """Take the next step."""
         self._signal = None
         try:
-            waits_for = self._coroutine.send(None)
-        except StopIteration:
-            self._on_end(self._subject, None)
-            return
+            # `next` with a default makes no StopIteration.
+            waits_for = next(self._steps, self)
         except BaseException as error:  # noqa: BLE001 - handed to whoever answers for the call
             self._on_end(self._subject, error)
             return
-        if isinstance(waits_for, Signal):
+        if waits_for is self:
+            self._on_end(self._subject, None)
+        elif isinstance(waits_for, Signal):
             self._signal = waits_for
             waits_for.on_set(self.run)
-            return
-        task = asyncio.get_running_loop().create_task(_drive(self._coroutine, waits_for))
-        self._task = task
-        task.add_done_callback(self._finished)
+        else:
+            task = asyncio.get_running_loop().create_task(_drive(self._coroutine, waits_for))
+            self._task = task
+            task.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
         self._on_end(self._subject, asyncio.CancelledError() if task.cancelled() else task.exception())

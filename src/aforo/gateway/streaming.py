@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import re
 import time
+from email.utils import formatdate
+from functools import lru_cache
 from typing import Protocol
 
 import orjson
 
+from aforo.egress.http1 import ClientConnection
 from aforo.gateway import answers
 from aforo.gateway.arrival import Arrival
-from aforo.gateway.call import Call, LiveExchange
+from aforo.gateway.call import Call
 from aforo.gateway.signal import Signal
 from aforo.messages import HOP_BY_HOP
 from aforo.policy.exchange import ResponseState
-from aforo.snapshot.runtime import ApiRuntime
-from aforo.snapshot.snapshot import LogPlan
 
 # At the start of a line alone: anywhere else it is text of the model's, or of the client's.
 _LAST_EVENT = re.compile(
@@ -38,146 +39,173 @@ _NO_BODY = (204, 304)
 class Records(Protocol):
     """Where the record of a call is written."""
 
-    def record(
-        self,
-        call: Call,
-        plan: LogPlan,
-        exchange: LiveExchange | None,
-        relay: Relay | None,
-        api: ApiRuntime | None,
-    ) -> None: ...
+    def record(self, call: Call) -> None: ...
+
+
+def hand_over(
+    call: Call, answer: ResponseState, arrival: Arrival | None, recorder: Records | None, *, hide_usage: bool
+) -> Relay | None:
+    """Send what is there of an answer, from a backend or our own. What is still to come, its relay sends."""
+    call.answer = answer
+    if arrival is None:
+        _whole(call, answer, answer.body.data or b"", None, recorder)
+        return None
+    hide_usage = hide_usage and is_event_stream(answer) and b"content-encoding" not in answer.headers.fields
+    connection = arrival.connection
+    if connection.ended and not hide_usage:
+        chunks = arrival.take()
+        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        arrival.release()
+        _whole(call, answer, body, connection, recorder)
+        return None
+    relay = call.relay = Relay(call, answer, arrival, recorder, hide_usage=hide_usage)
+    relay.start()
+    return relay
+
+
+def _whole(
+    call: Call, answer: ResponseState, body: bytes, came: ClientConnection | None, recorder: Records | None
+) -> None:
+    """An answer that is at hand complete."""
+    size = len(body)
+    limit = call.kept_limit
+    call.kept = body
+    if size > limit:
+        call.kept, call.cut = body[:limit], True
+    if answer.status in _NO_BODY:
+        head, body = _head(call, answer, b""), b""
+    elif call.method == "HEAD":
+        # What the backend said of its body; what a policy writes there does not count.
+        stated = came.headers.get(b"content-length") if came is not None else None
+        head, body = _head(call, answer, b"content-length: " + (stated or b"%d" % size)), b""
+    else:
+        head = _head(call, answer, b"content-length: %d" % size)
+    call.sent = len(body)
+    if recorder is not None:
+        recorder.record(call)
+    client = call.client
+    client.write(head + body)
+    client.done(call, keep_alive=call.keep_alive)
+
+
+def _head(call: Call, answer: ResponseState, framing: bytes) -> bytes:
+    call.first_byte_us = int((time.perf_counter() - call.started) * 1e6)
+    headers = answer.headers
+    lines = [_status_line(answer.status, answer.reason)]
+    block = headers.block(_DROPPED)
+    if block:
+        lines.append(block)
+    if b"date" not in headers.fields:
+        lines.append(b"date: " + _date(int(time.time())))
+    if framing:
+        lines.append(framing)
+    if not call.keep_alive:
+        lines.append(b"connection: close")
+    elif call.version == "1.0":
+        lines.append(b"connection: keep-alive")
+    lines.append(b"\r\n")
+    return b"\r\n".join(lines)
+
+
+@lru_cache(maxsize=256)
+def _status_line(status: int, reason: str) -> bytes:
+    reason = reason or answers.reason_of(status)
+    if not reason.isprintable():
+        reason = ""
+    return b"HTTP/1.1 %d %b" % (status, reason.encode("latin-1", "replace"))
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> bytes:
+    """`Date` of an answer, made once a second."""
+    return formatdate(second, usegmt=True).encode()
+
+
+def is_event_stream(answer: ResponseState) -> bool:
+    """Whether it comes event by event."""
+    content_type = answer.headers.fields.get(b"content-type")
+    return type(content_type) is bytes and content_type.startswith(b"text/event-stream")
 
 
 class Relay(Signal):
-    """Hands one answer to its client; set at its end. The record is written once, before the last bytes."""
+    """Hands an answer that is still arriving to its client; set at its end. The record is written once, before the
+    last bytes."""
 
     __slots__ = (
+        "_answer",
         "_arrival",
+        "_call",
         "_chunked",
-        "_clock",
         "_ending",
         "_events",
+        "_kept",
+        "_kept_size",
         "_plain",
-        "_plan",
+        "_recorded",
         "_recorder",
+        "_tail",
         "_usage",
-        "call",
-        "first_byte_us",
-        "head_sent",
-        "kept",
-        "kept_size",
-        "limit",
-        "recorded",
-        "response",
-        "sent",
-        "tail",
     )
 
     def __init__(
         self,
         call: Call,
-        response: ResponseState,
-        arrival: Arrival | None,
-        limit: int,
+        answer: ResponseState,
+        arrival: Arrival,
         recorder: Records | None,
-        plan: LogPlan,
-        clock: answers.Clock,
-        hide_usage: bool = False,
+        *,
+        hide_usage: bool,
     ) -> None:
-        self.is_set = False
-        self._wake = None
-        self.call = call
-        self.response = response
+        super().__init__()
+        self._call = call
+        self._answer = answer
         self._arrival = arrival
         self._recorder = recorder
-        self._plan = plan
-        self._clock = clock
-        self.limit = limit  # how much of the body is kept for the record
-        self.kept: list[bytes] = []
-        self.kept_size = 0
-        self.sent = 0
-        self.first_byte_us = 0
-        self.head_sent = False
-        self.recorded = False
-        self.tail = b"\n"
+        self._recorded = False
+        self._kept: list[bytes] = []
+        self._kept_size = 0  # with what is not kept
+        self._tail = b"\n"
         self._ending = False  # the last event has begun
         self._chunked = False
-        content_type = response.headers.fields.get(b"content-type")
-        self._events = type(content_type) is bytes and content_type.startswith(b"text/event-stream")
-        self._plain = b"content-encoding" not in response.headers.fields
-        self._usage = UsageFilter() if hide_usage and self._events and self._plain else None
-
-    @property
-    def is_event_stream(self) -> bool:
-        return self._events
+        self._events = is_event_stream(answer)
+        self._plain = b"content-encoding" not in answer.headers.fields
+        self._usage = UsageFilter() if hide_usage else None
 
     def start(self) -> None:
         """Send what is there; what is still to come follows by itself."""
         arrival = self._arrival
-        if arrival is None:
-            self._whole(self.response.body.data or b"")
-            return
+        call = self._call
         chunks = arrival.take()
-        connection = arrival.connection
-        if connection.ended and self._usage is None:
-            body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-            arrival.release()
-            self._whole(body)
-            return
         arrival.relay = self
-        connection.resume()
-        call = self.call
-        length = self._backend_length()
+        arrival.connection.resume()
+        length = arrival.connection.headers.get(b"content-length")
         if length is not None and self._usage is None:
             framing = b"content-length: " + length
-        elif call.http_1_0:
+        elif call.version == "1.0":
             call.keep_alive = False
             framing = b""
         else:
             self._chunked = True
             framing = b"transfer-encoding: chunked"
-        self._forward(chunks, self._head(framing))
+        self._forward(chunks, _head(call, self._answer, framing))
 
     def pump(self) -> None:
         """More of the answer is here, or its end, or its failure."""
-        arrival = self._arrival
-        assert arrival is not None
-        self._forward(arrival.take(), b"")
+        self._forward(self._arrival.take(), b"")
 
     def client_lost(self) -> None:
         """Nobody reads any more: the backend is told by closing, and what was produced is recorded."""
         if self.is_set:
             return
-        self.call.aborted = self.call.aborted or "client"
+        self._call.aborted = self._call.aborted or "client"
         self._write_record()
-        if self._arrival is not None:
-            self._arrival.relay = None
-            self._arrival.connection.close()
+        self._arrival.relay = None
+        self._arrival.connection.close()
         self.set()
 
-    def _whole(self, body: bytes) -> None:
-        """An answer that is at hand complete."""
-        call = self.call
-        response = self.response
-        size = self.kept_size = len(body)
-        self.kept = [body] if size <= self.limit else [body[: self.limit]]
-        if response.status in _NO_BODY:
-            head, body = self._head(b""), b""
-        elif call.head_only:
-            stated = self._backend_length()
-            head = self._head(b"content-length: " + (stated or b"%d" % len(body)))
-            body = b""
-        else:
-            head = self._head(b"content-length: %d" % size)
-        self.sent = len(body)
-        self._write_record()
-        call.client.write(head + body)
-        self._end()
-
     def _forward(self, chunks: list[bytes], head: bytes) -> None:
-        call = self.call
+        call = self._call
         arrival = self._arrival
-        assert arrival is not None
         connection = arrival.connection
         failure = connection.failure
         ended = connection.ended
@@ -196,7 +224,7 @@ class Relay(Signal):
                 # The stream has begun: a restart would repeat text, silence would look like a normal end.
                 data += _stream_error(str(failure))
                 told = True
-        self.sent += len(data)
+        call.sent += len(data)
         if ended or failure is not None:
             self._write_record()
         elif self._events and self._plain and came:
@@ -226,9 +254,9 @@ class Relay(Signal):
 
     def _look_for_end(self, data: bytes) -> None:
         """Write the record when the last event is complete: now its bytes leave."""
-        window = self.tail + data
-        self.tail = window[-_TAIL:]
-        if self.recorded:
+        window = self._tail + data
+        self._tail = window[-_TAIL:]
+        if self._recorded:
             return
         if not self._ending:
             found = _LAST_EVENT.search(window) if b"[DONE]" in window or b"response." in window else None
@@ -239,7 +267,7 @@ class Relay(Signal):
                 return
             self._ending = True
             window = window[found.start() + 1 :]
-            self.tail = window[-_TAIL:]
+            self._tail = window[-_TAIL:]
         if _BLANK_LINE.search(window):
             self._write_record()
 
@@ -247,52 +275,26 @@ class Relay(Signal):
         """Whether what the client has got ends with an event: more would make half of one unreadable."""
         if self._usage is not None and not self._usage.gave_up:
             return True
-        return not self.kept_size or (self.tail + came).endswith((b"\n\n", b"\n\r\n", b"\r\r"))
-
-    def _backend_length(self) -> bytes | None:
-        """What the backend said of its body; what a policy writes there does not count."""
-        if self._arrival is None:
-            return None
-        return self._arrival.connection.headers.get(b"content-length")
+        return not self._kept_size or (self._tail + came).endswith((b"\n\n", b"\n\r\n", b"\r\r"))
 
     def _keep(self, data: bytes) -> None:
-        room = self.limit - self.kept_size
+        room = self._call.kept_limit - self._kept_size
         if room > 0:
-            self.kept.append(data if len(data) <= room else data[:room])
-        self.kept_size += len(data)
-
-    def _head(self, framing: bytes) -> bytes:
-        call = self.call
-        response = self.response
-        self.head_sent = True
-        self.first_byte_us = int((time.perf_counter() - call.started) * 1e6)
-        reason = response.reason or answers.reason_of(response.status)
-        if not reason.isprintable():
-            reason = ""
-        lines = [b"HTTP/1.1 %d %b" % (response.status, reason.encode("latin-1", "replace"))]
-        block = response.headers.block(_DROPPED)
-        if block:
-            lines.append(block)
-        if b"date" not in response.headers.fields:
-            lines.append(b"date: " + self._clock.date())
-        if framing:
-            lines.append(framing)
-        if not call.keep_alive:
-            lines.append(b"connection: close")
-        elif call.http_1_0:
-            lines.append(b"connection: keep-alive")
-        lines.append(b"\r\n")
-        return b"\r\n".join(lines)
+            self._kept.append(data if len(data) <= room else data[:room])
+        self._kept_size += len(data)
 
     def _write_record(self) -> None:
-        if not self.recorded:
-            self.recorded = True
-            if self._recorder is not None:
-                call = self.call
-                self._recorder.record(call, self._plan, call.exchange, self, call.api)
+        if self._recorded:
+            return
+        self._recorded = True
+        call = self._call
+        call.kept = b"".join(self._kept)
+        call.cut = self._kept_size > len(call.kept)
+        if self._recorder is not None:
+            self._recorder.record(call)
 
     def _end(self) -> None:
-        self.call.client.done(self.call, keep_alive=self.call.keep_alive)
+        self._call.client.done(self._call, keep_alive=self._call.keep_alive)
         self.set()
 
 

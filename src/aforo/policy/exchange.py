@@ -175,7 +175,6 @@ class Exchange:
         "backend_base_url",
         "backend_id",
         "backend_request",
-        "backend_us",
         "backend_used",
         "call_id",
         "errors",
@@ -225,7 +224,6 @@ class Exchange:
         self.backend_used = ""  # the backend resource that the last attempt went to
         # What was really sent, for the record: (method, url, headers, body) of the last attempt.
         self.backend_request: tuple[str, str, Headers, Body] | None = None
-        self.backend_us = 0
         self.attempts = 0
         self.section = "inbound"
         self.last_error: LastError | None = None

@@ -20,6 +20,7 @@ from aforo.snapshot.snapshot import (
     ProductEntry,
     SubscriptionEntry,
 )
+from aforo.spool.records import LOG_LLM_REQUESTS, LOG_LLM_RESPONSES
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,14 @@ class ApiRuntime:
     open_product: str | None
     log_names: LogNames
     withheld: int = 0  # `spool.records.WITHHOLD_*`: bodies that the diagnostic wants in no gateway log
+    llm_flags: int = field(init=False)  # of `CallRecord.log_flags`, for calls of a model's operations
+
+    def __post_init__(self) -> None:
+        log = self.entry.log
+        flags = (LOG_LLM_REQUESTS if log.llm_requests else 0) | (
+            LOG_LLM_RESPONSES if log.llm_responses else 0
+        )
+        object.__setattr__(self, "llm_flags", flags | self.withheld)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
