@@ -1,4 +1,4 @@
-"""What the account answers: bodies and stream chunks in Azure OpenAI's form (facts: apim.md 6.5). Pure data.
+"""What the account answers: bodies and stream chunks in Azure OpenAI's form. Pure data.
 
 Content-filter annotations stand where Azure has them; this account filters nothing, so all of them say "safe".
 """

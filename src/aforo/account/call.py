@@ -97,7 +97,7 @@ class Call:
         self._log.call(self.facts, record, self.spent)
 
     def headers(self, engine: Engine) -> dict[str, str]:
-        """What every answer carries (facts: apim.md 6.3), and what really answered."""
+        """What every answer of Azure's carries, and what really answered."""
         out = {
             "cache-control": "no-cache, must-revalidate",
             "access-control-allow-origin": "*",

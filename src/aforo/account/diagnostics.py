@@ -96,7 +96,7 @@ class Diagnostics:
 
 
 def _samples(call: AccountCall, spent: Spent) -> list[tuple[str, float]]:
-    """The metrics that one call adds to (names and meanings: facts apim.md 5.7)."""
+    """The metrics that one call adds to (names and meanings are Azure Monitor's)."""
     duration_ms = (call.ended_ns - call.started_ns) / 1e6
     ok, client = call.status < 400, 400 <= call.status < 500
     out = [

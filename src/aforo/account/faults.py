@@ -1,7 +1,7 @@
 """What a caller of the account is told when it does not get what it asked for: every wording, in Azure's forms.
 
 Azure mixes three shapes: its own `{"error": {code, message}}`, OpenAI's with `type` and `param`, and an older
-`{"statusCode", "message"}`. Which one comes when: facts apim.md 6.4.
+`{"statusCode", "message"}`. Which one comes when was taken from its answers.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def from_trouble(trouble: Trouble) -> Fault:
         error |= {"type": trouble.kind, "param": trouble.param}
     headers = {}
     if trouble.retry_after_s is not None:
-        # Seconds are whole on this header; clients that know `retry-after-ms` prefer it (facts: clients.md 1a).
+        # Seconds are whole on this header; clients that know `retry-after-ms` prefer it.
         headers["Retry-After"] = str(max(1, round(trouble.retry_after_s)))
         headers["retry-after-ms"] = str(round(trouble.retry_after_s * 1000))
     return Fault(trouble.status, {"error": error}, headers)

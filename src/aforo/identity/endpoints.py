@@ -1,7 +1,7 @@
 """The local issuer's HTTP face: discovery, keys, client credentials, managed identity. Control mounts these routes.
 
-Answers and errors have the form of Entra, of App Service's identity endpoint and of IMDS (facts: clients.md
-section 5). It knows who exists through a `Directory` and nothing of the planes.
+Answers and errors have the form of Entra, of App Service's identity endpoint and of IMDS. It knows
+who exists through a `Directory` and nothing of the planes.
 """
 
 from __future__ import annotations

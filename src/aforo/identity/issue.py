@@ -1,6 +1,6 @@
 """The local issuer: signed tokens and the documents that let others check them. It knows no HTTP.
 
-Shapes are those of Microsoft Entra (facts: clients.md section 5): RS256, `kid`, and the claims iss, aud, exp, nbf,
+Shapes are those of Microsoft Entra: RS256, `kid`, and the claims iss, aud, exp, nbf,
 iat, tid, appid or azp, oid, sub, ver, roles.
 """
 

@@ -10,5 +10,6 @@ plan.py lower.py                                relational algebra; promoted pat
 functions/      every function, declared once (catalog.py lists them)
 operators/      every tabular operator: syntax, grammar, binding (catalog.py lists them)
 sql/            plan to SQL: writer, scalars, dialect; one folder per engine (duckdb/)
+patterns.py     constant regular expressions, judged when compiling
 diagnostics.py  all wording
 """

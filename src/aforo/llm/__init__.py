@@ -1,5 +1,6 @@
 """Wires of language models: what their bodies say. No socket, no policy, no table.
 
+wire     what each of them can tell (the port)
 sse      event streams: bytes in any pieces to events
 usage    token counts of an answer; estimates where a provider gives none
 openai   chat, completions, embeddings: messages, and the JSON answer that a stream amounts to

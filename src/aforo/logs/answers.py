@@ -1,4 +1,4 @@
-"""Answers and errors in the shape of the Log Analytics query API (facts: Azure Monitor Logs API, OneAPI errors).
+"""Answers and errors in the shape of the Log Analytics query API (Azure Monitor Logs API, OneAPI errors).
 
 Large answers are put together from bytes; nothing here parses a row. It knows no request and no pool.
 """

@@ -1,6 +1,6 @@
 """The Log Analytics query API: workspaces, resources, batch, metadata, for every client that speaks it.
 
-It knows the shapes of requests and answers (facts of the Azure Monitor Logs API); who may ask what is `reader`'s.
+It knows the shapes of requests and answers (the Azure Monitor Logs API's); who may ask what is `reader`'s.
 """
 
 from __future__ import annotations

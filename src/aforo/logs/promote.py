@@ -1,4 +1,4 @@
-"""Values of a body that have plain columns of their own (design section 6.6). It reads parsed JSON only."""
+"""Values of a body that have plain columns of their own. It reads parsed JSON only."""
 
 from __future__ import annotations
 

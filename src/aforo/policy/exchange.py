@@ -106,7 +106,7 @@ class ResponseState:
 
 
 class LastError:
-    """`context.LastError`; the texts are API Management's (facts: error-handling page)."""
+    """`context.LastError`; the texts are API Management's."""
 
     __slots__ = (
         "elapsed_us",

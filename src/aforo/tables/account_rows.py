@@ -1,7 +1,7 @@
 """Rows that a Cognitive Services account writes: `AzureDiagnostics` (RequestResponse, Audit) and `AzureMetrics`.
 
-The account writes those of its calls, control those of its management operations (ListKey). Shapes: facts
-apim.md 5.6 and 5.7; no prompt, no answer, no token count and no credential is ever in them.
+The account writes those of its calls, control those of its management operations (ListKey). Shapes are
+Azure's; no prompt, no answer, no token count and no credential is ever in them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The lab is what issue 2 lists, and the bundle that comes of it opens to its key alone."""
+"""The lab has what a first session needs, and the bundle that comes of it opens to its key alone."""
 
 from __future__ import annotations
 

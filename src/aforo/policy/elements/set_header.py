@@ -13,7 +13,7 @@ from aforo.policy.spec import Attribute, Child, Element, Text
 ACTIONS = ("override", "skip", "append", "delete")
 _WORDS = frozenset(ACTIONS)
 _CONNECTION = frozenset(("connection", "content-length", "keep-alive", "transfer-encoding"))
-# Several values of these stay several fields (facts: set-header).
+# Several values of these stay several fields, as API Management has it.
 _SEPARATE = frozenset(
     (
         b"user-agent", b"www-authenticate", b"proxy-authenticate", b"cookie", b"set-cookie", b"warning", b"date",
