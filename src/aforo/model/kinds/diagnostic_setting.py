@@ -84,7 +84,7 @@ DIAGNOSTIC_SETTING = Kind(
             "metrics",
             record("metric", text("category"), text("timeGrain"), flag("enabled", default=True), _RETENTION),
         ),
-        refused("storageAccountId", "logs go to a workspace; its tables can lie in object storage"),
+        refused("storageAccountId", "logs go to a workspace"),
         refused("eventHubAuthorizationRuleId", "event hubs are not supported yet"),
         refused("eventHubName", "event hubs are not supported yet"),
         refused("serviceBusRuleId", "service bus is not supported"),

@@ -51,9 +51,7 @@ PRODUCT = Kind(
         whole("subscriptionsLimit", 0),
         text("state", values=("notPublished", "published"), default="notPublished"),
         text("authenticationType", values=("subscription-key",)),
-        refused(
-            "application", "application tokens of products are not supported; use validate-azure-ad-token"
-        ),
+        refused("application", "application tokens of products are not supported yet"),
     ),
     names=NameRule(maximum=256),
     rules=(_approval_needs_subscription,),
