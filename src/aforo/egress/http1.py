@@ -11,7 +11,7 @@ from typing import Protocol, cast
 
 import httptools
 
-from aforo.messages import Fields, Headers, repeat, wrap
+from aforo.messages import Fields, Headers, repeat
 
 MAX_HEAD_BYTES = 256 * 1024
 MAX_HEAD_FIELDS = 500
@@ -233,7 +233,7 @@ class ClientConnection(asyncio.Protocol):
         coding = fields.get(b"transfer-encoding")
         if coding is not None and (isinstance(coding, list) or coding.lower() != b"chunked"):
             raise httptools.HttpParserError("the answer has a transfer coding other than `chunked`")
-        self.headers = wrap(fields)
+        self.headers = Headers(fields)
         self.status = status
         self._complete = True
         self.keep_alive = self._parser.should_keep_alive()

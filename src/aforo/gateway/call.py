@@ -163,8 +163,8 @@ class Call(Exchange):
             self.client.peer_ip,
             match.path,
             query,
+            match.parameters,
         )
-        request.matched = match.parameters
         Exchange.__init__(self, new_id(), request, services, self.started, self.started_ns)
         self.api = api
         self.operation = operation.entry.subject
@@ -231,9 +231,10 @@ class Call(Exchange):
 
 
 _prefix = f"{random.SystemRandom().getrandbits(64):016x}"
-_counter = itertools.count(random.SystemRandom().getrandbits(32))
+# From the upper half on: 16 digits without padding.
+_counter = itertools.count(1 << 63 | random.SystemRandom().getrandbits(62))
 
 
 def new_id() -> str:
     """A correlation id: 32 hexadecimal digits, unique over processes and restarts, not secret."""
-    return f"{_prefix}{next(_counter) & 0xFFFFFFFFFFFFFFFF:016x}"
+    return f"{_prefix}{next(_counter):x}"

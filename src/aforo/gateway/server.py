@@ -16,7 +16,7 @@ import httptools
 
 from aforo.gateway import answers, proxy_protocol
 from aforo.gateway.call import WHOLE_BODY_BYTES, Call
-from aforo.messages import Fields, repeat, wrap
+from aforo.messages import Fields, Headers, repeat
 
 MAX_TARGET_BYTES = 16 * 1024
 MAX_HEAD_BYTES = 64 * 1024
@@ -338,7 +338,7 @@ class ServerConnection(asyncio.Protocol):
             self._refuse_upgrade(fields, length)
         if target[:1] != b"/":
             target = _origin_form(target, fields.get(b"host"))
-        call = Call(self, method, target.decode("latin-1"), version, wrap(fields), length)
+        call = Call(self, method, target.decode("latin-1"), version, Headers(fields), length)
         call.keep_alive = parser.should_keep_alive()
         call.expects_continue = b"expect" in fields and version == "1.1"
         self._reading = call
@@ -353,7 +353,7 @@ class ServerConnection(asyncio.Protocol):
 
     def _refuse_upgrade(self, fields: Fields, length: int) -> None:
         """Refuse what would leave HTTP/1.1; an offer that may be ignored is."""
-        if b"websocket" in (wrap(fields).joined(b"upgrade") or b"").lower():
+        if b"websocket" in (Headers(fields).joined(b"upgrade") or b"").lower():
             raise _Refusal(501, "Upgrading the connection to WebSocket is not supported")
         if self._parser.should_upgrade() and (length > 0 or b"transfer-encoding" in fields):
             # The parser would take the body for what follows the upgrade: the next request, as we see it.

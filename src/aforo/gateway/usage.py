@@ -17,7 +17,7 @@ _SPLICE = b',"stream_options":{"include_usage":true}}'
 def splice_usage(body: Body, wire: str, query: str) -> bool:
     """Ask for usage if this is a stream that would not tell it; whether the answer must be hidden."""
     data = body.data
-    if not data or b'"stream"' not in data or wire not in ("chat", "completions"):
+    if not data or data.find(b'"stream"') < 0 or wire not in ("chat", "completions"):
         return False
     if not _version_knows(query):
         return False

@@ -10,24 +10,23 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
+import msgspec
+
 from aforo.messages import Headers, Url
 from aforo.policy.services import Cache, Counters, ForwardOptions, OutboundRequest, Tokens
 from aforo.policy.subject import Api, Deployment, Operation, Product, Subscription, User
 
 
-class Body:
+class Body(msgspec.Struct, eq=False):
     """A message body: complete bytes, or bytes still on their way that `load` collects.
 
     `data` is None while the body is not at hand. Policies that read a body declare it, and the section's
     element awaits `read()` before the (synchronous) expression runs; `text` and the rest are then plain.
     """
 
-    __slots__ = ("changed", "data", "load")
-
-    def __init__(self, data: bytes | None = b"", load: Callable[[], Awaitable[bytes]] | None = None) -> None:
-        self.data = data
-        self.load = load
-        self.changed = False
+    data: bytes | None = b""
+    load: Callable[[], Awaitable[bytes]] | None = None
+    changed: bool = False
 
     async def read(self) -> bytes:
         """The whole decoded body; collected from the wire when it is not there yet."""
@@ -42,67 +41,44 @@ class Body:
         self.changed = True
 
 
-class RequestState:
+class RequestState(msgspec.Struct, eq=False):
     """The request: first what the client sent, then what the backend is going to get.
 
     `url` is the client's URL (never changed, made when first asked for); `path` and `query` are relative to
     the backend's base URL and are what `rewrite-uri` and `set-query-parameter` change.
     """
 
-    __slots__ = (
-        "_url",
-        "body",
-        "certificate",
-        "headers",
-        "ip",
-        "matched",
-        "method",
-        "original_method",
-        "path",
-        "query",
-    )
+    method: str
+    asked: Url | Callable[[], Url]
+    headers: Headers
+    body: Body
+    ip: str
+    path: str = ""
+    query: str = ""
+    matched: dict[str, str] = {}
+    original_method: str = ""
+    certificate: Any = None
 
-    def __init__(
-        self,
-        method: str,
-        url: Url | Callable[[], Url],
-        headers: Headers,
-        body: Body,
-        ip: str,
-        path: str = "",
-        query: str = "",
-    ) -> None:
-        self.method = method
-        self.original_method = method
-        self._url = url
-        if not path and isinstance(url, Url):
-            path, query = url.path, url.query
-        self.path = path
-        self.query = query
-        self.headers = headers
-        self.body = body
-        self.ip = ip
-        self.matched: dict[str, str] = {}
-        self.certificate: Any = None
+    def __post_init__(self) -> None:
+        self.original_method = self.method
+        if not self.path and isinstance(self.asked, Url):
+            self.path, self.query = self.asked.path, self.asked.query
 
     @property
     def url(self) -> Url:
-        url = self._url
+        url = self.asked
         if not isinstance(url, Url):
-            url = self._url = url()
+            url = self.asked = url()
         return url
 
 
-class ResponseState:
+class ResponseState(msgspec.Struct, eq=False):
     """The response: a backend's, or one that a policy made. `body` may still be arriving."""
 
-    __slots__ = ("body", "headers", "reason", "status")
-
-    def __init__(self, status: int, reason: str, headers: Headers, body: Body) -> None:
-        self.status = status
-        self.reason = reason
-        self.headers = headers
-        self.body = body
+    status: int
+    reason: str
+    headers: Headers
+    body: Body
 
 
 class LastError:

@@ -99,8 +99,6 @@ def pass_taint(exchange: Exchange, name: str, site: Site) -> None:
 
 def header_value(text: str) -> bytes:
     """A header's value on the wire. A line end in it would be another header: refused."""
-    if text.isascii() and text.isprintable():
-        return text.encode()
     if "\r" in text or "\n" in text or "\0" in text:
         raise FormatException("A header value must not contain line breaks.")
     return well_formed(text).encode()
