@@ -7,6 +7,8 @@ import gc
 import logging
 import os
 import threading
+from collections.abc import Mapping
+from pathlib import Path
 
 import uvloop
 
@@ -29,7 +31,7 @@ from aforo.identity.identity_sources import IDENTITY_PATH, AppServiceIdentity, H
 from aforo.identity.keys import Secrets
 from aforo.identity.managed import ManagedTokens, NoIdentity, TokenSource
 from aforo.identity.seal import subkey
-from aforo.messages import Headers
+from aforo.messages import Headers, parse_url
 from aforo.snapshot import bundle_file
 from aforo.snapshot.build import Builder
 from aforo.snapshot.runtime import Runtime
@@ -43,6 +45,8 @@ POLL_S = 0.2
 # How long a gateway waits at its start for what control publishes at the same time.
 PATIENCE_S = 2.0
 DRAIN_S = 30.0
+# Of 100 ms: how often the garbage of long-lived connections is looked for too.
+FULL_BEATS = 300
 
 
 def main(spec: Spec) -> None:
@@ -62,10 +66,7 @@ class _Gateway:
         self._stop = asyncio.Event()
         self._seen = (0, 0)  # of the snapshot that is in force
         self._ca = self._layout.secrets / "ca.pem"
-        # Tokens come from our own control plane, which nothing else may call from here.
-        self._identity_pool = Pool(
-            EgressPolicy(allowed_ports=frozenset({(spec.local_host, spec.control_port)})), self._ca
-        )
+        self._identity_pool = Pool(EgressPolicy(), self._ca)
         self._pool = Pool(self._egress(()), self._ca)
         self._upstream = Upstream(self._pool)
 
@@ -87,7 +88,8 @@ class _Gateway:
         folder = self._layout.spool / f"gateway-{spec.index}"
         # No thread of the spool's own: the supervisor syncs (app/spool_sync.py).
         with SpoolWriter(folder, sync_interval_s=0) as spool:
-            tokens = self._tokens(bundle)
+            source, path = self._identity(bundle)
+            tokens = ManagedTokens(source, sealer=self._secrets.sealer("gateway-tokens"), path=path)
             services = GatewayServices(
                 bundle.deployment, MemoryCounters(), MemoryCache(), tokens, self._upstream
             )
@@ -100,7 +102,7 @@ class _Gateway:
             self._collect_less()
             say(Said(ready=True, snapshot_ns=self._seen[0]))
             housekeeping = asyncio.create_task(self._keep_house(proxy, server, spool, tls))
-            following = asyncio.create_task(self._follow(proxy, spool))
+            following = asyncio.create_task(self._follow(proxy, spool, tokens))
             await self._stop.wait()
             cut = await server.drain(DRAIN_S)
             if cut:
@@ -163,21 +165,32 @@ class _Gateway:
         metrics = bool(bundle.workspaces.get("AllMetrics"))
         return Recorder(spool, context, TrustedProxies(bundle.trusted_proxies), metrics=metrics)
 
-    def _tokens(self, bundle: Bundle) -> ManagedTokens:
+    def _identity(self, bundle: Bundle) -> tuple[TokenSource, Path]:
+        """Where this gateway's tokens come from, and the file that keeps them.
+
+        With a local account: our own issuer. Without one: what the environment offers (App Service, a virtual
+        machine, a workload identity), by azure-identity's variables.
+        """
+        spec = self._spec
         source: TokenSource = NoIdentity() if bundle.local_identity else detect(os.environ, self._get)
         if isinstance(source, NoIdentity):
-            endpoint = self._spec.url("http", self._spec.control_port) + IDENTITY_PATH
-            source = AppServiceIdentity(endpoint, self._spec.identity_header, self._get)
+            allowed = EgressPolicy(allowed_ports=frozenset({(spec.local_host, spec.control_port)}))
+            endpoint = spec.url("http", spec.control_port) + IDENTITY_PATH
+            source, name = AppServiceIdentity(endpoint, spec.identity_header, self._get), "tokens"
+        else:
+            # The cloud's identity service is mostly link-local; the environment of this process names it.
+            allowed, name = EgressPolicy(identity=_identity_places(os.environ)), "tokens-environment"
+        # Such tokens are fetched from there alone, and nothing else may be reached through this pool.
+        self._identity_pool.policy = allowed
         # Sealed beside the snapshot, so that a gateway whose control plane is away goes on after a restart.
-        path = self._layout.snapshots / f"tokens-{self._spec.index}.sealed"
-        return ManagedTokens(source, sealer=self._secrets.sealer("gateway-tokens"), path=path)
+        return source, self._layout.snapshots / f"{name}-{spec.index}.sealed"
 
     async def _get(self, url: str, headers: tuple[tuple[bytes, bytes], ...]) -> HttpAnswer:
         lower = Headers((name.lower(), value) for name, value in headers)
         answer = await fetch(self._identity_pool, "GET", url, lower, timeout_s=10.0, max_bytes=1 << 20)
         return HttpAnswer(answer.status, answer.body)
 
-    async def _follow(self, proxy: Proxy, spool: SpoolWriter) -> None:
+    async def _follow(self, proxy: Proxy, spool: SpoolWriter, tokens: ManagedTokens) -> None:
         """Put each published snapshot in force, within a fraction of a second."""
         while True:
             await asyncio.sleep(POLL_S)
@@ -198,6 +211,8 @@ class _Gateway:
                     # What is idle was judged by the old one.
                     self._pool.policy = policy
                     self._pool.close()
+                if bundle.local_identity != proxy.runtime.bundle.local_identity:
+                    tokens.use(*self._identity(bundle))
                 proxy.swap(runtime, self._recorder(spool, bundle))
                 self._collect_less()
                 say(Said(snapshot_ns=stamp[0]))
@@ -236,6 +251,9 @@ class _Gateway:
                 self._pool.sweep()
                 self._identity_pool.sweep()
                 tls.reload()
+                # A closed connection and its last call may be a circle, and a body hangs on it: of large ones the
+                # collector's own counting (of objects) would let hundreds wait.
+                gc.collect(2 if beat % FULL_BEATS == 0 else 1)
                 if proxy.recorder.dropped != dropped:
                     dropped = proxy.recorder.dropped
                     log.error("%d records could not be written to the spool", dropped)
@@ -246,3 +264,16 @@ class _Gateway:
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 50, 1_000)
+
+
+def _identity_places(environ: Mapping[str, str]) -> frozenset[tuple[str, int]]:
+    """Address and port of the identity services that the environment names."""
+    places: set[tuple[str, int]] = set()
+    for name in ("IDENTITY_ENDPOINT", "AZURE_POD_IDENTITY_AUTHORITY_HOST"):
+        try:
+            url = parse_url(environ.get(name, ""))
+        except ValueError:
+            continue
+        hosts = ("127.0.0.1", "::1") if url.host == "localhost" else (url.host,)
+        places.update((host, url.port) for host in hosts)
+    return frozenset(places)

@@ -32,9 +32,13 @@ class EgressPolicy:
     allowed: tuple[Network, ...] = ()
     allowed_ports: frozenset[tuple[str, int]] = frozenset()
     own_ports: frozenset[int] = field(default_factory=frozenset)
+    # The cloud's own identity service, where the environment of the process names it: (address, port).
+    identity: frozenset[tuple[str, int]] = field(default_factory=frozenset)
 
     def check(self, address: str, port: int) -> None:
         """Denied when this address may not be connected to."""
+        if (address, port) in self.identity:
+            return
         ip = _plain(ipaddress.ip_address(address))
         if ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip == _AZURE_HOST:
             raise Denied(f"outbound connections to {ip} are never allowed (link-local or no host address)")

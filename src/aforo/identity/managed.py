@@ -120,8 +120,18 @@ class ManagedTokens:
         if token.ends_at - self._clock() <= _USABLE_S:
             raise Upstream(f"the identity endpoint gave a token for {resource} that has already ended")
         self._tokens[key] = token
-        await asyncio.to_thread(self._save)
+        # On the loop: a thread for this would stay, and a second thread costs every call of a gateway
+        # (docs/decisions/0061).
+        self._save()
         return token
+
+    def use(self, source: TokenSource, path: Path | None) -> None:
+        """Another source from here on, with the file of its own tokens: what the old one gave is not its."""
+        self._source = source
+        self._path = path
+        self._tokens.clear()
+        self._failed_at.clear()
+        self._load()
 
     def _landed(self, key: tuple[str, str], flight: asyncio.Task[Token]) -> None:
         del self._flights[key]
