@@ -33,7 +33,6 @@ from aforo.snapshot.sealed import seal_value
 from aforo.snapshot.snapshot import (
     ApiEntry,
     BackendEntry,
-    BreakerRule,
     Bundle,
     NamedValueEntry,
     OperationEntry,
@@ -49,7 +48,6 @@ DEFAULT_POLICY = (
     "<policies><inbound /><backend><forward-request /></backend><outbound /><on-error /></policies>"
 )
 _HIDDEN = "aforo.credential."
-_DURATION = re.compile(r"P(?:(?P<d>\d+)D)?(?:T(?:(?P<h>\d+)H)?(?:(?P<m>\d+)M)?(?:(?P<s>\d+(?:\.\d+)?)S)?)?")
 
 
 def build_bundle(
@@ -229,9 +227,7 @@ class BundleBuilder:
         authorization = credentials.get("authorization")
         identity = credentials.get("managedIdentity")
         tls = properties.get("tls", {})
-        breaker = properties.get("circuitBreaker", {})
         pool = properties.get("pool", {})
-        failure = (pool or breaker).get("failureResponse", {}).get("statusCode", 503)
         return BackendEntry(
             id=backend.name,
             url=resolve_text(str(properties.get("url", "")), graph, self.live),
@@ -246,18 +242,7 @@ class BundleBuilder:
             validate_chain=bool(tls.get("validateCertificateChain", True)),
             validate_name=bool(tls.get("validateCertificateName", True)),
             members=tuple(_member(m, graph) for m in pool.get("services", ())),
-            breakers=tuple(_breaker(rule) for rule in breaker.get("rules", ())),
-            failure_status=int(failure),
         )
-
-
-def seconds(duration: str) -> float:
-    """An ISO 8601 duration of days, hours, minutes and seconds, in seconds."""
-    match = _DURATION.fullmatch(duration)
-    if match is None:
-        raise ValueError(f"{duration!r} is not a duration")
-    days, hours, minutes, rest = (float(match[g] or 0) for g in ("d", "h", "m", "s"))
-    return days * 86_400 + hours * 3_600 + minutes * 60 + rest
 
 
 def unix(text: str | None) -> int | None:
@@ -269,20 +254,6 @@ def _member(member: Mapping[str, Any], graph: Graph) -> PoolMember:
     target = graph.get(str(member["id"]))
     name = target.name if target is not None else str(member["id"]).rpartition("/")[2]
     return PoolMember(name, int(member.get("weight", 1)), int(member.get("priority", 1)))
-
-
-def _breaker(rule: Mapping[str, Any]) -> BreakerRule:
-    condition = rule["failureCondition"]
-    return BreakerRule(
-        name=rule["name"],
-        count=condition.get("count"),
-        percentage=condition.get("percentage"),
-        interval_s=seconds(condition["interval"]),
-        status_ranges=tuple((r["min"], r["max"]) for r in condition.get("statusCodeRanges", ())),
-        error_reasons=tuple(condition.get("errorReasons", ())),
-        trip_s=seconds(rule["tripDuration"]),
-        accept_retry_after=bool(rule.get("acceptRetryAfter", False)),
-    )
 
 
 def _subscription(resource: Resource, graph: Graph) -> SubscriptionEntry:

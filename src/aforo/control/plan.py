@@ -70,7 +70,7 @@ class Planner:
             clean["properties"] = _carried(
                 wanted.kind.properties, clean["properties"], old.body.get("properties", {})
             )
-            if wanted.kind.name == "backend":
+            if wanted.kind.nested_secrets:
                 left = [
                     Problem(p, "there is no secret yet that this mask could stand for")
                     for p in _masks(clean, ())

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from aforo.model.declare import DURATION_PATTERN
 from aforo.model.ids import BadId, ResourceId, parse_id
 from aforo.model.kind import REFERENCE, Kind, Path, Problem, Property, Refers, Type
 from aforo.model.nearest import nearest, unknown
@@ -29,7 +28,6 @@ _WORDS = {
     Type.LIST: "a list",
     Type.MAP: "an object",
     Type.INSTANT: "a date and time (2026-01-31T12:00:00Z)",
-    Type.DURATION: "a duration (PT1M, P1D)",
 }
 
 
@@ -135,10 +133,6 @@ class _Checker:
                 return {str(k): self.value(prop.item, v, (*path, k)) for k, v in value.items()}
             case Type.INSTANT:
                 return self.instant(prop, value, path)
-            case Type.DURATION:
-                if not isinstance(value, str) or not re.match(DURATION_PATTERN, value):
-                    self.wrong(path, prop.type, value)
-                return value
             case Type.ANY:
                 return value
 

@@ -6,9 +6,6 @@ from dataclasses import replace
 
 from aforo.model.kind import Property, Refers, Type
 
-# Checked as ISO 8601 durations: PT1M, P1DT2H, PT0.5S.
-DURATION_PATTERN = r"^P(?=.)(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?$"
-
 
 def text(name: str, *, maximum: float | None = None, minimum: float | None = None, pattern: str = "",
          required: bool = False, default: str | None = None, values: tuple[str, ...] = (),
@@ -60,10 +57,6 @@ def mapping(name: str, item: Property, *, doc: str = "") -> Property:
 
 def instant(name: str, *, readonly: bool = False) -> Property:
     return Property(name, Type.INSTANT, readonly=readonly)
-
-
-def duration(name: str, *, required: bool = False) -> Property:
-    return Property(name, Type.DURATION, required=required)
 
 
 def anything(name: str, *, readonly: bool = False, secret: bool = False, doc: str = "") -> Property:

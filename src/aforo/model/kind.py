@@ -22,7 +22,7 @@ REFERENCE = re.compile(r"\{\{\s*([A-Za-z0-9\-._]+)\s*\}\}")
 
 
 class Type(StrEnum):
-    """JSON types, with the two texts that carry time."""
+    """JSON types, with the text that carries a time."""
 
     TEXT = "string"
     WHOLE = "integer"
@@ -32,7 +32,6 @@ class Type(StrEnum):
     LIST = "array"
     MAP = "map"
     INSTANT = "date-time"
-    DURATION = "duration"
     ANY = "any"
 
 
@@ -201,6 +200,9 @@ class Kind:
     created_status: int = 201
     yaml: str = ""  # key in `aforo.yaml` when it is not the collection's name
     doc: str = ""
+    nested_secrets: bool = (
+        False  # they lie below lists and maps: a mask there must stand for a secret that is known
+    )
 
     @property
     def collection(self) -> str:

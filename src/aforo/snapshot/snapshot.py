@@ -91,7 +91,10 @@ class PoolMember(msgspec.Struct, frozen=True):
 
 
 class BreakerRule(msgspec.Struct, frozen=True):
-    """When a backend is taken out: either `count` or `percentage` of failures within `interval_s`."""
+    """When a backend is taken out: either `count` or `percentage` of failures within `interval_s`.
+
+    No gateway of this version runs it, and control refuses what would make one.
+    """
 
     name: str
     count: int | None

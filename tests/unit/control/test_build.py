@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aforo.control.build import DEFAULT_POLICY, build_bundle, seconds, unix
+from aforo.control.build import DEFAULT_POLICY, build_bundle, unix
 from aforo.control.lab import lab_yaml
 from aforo.errors import Conflict, Invalid
 from aforo.model.graph import Graph
@@ -102,22 +102,13 @@ def test_tokens_come_from_the_local_issuer_where_the_local_account_is(bench: Ben
     assert not bench.published[-1][0].local_identity
 
 
-def test_pools_and_breakers(bench: Bench) -> None:
-    put(
-        bench, "backends", "A", url="https://a.example", protocol="http",
-        circuitBreaker={"rules": [{"name": "r", "tripDuration": "PT1M30S", "acceptRetryAfter": True,
-                                   "failureCondition": {"count": 3, "interval": "PT0.5S", "statusCodeRanges": [{"min": 429, "max": 429}]}}],
-                        "failureResponse": {"statusCode": 529}},
-    )  # fmt: skip
+def test_pools(bench: Bench) -> None:
+    put(bench, "backends", "A", url="https://a.example", protocol="http")
     bundle = put(
         bench, "backends", "pool", pool={"services": [{"id": "/backends/a", "weight": 3, "priority": 2}]}
     )
     single, pool = bundle.backends
-    assert (single.breakers[0].trip_s, single.breakers[0].interval_s, single.failure_status) == (
-        90.0,
-        0.5,
-        529,
-    )
+    assert (single.url, single.members) == ("https://a.example", ())
     assert pool.members == (PoolMember("A", 3, 2),)
 
 
@@ -196,13 +187,6 @@ def test_only_what_changed_is_built_anew(bench: Bench) -> None:
     after = put(bench, "subscriptions", "new", scope="/apis")
     kept = {id(s) for s in before.subscriptions}
     assert [id(s) in kept for s in after.subscriptions] == [True, True, False]
-
-
-@pytest.mark.parametrize(
-    ("text", "value"), [("PT1M", 60), ("P1D", 86400), ("P1DT1H1M1.5S", 90061.5), ("PT0S", 0)]
-)
-def test_durations(text: str, value: float) -> None:
-    assert seconds(text) == value
 
 
 def test_times() -> None:

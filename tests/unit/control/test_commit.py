@@ -126,6 +126,7 @@ def test_etags_protect_against_lost_updates(bench: Bench) -> None:
         ("loggers", "l", props(loggerType="azureEventHub"), "none of the values"),
         ("diagnostics", "applicationinsights", props(loggerId="/loggers/azuremonitor"), "'azuremonitor' is"),
         ("providers/Microsoft.Insights/diagnosticSettings", "d", props(workspaceId="law-activategenai", logs=[{"category": "GatewayLog"}]), "did you mean 'GatewayLogs'"),
+        ("providers/Microsoft.Insights/diagnosticSettings", "d", props(workspaceId="law-activategenai", logAnalyticsDestinationType="AzureDiagnostics"), "tables of their own"),
         ("providers/Microsoft.Authorization/roleAssignments", "notaguid", props(roleDefinitionId="Reader", principalId="x"), "GUID"),
         ("providers/Microsoft.Authorization/roleAssignments", "0" * 8 + "-0000-0000-0000-000000000000", props(roleDefinitionId="Boss", principalId="x"), "no role is called 'Boss'"),
     ],

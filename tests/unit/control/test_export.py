@@ -35,12 +35,6 @@ services:
         url: https://one.example/openai
         protocol: http
         credentials: {header: {api-key: [very-secret-3, "{{secret}}"]}}
-        circuitBreaker:
-          rules:
-            - name: r
-              failureCondition: {count: 3, interval: PT1M, statusCodeRanges: [{min: 429, max: 429}]}
-              tripDuration: PT30S
-              acceptRetryAfter: true
       two: {url: https://two.example, protocol: http}
       pool:
         pool: {services: [{id: /backends/one, priority: 1, weight: 3}, {id: /backends/two, priority: 2}]}

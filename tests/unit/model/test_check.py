@@ -49,9 +49,15 @@ def props(**properties: Any) -> dict[str, Any]:
         ("subscriptions/s", props(scope="/apis", startDate="soon"), ("properties", "startDate"), "date and time"),
         (
             "backends/b",
-            props(circuitBreaker={"rules": [{"name": "r", "tripDuration": "1 minute", "failureCondition": {"interval": "PT1M"}}]}),
-            ("properties", "circuitBreaker", "rules", 0, "tripDuration"),
-            "a duration",
+            props(circuitBreaker={"rules": [{"name": "r", "tripDuration": "PT1M", "failureCondition": {"interval": "PT1M"}}]}),
+            ("properties", "circuitBreaker"),
+            "not run by this version",
+        ),
+        (
+            "backends/b",
+            props(pool={"services": [{"id": "/backends/a"}], "failureResponse": {"statusCode": 529}}),
+            ("properties", "pool", "failureResponse"),
+            "not run by this version",
         ),
         ("namedValues/v", props(displayName="a b", value="x"), ("properties", "displayName"), "Letters, digits"),
         ("namedValues/v", props(secret=True), ("properties",), "it is a secret"),

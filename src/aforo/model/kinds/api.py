@@ -84,7 +84,13 @@ API = Kind(
         text(
             "path", required=True, maximum=400, pattern=r"^[^?#\s]*$", doc="No ?, # or white space in a path."
         ),
-        listing("protocols", text("protocol", values=("http", "https")), default=("https",), minimum=1),
+        listing(
+            "protocols",
+            text("protocol", values=("http", "https")),
+            default=("https",),
+            minimum=1,
+            doc="Kept and shown, also to policies; not acted on: the listeners decide about TLS.",
+        ),
         text("serviceUrl", maximum=2000, pattern=URL, doc="An absolute http or https URL is expected."),
         flag("subscriptionRequired", default=True),
         record(

@@ -1,4 +1,4 @@
-"""Backends and pools: where calls go, with which credentials, and when one is taken out."""
+"""Backends and pools: where calls go, and with which credentials."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 from aforo.model.declare import (
     anything,
     credential,
-    duration,
     flag,
     listing,
     mapping,
@@ -28,6 +27,7 @@ from aforo.model.kinds.service import SERVICE_TYPE
 BACKEND_TYPE = f"{SERVICE_TYPE}/backends"
 # Properties whose texts may name named values.
 _NAMING = ("url", "credentials")
+_NOT_RUN = "taking members out after failures is not run by this version"
 
 
 def _fill(body: dict[str, Any], _old: Mapping[str, Any] | None, _id: ResourceId, _mint: Mint) -> None:
@@ -42,9 +42,8 @@ def _single_or_pool(backend: Resource, view: View) -> Iterable[Problem]:
         for name, word in (("url", "Url"), ("protocol", "Protocol")):
             if name in properties:
                 yield Problem(("properties", name), f"{word} is not supported for backend pool.")
-        for name in ("credentials", "circuitBreaker"):
-            if name in properties:
-                yield Problem(("properties", name), f"{name!r} belongs to the members of a pool")
+        if "credentials" in properties:
+            yield Problem(("properties", "credentials"), "'credentials' belongs to the members of a pool")
         for index, member in enumerate(properties["pool"].get("services", ())):
             target = view.get(str(member.get("id")))
             if target is not None and target.properties.get("type") == "Pool":
@@ -56,16 +55,6 @@ def _single_or_pool(backend: Resource, view: View) -> Iterable[Problem]:
                 yield Problem(("properties",), f"{name!r} is required for a backend that is no pool")
 
 
-def _breaker_counts(backend: Resource, _view: View) -> Iterable[Problem]:
-    for index, rule in enumerate(backend.properties.get("circuitBreaker", {}).get("rules", ())):
-        condition = rule.get("failureCondition", {})
-        place = ("properties", "circuitBreaker", "rules", index, "failureCondition")
-        if ("count" in condition) == ("percentage" in condition):
-            yield Problem(place, "either 'count' or 'percentage' is needed, and not both")
-        if not condition.get("statusCodeRanges") and not condition.get("errorReasons"):
-            yield Problem(place, "'statusCodeRanges' or 'errorReasons' has to say what a failure is")
-
-
 def _mentions(backend: Resource) -> Iterable[Mention]:
     return mentions(backend, *_NAMING)
 
@@ -74,7 +63,6 @@ def _names_exist(backend: Resource, view: View) -> Iterable[Problem]:
     return names_exist(backend, view, *_NAMING)
 
 
-_FAILURE = record("failureResponse", whole("statusCode", 200, 599))
 _VALUES = listing("values", credential("value"))
 
 BACKEND = Kind(
@@ -103,37 +91,7 @@ BACKEND = Kind(
             refused("certificate", "client certificates towards backends are not supported yet"),
         ),
         record("tls", flag("validateCertificateChain"), flag("validateCertificateName")),
-        record(
-            "circuitBreaker",
-            listing(
-                "rules",
-                record(
-                    "rule",
-                    text("name", required=True),
-                    record(
-                        "failureCondition",
-                        whole("count", 1),
-                        whole("percentage", 1, 100),
-                        duration("interval", required=True),
-                        listing(
-                            "statusCodeRanges",
-                            record(
-                                "range",
-                                whole("min", 200, 599, required=True),
-                                whole("max", 200, 599, required=True),
-                            ),
-                            maximum=10,
-                        ),
-                        listing("errorReasons", text("reason", maximum=200), maximum=10),
-                        required=True,
-                    ),
-                    duration("tripDuration", required=True),
-                    flag("acceptRetryAfter"),
-                ),
-                maximum=15,
-            ),
-            _FAILURE,
-        ),
+        refused("circuitBreaker", _NOT_RUN),
         record(
             "pool",
             listing(
@@ -148,13 +106,14 @@ BACKEND = Kind(
                 maximum=30,
                 required=True,
             ),
-            _FAILURE,
+            refused("failureResponse", _NOT_RUN),
             refused("sessionAffinity", "session affinity of pools is not supported yet"),
         ),
         anything("properties"),
         refused("proxy", "calls through a forward proxy are not supported yet"),
     ),
-    rules=(_single_or_pool, _breaker_counts, _names_exist),
+    rules=(_single_or_pool, _names_exist),
     mentions=_mentions,
     fill=_fill,
+    nested_secrets=True,
 )

@@ -12,6 +12,8 @@ from aforo.model.kinds.service import SERVICE_TYPE
 
 # Azure stops at 8,192; here a body may be kept whole. An export to ARM clips it again.
 MAX_BODY_BYTES = 64 * 1024 * 1024
+# They shape what Application Insights gets on Azure.
+_IDLE = "Kept and shown, not acted on."
 
 
 def _known_name(diagnostic: Resource, _view: View) -> Iterable[Problem]:
@@ -41,10 +43,10 @@ _PROPERTIES = (
     record("frontend", _message("request"), _message("response")),
     record("backend", _message("request"), _message("response")),
     flag("logClientIp"),
-    text("verbosity", values=("verbose", "information", "error")),
-    text("httpCorrelationProtocol", values=("None", "Legacy", "W3C")),
-    text("operationNameFormat", values=("Name", "Url")),
-    flag("metrics"),
+    text("verbosity", values=("verbose", "information", "error"), doc=_IDLE),
+    text("httpCorrelationProtocol", values=("None", "Legacy", "W3C"), doc=_IDLE),
+    text("operationNameFormat", values=("Name", "Url"), doc=_IDLE),
+    flag("metrics", doc=_IDLE),
     record(
         "largeLanguageModel",
         text("logs", values=("enabled", "disabled")),

@@ -50,6 +50,12 @@ def _known_categories(setting: Resource, _view: View) -> Iterable[Problem]:
     if offered is None:
         yield Problem((), f"a resource of type {scope} has no logs; services and accounts have")
         return
+    destination = setting.properties.get("logAnalyticsDestinationType")
+    if destination == "AzureDiagnostics" and scope == SERVICE_TYPE.lower():
+        yield Problem(
+            ("properties", "logAnalyticsDestinationType"),
+            "'AzureDiagnostics' is not supported for a service: its logs go to tables of their own ('Dedicated')",
+        )
     for index, entry in enumerate(setting.properties.get("logs", ())):
         place = ("properties", "logs", index)
         category, group = entry.get("category"), entry.get("categoryGroup")
@@ -67,6 +73,7 @@ def _known_categories(setting: Resource, _view: View) -> Iterable[Problem]:
             )
 
 
+_IDLE = "`Trace` and `AzureOpenAIRequestUsage` are kept and shown, not acted on: no such row is written."
 _RETENTION = anything("retentionPolicy", doc="Azure ignores it since 2025; the workspace's retention counts.")
 
 DIAGNOSTIC_SETTING = Kind(
@@ -75,10 +82,20 @@ DIAGNOSTIC_SETTING = Kind(
     parent="*",
     properties=(
         reference("workspaceId", WORKSPACE_TYPE, required=True),
-        text("logAnalyticsDestinationType", values=("Dedicated", "AzureDiagnostics")),
+        text(
+            "logAnalyticsDestinationType",
+            values=("Dedicated", "AzureDiagnostics"),
+            doc="A service takes `Dedicated` alone; the logs of an account are in `AzureDiagnostics` always.",
+        ),
         listing(
             "logs",
-            record("log", text("category"), text("categoryGroup"), flag("enabled", default=True), _RETENTION),
+            record(
+                "log",
+                text("category", doc=_IDLE),
+                text("categoryGroup"),
+                flag("enabled", default=True),
+                _RETENTION,
+            ),
         ),
         listing(
             "metrics",

@@ -48,7 +48,7 @@ PRODUCT = Kind(
         text("terms"),
         flag("subscriptionRequired", default=True),
         flag("approvalRequired"),
-        whole("subscriptionsLimit", 0),
+        whole("subscriptionsLimit", 0, doc="Kept and shown, also to policies; not acted on."),
         text("state", values=("notPublished", "published"), default="notPublished"),
         text("authenticationType", values=("subscription-key",)),
         refused("application", "application tokens of products are not supported yet"),

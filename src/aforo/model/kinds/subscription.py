@@ -60,7 +60,7 @@ SUBSCRIPTION = Kind(
             default="submitted",
         ),
         text("stateComment"),
-        flag("allowTracing"),
+        flag("allowTracing", doc="Kept and shown, not acted on."),
         instant("createdDate", readonly=True),
         instant("startDate"),
         instant("expirationDate"),
