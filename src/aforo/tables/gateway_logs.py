@@ -17,9 +17,9 @@ _AZURE = (
     *bools("IsRequestSuccess  Whether the client got a status of 2xx or 3xx."),
     *longs("""
         TotalTime         Milliseconds from the first byte of the request to the last byte of the response.
-        ClientTime        Milliseconds of it spent with the client's connection.
+        ClientTime        Milliseconds of it spent with the client's connection; empty when none was measured.
         BackendTime       Milliseconds of it spent with the backend.
-        CacheTime         Milliseconds of it spent with the cache.
+        CacheTime         Milliseconds of it spent with the cache; empty when none was measured.
     """),
     *strings("""
         CallerIpAddress   Address of the connection's other end; behind a proxy, the proxy's.

@@ -55,7 +55,7 @@ def test_a_good_call() -> None:
         "TotalTime": 46,
         "ClientTime": 1,
         "BackendTime": 41,
-        "CacheTime": 0,
+        "CacheTime": None,
         "CallerIpAddress": "10.0.0.1",
         "Method": "POST",
         "Url": "http://gate/openai/deployments/d/chat/completions?api-version=2023-05-15",
