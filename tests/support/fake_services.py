@@ -110,7 +110,9 @@ class FakeServices:
         exchange.attempts += 1
         exchange.response = self.backend(exchange)
         if options.fail_on_error_status_code and exchange.response.status >= 400:
-            error = LastError("forward-request", "BackendErrorStatus", "The backend answered with an error.")
+            error = LastError(
+                "forward-request", "BackendErrorStatusCode", "The backend answered with an error."
+            )
             raise PolicyFailure(error, exchange.response)
 
     async def send(self, request: OutboundRequest) -> ResponseState:
