@@ -50,15 +50,8 @@ DEFAULT_POLICY = (
 _HIDDEN = "aforo.credential."
 
 
-def build_bundle(
-    graph: Graph, version: int, live: Live | None = None, sealer: Sealer | None = None
-) -> Bundle:
-    """The bundle of a graph; without a sealer a graph with secret named values cannot be built."""
-    return BundleBuilder(live or Live(), sealer).build(graph, version)
-
-
 class BundleBuilder:
-    """Builds bundles of one installation, one after the other."""
+    """Builds bundles of one installation, one after the other; secret named values need a sealer."""
 
     def __init__(self, live: Live, sealer: Sealer | None) -> None:
         self.live = live

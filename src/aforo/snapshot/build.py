@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from aforo.messages import Url, parse_url
 from aforo.model.kind import REFERENCE
 from aforo.policy.compile import CompileContext, CompileResult, compile_document
 from aforo.policy.named_values import NamedValue
@@ -142,7 +141,6 @@ def _api(entry: ApiEntry, work: _Work, products: frozenset[str], opened: str | N
     return ApiRuntime(
         entry=entry,
         document=work.document(f"apis/{subject.id}/policy.xml", entry.policy, Scope.API),
-        service_url=_url(subject.service_url),
         key_header=subject.key_header.lower().encode("latin-1"),
         key_query=subject.key_query,
         products=products,
@@ -170,13 +168,6 @@ def _withheld(log: LogPlan) -> int:
 
 def _names(log: MessageLog) -> frozenset[bytes]:
     return frozenset(name.lower().encode("latin-1", "replace") for name in log.headers)
-
-
-def _url(text: str) -> Url | None:
-    try:
-        return parse_url(text) if text else None
-    except ValueError:
-        return None
 
 
 # The ends of URL templates whose bodies the meter and the record can read.

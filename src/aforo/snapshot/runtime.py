@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from aforo.messages import Url
 from aforo.policy.pipeline import EMPTY, Document, Pipeline
 from aforo.policy.subject import User
 from aforo.snapshot.routes import Router
@@ -48,7 +47,6 @@ class ApiRuntime:
 
     entry: ApiEntry
     document: Document | None
-    service_url: Url | None
     key_header: bytes
     key_query: str
     products: frozenset[str]

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from aforo.control.build import DEFAULT_POLICY, build_bundle, unix
+from aforo.control.build import DEFAULT_POLICY, BundleBuilder, unix
 from aforo.control.lab import lab_yaml
+from aforo.control.live import Live
 from aforo.errors import Conflict, Invalid
 from aforo.model.graph import Graph
 from aforo.model.kinds.account import ACCOUNT_TYPE
@@ -35,7 +36,7 @@ def put(bench: Bench, kind: str, name: str, **properties: Any) -> Bundle:
 
 
 def test_an_empty_graph_serves_nothing() -> None:
-    bundle = build_bundle(Graph(), 7)
+    bundle = BundleBuilder(Live(), None).build(Graph(), 7)
     assert (bundle.version, bundle.apis, bundle.subscriptions) == (7, (), ())
 
 

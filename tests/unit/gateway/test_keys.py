@@ -23,7 +23,7 @@ BUNDLE = Bundle(1, DEPLOYMENT, "/s", {}, (), (), (), (), (), (), (), None)
 
 def api(*, required: bool = True, opened: str | None = None, bearer: bool = False) -> ApiRuntime:
     entry = ApiEntry(api_subject("mine"), (), None, required, bearer, LogPlan())
-    return ApiRuntime(entry, None, None, b"api-key", "api-key", frozenset({"gold"}), opened, NONE)
+    return ApiRuntime(entry, None, b"api-key", "api-key", frozenset({"gold"}), opened, NONE)
 
 
 def holders(scope: str, state: str = "active", owner: str | None = None) -> Runtime:

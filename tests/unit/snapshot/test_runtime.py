@@ -34,7 +34,7 @@ class Named:
 
 def lab(**documents: Named) -> tuple[Runtime, ApiRuntime, OperationRuntime]:
     entry = ApiEntry(api_subject("mine"), (), None, True, False, LogPlan())
-    api = ApiRuntime(entry, documents.get("api"), None, b"k", "k", frozenset({"gold"}), None, NONE)
+    api = ApiRuntime(entry, documents.get("api"), b"k", "k", frozenset({"gold"}), None, NONE)
     of = OperationRuntime(operation("GET", "/a"), documents.get("operation"), "")
     product = ProductEntry(Product("gold", "Gold", "Published", True, False, None, ()), ("mine",), None)
     bundle = Bundle(1, DEPLOYMENT, "/s", {}, (), (), (), (), (), (), (), None)
