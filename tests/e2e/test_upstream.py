@@ -6,8 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import pytest
 from openai import AzureOpenAI, OpenAI
 
 from tests.support.answering import Request, Response, answering
@@ -64,3 +66,50 @@ def test_a_server_that_speaks_openai(tmp_path: Path) -> None:
             kql = "ApiManagementGatewayLogs | where ResponseCode == 200"
             rows = eventually("both rows", lambda: found if len(found := system.query(kql)) == 2 else None)
             assert KEY not in json.dumps(rows)
+
+
+def test_the_identity_that_the_environment_offers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on App Service: the gateway asks the identity endpoint of its environment, and the server sees that token."""
+    seen: list[Request] = []
+
+    def server(request: Request) -> Response:
+        path = request.path.partition("?")[0]
+        if path == "/msi/token":
+            seen.append(request)
+            ends = str(int(time.time()) + 86_400)
+            token = {"access_token": "a-token-of-the-cloud", "expires_on": ends, "token_type": "Bearer"}
+            return Response(body=json.dumps(token).encode(), headers={"Content-Type": "application/json"})
+        if path == "/openai/models":
+            return Response(body=b'{"object": "list", "data": [{"id": "gpt-4o"}]}')
+        if not path.endswith("/chat/completions"):
+            return Response(404, b'{"error": {"message": "no such path"}}')
+        seen.append(request)
+        return Response(body=b'{"choices": []}', headers={"Content-Type": "application/json"})
+
+    file = tmp_path / "aforo.yaml"
+    with answering(server) as url:
+        monkeypatch.setenv("IDENTITY_ENDPOINT", f"{url}/msi/token")
+        monkeypatch.setenv("IDENTITY_HEADER", "of-this-machine")
+        command = [sys.executable, "-m", "aforo"]
+        init = [*command, "init", "--upstream", f"{url}/openai", "--identity", "managed", str(file)]
+        subprocess.run(init, check=True, timeout=60)
+        # The lab runs first, with the local account's own identity: applying the file switches to the environment's.
+        with running_system(tmp_path) as system:
+            subprocess.run([*command, "apply", str(file), "--data", str(system.data)], check=True, timeout=60)
+            azure = AzureOpenAI(
+                azure_endpoint=system.gateway, api_key=system.key, api_version="2024-10-21", max_retries=0
+            )
+            with azure:
+                azure.chat.completions.create(
+                    model="gpt-4o", messages=[{"role": "user", "content": "Hello!"}]
+                )
+    # The first token is `init`'s own, with which it looked at the models.
+    *_, asked, called = seen
+    assert [r.path.partition("?")[0] for r in (asked, called)] == [
+        "/msi/token",
+        "/openai/deployments/gpt-4o/chat/completions",
+    ]
+    assert asked.headers["x-identity-header"] == "of-this-machine"
+    assert "resource=https" in asked.path
+    assert called.headers["authorization"] == "Bearer a-token-of-the-cloud"
+    assert "api-key" not in called.headers
