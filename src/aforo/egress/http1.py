@@ -73,7 +73,7 @@ class ClientConnection(asyncio.Protocol):
         self.idle_since = 0.0
         self._holder: Holder | None = None
         self._parser = httptools.HttpResponseParser(self)
-        self._fields: Fields = {}  # of the head that is arriving
+        self._fields: Fields | None = None  # of the head that is arriving, None while there is none
         self._repeated = 0
         self._head_bytes = 0
         self._silent = False
@@ -100,6 +100,7 @@ class ClientConnection(asyncio.Protocol):
         self.status = 0
         self.reason = b""
         self.headers = _NO_HEADERS
+        self._fields = {}
         self.chunks = []
         self.ended = False
         self._complete = False
@@ -206,22 +207,24 @@ class ClientConnection(asyncio.Protocol):
             self.reason += status
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # Trailers are not header fields (RFC 9110 6.5.1), and could go on without end.
-        if not self.status:
-            fields = self._fields
-            name = name.lower()
-            if name not in fields:
-                fields[name] = value
-            else:
-                self._repeated += 1
-                repeat(fields, name, value)
+        fields = self._fields
+        if fields is None:
+            # Trailers are not header fields (RFC 9110 6.5.1), and could go on without end.
+            return
+        name = name.lower()
+        if name not in fields:
+            fields[name] = value
+        else:
+            self._repeated += 1
+            repeat(fields, name, value)
 
     def on_headers_complete(self) -> None:
         if self.status:
             # A second answer in the same read: nobody asked for it, and nothing of it may mix with the first.
             raise httptools.HttpParserError("bytes after the answer")
         status = self._parser.get_status_code()
-        fields, self._fields = self._fields, {}
+        fields = self._fields or {}
+        self._fields = None
         if len(fields) + self._repeated > MAX_HEAD_FIELDS:
             raise httptools.HttpParserError("the answer has too many header fields")
         self._repeated = 0
@@ -229,6 +232,7 @@ class ClientConnection(asyncio.Protocol):
             if status == 101:
                 raise httptools.HttpParserError("the backend switched protocols without being asked")
             self.reason = b""
+            self._fields = {}
             return
         coding = fields.get(b"transfer-encoding")
         if coding is not None and (isinstance(coding, list) or coding.lower() != b"chunked"):

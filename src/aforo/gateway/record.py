@@ -185,7 +185,9 @@ class Recorder:
             if b"content-encoding" in headers.fields and kept and not answer.body.changed:
                 kept, cut = _decoded(call, headers)
             answered = Message(
-                _listed(headers, names.frontend_response, frozenset((api.key_header,))),
+                _listed(headers, names.frontend_response, frozenset((api.key_header,)))
+                if names.frontend_response
+                else _NO_HEADERS,
                 kept,
                 call.sent,
                 cut,

@@ -90,7 +90,7 @@ class ServerConnection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._target = b""
-        self._fields: Fields = {}  # of the head that is arriving
+        self._fields: Fields | None = {}  # of the head that is arriving, None while a body is
         self._repeated = 0
         self._head_bytes = 0  # of reads that ended within a head
         self._reading: Call | None = None  # whose body is arriving
@@ -312,25 +312,26 @@ class ServerConnection(asyncio.Protocol):
             raise _Refusal(414, "The request's URL is too long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # Trailers are not header fields (RFC 9110 6.5.1), and could go on without end.
-        if self._reading is None:
-            fields = self._fields
-            name = name.lower()
-            if name not in fields:
-                fields[name] = value
-            else:
-                self._repeated += 1
-                repeat(fields, name, value)
+        fields = self._fields
+        if fields is None:
+            # Trailers are not header fields (RFC 9110 6.5.1), and could go on without end.
+            return
+        name = name.lower()
+        if name not in fields:
+            fields[name] = value
+        else:
+            self._repeated += 1
+            repeat(fields, name, value)
 
     def on_headers_complete(self) -> None:
         parser = self._parser
         version = parser.get_http_version()
         method = parser.get_method().decode()
-        fields = self._fields
+        fields = self._fields or {}
         target = self._target
         if len(fields) + self._repeated > MAX_HEAD_FIELDS:
             raise _Refusal(431, "The request has too many header fields")
-        self._fields = {}
+        self._fields = None
         self._target = b""
         self._repeated = self._head_bytes = 0
         length = _framing(fields, version)
@@ -367,6 +368,7 @@ class ServerConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         call = self._reading
         self._reading = None
+        self._fields = {}
         self._completed = True
         if call is None:
             return
