@@ -15,7 +15,8 @@ from typing import Protocol
 from aforo.errors import Refusal
 from aforo.model.account_facts import AccountFacts
 from aforo.spool.records import RowsRecord
-from aforo.tables.account_rows import AccountCall, Measure, metric_row, request_response_row
+from aforo.tables.account_rows import AccountCall, request_response_row
+from aforo.tables.azure_metrics import Measure, metric_row
 
 log = logging.getLogger("aforo.account")
 

@@ -12,34 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aforo.spool.records import CallRecord
+from aforo.tables.azure_metrics import Measure, metric_row
 
 _GRACE_S = 2.0
 _LATE_MINUTES = 2
 # A run of the future, behind which time went on earlier, was made by a clock that has been set back.
 _AHEAD_S = 60.0
-
-
-@dataclass(slots=True)
-class Measure:
-    """One metric within one minute."""
-
-    total: float = 0.0
-    count: int = 0
-    maximum: float = 0.0
-    minimum: float = 0.0
-
-    def add(self, value: float) -> None:
-        self.maximum = value if not self.count else max(self.maximum, value)
-        self.minimum = value if not self.count else min(self.minimum, value)
-        self.total += value
-        self.count += 1
-
-    def merge(self, other: Measure) -> None:
-        if other.count:
-            self.maximum = other.maximum if not self.count else max(self.maximum, other.maximum)
-            self.minimum = other.minimum if not self.count else min(self.minimum, other.minimum)
-            self.total += other.total
-            self.count += other.count
 
 
 @dataclass(slots=True)
@@ -150,27 +128,5 @@ class Minutes:
 
 def metric_rows(minute: int, resource_id: str, sums: Sums) -> list[dict[str, Any]]:
     """Rows of AzureMetrics by column name."""
-    parts = resource_id.upper().split("/")
-    after = dict(zip(parts[1::2], parts[2::2], strict=False))
-    base = {
-        "TimeGenerated": minute * 60_000_000_000,
-        "Resource": parts[-1],
-        "ResourceGroup": after.get("RESOURCEGROUPS", ""),
-        "ResourceId": resource_id.upper(),
-        "ResourceProvider": after.get("PROVIDERS", ""),
-        "SubscriptionId": after.get("SUBSCRIPTIONS", "").lower(),
-        "TimeGrain": "PT1M",
-    }
-    return [
-        {
-            **base,
-            "MetricName": name,
-            "Total": float(m.total),
-            "Count": float(m.count),
-            "Maximum": m.maximum,
-            "Minimum": m.minimum,
-            "Average": m.total / m.count,
-            "UnitName": unit,
-        }
-        for name, unit, m in sums.metrics()
-    ]
+    begins_ns = minute * 60_000_000_000
+    return [metric_row(resource_id, name, unit, begins_ns, m) for name, unit, m in sums.metrics()]

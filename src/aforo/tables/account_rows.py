@@ -1,4 +1,4 @@
-"""Rows that a Cognitive Services account writes: `AzureDiagnostics` (RequestResponse, Audit) and `AzureMetrics`.
+"""Rows that a Cognitive Services account writes into `AzureDiagnostics`: RequestResponse and Audit.
 
 The account writes those of its calls, control those of its management operations (ListKey). Shapes are
 Azure's; no prompt, no answer, no token count and no credential is ever in them.
@@ -14,7 +14,6 @@ import orjson
 
 _TICKS_AT_EPOCH = 621_355_968_000_000_000  # .NET ticks (100 ns since year 1) at 1970-01-01
 _PROVIDER = "MICROSOFT.COGNITIVESERVICES"
-_METRIC_GRAIN = "PT1M"
 # The properties stand in `properties_s` as Azure has it, and each also in a column of its own.
 _COLUMNS = {
     "apiName": "apiName_s",
@@ -114,40 +113,6 @@ def audit_row(
         "objectId_s": object_id,
         "location_s": location,
         "Tenant_s": location,
-    }
-
-
-@dataclass(slots=True)
-class Measure:
-    """One metric over one minute, gathered sample by sample."""
-
-    count: int = 0
-    total: float = 0.0
-    minimum: float = 0.0
-    maximum: float = 0.0
-
-    def add(self, value: float) -> None:
-        self.minimum = value if self.count == 0 else min(self.minimum, value)
-        self.maximum = value if self.count == 0 else max(self.maximum, value)
-        self.count += 1
-        self.total += value
-
-
-def metric_row(resource_id: str, metric: str, unit: str, minute_ns: int, measure: Measure) -> dict[str, Any]:
-    """The AzureMetrics row of one metric in the minute that begins then. A measure without samples has no row."""
-    place = _place(resource_id)
-    del place["ResourceType"]
-    return {
-        **place,
-        "TimeGenerated": minute_ns,
-        "MetricName": metric,
-        "UnitName": unit,
-        "TimeGrain": _METRIC_GRAIN,
-        "Count": float(measure.count),
-        "Total": measure.total,
-        "Minimum": measure.minimum,
-        "Maximum": measure.maximum,
-        "Average": measure.total / measure.count,
     }
 
 
