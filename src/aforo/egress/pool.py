@@ -39,13 +39,15 @@ class Pool:
         self._ca_file = ca_file
         self._idle: dict[Origin, deque[ClientConnection]] = {}
         self._resolver = Resolver()
+        self._now = time.monotonic()  # as of the last sweep: near enough for idle connections
 
     def take(self, origin: Origin) -> ClientConnection | None:
         """An idle connection, at once; None when one must be opened."""
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
-            if connection.usable:
+            transport = connection.transport
+            if transport is not None and not transport.is_closing():
                 return connection
         return None
 
@@ -95,12 +97,13 @@ class Pool:
         if len(idle) >= MAX_IDLE:
             connection.close()
             return
-        connection.idle_since = time.monotonic()
+        connection.idle_since = self._now
         idle.append(connection)
 
     def sweep(self) -> None:
         """Close what has been idle too long; call it about once a second."""
-        oldest = time.monotonic() - IDLE_S
+        self._now = time.monotonic()
+        oldest = self._now - IDLE_S
         for origin, idle in list(self._idle.items()):
             while idle and (idle[0].idle_since < oldest or not idle[0].usable):
                 idle.popleft().close()

@@ -39,14 +39,12 @@ def admit(runtime: Runtime, api: ApiRuntime, headers: Headers, query: str) -> Ad
             return Admitted(None, api.open_product)
         return _MISSING if api.entry.subscription_required else Admitted(None, "")
     holder = runtime.keys.get(sha256(key).digest())
-    if holder is None or holder.entry.state != "active":
+    if holder is None or not holder.active:
         return _INVALID
-    if holder.user is not None and holder.user.state != "active":
-        return _INVALID
-    scope = holder.entry.scope
-    if scope.startswith("product:"):
-        product_id = scope[8:]
+    product_id = holder.product_id
+    if product_id:
         return Admitted(holder, product_id) if product_id in api.products else _INVALID
+    scope = holder.entry.scope
     if scope in ("service", "apis") or scope == f"api:{api.entry.subject.id}":
         return Admitted(holder, "")
     return _INVALID

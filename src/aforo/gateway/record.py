@@ -75,13 +75,18 @@ def body_limit(
     plan: LogPlan, part: MessageLog, content_type: bytes | list[bytes] | None, *, llm: bool
 ) -> int:
     """How many bytes of a message's body are kept."""
-    if type(content_type) is bytes and content_type.startswith(_OPAQUE):
+    if type(content_type) is bytes and _opaque(content_type):
         return 0
     if llm:
         return BODY_CAP
     if not plan.gateway_log:
         return 0
     return BODY_CAP if part.body_bytes is None else part.body_bytes
+
+
+@lru_cache(maxsize=256)
+def _opaque(content_type: bytes) -> bool:
+    return content_type.startswith(_OPAQUE)
 
 
 class Recorder:
@@ -151,17 +156,6 @@ class Recorder:
         user = call.user
         peer_ip = client.peer_ip
         fields = call.headers.fields
-        request = (
-            Message(_NO_HEADERS, call.chunks[0], call.received)
-            # Nearly every call of a model: one piece, within every limit, to be kept as it came.
-            if wire
-            and len(call.chunks) == 1
-            and call.received <= BODY_CAP
-            and not names.frontend_request
-            and b"content-encoding" not in fields
-            and len(call.chunks[0]) == call.received
-            else _request_message(call, plan, names.frontend_request, api.key_header, llm=wire != "")
-        )
         method = url = backend_protocol = ""
         sent_same = got_same = False
         sent = received = answered = _NOTHING
@@ -231,7 +225,7 @@ class Recorder:
             backend_us,
             0,
             "none",
-            request,
+            _request_message(call, plan, names.frontend_request, api.key_header, llm=wire != ""),
             answered,
             sent,
             received,
@@ -326,9 +320,13 @@ def _request_message(
     fields = call.headers.fields
     limit = body_limit(plan, plan.frontend_request, fields.get(b"content-type"), llm=llm)
     chunks = call.chunks
+    received = call.received
     body = b""
     if limit and chunks:
         body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    if not names and received <= limit and len(body) == received and b"content-encoding" not in fields:
+        # Nearly every call: within every limit, to be kept as it came.
+        return Message(_NO_HEADERS, body, received)
     coding = call.headers.joined(b"content-encoding") if b"content-encoding" in fields else None
     size = len(body)
     if coding is not None and body:

@@ -65,10 +65,18 @@ class ApiRuntime:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeyHolder:
-    """Whose key it is."""
+    """Whose key it is, and what it opens."""
 
     entry: SubscriptionEntry
     user: User | None
+    active: bool = field(init=False)
+    product_id: str = field(init=False)  # "" when its scope is no product
+
+    def __post_init__(self) -> None:
+        active = self.entry.state == "active" and (self.user is None or self.user.state == "active")
+        kind, _, name = self.entry.scope.partition(":")
+        object.__setattr__(self, "active", active)
+        object.__setattr__(self, "product_id", name if kind == "product" else "")
 
 
 @dataclass(slots=True)
