@@ -25,6 +25,7 @@ from aforo.model.catalog import canonical, kind_of, rank
 from aforo.model.graph import Graph
 from aforo.model.ids import BadId, ResourceId, parse_id
 from aforo.model.kind import Action, Kind, Resource, SystemMint
+from aforo.model.kinds.service import SERVICE_TYPE
 from aforo.model.secret import Secret
 from aforo.snapshot.bundle_file import SEALING_PURPOSE
 from aforo.snapshot.snapshot import Bundle
@@ -282,14 +283,12 @@ class Door:
 
     def _findings(self, bundle: Bundle, graph: Graph, wanted: Mapping[str, Wanted]) -> tuple[Mistake, ...]:
         out: list[Mistake] = []
-        holders: dict[str, list[Resource]] | None = None
+        holders: dict[str, Resource] | None = None
         for found in self._build(bundle):
             source, finding = found.source, found.diagnostic
             if holders is None:
-                holders = _texts(graph)
-            # The compiler names a text in its own way; the text itself says whose it is.
-            resource = next(iter(holders.get(source.text, ())), None)
-            out.append(_finding(source, finding, resource, wanted))
+                holders = _documents(graph)
+            out.append(_finding(source, finding, holders.get(source.name.lower()), wanted))
         return tuple(out)
 
     def _now(self) -> str:
@@ -337,12 +336,15 @@ def _stored_id(text: str, parents: dict[str, ResourceId]) -> ResourceId:
     return parent.child(segment, name)
 
 
-def _texts(graph: Graph) -> dict[str, list[Resource]]:
-    found: dict[str, list[Resource]] = {}
+def _documents(graph: Graph) -> dict[str, Resource]:
+    """Whose text the compiler means (`snapshot.build` names documents): `apis/<id>/policy.xml`, lower case."""
+    found: dict[str, Resource] = {}
     for resource in graph:
-        text = resource.properties.get("value") if "format" in resource.properties else None
-        if isinstance(text, str):
-            found.setdefault(text, []).append(resource)
+        if resource.id.type_key.endswith("/policies"):
+            _, _, place = resource.id.parent_key.partition(f"{SERVICE_TYPE}/".lower())
+            # Below the service stands its name, which no document carries.
+            _, _, inner = place.partition("/")
+            found[f"{inner}/policy.xml" if inner else "policy.xml"] = resource
     return found
 
 

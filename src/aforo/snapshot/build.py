@@ -103,7 +103,7 @@ def _runtime(bundle: Bundle, work: _Work, named: Mapping[str, NamedValue]) -> Ru
         mine = [p for p in bundle.products if entry.subject.id in p.apis]
         opened = next((p.subject.id for p in mine if not p.subject.subscription_required), None)
         api = _api(entry, work, frozenset(p.subject.id for p in mine), opened)
-        where = f"apis/{entry.subject.id}"
+        where = _where(entry)
         operations = []
         for o in entry.operations:
             subject = o.subject
@@ -127,6 +127,13 @@ def _runtime(bundle: Bundle, work: _Work, named: Mapping[str, NamedValue]) -> Ru
     )
 
 
+def _where(entry: ApiEntry) -> str:
+    """How documents of an API are named; control finds the resource by it (`commit._documents`)."""
+    subject = entry.subject
+    revision = "" if subject.is_current_revision else f";rev={subject.revision}"
+    return f"apis/{subject.id}{revision}"
+
+
 def _filled_api(entry: ApiEntry, fill: Callable[[str], str]) -> ApiEntry:
     """The API with the named values in its address."""
     url = fill(entry.subject.service_url)
@@ -140,7 +147,7 @@ def _api(entry: ApiEntry, work: _Work, products: frozenset[str], opened: str | N
     log = entry.log
     return ApiRuntime(
         entry=entry,
-        document=work.document(f"apis/{subject.id}/policy.xml", entry.policy, Scope.API),
+        document=work.document(f"{_where(entry)}/policy.xml", entry.policy, Scope.API),
         key_header=subject.key_header.lower().encode("latin-1"),
         key_query=subject.key_query,
         products=products,

@@ -193,12 +193,14 @@ class Problem:
 
 def refuse_boom(bundle: Bundle) -> Iterable[Found]:
     """Finds the word `boom` in policies, as a compiler finds a mistake."""
-    for text in (bundle.global_policy, *(a.policy for a in bundle.apis)):
+    named = (
+        ("policy.xml", bundle.global_policy),
+        *((f"apis/{a.subject.id}/policy.xml", a.policy) for a in bundle.apis),
+    )
+    for name, text in named:
         at = text.find("boom") if text else -1
         if text and at >= 0:
-            yield Problem(
-                Source("some/policy.xml", text), Diagnostic("POL0007", "boom is no policy", Span(at, at + 4))
-            )
+            yield Problem(Source(name, text), Diagnostic("POL0007", "boom is no policy", Span(at, at + 4)))
 
 
 BLOCK = """\

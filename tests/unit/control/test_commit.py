@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from aforo.control.commit import Door, Found
+from aforo.control.commit import Door, Found, locate
+from aforo.control.desired import Wanted
 from aforo.control.lab import lab_yaml
 from aforo.control.store import Store, sqlite_url
 from aforo.errors import Conflict, Invalid, NotFound, Unavailable
 from aforo.model.kinds.subscription import SUBSCRIPTION
 from aforo.model.secret import Secret
+from aforo.snapshot.build import Builder
 from aforo.snapshot.snapshot import Bundle
 from tests.support.control_door import Bench, FixedKeys, accept_all
 
@@ -249,13 +251,40 @@ def test_a_policy_that_does_not_compile_is_refused_with_its_place(tmp_path: Path
     assert detail.target.endswith("/policies/policy:2:4")
 
 
+def test_equal_policies_are_each_told_at_their_own_place(bench: Bench) -> None:
+    built = Builder(lambda sealed: sealed)
+    bench.close()
+    again = Bench(bench.folder, build=lambda bundle: built.build(bundle).problems)
+    wrong = props(format="rawxml", value="<policies>\n  <boom />\n</policies>")
+    places = (
+        "policies",
+        "apis/azure-openai/policies",
+        "apis/azure-openai;rev=2/policies",
+        "products/gold/policies",
+    )
+    again.door.put(again.id("apis", "azure-openai;rev=2"), props(path="openai"))
+    again.door.put(again.id("products", "gold"), props(displayName="Gold"))
+    wanted = []
+    for place in places:
+        rid, kind = locate(again.id(place, "policy"))
+        wanted.append(Wanted(rid, kind, wrong))
+    with pytest.raises(Invalid) as caught:
+        again.door.put_all(wanted)
+    told = {
+        d.target.partition("/service/")[2].partition("/")[2].partition(":")[0] for d in caught.value.details
+    }
+    assert told == {f"{place}/policy" for place in places}
+
+
 def test_a_start_publishes_even_what_no_longer_compiles(bench: Bench) -> None:
     def refuse(bundle: Bundle) -> Iterable[Found]:
         from aforo.source import Diagnostic, Source, Span
         from tests.unit.control.test_apply import Problem
 
         text = bundle.apis[0].policy or ""
-        return [Problem(Source("x", text), Diagnostic("POL0001", "gone", Span(0, 1)))]
+        return [
+            Problem(Source("apis/azure-openai/policy.xml", text), Diagnostic("POL0001", "gone", Span(0, 1)))
+        ]
 
     bench.close()
     again = Bench(bench.folder, build=refuse)
