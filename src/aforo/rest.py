@@ -63,6 +63,16 @@ def json_response(body: object, status: int = 200, headers: dict[str, str] | Non
     return Response(orjson.dumps(body), status, headers, media_type="application/json")
 
 
+async def read_body(request: Request, limit: int) -> bytes | None:
+    """The whole body; None when it is larger than `limit` bytes, and then the rest of it is not read."""
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > limit:
+            return None
+    return bytes(data)
+
+
 async def on_refusal(_request: Request, refusal: Exception) -> Response:
     """Starlette exception function for `Refusal`."""
     assert isinstance(refusal, Refusal)

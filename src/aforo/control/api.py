@@ -34,7 +34,7 @@ from aforo.model.kinds.api import API_TYPE
 from aforo.model.kinds.role_assignment import ROLE_ASSIGNMENT_TYPE, ROLE_DEFINITION_TYPE
 from aforo.model.roles import ROLES, Role, role_named
 from aforo.model.secret import Secret
-from aforo.rest import error_body, json_response, status_of
+from aforo.rest import error_body, json_response, read_body, status_of
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_STATE_BYTES = 64 * 1024 * 1024
@@ -376,19 +376,15 @@ def _id_or_none(path: str) -> ResourceId | None:
 
 
 async def _json_body(request: Request, limit: int, *, optional: bool = False) -> dict[str, Any]:
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > limit:
-            raise Invalid(
-                f"the request's body is larger than {limit // 2**20} MB", code="RequestBodyTooLarge"
-            )
+    data = await read_body(request, limit)
+    if data is None:
+        raise Invalid(f"the request's body is larger than {limit // 2**20} MB", code="RequestBodyTooLarge")
     if not data.strip():
         if optional:
             return {}
         raise Invalid("The request needs a JSON body.", code="MissingRequestBody")
     try:
-        body = orjson.loads(bytes(data))
+        body = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         raise Invalid(f"The request's body is not JSON: {error}", code="InvalidRequestContent") from error
     if not isinstance(body, dict):

@@ -33,7 +33,11 @@ def read_private(path: Path) -> bytes:
 def write_private(path: Path, data: bytes) -> None:
     """Replace the file atomically and durably; readers see the old or the new bytes, never a part."""
     draft = _draft(path, data)
-    draft.replace(path)
+    try:
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
     _sync_directory(path.parent)
 
 
@@ -57,10 +61,14 @@ def read_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
 def _draft(path: Path, data: bytes) -> Path:
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:  # a full disk leaves no drafts behind
+        draft.unlink(missing_ok=True)
+        raise
     return draft
 
 

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 from starlette.requests import Request
 
+from aforo import rest
 from aforo.errors import Invalid
 
 DEFAULT_WAIT_S = 180.0
@@ -50,12 +51,10 @@ class BatchItem:
 
 async def read_body(request: Request) -> bytes:
     """The whole body; `Invalid` when it is larger than a query can be."""
-    out = bytearray()
-    async for chunk in request.stream():
-        out += chunk
-        if len(out) > LARGEST_BODY_BYTES:
-            raise Invalid(f"The body is larger than {LARGEST_BODY_BYTES:,} bytes.", code="BodyTooLarge")
-    return bytes(out)
+    body = await rest.read_body(request, LARGEST_BODY_BYTES)
+    if body is None:
+        raise Invalid(f"The body is larger than {LARGEST_BODY_BYTES:,} bytes.", code="BodyTooLarge")
+    return body
 
 
 def question_of(request: Request, body: bytes) -> Question:

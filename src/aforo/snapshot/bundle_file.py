@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
-import secrets
 from pathlib import Path
 
 import msgspec
 
 from aforo.errors import Invalid
+from aforo.identity.private_files import write_private
 from aforo.snapshot.snapshot import Bundle, decode, encode
 
 MAGIC = b"AFORO\x00B\x01"
@@ -29,18 +28,7 @@ def save(bundle: Bundle, path: Path, key: bytes) -> None:
     """Write the bundle (mode 0600, durable): a reader sees the old one or the new one."""
     version = bundle.version.to_bytes(8, "big")
     payload = encode(bundle)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(MAGIC + version + _signature(key, version, payload))
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
+    write_private(path, b"".join((MAGIC, version, _signature(key, version, payload), payload)))
 
 
 def load(path: Path, key: bytes) -> Bundle:

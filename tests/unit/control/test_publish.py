@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -81,7 +82,7 @@ def test_when_it_cannot_be_written_the_old_one_stays(
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(bundle_file.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     newer: Bundle = msgspec.structs.replace(bench.door.bundle, version=2)
     with pytest.raises(OSError, match="No space"):
         bundle_file.save(newer, publisher.bundle_path, KEY)
