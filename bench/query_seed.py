@@ -1,4 +1,4 @@
-"""The token query of the seeds over generated rows: through the whole evaluation, with promoted columns and without.
+"""The lab's token query over generated rows: through the whole evaluation, with promoted columns and without.
 
     python -m bench.query_seed [--rows 200000] [--rounds 5] [--files 20]
 

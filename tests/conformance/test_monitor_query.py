@@ -41,7 +41,7 @@ WORKSPACES = [
 SERVICE = f"{_ARM}/Microsoft.ApiManagement/service/apim1"
 NOW = datetime.now(UTC).replace(microsecond=123_456)
 
-SEED = """
+TOKENS = """
 ApiManagementGatewayLogs
 | where tolower(OperationId) in ('completions_create','chatcompletions_create')
 | where ResponseCode  == '200'
@@ -60,8 +60,8 @@ sum(todecimal(totaltokens)),
 avg(todecimal(totaltokens))
 by ip, model
 """
-# As the first seed has it in print: without its pipes.
-SEED_WITHOUT_PIPES = """AzureDiagnostics
+# As it stands in print: without its pipes.
+WITHOUT_PIPES = """AzureDiagnostics
 take 100
 project TimeGenerated, _ResourceId, Category, OperationName
 """
@@ -193,9 +193,9 @@ def test_a_query_gives_typed_rows(client: Any) -> None:
     assert (str(row["x"]), row["y"], row["z"]) == ("101", 1.5, "00:01:30")
 
 
-def test_the_token_query_of_the_seeds(client: Any) -> None:
+def test_the_token_query_of_the_lab(client: Any) -> None:
     client, options = client
-    result = client.query_workspace(W, SEED, timespan=None, **options)
+    result = client.query_workspace(W, TOKENS, timespan=None, **options)
     (table,) = result.tables
     assert list(zip(table.columns, table.columns_types, strict=True)) == [
         ("ip", "string"),
@@ -270,7 +270,7 @@ def test_a_resource_sees_its_own_rows(client: Any) -> None:
 def test_a_syntax_error_says_where_and_what_to_do(client: Any) -> None:
     client, options = client
     with pytest.raises(HttpResponseError) as caught:
-        client.query_workspace(W, SEED_WITHOUT_PIPES, timespan=None, **options)
+        client.query_workspace(W, WITHOUT_PIPES, timespan=None, **options)
     error = caught.value
     assert error.status_code == 400
     assert error.error is not None
@@ -315,7 +315,7 @@ def test_a_batch_keeps_good_and_bad_queries_apart(client: Any) -> None:
     results = client.query_batch(
         [
             LogsBatchQuery(W, "ApiManagementGatewayLogs | count", timespan=timedelta(minutes=25)),
-            LogsBatchQuery(W, SEED_WITHOUT_PIPES, timespan=None),
+            LogsBatchQuery(W, WITHOUT_PIPES, timespan=None),
             LogsBatchQuery(EMPTY, "ApiManagementGatewayLogs | count", timespan=None, include_statistics=True),
             LogsBatchQuery("nowhere", "ApiManagementGatewayLogs", timespan=None),
         ],

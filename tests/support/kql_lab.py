@@ -1,4 +1,4 @@
-"""A small workspace for KQL tests: the seeds' tables as compiled SQL reads them, with rows of every awkward kind.
+"""A small workspace for KQL tests: the lab's tables as compiled SQL reads them, with rows of every awkward kind.
 
 The stored promoted columns are filled here as the shipper does: NULL and flagged where the text does not fit.
 """

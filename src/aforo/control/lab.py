@@ -1,4 +1,4 @@
-"""The default configuration, the lab of the seeds: what `aforo init` writes and an empty system starts with."""
+"""The default configuration, the lab: what `aforo init` writes and an empty system starts with."""
 
 from __future__ import annotations
 

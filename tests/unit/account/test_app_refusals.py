@@ -140,7 +140,7 @@ def test_unknown_arguments_are_refused_as_openai_does() -> None:
     old = "/openai/deployments/gpt-35-turbo/chat/completions?api-version=2023-05-15"
     body = {**HELLO, "stream": True, "stream_options": {"include_usage": True}}
     assert "stream_options" in ask(Account(), old, body).json()["error"]["message"]
-    # Absent and null are the same: LangChain sends a null model, the seeds a null stop.
+    # Absent and null are the same: LangChain sends a null model, Azure's sample a null stop.
     assert ask(Account(), body={**HELLO, "model": None, "stop": None, "frobnicate": None}).status == 200
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -15,7 +16,6 @@ from aforo.model.secret import Secret
 from aforo.snapshot.snapshot import Bundle
 from tests.support.control_door import Bench
 
-SEED = Path(__file__).parents[3].parent / "shared" / "seeds" / "000_5a79bc5e0c31ee89.txt"
 ISSUER = IssuerFacts("tenant", ("http://127.0.0.1:8081/tenant/v2.0",), {"keys": []})
 
 
@@ -60,19 +60,21 @@ def test_the_two_apis(bundle: Bundle) -> None:
     )
 
 
-def test_the_policy_is_the_seeds(bundle: Bundle) -> None:
-    if not SEED.exists():
-        pytest.skip("the seeds are not here (../shared/seeds)")
-    printed = re.search(r"<inbound>.*?</inbound>", SEED.read_text(), re.DOTALL)
-    assert printed is not None
-    ours = bundle.apis[0].policy
-    assert ours is not None
-
-    def lines(text: str) -> list[str]:
-        return [line.strip() for line in text.splitlines() if line.strip()]
-
-    expected = printed[0].replace("https://<<Azure_OpenAI_Endpoint>>", "{{openai-endpoint}}")
-    assert lines(ours) == ["<policies>", *lines(expected), "</policies>"]
+def test_the_policies_ask_for_a_token_and_send_to_the_account(bundle: Bundle) -> None:
+    for api, base in zip(
+        bundle.apis, ("{{openai-endpoint}}/openai", "{{openai-endpoint}}/openai/v1"), strict=True
+    ):
+        (inbound,) = ElementTree.fromstring(api.policy or "")
+        assert [(e.tag, e.get("name")) for e in inbound] == [
+            ("base", None),
+            ("set-header", "api-key"),  # a client's key stays here
+            ("authentication-managed-identity", None),
+            ("set-header", "Authorization"),
+            ("set-backend-service", None),
+        ]
+        assert inbound[1].get("exists-action") == "delete"
+        assert inbound[2].get("resource") == "https://cognitiveservices.azure.com"
+        assert inbound[4].get("base-url") == base
 
 
 def test_the_endpoint_is_that_of_the_running_account(bundle: Bundle) -> None:

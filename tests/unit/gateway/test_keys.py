@@ -1,4 +1,4 @@
-"""Who may call (facts/apim.md 2.1): the table, and the answers byte for byte."""
+"""Who may call (Azure: "Subscriptions in Azure API Management"): the table, and the answers byte for byte."""
 
 from __future__ import annotations
 
