@@ -55,7 +55,7 @@ class Child:
         self.role = role
         self.spec: asyncio.Future[Spec] = asyncio.get_running_loop().create_future()
         self.ready = asyncio.Event()
-        self.pid = 0
+        self.pid = 0  # of the process that serves now
         self.facts: dict[str, str] = {}
         self.snapshot_ns = 0
         self._failed: Said | None = None
@@ -105,7 +105,6 @@ class Child:
                 limit=_LONGEST_LINE,
             )
         self._process = process
-        self.pid = process.pid
         log.info("%s: started as process %d", self.name, process.pid)
         if self.is_stopping():
             process.terminate()
@@ -134,6 +133,7 @@ class Child:
             self.snapshot_ns = said.snapshot_ns or self.snapshot_ns
             if said.ready:
                 log.info("%s: ready", self.name)
+                self.pid = process.pid
                 self.facts = said.facts
                 self.ready.set()
             self._on_change(self)
