@@ -122,14 +122,9 @@ class Headers:
 
         What a policy put in must not end a line: a line break or NUL becomes a blank (RFC 9110 5.5).
         """
-        fields = self.fields
-        if not dropped.isdisjoint(fields):
-            fields = fields.copy()
-            for name in dropped.intersection(fields):
-                del fields[name]
         try:
             # A field with several values breaks this off; hardly any message has one.
-            lines = list(map(_COLON, fields.items()))  # type: ignore[arg-type]
+            lines = [_COLON(item) for item in self.fields.items() if item[0] not in dropped]  # type: ignore[arg-type]
         except TypeError:
             pass
         else:

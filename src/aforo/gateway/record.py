@@ -20,7 +20,7 @@ from aforo.gateway.arrival import Arrival
 from aforo.gateway.call import Call, new_id
 from aforo.gateway.streaming import is_event_stream
 from aforo.messages import Headers
-from aforo.policy.exchange import LastError
+from aforo.policy.exchange import Body, LastError
 from aforo.snapshot.runtime import ApiRuntime, LogNames, OperationRuntime
 from aforo.snapshot.snapshot import LogPlan, MessageLog
 from aforo.spool.records import (
@@ -155,40 +155,30 @@ class Recorder:
         subscription = call.subscription
         user = call.user
         peer_ip = client.peer_ip
-        fields = call.headers.fields
         method = url = backend_protocol = ""
         sent_same = got_same = False
         sent = received = answered = _NOTHING
         status = backend_status = backend_us = 0
+        answer = call.answer
+        arrival = call.arrival
         if call.backend_request is not None:
             method, url, headers, body = call.backend_request
             url = masked_target(url, api.key_query)
             sent_same = not body.changed
             if names.backend_request or not sent_same:
-                data = b"" if sent_same else (body.data or b"")
-                content_type = headers.get(b"content-type")
-                limit = body_limit(plan, plan.backend_request, content_type, llm=wire != "")
-                listed = _listed(headers, names.backend_request, _credentials(call, api))
-                sent = Message(listed, data[:limit], len(data), 0 < limit < len(data))
-        answer = call.answer
-        arrival = call.arrival
+                sent = self._sent(call, plan, api, headers, body)
         if answer is not None:
             status = answer.status
             headers = answer.headers
+            changed = answer.body.changed
             kept, cut = call.kept, call.cut
-            if b"content-encoding" in headers.fields and kept and not answer.body.changed:
+            if b"content-encoding" in headers.fields and kept and not changed:
                 kept, cut = _decoded(call, headers)
-            answered = Message(
-                _listed(headers, names.frontend_response, frozenset((api.key_header,)))
-                if names.frontend_response
-                else _NO_HEADERS,
-                kept,
-                call.sent,
-                cut,
-                is_event_stream(answer),
-            )
-            if arrival is not None:
-                got_same = arrival.response is answer and not answer.body.changed
+            listed = _NO_HEADERS
+            if names.frontend_response:
+                listed = _listed(headers, names.frontend_response, frozenset((api.key_header,)))
+            answered = Message(listed, kept, call.sent, cut, is_event_stream(answer))
+            got_same = arrival is not None and arrival.response is answer and not changed
         if arrival is not None:
             backend_status = arrival.connection.status
             backend_protocol = "HTTP/1.1" if backend_status else ""
@@ -197,14 +187,13 @@ class Recorder:
                 received = Message(_NO_HEADERS, b"", arrival.size)
             else:
                 received = self._received(arrival, plan, wire, names, same=got_same)
-        host = fields.get(b"host")
         return CallRecord(
             call.call_id,
             call.started_ns,
             time.time_ns(),
             self.context,
             call.method,
-            f"{client.scheme}://{host.decode('latin-1') if type(host) is bytes else ''}{masked_target(call.target, api.key_query)}",
+            f"{client.scheme}://{_host(call)}{masked_target(call.target, api.key_query)}",
             f"HTTP/{call.version}",
             client.tls_version,
             peer_ip,
@@ -243,6 +232,15 @@ class Recorder:
             _query_value(call.target, "api-version") if wire else "",
             _NO_CLAIMS,
         )
+
+    @staticmethod
+    def _sent(call: Call, plan: LogPlan, api: ApiRuntime, headers: Headers, body: Body) -> Message:
+        """The request to the backend; its body only where the client sent another one."""
+        data = (body.data or b"") if body.changed else b""
+        llm = call.operation_runtime is not None and call.operation_runtime.wire != ""
+        limit = body_limit(plan, plan.backend_request, headers.get(b"content-type"), llm=llm)
+        listed = _listed(headers, api.log_names.backend_request, _credentials(call, api))
+        return Message(listed, data[:limit], len(data), 0 < limit < len(data))
 
     @staticmethod
     def _received(arrival: Arrival, plan: LogPlan, wire: str, names: LogNames, *, same: bool) -> Message:

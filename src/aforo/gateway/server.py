@@ -134,7 +134,14 @@ class ServerConnection(asyncio.Protocol):
                 return
         self._completed = False
         try:
-            self._feed(data)
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            # An offer that we do not take (RFC 9110 7.8): what follows is HTTP/1.1 as before, for a fresh parser.
+            self._parser = httptools.HttpRequestParser(self)
+            rest = data[upgrade.args[0] :]
+            if rest:
+                self.data_received(rest)
+                return
         except httptools.HttpParserCallbackError as error:
             cause = error.__context__
             self._refuse(cause if isinstance(cause, _Refusal) else _Refusal(400, "Bad request"))
@@ -173,16 +180,6 @@ class ServerConnection(asyncio.Protocol):
         rest, self._preamble = self._preamble[found.size :], None
         self.proxied_ip = found.address
         return rest
-
-    def _feed(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            # An offer that we do not take (RFC 9110 7.8): what follows is HTTP/1.1 as before, for a fresh parser.
-            self._parser = httptools.HttpRequestParser(self)
-            rest = data[upgrade.args[0] :]
-            if rest:
-                self._feed(rest)
 
     def eof_received(self) -> bool:
         # A client that has left and one that has only said its last look the same; the first is common, and its

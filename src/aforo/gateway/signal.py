@@ -80,7 +80,7 @@ class Steps(Generic[T]):
             self._on_end(self._subject, None)
         elif isinstance(waits_for, Signal):
             self._signal = waits_for
-            waits_for.on_set(self.run)
+            waits_for._wake = self.run
         else:
             task = asyncio.get_running_loop().create_task(_drive(self._coroutine, waits_for))
             self._task = task
