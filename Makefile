@@ -17,7 +17,8 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS ?= 1
 
 UV := .tools/uv/bin/uv
-SYNC := $(UV) sync --frozen --quiet --extra local
+# Compiled at once: where Python may not write what it compiled, each start would compile every library anew.
+SYNC := $(UV) sync --frozen --quiet --compile-bytecode --extra local
 PY := .venv/bin/python
 LOCKED := pyproject.toml uv.lock
 
@@ -28,6 +29,7 @@ help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/.for-run ## make the environment, start the whole system, say what to try
+	@$(PY) -m compileall -q src
 	@.venv/bin/aforo up --data "$(DATA)" $(ARGS)
 
 test: .venv/.for-test .tools/.openai-0.28 .tools/.neighbours ## check, then the whole suite
