@@ -7,6 +7,7 @@ import shutil
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -107,8 +108,10 @@ def _greet(layout: Layout, started: float) -> None:
         time.sleep(0.02)
     system = running.read(layout.root)
     if system is not None:
-        _print_greeting(system, time.time() - started)
-        _tell_about_model(system)
+        # Whoever does not read the greeting (a closed pipe) still has a system.
+        with suppress(BrokenPipeError):
+            _print_greeting(system, time.time() - started)
+            _tell_about_model(system)
 
 
 def _print_greeting(system: running.Running, seconds: float) -> None:
@@ -133,8 +136,12 @@ def _print_greeting(system: running.Running, seconds: float) -> None:
         f'  {me} query{data} "ApiManagementGatewayLogs | project TimeGenerated, OperationId, ResponseCode | take 10"',
         f"  {me} status{data}",
         "",
-        "The local account serves a small sample model, so that everything works without a cloud. To put a real one",
-        f"behind the gate: {me} init --upstream URL --key-env NAME aforo.yaml, then {me} apply{data} aforo.yaml",
+    ]
+    sample = "The local account serves a small sample model, so that everything works without a cloud."
+    lines += [
+        sample if names.get("account") else "No local account was started (--engine none).",
+        f"To put a real model behind the gate: {me} init --upstream URL --key-env NAME aforo.yaml,",
+        f"then {me} apply{data} aforo.yaml",
         "",
     ]
     # One call, so that nothing of another thread stands between the lines.
