@@ -111,7 +111,7 @@ async def _once(pool: Pool, method: str, url: Url, headers: Headers, body: bytes
         if connection is None:
             connection = await pool.connect(origin)
         waiter = _Waiter(connection, max_bytes)
-        connection.send(waiter, data, silent=method == "HEAD")
+        connection.send(waiter, data, method == "HEAD")
         try:
             await waiter.done
         except WireError as failure:

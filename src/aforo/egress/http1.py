@@ -89,7 +89,7 @@ class ClientConnection(asyncio.Protocol):
 
     # what the holder does
 
-    def send(self, holder: Holder, data: bytes, *, silent: bool) -> None:
+    def send(self, holder: Holder, data: bytes, silent: bool) -> None:
         """Start a request. `data` is the head with as much of the body as is at hand; `silent` says that
         the answer has no body whatever its head says (HEAD)."""
         assert self.transport is not None

@@ -55,7 +55,7 @@ class Arrival(Signal):
     )
 
     def __init__(
-        self, connection: ClientConnection, client: Client, *, length_known: bool, patience_s: float
+        self, connection: ClientConnection, client: Client, length_known: bool, patience_s: float
     ) -> None:
         self.is_set = False
         self._wake = None

@@ -49,7 +49,7 @@ class Client(Protocol):
 
     def resume_reading(self) -> None: ...
 
-    def done(self, call: Call, *, keep_alive: bool) -> None:
+    def done(self, call: Call) -> None:
         """The call's answer has been handed over whole."""
 
     def abort(self) -> None:
@@ -89,6 +89,7 @@ class Call(Exchange):
         "expects_continue",
         "first_byte_us",
         "headers",
+        "hide_usage",
         "keep_alive",
         "keep_bytes",
         "kept",
@@ -123,7 +124,7 @@ class Call(Exchange):
         self.version = version
         self.headers = headers  # as they came
         self.content_length = content_length  # -1: not stated
-        self.keep_alive = True
+        self.keep_alive = True  # whether the connection serves another call after this one
         self.expects_continue = False
         self.max_body_bytes = 0  # 0: not yet known
         self.keep_bytes = 0  # how much of a body that streams through is kept for the record
@@ -138,6 +139,7 @@ class Call(Exchange):
         self.arrival: Arrival | None = None
         self.relay: Answering | None = None
         self.error: LastError | None = None  # of a call that never got an operation
+        self.hide_usage = False  # the client did not ask for the usage that its stream tells
         self.aborted = ""  # who ended it before its time: client, backend, gateway
         # What the client gets; of its body, how much left and what is kept for the record.
         self.answer: ResponseState | None = None

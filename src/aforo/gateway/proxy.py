@@ -138,12 +138,11 @@ class Proxy:
         if admitted.holder is not None:
             call.subscription = admitted.holder.entry.subject
             call.user = admitted.holder.user
-        hide_usage = False
         try:
             if not call.complete:
                 await self._take_body(call, operation, pipeline)
             if operation.wire:
-                hide_usage = splice_usage(call.request.body, operation.wire, query)
+                call.hide_usage = splice_usage(call.request.body, operation.wire, query)
             if pipeline.inbound is not None:
                 await pipeline.inbound(call)
             call.section = "backend"
@@ -161,7 +160,7 @@ class Proxy:
             raise
         except Exception as error:  # noqa: BLE001 - an expression can raise anything; the client gets an answer
             await self._on_error(call, pipeline, error)
-        relay = self._send(call, operation, hide_usage=hide_usage)
+        relay = self._send(call, operation)
         if relay is not None and not relay.is_set:
             await relay
 
@@ -174,7 +173,7 @@ class Proxy:
             call.request.body.data = await call.collect()
             return
         content_type = call.headers.get(b"content-type")
-        call.keep_bytes = body_limit(call.log, call.log.frontend_request, content_type, llm=False)
+        call.keep_bytes = body_limit(call.log, call.log.frontend_request, content_type, "")
 
     async def _on_error(self, call: Call, pipeline: Pipeline, error: Exception) -> None:
         """Jump to on-error: the built-in answer first, which the section may change."""
@@ -219,7 +218,7 @@ class Proxy:
         log.error("bug %s: a section raised", call.call_id, exc_info=error)
         return PolicyFailure(LastError("gateway", "InternalError", "Internal server error"))
 
-    def _send(self, call: Call, operation: OperationRuntime, *, hide_usage: bool) -> Relay | None:
+    def _send(self, call: Call, operation: OperationRuntime) -> Relay | None:
         response = call.response
         if response is None:
             # No forward-request anywhere: API Management answers 200 without a body.
@@ -238,14 +237,14 @@ class Proxy:
             arrival = None
         plan = call.log
         content_type = response.headers.fields.get(b"content-type")
-        call.kept_limit = body_limit(plan, plan.frontend_response, content_type, llm=operation.wire != "")
+        call.kept_limit = body_limit(plan, plan.frontend_response, content_type, operation.wire)
         if not call.complete:
             call.keep_alive = False
-        return hand_over(call, response, arrival, self.recorder, hide_usage=hide_usage)
+        return hand_over(call, response, arrival, self.recorder)
 
     def _gave_up(self, call: Call) -> None:
         """The client left before an answer began."""
-        last = LastError(
+        last = call.error or LastError(
             "client", "ClientConnectionFailure", "the client closed the connection", section=call.section
         )
         last.elapsed_us = call.elapsed_us
@@ -260,7 +259,7 @@ class Proxy:
         call.error = error
         if not call.complete:
             call.keep_alive = False
-        hand_over(call, response, None, self.recorder, hide_usage=False)
+        hand_over(call, response, None, self.recorder)
 
     def _refuse_key(self, call: Call, api: ApiRuntime, refused: keys.Refused) -> None:
         authority = (call.headers.get(b"host") or b"").decode("latin-1")
@@ -295,7 +294,7 @@ class Proxy:
         headers = Headers(((b"content-type", b"text/plain"),))
         status = 200 if good else 503
         response = ResponseState(status, answers.reason_of(status), headers, body)
-        hand_over(call, response, None, None, hide_usage=False)
+        hand_over(call, response, None, None)
 
     def _preflight(self, call: Call, path: str) -> ResponseState | None:
         origin = call.headers.get(b"origin")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import time
 from functools import lru_cache
 from typing import Protocol
@@ -48,7 +49,21 @@ _SECRET_HEADERS = frozenset(
         b"apim-debug-authorization",
     )
 )
-_SECRET_PARAMETERS = frozenset(("subscription-key", "api-key", "code", "sig", "key"))
+_SECRET_PARAMETERS = frozenset(
+    (
+        "subscription-key",
+        "ocp-apim-subscription-key",
+        "api-key",
+        "apikey",
+        "api_key",
+        "code",
+        "sig",
+        "key",
+        "token",
+    )
+)
+# The form of the keys that we make: whatever name it stands under, it opens something.
+_KEY_FORM = re.compile(r"[0-9a-fA-F]{32}")
 # A body of which more is kept than this is marked as cut; the sizes are true all the same.
 BODY_CAP = 8 * 1024 * 1024
 _REMEMBERED_LENGTH = 1024
@@ -71,13 +86,11 @@ class CallSpool(Protocol):
     def has_room(self) -> bool: ...
 
 
-def body_limit(
-    plan: LogPlan, part: MessageLog, content_type: bytes | list[bytes] | None, *, llm: bool
-) -> int:
-    """How many bytes of a message's body are kept."""
+def body_limit(plan: LogPlan, part: MessageLog, content_type: bytes | list[bytes] | None, wire: str) -> int:
+    """How many bytes of a message's body are kept; `wire` is the operation's."""
     if type(content_type) is bytes and _opaque(content_type):
         return 0
-    if llm:
+    if wire:
         return BODY_CAP
     if not plan.gateway_log:
         return 0
@@ -214,7 +227,7 @@ class Recorder:
             backend_us,
             0,
             "none",
-            _request_message(call, plan, names.frontend_request, api.key_header, llm=wire != ""),
+            _request_message(call, plan, names.frontend_request, api.key_header, wire),
             answered,
             sent,
             received,
@@ -237,8 +250,8 @@ class Recorder:
     def _sent(call: Call, plan: LogPlan, api: ApiRuntime, headers: Headers, body: Body) -> Message:
         """The request to the backend; its body only where the client sent another one."""
         data = (body.data or b"") if body.changed else b""
-        llm = call.operation_runtime is not None and call.operation_runtime.wire != ""
-        limit = body_limit(plan, plan.backend_request, headers.get(b"content-type"), llm=llm)
+        wire = call.operation_runtime.wire if call.operation_runtime is not None else ""
+        limit = body_limit(plan, plan.backend_request, headers.get(b"content-type"), wire)
         listed = _listed(headers, api.log_names.backend_request, _credentials(call, api))
         return Message(listed, data[:limit], len(data), 0 < limit < len(data))
 
@@ -252,7 +265,7 @@ class Recorder:
             listed = _listed(headers, names.backend_response)
         if same:
             return Message(listed, b"", arrival.size)
-        limit = body_limit(plan, plan.backend_response, headers.get(b"content-type"), llm=wire != "")
+        limit = body_limit(plan, plan.backend_response, headers.get(b"content-type"), wire)
         body = b"".join(arrival.buffered) if limit else b""
         coding = headers.get(b"content-encoding")
         if coding is not None and body:
@@ -313,10 +326,10 @@ class Recorder:
 
 
 def _request_message(
-    call: Call, plan: LogPlan, names: frozenset[bytes], key_header: bytes, *, llm: bool
+    call: Call, plan: LogPlan, names: frozenset[bytes], key_header: bytes, wire: str
 ) -> Message:
     fields = call.headers.fields
-    limit = body_limit(plan, plan.frontend_request, fields.get(b"content-type"), llm=llm)
+    limit = body_limit(plan, plan.frontend_request, fields.get(b"content-type"), wire)
     chunks = call.chunks
     received = call.received
     body = b""
@@ -398,12 +411,14 @@ def _masked(target: str, key_name: str) -> str:
     if not sep:
         return target
     own = key_name.lower()
-    pairs = []
-    for pair in query.split("&"):
-        name, has_value, _ = pair.partition("=")
+    parts = []
+    # Some write `;` between parameters; we do not read it so, but it must not carry a key into a log.
+    for part in re.split("([&;])", query):
+        name, has_value, value = part.partition("=")
         plain = unquote_plus(name).lower()
-        pairs.append(f"{name}=*****" if has_value and (plain in _SECRET_PARAMETERS or plain == own) else pair)
-    return f"{path}?{'&'.join(pairs)}"
+        secret = plain in _SECRET_PARAMETERS or plain == own or _KEY_FORM.fullmatch(value)
+        parts.append(f"{name}=*****" if has_value and secret else part)
+    return f"{path}?{''.join(parts)}"
 
 
 def _query_value(target: str, name: str) -> str:

@@ -10,18 +10,22 @@ import asyncio
 import ssl
 import time
 from collections import deque
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import httptools
 
 from aforo.gateway import answers, proxy_protocol
 from aforo.gateway.call import WHOLE_BODY_BYTES, Call
 from aforo.messages import Fields, Headers, repeat
+from aforo.policy.exchange import LastError
 
 MAX_TARGET_BYTES = 16 * 1024
 MAX_HEAD_BYTES = 64 * 1024
 MAX_HEAD_FIELDS = 200
 MAX_PIPELINED = 16
+# What may come besides a body's own bytes: a chunk of one byte takes six.
+MAX_FRAMING_BYTES = 256 * 1024
+MAX_FRAMING_RATIO = 8
 HEAD_TIMEOUT_S = 15.0
 IDLE_TIMEOUT_S = 75.0
 BODY_TIMEOUT_S = 60.0
@@ -60,6 +64,7 @@ class ServerConnection(asyncio.Protocol):
     """A client's connection; serves its requests one after another, in order."""
 
     __slots__ = (
+        "_body_bytes",
         "_completed",
         "_discarding",
         "_fields",
@@ -88,11 +93,12 @@ class ServerConnection(asyncio.Protocol):
     def __init__(self, server: Server) -> None:
         self._server = server
         self.transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser: Any = httptools.HttpRequestParser(self)
         self._target = b""
         self._fields: Fields | None = {}  # of the head that is arriving, None while a body is
         self._repeated = 0
         self._head_bytes = 0  # of reads that ended within a head
+        self._body_bytes = 0  # of reads that ended within a body, framing and all
         self._reading: Call | None = None  # whose body is arriving
         self._completed = False  # a request ended in this read
         self._queue: deque[Call] = deque()  # complete or arriving, in order, behind `current`
@@ -152,6 +158,7 @@ class ServerConnection(asyncio.Protocol):
         waiting = self._waiting
         if self._reading is not None:
             self.deadline = time.monotonic() + BODY_TIMEOUT_S
+            self._within_body(self._reading, len(data))
         elif not self._completed:
             self._within_head(len(data))
         if waiting is not None:
@@ -165,6 +172,12 @@ class ServerConnection(asyncio.Protocol):
         self._head_bytes += size
         if self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(_Refusal(431, "The request's header fields are too large"))
+
+    def _within_body(self, call: Call, size: int) -> None:
+        """A read ended within a body: chunk extensions and trailers must not outgrow what they are for."""
+        self._body_bytes += size
+        if self._body_bytes > MAX_FRAMING_BYTES + MAX_FRAMING_RATIO * call.received:
+            self._refuse(_Refusal(400, "Bad request: chunk sizes, extensions and trailers outgrow the body"))
 
     def _after_preamble(self, data: bytes) -> bytes:
         """What follows the PROXY preamble; nothing while it is not complete."""
@@ -189,6 +202,8 @@ class ServerConnection(asyncio.Protocol):
     def connection_lost(self, _exc: Exception | None) -> None:
         self._server.connections.discard(self)
         self.transport = None
+        # The parser holds this connection, and what it has read of a message that never ended.
+        self._parser = None
         calls = [c for c in (self.current, *self._queue) if c is not None]
         self._queue.clear()
         self.current = None
@@ -232,7 +247,7 @@ class ServerConnection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.abort()
 
-    def done(self, call: Call, *, keep_alive: bool) -> None:
+    def done(self, call: Call) -> None:
         if self.current is not call:
             return
         self.current = None
@@ -243,7 +258,7 @@ class ServerConnection(asyncio.Protocol):
             # An answer before the end of the request: what follows cannot be told apart from a new request.
             self._linger()
             return
-        if not keep_alive or self._server.draining:
+        if not call.keep_alive or self._server.draining:
             if self.transport is not None:
                 self.transport.close()
             return
@@ -288,6 +303,14 @@ class ServerConnection(asyncio.Protocol):
         transport = self.transport
         if transport is None:
             return
+        call = self.current
+        if call is not None and call is self._reading and call.relay is None and call.answer is None:
+            # Its own body is what is wrong, and no byte of an answer has left: it ends here, and is told why.
+            call.error = LastError(
+                "client", "ClientConnectionFailure", refusal.message, http_status=refusal.status
+            )
+            self._server.serve.client_lost(call)
+            self.current = self._reading = None
         if self.current is None:
             body = answers.body_of(refusal.status, refusal.message)
             reason = answers.reason_of(refusal.status)
@@ -330,7 +353,7 @@ class ServerConnection(asyncio.Protocol):
             raise _Refusal(431, "The request has too many header fields")
         self._fields = None
         self._target = b""
-        self._repeated = self._head_bytes = 0
+        self._repeated = self._head_bytes = self._body_bytes = 0
         length = _framing(fields, version)
         if b"upgrade" in fields or method == "CONNECT":
             self._refuse_upgrade(fields, length)

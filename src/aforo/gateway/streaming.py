@@ -43,14 +43,16 @@ class Records(Protocol):
 
 
 def hand_over(
-    call: Call, answer: ResponseState, arrival: Arrival | None, recorder: Records | None, *, hide_usage: bool
+    call: Call, answer: ResponseState, arrival: Arrival | None, recorder: Records | None
 ) -> Relay | None:
     """Send what is there of an answer, from a backend or our own. What is still to come, its relay sends."""
     call.answer = answer
     if arrival is None:
         _whole(call, answer, answer.body.data or b"", None, recorder)
         return None
-    hide_usage = hide_usage and is_event_stream(answer) and b"content-encoding" not in answer.headers.fields
+    hide_usage = (
+        call.hide_usage and is_event_stream(answer) and b"content-encoding" not in answer.headers.fields
+    )
     connection = arrival.connection
     if connection.ended and not hide_usage:
         chunks = arrival.take()
@@ -85,7 +87,7 @@ def _whole(
         recorder.record(call)
     client = call.client
     client.write(head + body)
-    client.done(call, keep_alive=call.keep_alive)
+    client.done(call)
 
 
 def _head(call: Call, answer: ResponseState, framing: bytes) -> bytes:
@@ -294,7 +296,7 @@ class Relay(Signal):
             self._recorder.record(call)
 
     def _end(self) -> None:
-        self._call.client.done(self._call, keep_alive=self._call.keep_alive)
+        self._call.client.done(self._call)
         self.set()
 
 

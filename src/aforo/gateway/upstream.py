@@ -70,10 +70,10 @@ class Upstream:
             arrival = call.arrival = Arrival(
                 connection,
                 call.client,
-                length_known=call.content_length >= 0,
-                patience_s=options.timeout_s,
+                call.content_length >= 0,
+                options.timeout_s,
             )
-            connection.send(arrival, data, silent=method == "HEAD")
+            connection.send(arrival, data, method == "HEAD")
             if body is None:
                 _attach(call, arrival)
             self.waiting.add(arrival)
