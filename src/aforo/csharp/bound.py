@@ -262,11 +262,12 @@ Expr: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """Statement form of Write; value None leaves the local unset (null)."""
+    """Statement form of Write; value None is null. `unset`: the name of a local that is declared without a value."""
 
     name: str
     value: Expr | None
     span: Span
+    unset: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,6 @@ class ChangeBinder(AccessBinder):
 
     def captured(self, local: LocalName) -> None:
         """A local of an outer function is assigned: every function between needs to know."""
-        local.assigned = True
         for function in self.functions[local.depth :]:
             function.nonlocals.add(local.python)
 

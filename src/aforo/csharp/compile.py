@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from aforo.csharp import bound as b
+from aforo.csharp.assigned import check_assigned
 from aforo.csharp.binder import Binder
 from aforo.csharp.codegen import Codegen, Locate, Names, has_functions
 from aforo.csharp.diagnostics import Mistake
@@ -98,6 +99,8 @@ def _compile(
     if block:
         returns = BOOL if wanted == "bool" else OBJECT
         body = bind_body(binder, parse_block(text, origin.place, origin.secret), returns)
+        if binder.unset:
+            check_assigned(body)
         statements = codegen.body(body)
         definition = _define(name, world.parameters, [*codegen.prologue(span), *statements], codegen, span)
         value = _call(name, world.parameters, codegen, span)
@@ -111,6 +114,8 @@ def _compile(
         )
         return Compiled(made, tuple(binder.warnings))
     bound = _finish(binder, binder.value(parse_expression(text, origin.place, origin.secret)), wanted)
+    if binder.unset:
+        check_assigned(bound)
     secret = origin.secret(0, len(text))
     constant = (
         bound.value if isinstance(bound, b.Const) and not bound.secret and not binder.effects else MISSING

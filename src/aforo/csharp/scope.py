@@ -43,7 +43,6 @@ class LocalName:
     python: str
     type: Type
     depth: int
-    assigned: bool = True
     function: tuple[tuple[Type, ...], Type] | None = None
     constant_not_null: bool = False
 
@@ -92,6 +91,7 @@ class ScopeBinder:
         self.loops = 0
         self.counter = 0
         self.effort = 0
+        self.unset = False  # whether any local is declared without a value
 
     # --- names ---------------------------------------------------------------------------------------------
 
@@ -99,11 +99,11 @@ class ScopeBinder:
         self.counter += 1
         return f"t{self.counter}"
 
-    def declare(self, name: str, type_: Type, span: Span, *, assigned: bool = True) -> LocalName:
+    def declare(self, name: str, type_: Type, span: Span) -> LocalName:
         if any(name in scope for scope in self.scopes):
             raise say.declared_twice(span, name)
         self.counter += 1
-        local = LocalName(f"v{self.counter}_{_ascii(name)}", type_, len(self.functions), assigned)
+        local = LocalName(f"v{self.counter}_{_ascii(name)}", type_, len(self.functions))
         self.scopes[-1][name] = local
         return local
 

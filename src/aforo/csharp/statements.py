@@ -182,11 +182,12 @@ def _local(binder: Binder, node: s.Local, name: str, init: s.Expr | None, span: 
         return b.Assign(binder.declare(name, value.type, span).python, value, span)
     type_ = binder.resolve_type(node.type)
     if init is None:
-        local = binder.declare(name, type_, span, assigned=False)
+        local = binder.declare(name, type_, span)
+        binder.unset = True
         if can_be_null(binder.universe, type_):
-            return b.Assign(local.python, None, span)
+            return b.Assign(local.python, None, span, name)
         default = binder.conversions.info(type_).default
-        return b.Assign(local.python, b.Const(default, type_, span), span)
+        return b.Assign(local.python, b.Const(default, type_, span), span, name)
     value = binder.converted(init, type_)
     return b.Assign(binder.declare(name, type_, span).python, value, span)
 
