@@ -127,6 +127,9 @@ class Child:
             except msgspec.MsgspecError:
                 log.error("%s: said what is no message: %r", self.name, line[:200])
                 continue
+            if said.warning:
+                log.warning("%s: %s", self.name, said.warning)
+                sys.stderr.write(f"aforo: {self.name}: {said.warning}\n")
             if said.failed:
                 self._failed = said
                 log.error("%s: %s", self.name, said.failed)

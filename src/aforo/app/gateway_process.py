@@ -93,7 +93,12 @@ class _Gateway:
             services = GatewayServices(
                 bundle.deployment, MemoryCounters(), MemoryCache(), tokens, self._upstream
             )
-            proxy = Proxy(runtime, services, self._recorder(spool, bundle), lambda: not self._stop.is_set())
+            proxy = Proxy(
+                runtime,
+                services,
+                self._recorder(spool, bundle),
+                lambda: not self._stop.is_set() and spool.has_room(),
+            )
             self._pool.policy = self._egress(bundle.egress_private)
             server = Server(proxy)
             tls = certificate(spec.certificate, spec.certificate_key, self._secrets.tls)
@@ -241,6 +246,7 @@ class _Gateway:
         """What must be looked at now and then, of all calls together: cheaper than a timer for each."""
         beat = 0
         dropped = 0
+        room = True
         while True:
             await asyncio.sleep(0.1)
             beat += 1
@@ -254,6 +260,12 @@ class _Gateway:
                 # A closed connection and its last call may be a circle, and a body hangs on it: of large ones the
                 # collector's own counting (of objects) would let hundreds wait.
                 gc.collect(2 if beat % FULL_BEATS == 0 else 1)
+                if spool.has_room() != room:
+                    room = not room
+                    full = "the log is full: calls are refused until it has been stored or the disk has room"
+                    log.error(full if not room else "the log has room again")
+                    # Also where no disk is needed to hear it.
+                    say(Said(warning=full if not room else "the log has room again"))
                 if proxy.recorder.dropped != dropped:
                     dropped = proxy.recorder.dropped
                     log.error("%d records could not be written to the spool", dropped)

@@ -78,6 +78,7 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True):
     facts: dict[str, str] = {}
     snapshot_ns: int = 0
     failed: str = ""
+    warning: str = ""  # to be told to whoever looks at the supervisor
     mistakes: tuple[Mistake, ...] = ()
 
 

@@ -1,0 +1,59 @@
+"""Bodies whose framing is wrong or outgrows them: refused with an answer, recorded as what they are."""
+
+from __future__ import annotations
+
+import pytest
+
+from aforo.gateway.record import masked_target
+from tests.support.gateway import gate, story
+
+CHUNKED = b"POST /echo/a HTTP/1.1\r\nHost: gate\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("body", [b"2d\nx", b"3\r\nabcXX", b"-1\r\n", b"0x2d\r\n", b"ffffffffffffffffff\r\n"])
+def test_a_broken_chunk_is_answered(body: bytes) -> None:
+    @story
+    async def told() -> None:
+        async with gate() as g:
+            answer = await g.transcript(CHUNKED + body)
+            assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+            assert b'"statusCode": 400' in answer
+            await g.settled()
+            assert not [r for r in g.records if r.status == 200]
+
+    told()
+
+
+@story
+async def test_trailers_have_an_end() -> None:
+    async with gate() as g:
+        client = await g.connect()
+        await client.send(CHUNKED + b"1\r\na\r\n0\r\nX: ")
+        sent = 0
+        try:
+            while sent < 16 * 1024 * 1024:
+                await client.send(b"y" * 65536)
+                sent += 65536
+        except ConnectionError:
+            pass
+        assert (await client.rest()).startswith(b"HTTP/1.1 400") or sent < 16 * 1024 * 1024
+        await g.settled()
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["Ocp-Apim-Subscription-Key=K", "api-version=1;api-key=K", "x=K", "api%2dkey=K", "a=1&apikey=K"],
+)
+def test_keys_under_other_names_are_masked(query: str) -> None:
+    key = "0123456789abcdef0123456789abcdef"
+    masked = masked_target(
+        f"/a/b?{query.replace('K', key) if 'Key' not in query else query[:-1] + key}", "api-key"
+    )
+    assert key not in masked
+    assert "*****" in masked
+
+
+def test_what_is_no_key_stays() -> None:
+    assert (
+        masked_target("/a?api-version=2024-10-21&b=c;d=e", "api-key") == "/a?api-version=2024-10-21&b=c;d=e"
+    )
