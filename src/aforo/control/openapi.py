@@ -34,6 +34,7 @@ CARRIED = ("azure-openai-2023-05-15", "azure-openai-v1")
 MAX_BYTES = 16 * 1024 * 1024
 _TIMEOUT_S = 30.0
 _MAX_DEPTH = 64
+_DEEPEST = 1000  # as deep as orjson reads JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +135,15 @@ def _parse(text: str, where: str) -> Mapping[str, Any]:
 
 def _yaml(text: str) -> Any:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    if "*" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=loader)):
-        # An alias of an alias of an alias is a small file that becomes a large one.
-        raise yaml.YAMLError("aliases (*name) are not accepted in an API description")
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        if isinstance(event, yaml.AliasEvent):
+            # An alias of an alias of an alias is a small file that becomes a large one.
+            raise yaml.YAMLError("aliases (*name) are not accepted in an API description")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise yaml.YAMLError(f"it is nested deeper than {_DEEPEST} levels")
     return yaml.load(text, Loader=loader)  # noqa: S506 - it is a safe loader
 
 

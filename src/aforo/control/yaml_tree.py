@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,13 @@ from aforo.source import Source, Span
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_REPEATED = 20_000  # nodes that aliases may repeat
+_MAX_DEPTH = 64  # lists and maps within each other, aliases followed
+_SAME = "tag:yaml.org,2002:"
+_TAGS = frozenset(
+    f"{_SAME}{name}" for name in ("str", "int", "float", "bool", "null", "timestamp", "seq", "map")
+)
+# What YAML 1.1 makes of a bare `<<` and `=`; as values they are texts.
+_MARKS = frozenset((f"{_SAME}merge", f"{_SAME}value"))
 
 
 @dataclass(slots=True)
@@ -59,9 +67,17 @@ class Tree:
 
 
 def read_tree(source: Source) -> Tree:
-    """The document of a text. Every mistake has its place; duplicate keys are mistakes."""
+    """The document of a text. Every mistake has its place; duplicate keys are mistakes.
+
+    So are nesting deeper than 64, aliases that repeat too much or contain themselves, tags of other than plain
+    values, and numbers that are not finite.
+    """
     tree = Tree(source)
     try:
+        shape = _shape(source)
+        if shape is not None:
+            tree.mistakes.append(shape)
+            return tree
         composed = yaml.compose(source.text, Loader=_LOADER)
     except yaml.YAMLError as error:
         tree.mistakes.append(_syntax(source, error))
@@ -96,9 +112,15 @@ class _Reader:
         self.source = tree.source
         self.seen: set[int] = set()
         self.repeated = 0
+        self.too_deep = False
         self.constructor = _LOADER("")
 
-    def node(self, composed: Any) -> Node:
+    def node(self, composed: Any, depth: int = 0) -> Node:
+        if depth > _MAX_DEPTH:  # only by aliases: `_shape` has seen the text
+            if not self.too_deep:
+                self.tree.mistakes.append(_too_deep(self.place(composed)))
+            self.too_deep = True
+            return Node("scalar", None, self.place(composed))
         if id(composed) in self.seen:
             self.repeated += 1
             if self.repeated == _MAX_REPEATED:
@@ -108,15 +130,11 @@ class _Reader:
                 return Node("scalar", None, self.place(composed))
         self.seen.add(id(composed))
         place = self.place(composed)
+        self.tag(composed, place)
         if isinstance(composed, yaml.ScalarNode):
-            try:
-                value = self.constructor.construct_object(composed)
-            except (yaml.YAMLError, ValueError) as error:
-                self.tree.mistakes.append(Mistake("YAML0002", f"this is no value: {error}", place=place))
-                value = None
-            return Node("scalar", value, place, composed.style or "")
+            return Node("scalar", self.scalar(composed, place), place, composed.style or "")
         if isinstance(composed, yaml.SequenceNode):
-            return Node("list", [self.node(n) for n in composed.value], place)
+            return Node("list", [self.node(n, depth + 1) for n in composed.value], place)
         entries: list[tuple[Node, Node]] = []
         names: set[str] = set()
         for key, value in composed.value:
@@ -125,14 +143,40 @@ class _Reader:
                 self.tree.mistakes.append(Mistake("YAML0002", message, place=self.place(key)))
                 continue
             # Names are texts as they stand there, even where YAML would read a number or a truth value.
+            self.tag(key, self.place(key))
             name = str(key.value)
             if name in names:
                 message = f"{name!r} is given twice"
                 self.tree.mistakes.append(Mistake("YAML0004", message, place=self.place(key)))
                 continue
             names.add(name)
-            entries.append((Node("scalar", name, self.place(key)), self.node(value)))
+            entries.append((Node("scalar", name, self.place(key)), self.node(value, depth + 1)))
         return Node("map", entries, place)
+
+    def tag(self, composed: Any, place: Place) -> None:
+        """Refuse a tag that asks for something else than a plain value; it would be lost without a word."""
+        if composed.tag in _TAGS or composed.tag in _MARKS:
+            return
+        shown = composed.tag
+        shown = f"!!{shown.removeprefix(_SAME)}" if shown.startswith(_SAME) else shown
+        message = f"the tag {shown[:80]!r} is not known here"
+        hints = ("values are texts, numbers, truth values, dates, lists and maps, without tags of their own",)
+        self.tree.mistakes.append(Mistake("YAML0011", message, place=place, hints=hints))
+
+    def scalar(self, composed: Any, place: Place) -> Any:
+        if composed.tag not in _TAGS:  # a mark, or refused
+            return str(composed.value)
+        try:
+            value = self.constructor.construct_object(composed)
+        except (yaml.YAMLError, ValueError, ArithmeticError) as error:
+            self.tree.mistakes.append(Mistake("YAML0002", f"this is no value: {error}", place=place))
+            return None
+        if isinstance(value, float) and not math.isfinite(value):
+            message = f"{composed.value} is no finite number"
+            hints = ("a text needs quotes",)
+            self.tree.mistakes.append(Mistake("YAML0002", message, place=place, hints=hints))
+            return None
+        return value
 
     def place(self, composed: Any) -> Place:
         start = self.offset(composed.start_mark)
@@ -142,6 +186,32 @@ class _Reader:
 
     def offset(self, mark: Any) -> int:
         return _offset(self.source, mark)
+
+
+def _shape(source: Source) -> Mistake | None:
+    """What makes a text unfit for composing, which calls itself for every level. Reads events, so it does not."""
+    open_anchors: list[str | None] = []
+    for event in yaml.parse(source.text, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_anchors.append(event.anchor)
+            if len(open_anchors) > _MAX_DEPTH:
+                return _too_deep(_at(source, event))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            open_anchors.pop()
+        elif isinstance(event, yaml.AliasEvent) and event.anchor in open_anchors:
+            message = f"the alias *{event.anchor} stands inside of what it names"
+            return Mistake("YAML0003", message, place=_at(source, event))
+    return None
+
+
+def _at(source: Source, event: Any) -> Place:
+    start = _offset(source, event.start_mark)
+    return Place(source, Span(start, start + 1))
+
+
+def _too_deep(place: Place) -> Mistake:
+    message = f"lists and maps are nested deeper than {_MAX_DEPTH} here"
+    return Mistake("YAML0010", message, place=place)
 
 
 def _syntax(source: Source, error: yaml.YAMLError) -> Mistake:

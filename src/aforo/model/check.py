@@ -6,6 +6,7 @@ references as full ids, read-only properties left out.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -179,6 +180,9 @@ class _Checker:
         allowed = (int,) if prop.type is Type.WHOLE else (int, float)
         if isinstance(value, bool) or not isinstance(value, allowed):
             self.wrong(path, prop.type, value)
+            return value
+        if isinstance(value, float) and not math.isfinite(value):  # JSON readers let NaN and Infinity in
+            self.say(path, f"a finite number is expected here, not {value}")
             return value
         if prop.minimum is not None and value < prop.minimum:
             self.say(path, f"{prop.name!r} is at least {prop.minimum:g}, not {value}")

@@ -47,6 +47,18 @@ def with_(addition: str) -> str:
     return SMALL + addition
 
 
+def deep_by_aliases() -> str:
+    """Four anchored lists, each forty levels deep around the one before: only followed is it too deep."""
+    levels = [f"a{n}: &a{n} {'[' * 40}{f'*a{n - 1}' if n else 'x'}{']' * 40}" for n in range(4)]
+    return "\n".join(levels) + "\n"
+
+
+def bomb() -> str:
+    """Nine lists, each nine times the one before: 400 million entries in 500 bytes."""
+    levels = [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}' if n else 'x'] * 9)}]" for n in range(9)]
+    return "\n".join(levels) + "\n"
+
+
 @pytest.mark.parametrize(
     ("text", "first"),
     [
@@ -71,6 +83,18 @@ def with_(addition: str) -> str:
         (with_("      b: {path: b, import: carried:azure-openai}\n"), "aforo.yaml:12:28: error DescriptionNotFound: no API description called 'azure-openai' is carried"),
         (with_("      b: {path: b, import: petstore}\n"), "aforo.yaml:12:28: error YAML0008: 'petstore' is nothing to import: write carried:NAME, file:PATH or a URL"),
         (with_("      b: {path: b, import: 'file:page.html'}\n"), "aforo.yaml:12:28: error NotOpenApi: page.html is an HTML page, not an OpenAPI description"),
+        ("a: &a [*a]\n", "aforo.yaml:1:8: error YAML0003: the alias *a stands inside of what it names"),
+        ("a: " + "[" * 3000 + "]" * 3000, "aforo.yaml:1:67: error YAML0010: lists and maps are nested deeper than 64 here"),
+        ("a: " + "[" * 200_000, "aforo.yaml:1:67: error YAML0010: lists and maps are nested deeper than 64 here"),
+        ("".join(f"{' ' * n}k:\n" for n in range(3000)), "aforo.yaml:65:65: error YAML0010: lists and maps are nested deeper than 64 here"),
+        (deep_by_aliases(), "aforo.yaml:1:33: error YAML0010: lists and maps are nested deeper than 64 here"),
+        (bomb(), "aforo.yaml:1:19: error YAML0003: aliases (*name) repeat too much here"),
+        (with_("    tags: !!python/object/apply:os.system [ls]\n"), "aforo.yaml:12:11: error YAML0011: the tag '!!python/object/apply:os.system' is not known here"),
+        (with_("    tags: {a: !mine b}\n"), "aforo.yaml:12:15: error YAML0011: the tag '!mine' is not known here"),
+        (with_("    tags: {a: !!binary aGVsbG8=}\n"), "aforo.yaml:12:15: error YAML0011: the tag '!!binary' is not known here"),
+        (with_("    tags: {a: .nan}\n"), "aforo.yaml:12:15: error YAML0002: .nan is no finite number"),
+        (with_("    tags: {a: -.inf}\n"), "aforo.yaml:12:15: error YAML0002: -.inf is no finite number"),
+        (with_("    tags: {a: 9999-99-31}\n"), "aforo.yaml:12:15: error YAML0002: this is no value: month must be in 1..12"),
         (with_("    namedValues: [a]\n"), "aforo.yaml:12:18: error YAML0008: a map of names to their properties is expected below 'namedValues'"),
     ],
 )  # fmt: skip

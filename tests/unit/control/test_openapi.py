@@ -169,3 +169,8 @@ def test_any_text_is_a_description_or_refused(text: str) -> None:
         read_description(text, "t")
     except Invalid:
         return
+
+
+def test_a_bottomless_description_is_refused() -> None:
+    with pytest.raises(Invalid, match="it is nested deeper than 1000 levels"):
+        read_description("a: " + "[" * 200_000 + "]" * 200_000, "deep.yaml")

@@ -136,6 +136,17 @@ def test_an_earlier_secret_may_stand() -> None:
     assert problems == []
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_numbers_are_finite(value: float) -> None:
+    sampling = {"samplingType": "fixed", "percentage": value}
+    _, problems = check(
+        "diagnostics/azuremonitor", props(loggerId="/loggers/azuremonitor", sampling=sampling)
+    )
+    assert problems == [
+        (("properties", "sampling", "percentage"), f"a finite number is expected here, not {value}")
+    ]
+
+
 def test_messages_do_not_repeat_secrets() -> None:
     _, problems = check("subscriptions/s", props(scope="/apis", primaryKey="k" * 300))
     assert len(problems) == 1
