@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from aforo.app.audiences import Audiences
 from aforo.app.auditing import Auditing
 from aforo.app.certificates import certificate
 from aforo.app.http_server import HttpServer
@@ -26,7 +27,6 @@ from aforo.app.listeners import inherited
 from aforo.app.reading import Reading
 from aforo.app.spec import Said, Spec, on_stop, say, snapshot_stamp
 from aforo.control import api as resource_api
-from aforo.control.access import Authenticate, bearer_or_admin
 from aforo.control.apply import Resolve, read_desired, read_files
 from aforo.control.commit import Door
 from aforo.control.directory import GraphDirectory
@@ -39,12 +39,10 @@ from aforo.egress.policy import EgressPolicy
 from aforo.egress.pool import Pool
 from aforo.errors import Refusal
 from aforo.identity import endpoints as identity_api
-from aforo.identity.access import Principal
 from aforo.identity.issue import Issuer
 from aforo.identity.keys import Secrets
 from aforo.identity.private_files import write_private
 from aforo.identity.seal import subkey
-from aforo.identity.verify import FixedKeys, Verifier
 from aforo.logs import api as query_api
 from aforo.logs import kusto_api
 from aforo.logs.query import QueryPool
@@ -62,16 +60,6 @@ if TYPE_CHECKING:
     from aforo.snapshot.build import Builder, Problem
 
 log = logging.getLogger("aforo.control")
-
-# Tokens for any of these are for us: what Azure's own clients ask for, and our own address.
-AUDIENCES = (
-    "https://management.azure.com",
-    "https://management.core.windows.net",
-    "https://api.loganalytics.io",
-    "https://monitor.azure.com",
-    "https://metrics.monitor.azure.com",
-    "https://kusto.kusto.windows.net",
-)
 
 
 def main(spec: Spec) -> None:
@@ -185,21 +173,27 @@ class _Control:
 
     def _application(self, door: Door, issuer: Issuer, pool: QueryPool, spool: SpoolWriter) -> Starlette:
         spec = self._spec
-        authenticate = self._authenticate(issuer)
-        reading = Reading(door, authenticate)
-
+        audiences = Audiences(issuer, self._secrets.is_admin_token, self._urls)
+        reading = Reading(door)
         auditing = Auditing(door, spool, reading.workspaces)
         shared: dict[str, Any] = {
             "resolve_resource": reading.resolve_resource,
             "tenant_id": door.tenancy.tenant_id,
         }
-        rights = (pool, reading.authenticate, reading.may_read, reading.resolve_workspace, auditing.queried)
+        rights = (reading.may_read, reading.resolve_workspace, auditing.queried)
         routes = [
             Route("/livez", _alive),
             Route("/readyz", _alive),
-            *query_api.routes(*rights, **shared),
-            *kusto_api.routes(*rights, workspaces=reading.workspaces, login_endpoint=self._urls[1], **shared),
-            *resource_api.routes(door, authenticate, sink=auditing.activity, fetch=self._fetch),
+            *query_api.routes(pool, audiences.logs, *rights, **shared),
+            *kusto_api.routes(
+                pool,
+                audiences.kusto,
+                *rights,
+                workspaces=reading.workspaces,
+                login_endpoint=self._urls[1],
+                **shared,
+            ),
+            *resource_api.routes(door, audiences.resources, sink=auditing.activity, fetch=self._fetch),
             *identity_api.routes(
                 issuer,
                 GraphDirectory(lambda: door.graph),
@@ -209,22 +203,6 @@ class _Control:
         ]
 
         return Starlette(routes=routes, exception_handlers={Refusal: on_refusal, Exception: on_bug})
-
-    def _authenticate(self, issuer: Issuer) -> Authenticate:
-        verifier = Verifier(
-            FixedKeys(issuer.jwks()),
-            audiences=[form for a in (*AUDIENCES, *self._urls) for form in (a, f"{a}/")],
-            issuers=issuer.issuers,
-        )
-
-        async def verify(token: str) -> Principal:
-            claims = await verifier.verify(token)
-            client_id = str(claims.get("appid") or claims.get("azp") or "")
-            object_id = str(claims.get("oid") or claims.get("sub") or "")
-            name = str(claims.get("name") or claims.get("app_displayname") or client_id)
-            return Principal(object_id, client_id, name, tuple(claims.get("roles", ())))
-
-        return bearer_or_admin(self._secrets.is_admin_token, verify)
 
     async def _fetch(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from starlette.requests import Request
-
-from aforo.control.access import ADMIN, Authenticate, allowed
+from aforo.control.access import ADMIN, allowed
 from aforo.control.build_log import workspaces_of
 from aforo.control.commit import Door
 from aforo.identity.access import Principal
@@ -20,13 +18,8 @@ READ_ACTION = "Microsoft.OperationalInsights/workspaces/query/read"
 class Reading:
     """The answers that `logs.reader.Reader` needs about resources and rights."""
 
-    def __init__(self, door: Door, authenticate: Authenticate) -> None:
+    def __init__(self, door: Door) -> None:
         self._door = door
-        self._authenticate = authenticate
-
-    async def authenticate(self, request: Request) -> Principal:
-        """Who sent this; Denied when it is nobody."""
-        return await self._authenticate(request.headers.get("authorization"))
 
     def may_read(self, principal: Principal, workspace: Workspace, table: str) -> bool:
         """Whether the principal may read a table: by its role at the workspace or above."""
