@@ -148,6 +148,9 @@ def _fold(
         case _:
             return None
     low, high = (0, MAX_DATETIME) if type_ is DATETIME else (-(1 << 63), (1 << 63) - 1)
+    if type_ is DATETIME and not low <= result <= high:
+        # Kusto's calendar ends at both sides; what would lie outside is null.
+        return Constant(None, DATETIME)
     return Constant(result, type_) if type_ is not REAL and low <= result <= high else None
 
 

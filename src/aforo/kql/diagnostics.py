@@ -60,6 +60,15 @@ def too_long(limit: int, span: Span) -> Diagnostic:
     return Diagnostic("KQL0005", f"the query is longer than {limit:,} characters", span)
 
 
+def too_large(limit: int, span: Span) -> Diagnostic:
+    return Diagnostic(
+        "KQL0008",
+        f"with every 'let' and function put in its place this has more than {limit:,} parts",
+        span,
+        hints=("'extend' computes a value once, for all that read it after",),
+    )
+
+
 # -- grammar ---------------------------------------------------------------------------------------------
 
 
@@ -79,6 +88,11 @@ def unknown_operator(name: str, span: Span, known: Iterable[str]) -> Diagnostic:
 
 def bad_literal(kind: str, text: str, span: Span) -> Diagnostic:
     return Diagnostic("KQL0104", f"{text!r} is not a {kind}", span)
+
+
+def out_of_range(kind: str, text: str, span: Span) -> Diagnostic:
+    hints = ("real(...) and decimal(...) hold larger numbers",) if kind == "long" else ()
+    return Diagnostic("KQL0108", f"{text} is more than a {kind} can hold", span, hints=hints)
 
 
 def unknown_type(name: str, span: Span, known: Iterable[str]) -> Diagnostic:
@@ -192,6 +206,11 @@ def not_a_scalar(span: Span) -> Diagnostic:
 
 def bad_argument(message: str, span: Span, *hints: str) -> Diagnostic:
     return Diagnostic("KQL0309", message, span, hints=hints)
+
+
+def bad_row_count(value: object, span: Span) -> Diagnostic:
+    got = "null" if value is None else str(value)
+    return Diagnostic("KQL0312", f"the number of rows must be 0 or more, this is {got}", span)
 
 
 def needs_name(name: str, span: Span) -> Diagnostic:

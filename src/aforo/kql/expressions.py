@@ -13,6 +13,8 @@ from aforo.kql.types import LONG, REAL, STRING, TIMESPAN, TYPE_NAMES, KqlType
 from aforo.source import Diagnostic, Span
 
 _MAX_DEPTH = 120
+# One more than the greatest long (and timespan in ticks).
+_LEAST_WITHOUT_SIGN = 1 << 63
 _COMPARISONS = frozenset({"==", "!=", "<>", "<", ">", "<=", ">=", "=~", "!~"})
 _TEXT_OPERATORS = frozenset(
     [
@@ -294,6 +296,14 @@ class ExpressionParser:
         token = self.peek()
         if token.kind is TokenKind.MARK and token.text in ("-", "+"):
             self.next()
+            digits = self.peek()
+            if (
+                token.text == "-"
+                and digits.kind is TokenKind.NUMBER
+                and digits.text == str(_LEAST_WITHOUT_SIGN)
+            ):
+                # The least long, whose digits alone would be out of range.
+                return s.Literal(-_LEAST_WITHOUT_SIGN, LONG, token.span.to(self.next().span))
             with self.deeper() as fine:
                 operand = self._unary() if fine else s.Missing(token.span)
             if (
@@ -332,14 +342,20 @@ class ExpressionParser:
         arguments = self._arguments()
         return s.Call(name, (target, *arguments), target.span.to(self.last), name_span)
 
+    def _within_range(self, token: Token, kind: str) -> None:
+        if isinstance(token.value, int) and token.value >= _LEAST_WITHOUT_SIGN:
+            self.report(say.out_of_range(kind, token.text[:80], token.span))
+
     def primary(self) -> s.Syntax:
         token = self.peek()
         match token.kind:
             case TokenKind.NUMBER:
                 self.next()
+                self._within_range(token, "long")
                 return s.Literal(token.value, LONG if isinstance(token.value, int) else REAL, token.span)
             case TokenKind.TIMESPAN:
                 self.next()
+                self._within_range(token, "timespan")
                 return s.Literal(token.value, TIMESPAN, token.span)
             case TokenKind.STRING:
                 return self._string()

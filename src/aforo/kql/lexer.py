@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from aforo.kql import diagnostics as say
-from aforo.kql.ticks import span_of
+from aforo.kql.ticks import span_of, whole
 from aforo.kql.tokens import Token, TokenKind
 from aforo.source import Diagnostic, Span
 
@@ -98,7 +98,7 @@ class _Lexer:
     def _number(self) -> bool:
         text, at = self.text, self.at
         if m := _HEX.match(text, at):
-            self._add(TokenKind.NUMBER, m.group(), m.end(), int(m.group(), 16))
+            self._add(TokenKind.NUMBER, m.group(), m.end(), whole(m.group(), 16))
         elif m := _REAL.match(text, at):
             self._add(TokenKind.NUMBER, m.group(), m.end(), float(m.group()))
         elif (m := _SPAN.match(text, at)) and (ticks := span_of(*m.groups())) is not None:
@@ -106,7 +106,7 @@ class _Lexer:
         elif _NAME.match(text, at):
             return False
         elif m := _INT.match(text, at):
-            self._add(TokenKind.NUMBER, m.group(), m.end(), int(m.group()))
+            self._add(TokenKind.NUMBER, m.group(), m.end(), whole(m.group()))
         else:
             return False
         return True

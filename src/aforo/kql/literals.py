@@ -89,9 +89,11 @@ def _dynamic(text: str) -> object | None:
             out.append(_json_typed(value, TYPE_NAMES[m.group(1).lower()]))
             at = m.end()
         else:
+            if text[at] in "]}":
+                _drop_last_comma(out)
             out.append(text[at])
             at += 1
-    joined = re.sub(r",(\s*[\]}])", r"\1", "".join(out))
+    joined = "".join(out)
     try:
         value = json.loads(joined) if joined.strip() else None
         # A lone surrogate, written as an escape, is no character.
@@ -99,6 +101,13 @@ def _dynamic(text: str) -> object | None:
         return _Json(value) if joined.strip() else None
     except (ValueError, RecursionError):
         return None
+
+
+def _drop_last_comma(out: list[str]) -> None:
+    """Kusto allows one before a closing bracket; a comma inside a text is not a part of its own here."""
+    last = next((i for i in range(len(out) - 1, -1, -1) if not out[i].isspace()), -1)
+    if last >= 0 and out[last] == ",":
+        del out[last]
 
 
 @dataclass(frozen=True, slots=True)

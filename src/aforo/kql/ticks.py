@@ -26,6 +26,9 @@ UNITS: dict[str, int] = {
     "d": TICKS_PER_DAY, "day": TICKS_PER_DAY, "days": TICKS_PER_DAY,
 }  # fmt: skip
 
+# Python refuses to read more than some thousand digits, and no type of Kusto's holds a hundred.
+_LONGEST_NUMBER = 100
+
 _EPOCH = datetime(1, 1, 1, tzinfo=UTC)
 _ISO = re.compile(
     r"(\d{4})-(\d{1,2})(?:-(\d{1,2}))?(?:[T ]+(\d{1,2})(?::(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,9}))?)?)?)?"
@@ -85,16 +88,20 @@ def parse_datetime(text: str) -> int | None:
 
 def parse_timespan(text: str) -> int | None:
     """Ticks of `1.02:03:04.5`, `1h`, `1.5 days` or a bare number of days, None when it is none."""
-    text = text.strip().strip("'\"").strip()
+    ticks = _span(text.strip().strip("'\"").strip())
+    return ticks if ticks is not None and abs(ticks) < 1 << 63 else None
+
+
+def _span(text: str) -> int | None:
     if m := _CLOCK.match(text):
         sign, days, hour, minute, second, fraction = m.groups()
-        ticks = int(days or 0) * TICKS_PER_DAY + int(hour) * TICKS_PER_H + int(minute) * TICKS_PER_MIN
+        ticks = whole(days or "0") * TICKS_PER_DAY + int(hour) * TICKS_PER_H + int(minute) * TICKS_PER_MIN
         ticks += int(second or 0) * TICKS_PER_S + int((fraction or "0").ljust(7, "0"))
         return -ticks if sign else ticks
     if m := _NUMBER_UNIT.match(text):
         return span_of(m.group(1), m.group(2))
     if re.fullmatch(r"-?\d+", text):
-        return int(text) * TICKS_PER_DAY
+        return whole(text) * TICKS_PER_DAY
     return None
 
 
@@ -103,7 +110,12 @@ def span_of(number: str, unit: str) -> int | None:
     per = UNITS.get(unit.lower())
     if per is None:
         return None
-    return round(float(number) * per) if "." in number else int(number) * per
+    return round(float(number[:_LONGEST_NUMBER]) * per) if "." in number else whole(number) * per
+
+
+def whole(digits: str, base: int = 10) -> int:
+    """A whole number as it is written; one of absurd length is cut, and is out of every range all the same."""
+    return int(digits[:_LONGEST_NUMBER], base)
 
 
 def format_datetime(ticks: int) -> str:

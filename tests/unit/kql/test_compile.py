@@ -191,3 +191,25 @@ def test_two_halves_are_a_character(connection: duckdb.DuckDBPyConnection) -> No
 def test_a_null_is_not_a_mistake(connection: duckdb.DuckDBPyConnection) -> None:
     query = "datatable(a: long)[1, 2] | where a between (dynamic(null) .. 5) or a in (dynamic(null)) | count"
     assert connection.execute(_compiled(query).sql).fetchall() == [(0,)]
+
+
+def test_a_row_count_below_zero_is_told_at_its_place_before_anything_runs() -> None:
+    query = "let n = -5; ApiManagementGatewayLogs | take n"
+    (mistake,) = compile_query(Source("q", query), DATABASE, now=NOW).diagnostics
+    assert (mistake.code, mistake.span.start) == ("KQL0312", query.rindex("n"))
+    assert _codes("ApiManagementGatewayLogs | take 0") == []
+
+
+def test_a_row_count_of_a_query_is_checked_when_it_runs(connection: duckdb.DuckDBPyConnection) -> None:
+    query = "ApiManagementGatewayLogs | take toscalar(print {}) | count"
+    assert connection.execute(_compiled(query.format(3)).sql).fetchall() == [(3,)]
+    for wrong in ("-3", "long(null)"):
+        with pytest.raises(duckdb.InvalidInputException, match="number of rows"):
+            connection.execute(_compiled(query.format(wrong)).sql)
+
+
+@pytest.mark.parametrize(
+    "text", ["9" * 6000, "9" * 6000 + "d", "9" * 6000 + ".5d", f"timespan({'9' * 6000})"]
+)
+def test_numbers_of_absurd_length_are_out_of_range(text: str) -> None:
+    assert _codes(f"print {text}") in (["KQL0108"], ["KQL0104"])

@@ -15,7 +15,7 @@ from aforo.kql.operators.spec import Declared
 from aforo.kql.parser import Parser
 from aforo.kql.plan import Project, Unnest
 from aforo.kql.scope import Row, Scope
-from aforo.kql.types import DYNAMIC, LONG, KqlType
+from aforo.kql.types import DYNAMIC, INTEGERS, LONG, KqlType
 from aforo.source import Span
 
 
@@ -82,10 +82,15 @@ def _limit(b: Binder, tree: s.Syntax | None, scope: Scope) -> int | None:
     if tree is None:
         return None
     limit = b.scalar(tree, Row(scope=scope))
-    if isinstance(limit, Constant) and isinstance(limit.value, int):
-        return limit.value
-    b.report(say.must_be_constant("the limit of mv-expand", tree.span))
-    return None
+    if limit is BROKEN:
+        return None
+    if not isinstance(limit, Constant) or limit.type not in INTEGERS:
+        b.report(say.must_be_constant("the limit of mv-expand", tree.span))
+        return None
+    if not isinstance(limit.value, int) or limit.value < 0:
+        b.report(say.bad_row_count(limit.value, tree.span))
+        return None
+    return limit.value
 
 
 OPERATORS = (

@@ -8,12 +8,12 @@ from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
 from aforo.kql.bind_expressions import BROKEN
 from aforo.kql.binder import Binder
-from aforo.kql.bound import Expression, Relation
+from aforo.kql.bound import Apply, Constant, Expression, Relation
 from aforo.kql.operators.spec import Declared
 from aforo.kql.parser import Parser
 from aforo.kql.plan import Limit, Sort, SortKey
 from aforo.kql.scope import Row, Scope
-from aforo.kql.types import DYNAMIC, INTEGERS
+from aforo.kql.types import DYNAMIC, INTEGERS, LONG
 from aforo.source import Span
 
 
@@ -73,6 +73,11 @@ def _count(b: Binder, tree: s.Syntax, scope: Scope) -> Expression:
     count = b.scalar(tree, Row(scope=scope))
     if count is not BROKEN and count.type not in INTEGERS:
         return b.broken(say.wrong_type("the number of rows", "long", count.type.value, tree.span))
+    if count is BROKEN or not isinstance(count, Constant):
+        # What is known only when the query runs is checked there.
+        return count if count is BROKEN else Apply("row_count", (count,), LONG)
+    if not isinstance(count.value, int) or count.value < 0:
+        return b.broken(say.bad_row_count(count.value, tree.span))
     return count
 
 

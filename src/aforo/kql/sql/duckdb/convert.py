@@ -106,7 +106,9 @@ def _to_datetime(node: Node, have: KqlType) -> Node:
         return t.call("kql_text_moment", node)
     if have is DYNAMIC:
         return t.call("kql_text_moment", t.call("kql_dynamic_text", node))
-    return node if have in (DATETIME, *INTEGERS) else _null("BIGINT")
+    if have in INTEGERS:
+        return t.call("kql_moment", node)
+    return node if have is DATETIME else _null("BIGINT")
 
 
 def _to_timespan(node: Node, have: KqlType) -> Node:

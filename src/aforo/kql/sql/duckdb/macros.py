@@ -5,6 +5,8 @@ Texts are never NULL here; datetimes and timespans are ticks; dynamic values are
 
 from __future__ import annotations
 
+from aforo.kql.ticks import MAX_DATETIME
+
 _EPOCH = 621_355_968_000_000_000
 _DAY = 864_000_000_000
 
@@ -12,6 +14,8 @@ _DAY = 864_000_000_000
 MACROS: dict[str, str] = {
     # -- time ------------------------------------------------------------------------------------------
     "kql_ticks": f"(ts) AS (epoch_us(ts) * 10 + {_EPOCH})",
+    "kql_moment": f"(t) AS CASE WHEN t BETWEEN 0 AND {MAX_DATETIME} THEN t END",
+    "kql_row_count": "(n) AS CASE WHEN n >= 0 THEN n ELSE error('aforo: the number of rows is null or below 0') END",
     "kql_ts": f"(t) AS make_timestamp((t - {_EPOCH}) // 10)",
     "kql_floor_div": "(a, b) AS (a // b - CASE WHEN a % b <> 0 AND (a < 0) <> (b < 0) THEN 1 ELSE 0 END)",
     "kql_fraction": "(t) AS lpad((t % 10000000)::VARCHAR, 7, '0')",
@@ -116,8 +120,8 @@ MACROS: dict[str, str] = {
     "kql_has_all": """(s, d) AS len(list_filter(kql_array(d),
         lambda x: NOT regexp_matches(s, '(?si)' || kql_term(kql_dynamic_text(x), TRUE, TRUE)))) = 0""",
     "kql_substring": """(s, start, len) AS CASE WHEN len <= 0 AND len IS NOT NULL THEN ''
-        WHEN start < 0 THEN substring(s, greatest(length(s) + start, 0) + 1, coalesce(len, 2147483647))
-        ELSE substring(s, start + 1, coalesce(len, 2147483647)) END""",
+        WHEN start < 0 THEN substring(s, greatest(length(s) + start, 0) + 1, least(coalesce(len, 2147483647), 2147483647))
+        ELSE substring(s, least(start, 2147483646) + 1, least(coalesce(len, 2147483647), 2147483647)) END""",
     "kql_nth_index": """(s, needle, nth) AS (CASE WHEN len(string_split(s, needle)) <= nth THEN -1
         ELSE length(array_to_string(string_split(s, needle)[1:nth], needle)) END)""",
     "kql_count_text": "(s, needle) AS CASE WHEN needle = '' THEN 0 ELSE len(string_split(s, needle)) - 1 END",

@@ -154,8 +154,9 @@ MACROS: dict[str, str] = {
         WHEN step < 0 AND b <= a THEN list_transform(range((a - b) // -step + 1), lambda i: a + i * step) ELSE [] END""",
     "kql_steps_real": """(a, b, step) AS CASE WHEN step = 0 THEN [] WHEN (b - a) / step >= 0 THEN
         list_transform(range(floor((b - a) / step)::BIGINT + 1), lambda i: a + i * step) ELSE [] END""",
-    # No array is longer than Kusto's, whatever the ends.
-    "kql_range_steps": """(a, b, step) AS CASE WHEN step = 0 THEN [] WHEN abs((b - a) // step) < 1048576 THEN kql_steps(a, b, step) ELSE [] END""",
+    # No array is longer than Kusto's, whatever the ends: the rest is left out.
+    "kql_range_steps": """(a, b, step) AS CASE WHEN (step > 0 AND b >= a) OR (step < 0 AND b <= a)
+        THEN list_transform(range(least((b - a) // step, 1048575) + 1), lambda i: a + i * step) ELSE [] END""",
     "kql_range_numbers": "(a, b, step) AS kql_make_array(list_transform(kql_range_steps(a, b, step), lambda v: v::VARCHAR))",
     "kql_range_moments": """(a, b, step) AS kql_make_array(list_transform(kql_range_steps(a, b, step),
         lambda v: '"' || kql_iso7(v) || '"'))""",

@@ -34,6 +34,7 @@ DIRECT: dict[str, str] = {
     "array_sort_desc": "kql_array_sort_desc", "ipv4_is_private": "kql_ipv4_is_private",
     "array_rotate_left": "kql_array_rotate_left", "array_rotate_right": "kql_array_rotate_right",
     "ipv4_is_in_range": "kql_ipv4_is_in_range", "parse_ipv4": "kql_parse_ipv4", "modulo": "kql_modulo",
+    "row_count": "kql_row_count",
 }  # fmt: skip
 
 # Operations that DuckDB's text of a text, and nothing else, must agree on: comparisons, arithmetic.
@@ -43,6 +44,35 @@ _BINARY = {"add": "Add", "subtract": "Sub", "multiply": "Mul", "less": "LT", "le
 
 def write(operation: str, arguments: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
     """The operation over its arguments."""
+    if result is not DATETIME or operation not in _MOVING:
+        return _written(operation, arguments, bound, result)
+    # A chain of additions is checked once, at its end: the check repeats what it checks.
+    inner = [n.expressions[0] if _is_checked(n) else n for n in arguments]
+    return t.call(_CHECKED, _written(operation, inner, bound, result))
+
+
+def _is_checked(node: Node) -> bool:
+    return isinstance(node, t.glot().Anonymous) and node.this == _CHECKED
+
+
+# What makes a datetime that may lie outside Kusto's years 1 to 9999; `kql_moment` makes null of it.
+_CHECKED = "kql_moment"
+_MOVING = frozenset(
+    [
+        "add",
+        "subtract",
+        "datetime_add",
+        "make_datetime",
+        *(f"{side}of{unit}" for side in ("start", "end") for unit in ("day", "week", "month", "year")),
+        *(
+            f"unixtime_{unit}_todatetime"
+            for unit in ("seconds", "milliseconds", "microseconds", "nanoseconds")
+        ),
+    ]
+)
+
+
+def _written(operation: str, arguments: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
     if result in _WIDE and operation in _COUNTING:
         arguments = [_widened(n, b) for n, b in zip(arguments, bound, strict=True)]
     if (builder := BUILDERS.get(operation)) is not None:
