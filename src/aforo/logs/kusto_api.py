@@ -50,6 +50,8 @@ _COMMANDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"version", "version"),
     )
 )
+# Asked of the whole system: whatever database the request names beside them, as editors do.
+_ANYWHERE = ("databases", "version")
 _KNOWN = (
     ".show databases, .show databases schema [as json], .show database schema [as json], .show tables, "
     ".show table T cslschema, .show functions, .show version"
@@ -117,7 +119,7 @@ class _KustoApi:
         if str(body["csl"]).lstrip().startswith("."):
             # Grafana's health check sends its command to the query endpoint.
             return await self._manage(caller, body)
-        workspace = self._database(body)
+        workspace = self._database(caller, body)
         options, parameters = _properties(body)
         scope = self._reader.scope(workspace)
         asked = self._reader.request(
@@ -136,12 +138,10 @@ class _KustoApi:
             if (match := pattern.match(text)) is not None:
                 found = match.groupdict()
                 name = found.get("db") or found.get("dbq")
-                workspace = self._reader.workspace(name) if name else None
-                listing: Listing = await getattr(self, f"_show_{method}")(
-                    caller,
-                    workspace or self._database(body, optional=method in ("databases", "version")),
-                    found,
-                )
+                workspace: Workspace | None = None
+                if method not in _ANYWHERE:
+                    workspace = self._reader.workspace(name) if name else self._database(caller, body)
+                listing: Listing = await getattr(self, f"_show_{method}")(caller, workspace, found)
                 return _json(200, kusto_answers.listing(listing))
         shown = text.splitlines()[0][:80] if text else ""
         raise Invalid(
@@ -149,7 +149,7 @@ class _KustoApi:
         )
 
     async def _show_databases(
-        self, _caller: Caller, _workspace: Workspace, _found: dict[str, Any]
+        self, caller: Caller, _workspace: Workspace | None, _found: dict[str, Any]
     ) -> Listing:
         columns = (
             ("DatabaseName", "string"),
@@ -160,7 +160,8 @@ class _KustoApi:
             ("PrettyName", "string"),
             ("DatabaseId", "guid"),
         )
-        return columns, [[w.name, "", "v1.0", False, "ReadOnly", w.name, w.id] for w in self._workspaces()]
+        known = self._readable(caller)
+        return columns, [[w.name, "", "v1.0", False, "ReadOnly", w.name, w.id] for w in known]
 
     async def _show_schema_json(
         self, caller: Caller, workspace: Workspace, _found: dict[str, Any]
@@ -228,7 +229,9 @@ class _KustoApi:
     ) -> Listing:
         return tuple((n, "string") for n in ("Name", "Parameters", "Body", "Folder", "DocString")), []
 
-    async def _show_version(self, _caller: Caller, _workspace: Workspace, _found: dict[str, Any]) -> Listing:
+    async def _show_version(
+        self, _caller: Caller, _workspace: Workspace | None, _found: dict[str, Any]
+    ) -> Listing:
         columns = (("BuildVersion", "string"), ("ServiceType", "string"), ("ProductVersion", "string"))
         return columns, [["1.0.0", "Engine", "Aforo"]]
 
@@ -239,13 +242,17 @@ class _KustoApi:
         rows: list[list[Any]] = orjson.loads(b"[" + answer.rows + b"]")
         return rows
 
-    def _database(self, body: dict[str, Any], *, optional: bool = False) -> Workspace:
+    def _readable(self, caller: Caller) -> list[Workspace]:
+        """The workspaces of which the caller may read something; the others are none of his business."""
+        return [w for w in self._workspaces() if self._reader.may_read_some(caller.principal, w)]
+
+    def _database(self, caller: Caller, body: dict[str, Any]) -> Workspace:
         name = str(body.get("db") or "")
-        known = self._workspaces()
-        if name and not (optional and name.lower() == "netdefaultdb"):
+        if name:
             return self._reader.workspace(name)
+        known = self._readable(caller)
         # Without a name the only database there is.
-        if known and (optional or len(known) == 1):
+        if len(known) == 1:
             return known[0]
         names = ", ".join(w.name for w in known) or "none"
         raise Invalid(f"The request names no database ('db'); there are: {names}.", code="MissingDatabase")

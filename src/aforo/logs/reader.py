@@ -221,11 +221,18 @@ class Reader:
             )
         return found, (resource.lower(),)
 
+    def may_read_some(self, principal: Principal, workspace: Workspace) -> bool:
+        """Whether the principal may read any table there."""
+        return any(self.may_read(principal, workspace, name) for name in self._tables_of(workspace))
+
+    def _tables_of(self, workspace: Workspace) -> set[str]:
+        return {*self.tables, *_stored_tables(self.pool.root / workspace.id)}
+
     def _readable(self, principal: Principal, workspaces: Sequence[Workspace]) -> dict[str, tuple[str, ...]]:
         """The tables that the principal may read, per workspace; `Denied` when in one of them there is none."""
         out = {}
         for workspace in workspaces:
-            names = {*self.tables, *_stored_tables(self.pool.root / workspace.id)}
+            names = self._tables_of(workspace)
             out[workspace.id] = tuple(sorted(n for n in names if self.may_read(principal, workspace, n)))
             if not out[workspace.id]:
                 who = principal.name or principal.object_id

@@ -40,11 +40,12 @@ class World:
         self.answer = OK
         self.rows: list[dict[str, Any]] = []
         self.workspaces = [W]
+        self.readable = {(w.name, "ApiManagementGatewayLogs") for w in (W, OTHER)}
         self.app = Starlette(
             routes=routes(
                 self,
                 self.authenticate,
-                lambda _principal, _workspace, _table: True,
+                lambda _principal, workspace, table: (workspace.name, table) in self.readable,
                 lambda text: next((w for w in (W, OTHER) if text in (w.id, w.name)), None),
                 lambda _workspace, _table, row: self.rows.append(row),
                 workspaces=lambda: self.workspaces,
@@ -263,3 +264,17 @@ def test_auth_metadata_has_the_six_keys(world: World) -> None:
 def test_queries_are_audited(world: World) -> None:
     world.send("/v2/rest/query", "T | take 2")
     assert (world.rows[0]["QueryText"], world.rows[0]["ResponseRowCount"]) == ("T | take 2", 2)
+
+
+def test_only_databases_of_which_one_may_read_something_are_shown(world: World) -> None:
+    world.workspaces = [W, OTHER]
+    assert [r["DatabaseName"] for r in world.show(".show databases")] == ["law", "law2"]
+    world.readable = {("law2", "ApiManagementGatewayLogs")}
+    assert [r["DatabaseName"] for r in world.show(".show databases")] == ["law2"]
+    assert world.show(".show tables", db="")[0]["DatabaseName"] == "law2"
+    world.readable = set()
+    assert world.show(".show databases") == []
+    assert world.show(".show version")[0]["ServiceType"] == "Engine"
+    answer = world.send("/v1/rest/query", "T", db="")
+    assert answer.status == 400
+    assert "law" not in answer.json()["error"]["@message"]
