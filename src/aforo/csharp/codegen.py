@@ -16,7 +16,7 @@ from typing import Any, assert_never
 from aforo.csharp import bound as b
 from aforo.csharp.diagnostics import too_deep
 from aforo.csharp.runtime.exceptions import CsException, null_reference, throw
-from aforo.csharp.runtime.limits import ticker
+from aforo.csharp.runtime.limits import begin, ticker
 from aforo.csharp.runtime.strings import concat
 from aforo.csharp.types import VOID
 from aforo.source import Span
@@ -68,6 +68,10 @@ class Codegen:
         self.locate = locate
         self.hoisted: list[ast.stmt] = []
         self.ticks = False
+        # Whether the runtime is called: then what it uses up must be counted from nothing.
+        self.calls = False
+        # Whether the code can run more than once in an evaluation: then every text that it makes is counted.
+        self.repeats = False
         self.switches: list[str | None] = []
         self.steps: list[tuple[b.Expr, ...]] = []
         self.counter = 0
@@ -91,6 +95,7 @@ class Codegen:
         return found
 
     def call(self, run: Any, args: Sequence[ast.expr], span: Span) -> ast.expr:
+        self.calls = True
         made: ast.expr = self.at(ast.Call(self.name(self.names.of(run), span), list(args), []), span)
         return made
 
@@ -207,7 +212,7 @@ class Codegen:
             return ast.Constant(
                 "".join(str(p.value) for p in parts if isinstance(p, b.Const) and p.value is not None)
             )
-        if len(live) <= 1 and not node.grows:
+        if len(live) <= 1 and not node.grows and not self.repeats:
             made: ast.expr | None = None
             for part in parts:
                 if isinstance(part, b.Const) and not part.value:
@@ -461,11 +466,19 @@ class Codegen:
         made: ast.stmt = self.at(ast.Try(body, handlers, [], last), span)
         return made
 
+    def counted(self, value: ast.expr, span: Span) -> ast.expr:
+        """An expression that needs no function of its own, counted from nothing where it calls the runtime."""
+        if not self.calls:
+            return value
+        made: ast.expr = self.at(ast.BoolOp(ast.Or(), [self.call(begin, [], span), value]), span)
+        return made
+
     def prologue(self, span: Span) -> list[ast.stmt]:
-        """What a function with loops or lambdas begins with: its counter of steps."""
+        """What the function of an evaluation begins with: nothing is used yet, and its counter of steps."""
+        start: ast.stmt = self.at(ast.Expr(self.call(begin, [], span)), span)
         if not self.ticks:
-            return []
-        return [self.at(ast.Assign([self.target("tick", span)], self.call(ticker, [], span)), span)]
+            return [start]
+        return [start, self.at(ast.Assign([self.target("tick", span)], self.call(ticker, [], span)), span)]
 
 
 class _Unique:

@@ -98,6 +98,7 @@ def _compile(
     span = origin.place(0, len(text))
     if block:
         returns = BOOL if wanted == "bool" else OBJECT
+        codegen.repeats = True
         body = bind_body(binder, parse_block(text, origin.place, origin.secret), returns)
         if binder.unset:
             check_assigned(body)
@@ -120,13 +121,17 @@ def _compile(
     constant = (
         bound.value if isinstance(bound, b.Const) and not bound.secret and not binder.effects else MISSING
     )
+    functions = has_functions(bound)
+    codegen.repeats = functions
     value = codegen.expr(bound)
     definitions: tuple[ast.stmt, ...] = ()
-    if has_functions(bound) or codegen.hoisted:
+    if functions or codegen.hoisted:
         returned = codegen.at(ast.Return(value), span)
         body_statements = [*codegen.prologue(span), *codegen.hoisted, returned]
         definitions = (_define(name, world.parameters, body_statements, codegen, span),)
         value = _call(name, world.parameters, codegen, span)
+    else:
+        value = codegen.counted(value, span)
     made = Expression(
         value, definitions, bound.type, bound.nullable, frozenset(binder.effects), secret, constant, span
     )

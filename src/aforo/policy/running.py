@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aforo.csharp.runtime.exceptions import CsException, FormatException
-from aforo.csharp.runtime.limits import LimitExceeded
+from aforo.csharp.runtime.limits import LimitExceeded, begin
 from aforo.csharp.runtime.text import well_formed
 from aforo.messages import Headers
 from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState
@@ -125,6 +125,9 @@ def body_bytes(value: Any) -> bytes:
     if isinstance(value, bytearray):
         return bytes(value)
     from aforo.csharp.runtime.objects import to_string
+
+    # Not part of the expression that gave it: a tree that is written out here has a budget of its own.
+    begin()
 
     return well_formed(to_string(value)).encode()
 

@@ -21,15 +21,17 @@ class StringBuilder(Obj):
 
     def text(self, _spec: str | None = None) -> str:
         if len(self.parts) > 1:
+            room(self.size)
             self.parts = ["".join(self.parts)]
         return self.parts[0]
 
 
 def builder_append(builder: StringBuilder, value: Any) -> StringBuilder:
     text = to_string(value)
+    room(len(text))
     builder.size += len(text)
-    room(builder.size)
-    builder.parts.append(text)
+    if text:
+        builder.parts.append(text)
     return builder
 
 

@@ -16,7 +16,7 @@ from aforo.csharp.runtime.exceptions import (
     NullReferenceException,
     OverflowException,
 )
-from aforo.csharp.runtime.limits import count
+from aforo.csharp.runtime.limits import count, made, nodes, room, work
 from aforo.csharp.runtime.objects import Obj, equals, to_string
 from aforo.csharp.runtime.ordering import compare_values
 from aforo.csharp.runtime.strings import StringComparer, characters
@@ -74,6 +74,7 @@ class HashSet(dict[Any, None]):
     def has(self, value: Any) -> bool:
         if self.fold is None or value is None:
             return value in self
+        work(len(self))
         wanted = self.fold(value)
         return any(self.fold(each) == wanted for each in self)
 
@@ -88,7 +89,8 @@ class Pair(Obj):
         self.pair = (key, value)
 
     def text(self, _spec: str | None = None) -> str:
-        return f"[{to_string(self.pair[0])}, {to_string(self.pair[1])}]"
+        work(1)
+        return made(f"[{to_string(self.pair[0])}, {to_string(self.pair[1])}]")
 
 
 def pair_key(value: Pair) -> Any:
@@ -102,24 +104,30 @@ def pair_value(value: Pair) -> Any:
 def each(source: Any) -> list[Any]:
     """The elements of anything that can be enumerated, as a Python list made now."""
     if type(source) is list:
+        work(len(source))
         return source
     if source is None:
         raise NullReferenceException
-    if isinstance(source, (list, bytearray)):
-        return list(source)
-    if isinstance(source, str):
-        return characters(source)
-    if isinstance(source, HashSet):
+    if isinstance(source, (list, bytearray, str, HashSet)):
+        if isinstance(source, str):
+            return characters(source)
+        work(len(source))
+        room(len(source) * 8)
         return list(source)
     if isinstance(source, dict):
+        nodes(len(source))
         return [Pair(k, v) for k, v in source.items()]
     # A JObject gives pairs, other tokens their elements; so do the headers and the like of the caller's world.
     pairs = getattr(source, "pairs", None)
     if pairs is not None:
-        return [Pair(k, v) for k, v in pairs()]
+        found = [Pair(k, v) for k, v in pairs()]
+        nodes(len(found))
+        return found
     elements = getattr(source, "elements", None)
     if elements is not None:
-        return list(elements())
+        items = list(elements())
+        work(len(items))
+        return items
     raise InvalidCastException
 
 
@@ -136,6 +144,7 @@ def new_array(size: int, default: Any) -> list[Any]:
     if size < 0:
         raise OverflowException
     count(size)
+    room(size * 8)
     return [default] * size
 
 
@@ -143,10 +152,12 @@ def new_bytes(size: int) -> bytearray:
     if size < 0:
         raise OverflowException
     count(size)
+    room(size)
     return bytearray(size)
 
 
 def bytes_of(values: list[int]) -> bytearray:
+    room(len(values))
     return bytearray(values)
 
 
@@ -171,10 +182,12 @@ def array_copy_from(source: list[Any], at: int, target: list[Any], to: int, size
         raise ArgumentException(
             "Source array was not long enough. Check srcIndex and length, and the array's lower bounds."
         )
+    work(size)
     target[to : to + size] = source[at : at + size]
 
 
 def array_reverse(items: list[Any]) -> None:
+    work(len(items))
     items.reverse()
 
 
@@ -183,14 +196,17 @@ def array_sort(items: list[Any]) -> None:
 
 
 def array_index_of(items: list[Any], value: Any) -> int:
+    work(len(items))
     return next((i for i, x in enumerate(items) if equals(x, value)), -1)
 
 
 def array_exists(items: list[Any], match: Callable[[Any], bool]) -> bool:
+    work(len(items))
     return any(match(x) for x in items)
 
 
 def array_find(items: list[Any], match: Callable[[Any], bool]) -> Any:
+    work(len(items))
     return next((x for x in items if match(x)), None)
 
 
@@ -237,6 +253,7 @@ def list_insert(items: list[Any], at: int, value: Any) -> None:
             "Index must be within the bounds of the List.\r\nParameter name: index"
         )
     count(len(items) + 1)
+    work(1 + (len(items) >> 8))
     items.insert(at, value)
 
 
@@ -261,6 +278,7 @@ def list_contains(items: list[Any], value: Any) -> bool:
 
 
 def list_for_each(items: list[Any], run: Callable[[Any], None]) -> None:
+    work(len(items))
     for x in list(items):
         run(x)
 
@@ -328,10 +346,12 @@ def dictionary_remove(items: dict[Any, Any], key: Any) -> bool:
 
 
 def dictionary_keys(items: dict[Any, Any]) -> list[Any]:
+    work(len(items))
     return list(items)
 
 
 def dictionary_values(items: dict[Any, Any]) -> list[Any]:
+    work(len(items))
     return list(items.values())
 
 

@@ -229,6 +229,7 @@ def base64_text(data: bytearray | None) -> str:
 def from_base64(text: str | None) -> bytearray:
     if text is None:
         raise ArgumentNullException("Value cannot be null.\r\nParameter name: s")
+    room(len(text))
     try:
         return bytearray(base64.b64decode("".join(text.split()), validate=True))
     except ValueError:

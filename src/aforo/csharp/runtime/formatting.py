@@ -270,7 +270,7 @@ _HOLE: Final = re.compile(r"([0-9]{1,7})\s*(?:,\s*(-?[0-9]{1,7})\s*)?(?::((?:[^{
 def composite(template: str, args: list[Any], text_of: Callable[[Any, str | None], str]) -> str:
     """`string.Format`: `{index,alignment:format}` with doubled braces as themselves."""
     out: list[str] = []
-    at, size = 0, 0
+    at = 0
     while at < len(template):
         c = template[at]
         if c == "{" or c == "}":
@@ -295,13 +295,12 @@ def composite(template: str, args: list[Any], text_of: Callable[[Any, str | None
                 (i for i in (template.find("{", at), template.find("}", at)) if i >= 0), default=len(template)
             )
             piece, at = template[at:end], end
-        size += len(piece)
-        room(size)
+        room(len(piece))
         out.append(piece)
     return "".join(out)
 
 
 def aligned(text: str, width: int) -> str:
     """Padded to `width` characters: on the left when positive, on the right when negative."""
-    room(abs(width))
+    room(max(abs(width), len(text)))
     return text.rjust(width) if width >= 0 else text.ljust(-width)

@@ -23,7 +23,7 @@ from aforo.csharp.runtime.exceptions import (
     InvalidOperationException,
 )
 from aforo.csharp.runtime.guids import Guid
-from aforo.csharp.runtime.limits import LimitExceeded, count, room
+from aforo.csharp.runtime.limits import LimitExceeded, count, nodes, room, work
 from aforo.csharp.runtime.objects import Obj, TypeInfo, to_string
 from aforo.csharp.runtime.spans import TimeSpan
 
@@ -99,6 +99,8 @@ class JObject(JContainer):
 
     def put(self, name: str, value: JToken | None) -> None:
         count(len(self.items))
+        nodes(1)
+        room(len(name))
         self.items[name] = adopt(value, self)
 
 
@@ -124,6 +126,7 @@ class JArray(JContainer):
         return token
 
     def tokens(self) -> list[JToken]:
+        work(len(self.items))
         return [self.child(i) for i in range(len(self.items))]
 
 
@@ -202,6 +205,7 @@ def adopt(token: JToken | None, parent: JContainer) -> JToken:
 
 def _plain(value: Any) -> Any:
     """What orjson is given for a value that it does not know."""
+    work(1)
     if isinstance(value, (JObject, JArray)):
         return value.items
     if isinstance(value, JValue):
@@ -271,24 +275,31 @@ def token_text_formatted(token: JToken, formatting: int, _converters: list[Any] 
 
 
 def deep_clone(token: JToken) -> JToken:
-    if isinstance(token, JObject):
-        return JObject({k: _clone_raw(v) for k, v in token.items.items()})
-    if isinstance(token, JArray):
-        return JArray([_clone_raw(v) for v in token.items])
+    """A copy; each of its nodes, names and texts is charged before it is made."""
+    if isinstance(token, (JObject, JArray)):
+        copied = _clone_raw(token.items)
+        return JObject(copied) if isinstance(token, JObject) else JArray(copied)
     if isinstance(token, JProperty):
         return JProperty(token.name, deep_clone(token.value))
     assert isinstance(token, JValue)
+    _clone_raw(token.value)
     return JValue(token.value)
 
 
 def _clone_raw(value: Any) -> Any:
     if isinstance(value, JToken):
         # Values go back to their plain form; they are wrapped again when touched.
-        return deep_clone(value) if not isinstance(value, JValue) else JValue(value.value)
+        return deep_clone(value)
     if isinstance(value, dict):
+        nodes(1 + len(value))
+        room(sum(map(len, value)))
         return {k: _clone_raw(v) for k, v in value.items()}
     if isinstance(value, list):
+        nodes(1 + len(value))
         return [_clone_raw(v) for v in value]
+    if isinstance(value, (str, bytearray)):
+        # The copy shares the text, but it counts: what is written out must not be more than what was counted.
+        room(len(value))
     return value
 
 
@@ -364,6 +375,7 @@ def get_value(token: JObject, name: str | None, comparison: int = 4) -> JToken |
         return None
     found = token.child(name)
     if found is None and comparison in (1, 3, 5):
+        work(len(token.items))
         real = next((k for k in token.items if k.upper() == name.upper()), None)
         return token.child(real) if real is not None else None
     return found
@@ -385,6 +397,7 @@ def object_property(token: JObject, name: str | None) -> JProperty | None:
 
 
 def properties(token: JObject) -> list[JProperty]:
+    nodes(len(token.items))
     return [JProperty(name, None, token) for name in token.items]
 
 
@@ -437,6 +450,7 @@ def parent(token: JToken) -> JToken | None:
 def root(token: JToken) -> JToken:
     now = token
     while now.parent is not None:
+        work(1)
         now = now.parent
     return now
 
@@ -446,6 +460,7 @@ def path(token: JToken) -> str:
     now: JToken = token
     while now.parent is not None:
         above = now.parent
+        work(len(above.items) if isinstance(above, (JObject, JArray)) else 1)
         if isinstance(above, JArray):
             parts.append(f"[{next(i for i, t in enumerate(above.items) if t is now)}]")
         elif isinstance(above, JObject):
@@ -466,6 +481,7 @@ def deep_equals(left: JToken | None, right: JToken | None) -> bool:
 
 
 def _comparable(token: Any) -> Any:
+    nodes(1)
     if isinstance(token, JObject):
         return {k: _comparable(token.child(k)) for k in token.items}
     if isinstance(token, JArray):

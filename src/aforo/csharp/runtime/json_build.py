@@ -25,9 +25,10 @@ from aforo.csharp.runtime.json import (
     JValue,
     adopt,
     deep_clone,
+    size,
     token_type,
 )
-from aforo.csharp.runtime.limits import count
+from aforo.csharp.runtime.limits import count, nodes, room, work
 from aforo.csharp.runtime.objects import Anonymous, Obj, to_string
 from aforo.csharp.runtime.spans import TimeSpan
 
@@ -36,6 +37,7 @@ def from_object(value: Any) -> JToken:
     """`JToken.FromObject`, and what content arguments become."""
     if isinstance(value, JToken):
         return value
+    nodes(1)
     if isinstance(value, Anonymous):
         made = JObject()
         for name, each in zip(value.names, value.values, strict=True):
@@ -59,7 +61,7 @@ def from_object(value: Any) -> JToken:
     ):
         if isinstance(value, IntEnum):
             return JValue(int(value))
-        return JValue(str(value) if isinstance(value, str) else value)
+        return implicit_value(value)
     if isinstance(value, Obj):
         pair = getattr(value, "pair", None)
         if pair is not None:
@@ -67,7 +69,7 @@ def from_object(value: Any) -> JToken:
             made.put("Key", from_object(pair[0]))
             made.put("Value", from_object(pair[1]))
             return made
-        return JValue(value.text())
+        return implicit_value(value.text())
     raise ArgumentException("Could not determine JSON object type for this type.")
 
 
@@ -94,6 +96,7 @@ def make_object(content: list[Any] | None = None) -> JObject:
 
 def _flat(content: Iterable[Any]) -> Iterator[Any]:
     for each in content:
+        work(1)
         if isinstance(each, (list, tuple)):
             yield from _flat(each)
         else:
@@ -165,6 +168,7 @@ def make_array_of(content: Any) -> JArray:
 
 
 def _append(target: JArray, value: Any) -> None:
+    nodes(1)
     if isinstance(value, (list, tuple)):
         for each in value:
             _append(target, each)
@@ -182,7 +186,11 @@ def make_value(value: Any) -> JValue:
 
 def implicit_value(value: Any) -> JValue:
     """A string, number, bool, date or Guid where a JToken is wanted."""
-    return JValue(value)
+    nodes(1)
+    if isinstance(value, (str, bytearray)):
+        # The tree shares the text; it counts all the same, for each place where it will be written.
+        room(len(value))
+    return JValue(str(value) if isinstance(value, str) else value)
 
 
 # --- changing ---------------------------------------------------------------------------------------------------
@@ -218,6 +226,8 @@ def object_remove(token: JObject, name: str | None) -> bool:
 def array_insert(token: JArray, at: int, value: JToken | None) -> None:
     if not 0 <= at <= len(token.items):
         raise ArgumentOutOfRangeException("Index was out of range.\r\nParameter name: index")
+    count(len(token.items))
+    work(1 + (len(token.items) >> 8))
     token.items.insert(at, adopt(value, token))
 
 
@@ -227,6 +237,7 @@ def array_remove_at(token: JArray, at: int) -> None:
 
 
 def array_remove(token: JArray, value: JToken | None) -> bool:
+    work(len(token.items))
     for i, each in enumerate(token.items):
         if each is value:
             del token.items[i]
@@ -247,6 +258,7 @@ def remove_self(token: JToken) -> None:
     above = token.parent
     if above is None:
         raise InvalidOperationException("The parent is missing.")
+    work(size(above))
     if isinstance(token, JProperty) and isinstance(above, JObject):
         token.own = above.child(token.name)
         above.items.pop(token.name, None)
@@ -262,6 +274,7 @@ def replace_self(token: JToken, value: JToken | None) -> None:
     above = token.parent
     if above is None:
         raise InvalidOperationException("The parent is missing.")
+    work(size(above))
     if isinstance(above, JArray):
         at = next(i for i, t in enumerate(above.items) if t is token)
         above.items[at] = adopt(value, above)
@@ -286,6 +299,7 @@ def merge(token: JToken, content: Any) -> None:
     """Objects are united, arrays are put one behind the other, values replaced."""
     other = from_object(content)
     if isinstance(token, JObject) and isinstance(other, JObject):
+        work(len(other.items))
         for name in list(other.items):
             new, old = other.child(name), token.child(name)
             if isinstance(old, (JObject, JArray)) and type(old) is type(new):

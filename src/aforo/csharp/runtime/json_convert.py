@@ -26,6 +26,7 @@ from aforo.csharp.runtime.json import (
 )
 from aforo.csharp.runtime.json_build import from_object
 from aforo.csharp.runtime.json_parse import parse_token
+from aforo.csharp.runtime.limits import work
 from aforo.csharp.runtime.objects import TypeInfo, to_string
 
 
@@ -97,6 +98,7 @@ def to_object(token: JToken | None, info: TypeInfo) -> Any:
     """`ToObject<T>()`: tokens, scalars, arrays, lists and dictionaries of them."""
     if token is None:
         return info.default
+    work(1)
     if isinstance(token, JProperty):
         token = token.value
     if info.element is not None and isinstance(token, JValue) and token.value is None:

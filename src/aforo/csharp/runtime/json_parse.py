@@ -11,11 +11,19 @@ from aforo.csharp.runtime.exceptions import (
     JsonReaderException,
 )
 from aforo.csharp.runtime.json import JArray, JObject, JToken, wrap
+from aforo.csharp.runtime.limits import room, work
+
+
+def _charge(size: int, values: int) -> None:
+    """A tree costs its text and a little for each of its values; most stay plain and never become nodes."""
+    work(values >> 3)
+    room(size + values * 16)
 
 
 def parse_json(text: str | None) -> Any:
     if text is None:
         raise ArgumentNullException("Value cannot be null.\r\nParameter name: s")
+    _charge(len(text), text.count(",") + text.count("[") + text.count("{"))
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -32,6 +40,7 @@ def parse_json(text: str | None) -> Any:
 
 def parse_bytes(data: bytes) -> Any:
     """A body's JSON, without the way over text."""
+    _charge(len(data), data.count(b",") + data.count(b"[") + data.count(b"{"))
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:

@@ -13,7 +13,7 @@ from aforo.csharp.runtime.exceptions import (
     InvalidOperationException,
     OverflowException,
 )
-from aforo.csharp.runtime.limits import count
+from aforo.csharp.runtime.limits import count, work
 from aforo.csharp.runtime.numbers import RANGES
 from aforo.csharp.runtime.objects import TypeInfo, is_instance
 from aforo.csharp.runtime.ordering import compare_values
@@ -161,6 +161,7 @@ def to_dictionary(source: Any, key: Map, value: Map | None = None) -> Dictionary
 def concat(source: Any, other: Any) -> list[Any]:
     left, right = each(source), each(other)
     count(len(left) + len(right))
+    work(len(left) + len(right))
     return [*left, *right]
 
 
@@ -327,6 +328,7 @@ def range_(start: int, number: int) -> list[int]:
             "Specified argument was out of the range of valid values.\r\nParameter name: count"
         )
     count(number)
+    work(number)
     return list(range(start, start + number))
 
 
@@ -336,6 +338,7 @@ def repeat(value: Any, number: int) -> list[Any]:
             "Specified argument was out of the range of valid values.\r\nParameter name: count"
         )
     count(number)
+    work(number)
     return [value] * number
 
 

@@ -14,6 +14,7 @@ from aforo.csharp.runtime.exceptions import (
     NullReferenceException,
 )
 from aforo.csharp.runtime.formatting import number_text
+from aforo.csharp.runtime.limits import room, work
 from aforo.csharp.runtime.numbers import BOXES, NET_NAMES
 from aforo.csharp.types import TypeDecl, declare, member
 
@@ -45,13 +46,17 @@ class Anonymous(Obj):
         self.values = values
 
     def text(self, _spec: str | None = None) -> str:
+        work(1)
         inner = ", ".join(f"{n} = {to_string(v)}" for n, v in zip(self.names, self.values, strict=True))
+        room(len(inner) + 4)
         return "{ " + inner + " }"
 
     def __eq__(self, other: object) -> bool:
+        work(1)
         return isinstance(other, Anonymous) and (self.names, self.values) == (other.names, other.values)
 
     def __hash__(self) -> int:
+        work(1)
         return hash((self.names, self.values))
 
 

@@ -12,7 +12,7 @@ from aforo.csharp.runtime.exceptions import (
     ArgumentNullException,
     RegexMatchTimeoutException,
 )
-from aforo.csharp.runtime.limits import REGEX_TIMEOUT_S, count, room
+from aforo.csharp.runtime.limits import REGEX_TIMEOUT_S, count, made, nodes, read, room
 from aforo.csharp.runtime.objects import Obj
 from aforo.csharp.types import TypeDecl, declare, member
 
@@ -114,6 +114,7 @@ def matches(pattern: Regex, text: str | None) -> list[Match]:
     try:
         for found in pattern.pattern.finditer(_input(text), timeout=REGEX_TIMEOUT_S):
             count(len(out))
+            nodes(1)
             out.append(Match(found))
     except TimeoutError:
         raise RegexMatchTimeoutException from None
@@ -122,20 +123,19 @@ def matches(pattern: Regex, text: str | None) -> list[Match]:
 
 def regex_replace(pattern: Regex, text: str | None, replacement: str | None) -> str:
     template = replacement or ""
-    size = 0
+    room(len(read(_input(text))))
 
     def one(found: Any) -> str:
-        nonlocal size
         piece = _expand(found, template)
-        size += len(piece)
-        room(size)
+        room(len(piece))
         return piece
 
     return str(_run(pattern.pattern.sub, one, _input(text)))
 
 
 def regex_replace_with(pattern: Regex, text: str | None, evaluator: Any) -> str:
-    return str(_run(pattern.pattern.sub, lambda found: evaluator(Match(found)) or "", _input(text)))
+    room(len(read(_input(text))))
+    return str(_run(pattern.pattern.sub, lambda found: made(evaluator(Match(found)) or ""), _input(text)))
 
 
 def _expand(found: Any, template: str) -> str:
@@ -197,7 +197,7 @@ def match_success(value: Match) -> bool:
 
 
 def match_value(value: Match) -> str:
-    return (value.found.group(value.group) or "") if value.found is not None else ""
+    return made(value.found.group(value.group) or "") if value.found is not None else ""
 
 
 def match_index(value: Match) -> int:

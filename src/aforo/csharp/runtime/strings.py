@@ -14,7 +14,7 @@ from aforo.csharp.runtime.exceptions import (
     IndexOutOfRangeException,
 )
 from aforo.csharp.runtime.formatting import aligned, composite
-from aforo.csharp.runtime.limits import count, room
+from aforo.csharp.runtime.limits import count, made, read, room, work
 from aforo.csharp.runtime.objects import Obj, format_value, to_string
 from aforo.csharp.types import TypeDecl, declare, enumeration, member
 
@@ -60,7 +60,7 @@ def _ignores(comparison: int) -> bool:
 
 def _wide(text: str) -> str:
     """The text as UTF-16 code units, one per character, so that Python's positions are .NET's."""
-    if text.isascii() or max(text) <= "\uffff":
+    if read(text).isascii() or max(text) <= "\uffff":
         return text
     data = text.encode("utf-16-le", "surrogatepass")
     return "".join(chr(data[i] | data[i + 1] << 8) for i in range(0, len(data), 2))
@@ -85,7 +85,7 @@ def char_at(text: str, index: int) -> str:
 
 
 def characters(text: str) -> list[str]:
-    return list(_wide(text))
+    return to_char_array(text)
 
 
 # --- concatenation -----------------------------------------------------------------------------------------------
@@ -104,7 +104,10 @@ def concat_objects(values: Iterable[Any]) -> str:
 def join(separator: str | None, values: Iterable[Any] | None) -> str:
     if values is None:
         raise ArgumentNullException("Value cannot be null.\r\nParameter name: values")
-    parts = [to_string(v) for v in values]
+    parts = []
+    for value in values:
+        parts.append(to_string(value))
+        work(1)
     glue = separator or ""
     room(sum(map(len, parts)) + len(glue) * max(0, len(parts) - 1))
     return glue.join(parts)
@@ -135,11 +138,11 @@ def is_null_or_white_space(text: str | None) -> bool:
 def equal(left: str | None, right: str | None, comparison: int = 4) -> bool:
     if left is None or right is None:
         return left is right
-    return left == right or (_ignores(comparison) and left.upper() == right.upper())
+    return left == right or (_ignores(comparison) and read(left).upper() == right.upper())
 
 
 def contains(text: str, value: str | None) -> bool:
-    return _some(value) in text
+    return _some(value) in read(text)
 
 
 def contains_with(text: str, value: str | None, comparison: int) -> bool:
@@ -152,12 +155,12 @@ def contains_char(text: str, value: str) -> bool:
 
 def starts_with(text: str, value: str | None, comparison: int = 4) -> bool:
     wanted = _some(value)
-    return text.upper().startswith(wanted.upper()) if _ignores(comparison) else text.startswith(wanted)
+    return read(text).upper().startswith(wanted.upper()) if _ignores(comparison) else text.startswith(wanted)
 
 
 def ends_with(text: str, value: str | None, comparison: int = 4) -> bool:
     wanted = _some(value)
-    return text.upper().endswith(wanted.upper()) if _ignores(comparison) else text.endswith(wanted)
+    return read(text).upper().endswith(wanted.upper()) if _ignores(comparison) else text.endswith(wanted)
 
 
 def index_of(text: str, value: str | None, comparison: int = 4) -> int:
@@ -215,14 +218,14 @@ def substring(text: str, start: int, size: int | None = None) -> str:
             "startIndex cannot be larger than length of string.\r\nParameter name: startIndex"
         )
     if size is None:
-        return _joined(units[start:])
+        return made(_joined(units[start:]))
     if size < 0:
         raise ArgumentOutOfRangeException("Length cannot be less than zero.\r\nParameter name: length")
     if start + size > len(units):
         raise ArgumentOutOfRangeException(
             "Index and length must refer to a location within the string.\r\nParameter name: length"
         )
-    return _joined(units[start : start + size])
+    return made(_joined(units[start : start + size]))
 
 
 def remove(text: str, start: int, size: int | None = None) -> str:
@@ -231,7 +234,7 @@ def remove(text: str, start: int, size: int | None = None) -> str:
         raise ArgumentOutOfRangeException(
             "startIndex must be less than length of string.\r\nParameter name: startIndex"
         )
-    return _joined(units[:start] + ("" if size is None else units[start + size :]))
+    return made(_joined(units[:start] + ("" if size is None else units[start + size :])))
 
 
 def insert(text: str, at: int, value: str | None) -> str:
@@ -247,19 +250,22 @@ def replace(text: str, old: str | None, new: str | None) -> str:
     if not old:
         raise ArgumentException("String cannot be of zero length.\r\nParameter name: oldValue")
     new = new or ""
-    if len(new) > len(old):
-        room(len(text) + text.count(old) * (len(new) - len(old)))
+    hits = read(text).count(old)
+    if not hits:
+        return text
+    room(len(text) + hits * (len(new) - len(old)))
     return text.replace(old, new)
 
 
 def replace_char(text: str, old: str, new: str) -> str:
-    return _joined(_wide(text).replace(old, new))
+    return made(_joined(_wide(text).replace(old, new)))
 
 
 def split_chars(
     text: str, separators: list[str] | None, limit: int = 2**31 - 1, options: int = 0
 ) -> list[str]:
     """Split at any of the characters; none means white space."""
+    _split_size(text, separators)
     if separators is not None and len(separators) == 1:
         return _pieces(text.split(separators[0]), separators[0], limit, options)
     out: list[str] = []
@@ -271,6 +277,20 @@ def split_chars(
         else:
             now += c
     return _limited(text, [*out, now], limit, options)
+
+
+def _split_size(text: str, separators: list[str] | None) -> None:
+    """Charged before a text is split: its characters again, and what each piece costs beside them."""
+    if separators is not None and len(separators) == 1:
+        pieces = text.count(separators[0])
+        read(text)
+    else:
+        # Looked at one by one; how many pieces there will be is not known, and a piece costs a step of this anyhow.
+        pieces = 0
+        work(len(text))
+    count(pieces)
+    room(len(text) + pieces * 8)
+    work(pieces)
 
 
 def split_char_options(text: str, separator: str, options: int = 0) -> list[str]:
@@ -288,6 +308,7 @@ def split_chars_options(text: str, separators: list[str] | None, options: int) -
 def split_string(text: str, separator: str | None, options: int = 0) -> list[str]:
     if not separator:
         return [text] if text or not options else []
+    _split_size(text, [separator])
     return _pieces(text.split(separator), separator, 2**31 - 1, options)
 
 
@@ -297,6 +318,7 @@ def split_strings(text: str, separators: list[str] | None, options: int) -> list
 
 def split_strings_limit(text: str, separators: list[str] | None, limit: int, options: int) -> list[str]:
     wanted = [w for w in separators or () if w]
+    _split_size(text, wanted)
     if len(wanted) == 1:
         return _pieces(text.split(wanted[0]), wanted[0], limit, options)
     if not wanted:
@@ -345,18 +367,19 @@ _SPACE: Final = "".join(
 
 
 def trim(text: str, characters: list[str] | None = None) -> str:
-    return text.strip("".join(characters) if characters else _SPACE)
+    return made(text.strip("".join(characters) if characters else _SPACE))
 
 
 def trim_start(text: str, characters: list[str] | None = None) -> str:
-    return text.lstrip("".join(characters) if characters else _SPACE)
+    return made(text.lstrip("".join(characters) if characters else _SPACE))
 
 
 def trim_end(text: str, characters: list[str] | None = None) -> str:
-    return text.rstrip("".join(characters) if characters else _SPACE)
+    return made(text.rstrip("".join(characters) if characters else _SPACE))
 
 
 def to_lower(text: str) -> str:
+    room(len(read(text)))
     return (
         "".join(low if len(low := c.lower()) == 1 else c for c in text)
         if not text.isascii()
@@ -365,20 +388,20 @@ def to_lower(text: str) -> str:
 
 
 def to_upper(text: str) -> str:
-    return _upper_units(text)
+    return made(_upper_units(read(text)))
 
 
 def pad_left(text: str, width: int, fill: str = " ") -> str:
     if width < 0:
         raise ArgumentOutOfRangeException("Non-negative number required.\r\nParameter name: totalWidth")
-    room(width)
+    room(max(width, len(text)))
     return text.rjust(width - length(text) + len(text), fill)
 
 
 def pad_right(text: str, width: int, fill: str = " ") -> str:
     if width < 0:
         raise ArgumentOutOfRangeException("Non-negative number required.\r\nParameter name: totalWidth")
-    room(width)
+    room(max(width, len(text)))
     return text.ljust(width - length(text) + len(text), fill)
 
 
@@ -390,12 +413,15 @@ def repeat(char: str, times: int) -> str:
 
 
 def from_chars(values: list[str] | None) -> str:
+    room(len(values or ()))
     return _joined("".join(values or ()))
 
 
 def compare_ordinal(left: str | None, right: str | None) -> int:
     if left is None or right is None:
         return int(left is not None) - int(right is not None)
+    read(left)
+    read(right)
     a, b = left.encode("utf-16-be", "surrogatepass"), right.encode("utf-16-be", "surrogatepass")
     return int(a > b) - int(a < b)
 
@@ -404,6 +430,7 @@ def compare_culture(left: str | None, right: str | None) -> int:
     """Invariant culture, near enough: letters before case, lower before upper."""
     if left is None or right is None:
         return int(left is not None) - int(right is not None)
+    work((len(left) >> 4) + (len(right) >> 4))
     a = (unicodedata.normalize("NFKD", left.casefold()), left.swapcase())
     b = (unicodedata.normalize("NFKD", right.casefold()), right.swapcase())
     return int(a > b) - int(a < b)
@@ -424,6 +451,8 @@ def compare_fold(left: str | None, right: str | None, ignore_case: bool) -> int:
 def to_char_array(text: str) -> list[str]:
     units = _wide(text)
     count(len(units))
+    work(len(units))
+    room(len(units) * 8)
     return list(units)
 
 

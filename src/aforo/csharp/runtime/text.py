@@ -11,7 +11,7 @@ from aforo.csharp.runtime.exceptions import (
     ArgumentNullException,
     UriFormatException,
 )
-from aforo.csharp.runtime.limits import room
+from aforo.csharp.runtime.limits import fits, made, room
 from aforo.csharp.runtime.objects import Obj, format_value
 from aforo.csharp.types import TypeDecl, declare, member
 
@@ -32,7 +32,8 @@ UNICODE: Final = Encoding("utf-16-le")
 def encode(encoding: Encoding, text: str | None) -> bytearray:
     if text is None:
         raise ArgumentNullException("Value cannot be null.\r\nParameter name: s")
-    room(len(text) * 3)
+    fits(len(text) * 3)
+    room(len(text))
     if encoding.name in ("ascii", "latin-1"):
         return bytearray(text.encode(encoding.name, "replace"))
     return bytearray(
@@ -45,6 +46,7 @@ def encode(encoding: Encoding, text: str | None) -> bytearray:
 def decode(encoding: Encoding, data: bytearray | None) -> str:
     if data is None:
         raise ArgumentNullException("Value cannot be null.\r\nParameter name: bytes")
+    room(len(data))
     if encoding.name == "ascii":
         return "".join(chr(b) if b < 128 else "?" for b in data)
     return bytes(data).decode(encoding.name, "replace")
@@ -67,37 +69,40 @@ def byte_count(encoding: Encoding, text: str) -> int:
 def url_encode(text: str | None) -> str | None:
     if text is None:
         return None
-    room(len(text) * 3)
+    fits(len(text) * 3)
+    room(len(text))
     return quote_plus(well_formed(text), safe="-_.!*()")
 
 
 def url_decode(text: str | None) -> str | None:
-    return None if text is None else unquote_plus(text)
+    return None if text is None else unquote_plus(made(text))
 
 
 def html_encode(text: str | None) -> str | None:
     if text is None:
         return None
-    room(len(text) * 6)
+    fits(len(text) * 6)
+    room(len(text))
     escaped = html.escape(text, quote=True).replace("&#x27;", "&#39;")
     return "".join(f"&#{ord(c)};" if 160 <= ord(c) < 256 or ord(c) > 0xFFFF else c for c in escaped)
 
 
 def html_decode(text: str | None) -> str | None:
-    return None if text is None else html.unescape(text)
+    return None if text is None else html.unescape(made(text))
 
 
 def escape_data(text: str | None) -> str:
     if text is None:
         raise ArgumentNullException("Value cannot be null.\r\nParameter name: stringToEscape")
-    room(len(text) * 3)
+    fits(len(text) * 3)
+    room(len(text))
     return quote(well_formed(text), safe="-_.~")
 
 
 def unescape_data(text: str | None) -> str:
     if text is None:
         raise ArgumentNullException("Value cannot be null.\r\nParameter name: stringToUnescape")
-    return unquote(text)
+    return unquote(made(text))
 
 
 class Uri(Obj):
