@@ -7,6 +7,7 @@ types.py symbols.py                             Kusto's types; what a caller say
 bound.py scope.py convert.py naming.py          typed expressions; names; implicit conversions; column names
 bind_expressions.py bind_calls.py call_checks.py binder.py     syntax to plan
 plan.py lower.py                                relational algebra; promoted paths, pruning, time range
+size.py                                         how large a plan is when it is written out; the limit
 functions/      every function, declared once (catalog.py lists them)
 operators/      every tabular operator: syntax, grammar, binding (catalog.py lists them)
 sql/            plan to SQL: writer, scalars, dialect; one folder per engine (duckdb/)

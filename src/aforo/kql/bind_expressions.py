@@ -11,6 +11,7 @@ from aforo.kql.convert import apply, cast, coerce, coerce_literal
 from aforo.kql.literals import json_value
 from aforo.kql.patterns import judge
 from aforo.kql.scope import Deferred, Defined, Row, Scope
+from aforo.kql.size import MOST_PARTS, Budget
 from aforo.kql.types import (
     BOOL,
     DATETIME,
@@ -56,6 +57,7 @@ class ExpressionBinder:
     def __init__(self) -> None:
         self.mistakes = []
         self._ids = 0
+        self.budget = Budget(MOST_PARTS)
 
     # -- to be had from the whole binder -----------------------------------------------------------------
 
@@ -79,6 +81,7 @@ class ExpressionBinder:
 
     def column(self, name: str, type_: KqlType) -> Column:
         """A new column with an id of its own."""
+        self.budget.spend()
         self._ids += 1
         return Column(self._ids, name, type_)
 
@@ -86,6 +89,7 @@ class ExpressionBinder:
 
     def scalar(self, tree: s.Syntax, row: Row) -> Expression:
         """The expression with its type."""
+        self.budget.spend()
         match tree:
             case s.Literal(value=value, type=type_):
                 return Constant(value, type_)

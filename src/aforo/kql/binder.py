@@ -16,6 +16,7 @@ from aforo.kql.convert import apply, coerce
 from aforo.kql.literals import scalar_value
 from aforo.kql.plan import Filter, Limit, Project, Scan, Sort, Steps, Unnest, Values, Window
 from aforo.kql.scope import Deferred, Defined, Meaning, Row, Scope
+from aforo.kql.size import MOST_PARTS, Budget
 from aforo.kql.symbols import Database, TableSymbol
 from aforo.kql.types import BOOL, DATETIME
 from aforo.source import Diagnostic, Span
@@ -55,6 +56,8 @@ class Binder(CallBinder):
         self.now = now
         self.timespan = timespan
         self.parameters = parameters
+        # The statement at hand: where a mistake is told that no single part has made.
+        self.place = Span(0, 0)
         self.render: Mapping[str, object] | None = None
         self.scanned: list[str] = []
         self._calls = 0
@@ -64,11 +67,14 @@ class Binder(CallBinder):
 
     def query(self, tree: s.Query) -> Answer | None:
         """The plan of the answer; None when there is none (mistakes are in `mistakes`)."""
+        self.budget = Budget(MOST_PARTS + tree.span.end)
         scope = Scope()
         for statement in tree.statements:
+            self.place = statement.span
             scope = self._statement(statement, scope)
         if tree.body is None:
             return None
+        self.place = tree.body.span
         if not self.is_tabular(tree.body, scope):
             if isinstance(tree.body, s.Name):
                 self._unknown_table(tree.body)
@@ -76,6 +82,7 @@ class Binder(CallBinder):
                 self.report(say.not_a_table(tree.body.span))
             return None
         relation = self.relation(tree.body, scope)
+        self.budget.check(relation)
         return Answer(relation, self.render) if relation.columns or isinstance(relation, Project) else None
 
     def _statement(self, statement: s.Statement, scope: Scope) -> Scope:
@@ -88,6 +95,7 @@ class Binder(CallBinder):
                     meaning = Deferred(value, scope)
                 else:
                     meaning = self.scalar(value, Row(scope=scope))
+                    self.budget.check(meaning)
                 return scope.inner({name: meaning})
             case s.DeclareParameters(parameters=parameters):
                 return scope.inner({p.name: self._query_parameter(p, scope) for p in parameters})
@@ -155,6 +163,7 @@ class Binder(CallBinder):
         return Defined(value, scope) if isinstance(value, s.Function) else Deferred(value, scope)
 
     def relation(self, tree: s.Syntax, scope: Scope) -> Relation:
+        self.budget.spend()
         match tree:
             case s.Pipeline(source=source, operators=operators):
                 relation = self.relation(source, scope)
@@ -349,6 +358,7 @@ class Binder(CallBinder):
             value = self.scalar(parameter.default, Row(scope=defined.scope))
         else:
             value = self.scalar(argument, row)
+        self.budget.check(value)
         fitted = coerce(value, parameter.type)
         if fitted is None:
             self.report(self._misfit(parameter, value, argument, tree.span))

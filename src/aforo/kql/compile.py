@@ -17,6 +17,7 @@ from aforo.kql.lexer import lex
 from aforo.kql.lower import TimeRange, lower
 from aforo.kql.operators.catalog import BINDINGS, PIPED, STARTING
 from aforo.kql.parser import Parser
+from aforo.kql.size import TooLargeError
 from aforo.kql.sql.dialect import Dialect
 from aforo.kql.sql.duckdb.dialect import DuckDb
 from aforo.kql.sql.duckdb.encode import encode_rows
@@ -88,6 +89,8 @@ def compile_query(
         answer = binder.query(tree)
     except RecursionError:
         return CompileResult(None, (say.too_deep(Span(0, len(source.text))),))
+    except TooLargeError:
+        return CompileResult(None, (say.too_large(binder.budget.most, binder.place),))
     mistakes = _in_order([*mistakes, *binder.mistakes])
     if answer is None or has_errors(mistakes):
         return CompileResult(None, tuple(mistakes))

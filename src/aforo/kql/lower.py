@@ -37,6 +37,8 @@ from aforo.kql.plan import (
     Unnest,
     Values,
     Window,
+    expressions,
+    inputs,
 )  # fmt: skip
 from aforo.kql.symbols import PromotedPath
 from aforo.kql.types import BOOL, DATETIME, DECIMAL, DYNAMIC, INT, LONG, REAL, STRING
@@ -88,10 +90,10 @@ class _Lowering:
                 self.stored[column.id] = inner
             self._range(inner, bounds)
         else:
-            for part in _inputs(inner):
+            for part in inputs(inner):
                 self.survey(part)
         for node in _chain(relation, inner):
-            for expression in _expressions(node):
+            for expression in expressions(node):
                 for inside in _relations_in(expression):
                     self.survey(inside)
 
@@ -383,52 +385,11 @@ def _read(expression: Expression) -> set[int]:
     return {c.id for c in references(expression)}
 
 
-def _inputs(relation: Relation) -> tuple[Relation, ...]:
-    match relation:
-        case Aggregate() | Limit() | Filter() | Project() | Sort() | Window() | Unnest():
-            return (relation.input,)
-        case Join():
-            return (relation.left, relation.right)
-        case Union():
-            return tuple(r for r, _ in relation.branches)
-        case _:
-            return ()
-
-
 def _chain(top: Relation, bottom: Relation) -> list[Relation]:
     out = [top]
     while out[-1] is not bottom:
-        out.append(_inputs(out[-1])[0])
+        out.append(inputs(out[-1])[0])
     return out
-
-
-def _expressions(node: Relation) -> list[Expression]:
-    match node:
-        case Filter(predicate=predicate):
-            return [predicate]
-        case Project(items=items) | Unnest(items=items):
-            return [e for _, e in items]
-        case Aggregate():
-            conditions = [a.condition for _, a in node.aggregates if a.condition is not None]
-            return (
-                [e for _, e in node.keys] + [e for _, a in node.aggregates for e in a.arguments] + conditions
-            )
-        case Window():
-            return [e for _, w in node.items for e in w.arguments]
-        case Sort():
-            return [k.expression for k in node.keys]
-        case Limit():
-            return [node.count]
-        case Join():
-            return [e for pair in node.on for e in pair]
-        case Union():
-            return [e for _, es in node.branches for e in es]
-        case Values():
-            return [e for row in node.rows for e in row]
-        case Steps():
-            return [node.start, node.stop, node.step]
-        case _:
-            return []
 
 
 def _relations_in(expression: Expression) -> list[Relation]:

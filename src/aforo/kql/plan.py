@@ -214,3 +214,33 @@ def inputs(node: Relation) -> tuple[Relation, ...]:
             return tuple(branch for branch, _ in node.branches)
         case _:
             return ()
+
+
+def expressions(node: Relation) -> list[Expression]:
+    """The expressions of a node itself."""
+    match node:
+        case Filter(predicate=predicate):
+            return [predicate]
+        case Project(items=items) | Unnest(items=items):
+            return [e for _, e in items]
+        case Aggregate():
+            conditions = [a.condition for _, a in node.aggregates if a.condition is not None]
+            return (
+                [e for _, e in node.keys] + [e for _, a in node.aggregates for e in a.arguments] + conditions
+            )
+        case Window():
+            return [e for _, w in node.items for e in w.arguments]
+        case Sort():
+            return [k.expression for k in node.keys]
+        case Limit():
+            return [node.count]
+        case Join():
+            return [e for pair in node.on for e in pair]
+        case Union():
+            return [e for _, es in node.branches for e in es]
+        case Values():
+            return [e for row in node.rows for e in row]
+        case Steps():
+            return [node.start, node.stop, node.step]
+        case _:
+            return []
