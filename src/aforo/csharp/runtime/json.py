@@ -291,11 +291,14 @@ def _clone_raw(value: Any) -> Any:
         # Values go back to their plain form; they are wrapped again when touched.
         return deep_clone(value)
     if isinstance(value, dict):
-        nodes(1 + len(value))
-        room(sum(map(len, value)))
+        nodes(1)
+        work(len(value))
+        room(sum(map(len, value)) + len(value) * 16)
         return {k: _clone_raw(v) for k, v in value.items()}
     if isinstance(value, list):
-        nodes(1 + len(value))
+        nodes(1)
+        work(len(value))
+        room(len(value) * 16)
         return [_clone_raw(v) for v in value]
     if isinstance(value, (str, bytearray)):
         # The copy shares the text, but it counts: what is written out must not be more than what was counted.

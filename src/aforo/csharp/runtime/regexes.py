@@ -12,7 +12,7 @@ from aforo.csharp.runtime.exceptions import (
     ArgumentNullException,
     RegexMatchTimeoutException,
 )
-from aforo.csharp.runtime.limits import REGEX_TIMEOUT_S, count, made, nodes, read, room
+from aforo.csharp.runtime.limits import REGEX_TIMEOUT_S, count, look_at_clock, made, nodes, read, room
 from aforo.csharp.runtime.objects import Obj
 from aforo.csharp.types import TypeDecl, declare, member
 
@@ -89,6 +89,8 @@ def compiled(pattern: str, options: int) -> Any:
 
 
 def _run(method: Any, *args: Any, **options: Any) -> Any:
+    # A timeout can be caught, and the next match would have all its time again: the evaluation has not.
+    look_at_clock()
     try:
         return method(*args, timeout=REGEX_TIMEOUT_S, **options)
     except TimeoutError:
@@ -111,6 +113,7 @@ def match(pattern: Regex, text: str | None) -> Match:
 
 def matches(pattern: Regex, text: str | None) -> list[Match]:
     out: list[Match] = []
+    look_at_clock()
     try:
         for found in pattern.pattern.finditer(_input(text), timeout=REGEX_TIMEOUT_S):
             count(len(out))

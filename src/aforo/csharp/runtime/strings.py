@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from array import array
 from collections.abc import Iterable
 from enum import IntEnum
+from sys import byteorder
 from typing import Any, Final
 
 from aforo.csharp.runtime.exceptions import (
@@ -62,13 +64,21 @@ def _wide(text: str) -> str:
     """The text as UTF-16 code units, one per character, so that Python's positions are .NET's."""
     if read(text).isascii() or max(text) <= "\uffff":
         return text
-    data = text.encode("utf-16-le", "surrogatepass")
-    return "".join(chr(data[i] | data[i + 1] << 8) for i in range(0, len(data), 2))
+    units = array("H", text.encode("utf-16", "surrogatepass")[2:])
+    # UTF-32 leaves the halves of a pair apart, and needs four bytes for each where a list needs eighty.
+    wide = array("I", units).tobytes()
+    return wide.decode("utf-32-le" if byteorder == "little" else "utf-32-be", "surrogatepass")
 
 
 def _joined(text: str) -> str:
     """Surrogate pairs put together again."""
-    if text.isascii() or not any("\ud800" <= c <= "\udfff" for c in text):
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        pass
+    else:
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
@@ -177,7 +187,12 @@ def index_of_from(text: str, value: str | None, start: int, comparison: int = 4)
 
 def _upper_units(text: str) -> str:
     """Upper case that keeps one unit per unit (`ß` stays)."""
-    return "".join(u if len(u := c.upper()) == 1 else c for c in text) if not text.isascii() else text.upper()
+    upper = text.upper()
+    # Upper case is never shorter than what it was, so the same length says that nothing grew.
+    if len(upper) == len(text):
+        return upper
+    work(len(text))
+    return "".join(u if len(u := c.upper()) == 1 else c for c in text)
 
 
 def last_index_of(text: str, value: str | None, comparison: int = 4) -> int:
@@ -380,11 +395,12 @@ def trim_end(text: str, characters: list[str] | None = None) -> str:
 
 def to_lower(text: str) -> str:
     room(len(read(text)))
-    return (
-        "".join(low if len(low := c.lower()) == 1 else c for c in text)
-        if not text.isascii()
-        else text.lower()
-    )
+    lower = text.lower()
+    # Python knows the sigma that ends a word, .NET does not; else the same length says that nothing grew.
+    if len(lower) == len(text) and "\u03a3" not in text:
+        return lower
+    work(len(text))
+    return "".join(low if len(low := c.lower()) == 1 else c for c in text)
 
 
 def to_upper(text: str) -> str:
