@@ -23,6 +23,7 @@ from aforo.csharp.runtime.exceptions import (
 from aforo.csharp.runtime.guids import Guid
 from aforo.csharp.runtime.json import wrap
 from aforo.csharp.runtime.json_parse import as_array, as_object, parse_bytes
+from aforo.csharp.runtime.limits import nodes, room
 from aforo.csharp.runtime.objects import TypeInfo
 from aforo.csharp.runtime.spans import TimeSpan
 from aforo.csharp.types import MISSING, Declared, Type, TypeDecl, Universe, declare, member
@@ -115,10 +116,10 @@ def body_as(body: Body, info: TypeInfo, preserve: bool = False) -> Any:
     del preserve
     data = _data(body)
     name = info.name
-    if name == "string":
-        return data.decode("utf-8-sig", "replace")
-    if name == "[]":
-        return bytearray(data)
+    if name in ("string", "[]"):
+        # Each reading is a copy of its own.
+        room(len(data))
+        return data.decode("utf-8-sig", "replace") if name == "string" else bytearray(data)
     if not data.strip():
         return None
     value = parse_bytes(data)
@@ -137,7 +138,10 @@ def body_form(body: Body, preserve: bool = False) -> Dictionary:
 
     del preserve
     made = Dictionary()
-    for name, value in parse_qsl(_data(body).decode("utf-8", "replace"), keep_blank_values=True):
+    data = _data(body)
+    room(len(data))
+    nodes(data.count(b"&"))
+    for name, value in parse_qsl(data.decode("utf-8", "replace"), keep_blank_values=True):
         made.setdefault(name, []).append(value)
     return made
 
