@@ -20,6 +20,7 @@ from aforo.model.kind import Mint, Path, Problem, Property, Resource
 from aforo.model.kinds.account import ACCOUNT_TYPE
 from aforo.model.kinds.application import APPLICATION_TYPE
 from aforo.model.kinds.group import SYSTEM_GROUPS
+from aforo.model.kinds.role_assignment import ROLE_ASSIGNMENT_TYPE
 from aforo.model.kinds.service import MASTER, SERVICE_TYPE
 from aforo.model.secret import MASK, Secret
 
@@ -117,6 +118,27 @@ class Planner:
                 how = {r.on_delete for r in references_of(referrer) if r.target == one.id.key}
                 if "cascade" in how or (cascade and referrer.kind.name == "subscription"):
                     self.remove(referrer.id.key)
+            self._disempower(one)
+
+    def _disempower(self, gone: Resource) -> None:
+        """Delete the role assignments of a principal that is deleted: the next one of its name would have them."""
+        principal = _principal_of(gone)
+        if principal is None:
+            return
+        for assignment in self._all(ROLE_ASSIGNMENT_TYPE):
+            if str(assignment.properties.get("principalId", "")).lower() != principal.lower():
+                continue
+            if assignment.id.key not in self.wanted:
+                self.draft.remove(assignment.id.key)
+                continue
+            self.mistakes.append(
+                Mistake(
+                    "StillReferenced",
+                    f"{gone.kind.name} {gone.name!r} cannot be deleted: role assignment {assignment.name!r} uses it",
+                    gone.id.text,
+                    self._place_of(assignment),
+                )
+            )
 
     def finish(self) -> Plan:
         """Check everything that changed against everything there is."""
@@ -294,12 +316,19 @@ def _principals_resolved(wanted: Wanted, draft: Draft) -> Mapping[str, Any]:
             resource = draft.get(target)
             if resource is None:
                 return wanted.body
-            principal = resource.body.get("identity", {}).get("principalId") or resource.properties.get(
-                "principalId"
-            )
+            principal = _principal_of(resource)
             if principal is not None:
                 return {**wanted.body, "properties": {**wanted.body["properties"], "principalId": principal}}
     return wanted.body
+
+
+def _principal_of(resource: Resource) -> str | None:
+    """The object id that an application, or the identity of a service or an account, has in role assignments."""
+    if resource.kind.type == APPLICATION_TYPE:
+        principal = resource.properties.get("principalId")
+    else:
+        principal = (resource.body.get("identity") or {}).get("principalId")
+    return str(principal) if principal else None
 
 
 def _built_in(resource: Resource) -> bool:
