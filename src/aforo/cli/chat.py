@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -35,6 +36,8 @@ def chat(
     one_of("--format", format, ("text", "json"))
     if text == "-":
         text = sys.stdin.read()
+    if not text.strip():
+        raise Failure("There is nothing to say.", hint='Try: aforo chat "Hello!"', code=Exit.USAGE)
     target = running.required(data)
     messages = [{"role": "system", "content": system}] if system else []
     messages.append({"role": "user", "content": text})
@@ -72,9 +75,8 @@ def _call(url: str, body: dict[str, Any], headers: dict[str, str], target: runni
                 terminal.print_json(json.loads(response.read()))
                 return None
             for piece in _pieces(response):
-                sys.stdout.write(terminal.printable(piece))
-                sys.stdout.flush()
-            print()
+                _say(terminal.printable(piece))
+            _say("\n")
             return None
     except http.Gone as error:
         raise Failure(
@@ -82,6 +84,16 @@ def _call(url: str, body: dict[str, Any], headers: dict[str, str], target: runni
         ) from error
     except ValueError as error:
         raise Failure(f"The gateway's answer is no JSON: {error}.") from error
+
+
+def _say(piece: str) -> None:
+    try:
+        sys.stdout.write(piece)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Told apart from the gateway's end of the call, which breaks with the same error.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        raise typer.Exit(Exit.OK) from None
 
 
 def _seconds(retry_after: str | None) -> float:

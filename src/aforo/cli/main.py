@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Annotated
 
 import typer
 
-from aforo.cli import apply, chat, init, policy, query, status, up
+from aforo.cli.apply import apply, export
+from aforo.cli.chat import chat
 from aforo.cli.exits import Exit, Failure
+from aforo.cli.init import init
+from aforo.cli.policy import app as policy
+from aforo.cli.query import query
+from aforo.cli.status import status
+from aforo.cli.up import up
 
 app = typer.Typer(
     name="aforo",
@@ -39,31 +46,62 @@ def _program(
     pass
 
 
-app.command("up")(up.up)
-app.command("init")(init.init)
-app.command("apply")(apply.apply)
-app.command("export")(apply.export)
-app.command("query")(query.query)
-app.command("chat")(chat.chat)
-app.command("status")(status.status)
-app.add_typer(policy.app, name="policy")
+app.command("up")(up)
+app.command("init")(init)
+app.command("apply")(apply)
+app.command("export")(export)
+app.command("query")(query)
+app.command("chat")(chat)
+app.command("status")(status)
+app.add_typer(policy, name="policy")
 
 
 def main() -> None:
     """Runs the command line and ends the process with one of `exits.Exit`."""
+    code = _run()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _let_go()
+    except OSError as error:
+        code = code or _unwritten(error)
+    sys.exit(code)
+
+
+def _run() -> int:
+    """The exit code of the command. A reader of the output who has enough (`| head`) is no failure."""
     try:
         app()
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):  # what the framework makes of one
+            _let_go()
+            return Exit.OK
+        return ended.code if isinstance(ended.code, int) else Exit.OK if ended.code is None else Exit.FAILED
     except Failure as failure:
         print(f"aforo: {failure.message}", file=sys.stderr)
         if failure.hint:
             print(f"  {failure.hint}", file=sys.stderr)
-        sys.exit(failure.code)
+        return failure.code
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
     except BrokenPipeError:
-        # The reader of our output went away (`| head`); Python would complain once more while it shuts down.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(Exit.FAILED)
+        _let_go()
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return _unwritten(error)
+    return Exit.OK
+
+
+def _unwritten(error: OSError) -> int:
+    _let_go()
+    print(f"aforo: the output cannot be written: {error.strerror}.", file=sys.stderr)
+    return Exit.FAILED
+
+
+def _let_go() -> None:
+    """What is still to be written goes nowhere; Python would complain once more while it shuts down."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,9 @@ def query(
     timespan: Annotated[
         str | None, typer.Option(help="ISO 8601: PT1H, P7D, or START/END. Default: everything.")
     ] = None,
-    format: Annotated[str, typer.Option("--format", help=f"{', '.join(FORMATS)}.")] = "table",  # noqa: A002
+    format: Annotated[  # noqa: A002
+        str, typer.Option("--format", help=f"{', '.join(FORMATS)}. Mistakes are text on stderr in each.")
+    ] = "table",
     data: running.Data = running.DATA,
 ) -> None:
     """Ask the logs a question in KQL."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -159,8 +160,8 @@ def printable(text: str) -> str:
 
 @contextmanager
 def progress(message: str) -> Iterator[None]:
-    """A spinner with a message on stderr while the block runs; nothing in a pipe."""
-    if not sys.stderr.isatty():
+    """A spinner with a message on stderr while the block runs; nothing in a pipe, nor where codes are unwanted."""
+    if not sys.stderr.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") in (None, "", "dumb"):
         yield
         return
     with err().status(message):

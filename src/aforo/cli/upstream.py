@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import socket
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -38,6 +40,7 @@ def probe(url: str, *, key_env: str | None, identity: Identity | None) -> Upstre
             hint="Wanted: http or https, host and path, such as https://NAME.openai.azure.com or http://127.0.0.1:11434/v1",
             code=Exit.USAGE,
         )
+    _not_link_local(url, parts.hostname)
     secret, bearer = _credential(key_env, identity)
     root = url.rstrip("/")
     seen: list[str] = []
@@ -55,6 +58,22 @@ def probe(url: str, *, key_env: str | None, identity: Identity | None) -> Upstre
     raise Failure(
         f"{url} answers, but lists no models in the way of Azure OpenAI or of OpenAI.", hint="\n  ".join(seen)
     )
+
+
+def _not_link_local(url: str, host: str) -> None:
+    """Failure for an address that serves this machine alone: a cloud's metadata service stands there, no model."""
+    try:
+        found = {str(entry[4][0]).partition("%")[0] for entry in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError):
+        return  # the request will say so
+    for address in map(ipaddress.ip_address, found):
+        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+        if (mapped or address).is_link_local:
+            raise Failure(
+                f"{url} leads to {address}, a link-local address: that is where a cloud's metadata service stands.",
+                hint="Name the model server by an address that other machines could reach too.",
+                code=Exit.USAGE,
+            )
 
 
 def _candidates(root: str, host: str) -> list[tuple[Wire, str]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 
 import pytest
 
@@ -124,3 +126,30 @@ def test_numbers_are_never_cut_and_long_text_shares_what_is_left() -> None:
     assert sum(widths) + 3 * 4 + 1 <= 110
     assert abs(widths[0] - widths[2]) <= 1
     assert terminal._widths(("a", "n", "b", "c"), cells, (False, True, False, False), 70) is None
+
+
+class Screen(io.StringIO):
+    """A stream that says that a person looks at it."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("environment", "moves"),
+    [
+        ({"TERM": "xterm", "NO_COLOR": ""}, True),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+        ({"TERM": "dumb", "NO_COLOR": ""}, False),
+    ],
+)
+def test_progress_writes_no_codes_where_they_are_unwanted(
+    environment: dict[str, str], moves: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    with terminal.progress("asking"):
+        pass
+    assert ("\x1b" in screen.getvalue()) is moves
