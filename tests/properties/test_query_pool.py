@@ -267,4 +267,39 @@ def test_values_that_do_not_allow_it_are_no_bug(root: Path) -> None:
     large = "todecimal('99999999999999999999999999')"
     answer = ask_files(root, ask(f"print x = {large} * {large}"))
     assert answer.outcome is Outcome.RUNTIME
-    assert "Overflow" in answer.message
+    assert "beyond what its type" in answer.message
+
+
+def test_a_process_leaves_after_a_query_over_its_time(root: Path) -> None:
+    async def scenario(pool: QueryPool) -> None:
+        await good(pool)
+        (pid,) = pool.pids
+        answer = await pool.query(ask(LONG, timeout_s=0.3))
+        assert answer.outcome is Outcome.TIMEOUT
+        await good(pool)
+        assert pid not in pool.pids
+
+    run(root, scenario)
+
+
+def test_a_process_that_died_with_nothing_to_do_costs_no_query(root: Path) -> None:
+    async def scenario(pool: QueryPool) -> None:
+        await good(pool)
+        (pid,) = pool.pids
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: pool._idle[0].gone)
+        await good(pool)
+
+    run(root, scenario)
+
+
+def test_let_that_explodes_does_not_hold_a_process(root: Path) -> None:
+    lets = "".join(f"let a{i + 1} = strcat(a{i}, a{i});" for i in range(40))
+
+    async def scenario(pool: QueryPool) -> None:
+        await good(pool)
+        answer = await pool.query(ask(f"let a0 = 'a'; {lets} print strlen(a40)", timeout_s=5.0))
+        assert answer.outcome is Outcome.INVALID
+        assert [m.code for m in answer.mistakes] == ["KQL0008"]
+
+    run(root, scenario)

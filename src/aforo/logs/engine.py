@@ -27,6 +27,9 @@ log = logging.getLogger("aforo.logs.engine")
 
 # The part of the memory limit that DuckDB plans with; the rest is for what it does not count (string vectors).
 _PLANNED_SHARE = 0.6
+# What a failed allocation, an interrupt or a bug leaves behind is not worth trusting: the process makes room for a
+# new one.
+_LEAVING = frozenset({Outcome.MEMORY, Outcome.TIMEOUT, Outcome.FAILED})
 
 
 def main(arguments: list[str]) -> int:
@@ -59,8 +62,7 @@ def serve(source: BinaryIO, sink: BinaryIO, evaluator: Evaluator) -> None:
     while True:
         ask = asked.get()
         answer = evaluator.answer(ask.request, ask.number)
-        # What a failed allocation leaves behind is not worth trusting: this process makes room for a new one.
-        leaving = answer.outcome is Outcome.MEMORY
+        leaving = answer.outcome in _LEAVING
         _say(sink, Reply(ask.number, answer, leaving))
         if leaving:
             return

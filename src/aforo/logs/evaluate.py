@@ -5,12 +5,10 @@ It knows no process and no pipe; the same code answers inside a query process an
 
 from __future__ import annotations
 
-import logging
 import resource
 import sys
-import threading
 import time
-import uuid
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
@@ -22,6 +20,7 @@ from aforo.kql.compile import Compiled, CompileResult, compile_query
 from aforo.kql.sql.duckdb.prepare import define, settle
 from aforo.kql.symbols import Database
 from aforo.kql.ticks import MAX_DATETIME, TICKS_PER_US, UNIX_EPOCH
+from aforo.logs.failures import failed
 from aforo.logs.flags import FlagBook
 from aforo.logs.metadata import AskedTable, asked_table, merged, schema_rows
 from aforo.logs.question import (
@@ -35,19 +34,15 @@ from aforo.logs.question import (
 )
 from aforo.logs.sandbox import name, open_sandbox, seal
 from aforo.logs.versions import StoredFile, TableVersion, TableVersions
+from aforo.logs.watchdog import Watchdog
 from aforo.source import Diagnostic, Source
 from aforo.tables.catalog import TABLES
 from aforo.tables.schema import Table
 
-log = logging.getLogger("aforo.logs.evaluate")
-
 _FIRST_ROWS = 100
 _ROWS_AT_ONCE = 10_000
 _BYTES_AT_ONCE = 4_000_000
-_INTERRUPT_AGAIN_S = 0.05
 _LONGEST_TOKEN = 80
-# What the engine refuses because of values: an overflow, a size that it does not take.
-_OF_THE_DATA = (duckdb.OutOfRangeException, duckdb.ConversionException, duckdb.InvalidInputException)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +74,8 @@ class Evaluator:
         self._declared = declared
         self._spare: duckdb.DuckDBPyConnection | None = None
         self._flags = FlagBook()
-        self._guard = threading.Lock()
-        self._number = 0
-        self._running: duckdb.DuckDBPyConnection | None = None
-        self._ended: Outcome | None = None
-        self._over = True
-        self._given_up: set[int] = set()
+        self._watchdog = Watchdog()
+        weakref.finalize(self, self._watchdog.stop)
 
     def warm(self) -> None:
         """Make the database of the next query, so that it does not wait for it."""
@@ -94,72 +85,35 @@ class Evaluator:
 
     def cancel(self, number: int) -> None:
         """Nobody waits for this question any more; it may not have begun yet."""
-        with self._guard:
-            if number > self._number:
-                self._given_up.add(number)
-        self._end(number, Outcome.CANCELLED)
+        self._watchdog.end(number, Outcome.CANCELLED)
 
     def answer(self, request: QueryRequest, number: int = 1) -> QueryAnswer:
         """The answer; never raises. `number` is what `cancel` calls it."""
-        with self._guard:
-            self._number, self._ended, self._over = number, None, False
-            if number in self._given_up:
-                self._given_up.discard(number)
-                return QueryAnswer(outcome=Outcome.CANCELLED)
-        timer = threading.Timer(request.timeout_s, self._end, (number, Outcome.TIMEOUT))
-        timer.daemon = True
-        timer.start()
         try:
+            self._watchdog.begin(number, request.timeout_s)
+            self._go_on()
             return self._described(request) if request.describe else self._answered(request)
-        except duckdb.InterruptException:
-            return QueryAnswer(outcome=self._ended or Outcome.CANCELLED, message="The query was ended.")
-        except (duckdb.OutOfMemoryException, MemoryError):
-            return QueryAnswer(
-                outcome=Outcome.MEMORY, message="The query needed more memory than a query may use."
-            )
-        except _OF_THE_DATA as error:
-            reason = str(error).partition("\n")[0]
-            return QueryAnswer(outcome=Outcome.RUNTIME, message=f"The query failed while it ran: {reason}")
-        except Exception as error:
-            bug_id = uuid.uuid4().hex
-            log.error("bug %s in a query", bug_id, exc_info=error)
-            message = f"The query failed inside; the log has it under {bug_id}."
-            return QueryAnswer(outcome=Outcome.FAILED, message=message)
+        except Exception as error:  # noqa: BLE001 - every failure becomes an answer
+            return failed(error, self._watchdog.ended)
         finally:
-            timer.cancel()
-            with self._guard:
-                self._over = True
+            self._watchdog.over()
             self._close()
 
-    def _end(self, number: int, why: Outcome) -> None:
-        """Interrupt a question, and again until it is over: between two statements an interrupt has no effect."""
-        with self._guard:
-            if number != self._number or self._over:
-                return
-            self._ended = self._ended or why
-            if self._running is not None:
-                self._running.interrupt()
-        again = threading.Timer(_INTERRUPT_AGAIN_S, self._end, (number, why))
-        again.daemon = True
-        again.start()
-
     def _close(self) -> None:
-        with self._guard:
-            running, self._running = self._running, None
+        running = self._watchdog.release()
         if running is not None:
             running.close()
 
     def _go_on(self) -> None:
         """Raises when the question was ended from outside."""
-        if self._ended is not None:
+        if self._watchdog.ended is not None:
             raise duckdb.InterruptException("ended")
 
     def _begin(self) -> duckdb.DuckDBPyConnection:
         self.warm()
         connection, self._spare = self._spare, None
         assert connection is not None
-        with self._guard:
-            self._running = connection
+        self._watchdog.hold(connection)
         self._go_on()
         return connection
 

@@ -62,6 +62,7 @@ class _Process:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self.ready = asyncio.Event()
+        self.gone = False
         self._said: asyncio.Queue[Reply | None] = asyncio.Queue()
         # Frames are read by a task of their own, so that whoever waits for an answer can be cancelled at any
         # point without leaving half a frame in the pipe.
@@ -147,6 +148,7 @@ class _Process:
                     case Reply() as reply:
                         self._said.put_nowait(reply)
         except (asyncio.IncompleteReadError, ConnectionError):
+            self.gone = True
             self._said.put_nowait(None)
 
 
@@ -277,7 +279,13 @@ class QueryPool:
 
     async def _take(self) -> _Process:
         async with self._starting:
-            return self._idle.pop() if self._idle else await self._begin()
+            while self._idle:
+                process = self._idle.pop()
+                if not process.gone:
+                    return process
+                # It died with nothing to do; nobody's query is to pay for that.
+                self._background(self._replace(process))
+            return await self._begin()
 
     async def _warm(self) -> None:
         async with self._starting:
