@@ -105,7 +105,7 @@ def test_answers_come_from_a_process_that_stays(root: Path) -> None:
     run(root, scenario)
 
 
-def test_a_query_over_its_time_ends_and_its_process_goes_on(root: Path) -> None:
+def test_a_query_over_its_time_ends_and_its_process_makes_room(root: Path) -> None:
     async def scenario(pool: QueryPool) -> None:
         await good(pool)
         before = pool.pids
@@ -115,7 +115,7 @@ def test_a_query_over_its_time_ends_and_its_process_goes_on(root: Path) -> None:
         assert "0.5 s" in answer.message
         assert time.monotonic() - began < 30
         await good(pool)
-        assert pool.pids == before
+        assert not set(before) & set(pool.pids)
 
     run(root, scenario)
 
@@ -268,18 +268,6 @@ def test_values_that_do_not_allow_it_are_no_bug(root: Path) -> None:
     answer = ask_files(root, ask(f"print x = {large} * {large}"))
     assert answer.outcome is Outcome.RUNTIME
     assert "beyond what its type" in answer.message
-
-
-def test_a_process_leaves_after_a_query_over_its_time(root: Path) -> None:
-    async def scenario(pool: QueryPool) -> None:
-        await good(pool)
-        (pid,) = pool.pids
-        answer = await pool.query(ask(LONG, timeout_s=0.3))
-        assert answer.outcome is Outcome.TIMEOUT
-        await good(pool)
-        assert pid not in pool.pids
-
-    run(root, scenario)
 
 
 def test_a_process_that_died_with_nothing_to_do_costs_no_query(root: Path) -> None:
