@@ -11,7 +11,7 @@ import hashlib
 import re
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Container, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -228,6 +228,7 @@ async def gate(
     key_query: str = "api-key",
     max_body_bytes: int = 512 * 1024 * 1024,
     trusted: tuple[str, ...] = (),
+    keys: Container[bytes] = (),
     backends: Callable[[int], dict[str, BackendEntry]] = lambda port: {},
     service_url: str | None = None,
 ) -> AsyncIterator[Gate]:
@@ -284,7 +285,7 @@ async def gate(
     pool = Pool(parse(("127.0.0.0/8",)))
     upstream = Upstream(pool)
     services = GatewayServices(DEPLOYMENT, MemoryCounters(), MemoryCache(), NoTokens(), upstream)
-    proxy = Proxy(runtime, services, Recorder(spool, 1, TrustedProxies(trusted), metrics=False))
+    proxy = Proxy(runtime, services, Recorder(spool, 1, TrustedProxies(trusted), metrics=False, keys=keys))
     server = Server(proxy)
     sock = socket.create_server(("127.0.0.1", 0))
     await server.listen(sock)

@@ -96,7 +96,7 @@ class _Gateway:
             proxy = Proxy(
                 runtime,
                 services,
-                self._recorder(spool, bundle),
+                self._recorder(spool, runtime),
                 lambda: not self._stop.is_set() and spool.has_room(),
             )
             self._pool.policy = self._egress(bundle.egress_private)
@@ -158,7 +158,8 @@ class _Gateway:
                 )
         return built.runtime
 
-    def _recorder(self, spool: SpoolWriter, bundle: Bundle) -> Recorder:
+    def _recorder(self, spool: SpoolWriter, runtime: Runtime) -> Recorder:
+        bundle = runtime.bundle
         plans = [api.log for api in bundle.apis] or [bundle.log]
         context = spool.context(
             bundle.resource_id,
@@ -168,7 +169,8 @@ class _Gateway:
             llm_response_bytes=max(p.llm_response_bytes for p in plans),
         )
         metrics = bool(bundle.workspaces.get("AllMetrics"))
-        return Recorder(spool, context, TrustedProxies(bundle.trusted_proxies), metrics=metrics)
+        proxies = TrustedProxies(bundle.trusted_proxies)
+        return Recorder(spool, context, proxies, metrics=metrics, keys=runtime.keys)
 
     def _identity(self, bundle: Bundle) -> tuple[TokenSource, Path]:
         """Where this gateway's tokens come from, and the file that keeps them.
@@ -218,7 +220,7 @@ class _Gateway:
                     self._pool.close()
                 if bundle.local_identity != proxy.runtime.bundle.local_identity:
                     tokens.use(*self._identity(bundle))
-                proxy.swap(runtime, self._recorder(spool, bundle))
+                proxy.swap(runtime, self._recorder(spool, runtime))
                 self._collect_less()
                 say(Said(snapshot_ns=stamp[0]))
 

@@ -10,7 +10,9 @@ import logging
 import random
 import re
 import time
+from collections.abc import Container
 from functools import lru_cache
+from hashlib import sha256
 from typing import Protocol
 from urllib.parse import unquote_plus
 
@@ -62,7 +64,7 @@ _SECRET_PARAMETERS = frozenset(
         "token",
     )
 )
-# The form of the keys that we make: whatever name it stands under, it opens something.
+# The form of the keys that we make.
 _KEY_FORM = re.compile(r"[0-9a-fA-F]{32}")
 # A body of which more is kept than this is marked as cut; the sizes are true all the same.
 BODY_CAP = 8 * 1024 * 1024
@@ -105,9 +107,18 @@ def _opaque(content_type: bytes) -> bool:
 class Recorder:
     """Writes calls to the spool. `context` is the spool's index of what this configuration's calls share."""
 
-    __slots__ = ("_random", "context", "dropped", "metrics", "proxies", "spool", "written")
+    __slots__ = ("_keys", "_random", "context", "dropped", "metrics", "proxies", "spool", "written")
 
-    def __init__(self, spool: CallSpool, context: int, proxies: TrustedProxies, *, metrics: bool) -> None:
+    def __init__(
+        self,
+        spool: CallSpool,
+        context: int,
+        proxies: TrustedProxies,
+        *,
+        metrics: bool,
+        keys: Container[bytes] = (),
+    ) -> None:
+        self._keys = keys  # digests of all subscription keys: none of them stands in a URL, whatever its name
         self.spool = spool
         self.context = context
         self.metrics = LOG_METRICS if metrics else 0
@@ -146,6 +157,15 @@ class Recorder:
         else:
             self.written += 1
 
+    def _shown(self, target: str, key_name: str) -> str:
+        """A URL as it may be written down: no key in it, neither under a key's name nor under another."""
+        shown = masked_target(target, key_name)
+        if _may_hold_key(shown):
+            return _KEY_FORM.sub(
+                lambda found: "*****" if sha256(found[0].encode()).digest() in self._keys else found[0], shown
+            )
+        return shown
+
     def amend(self, call_id: str, aborted: str) -> None:
         """What became of a call after its record."""
         try:
@@ -176,7 +196,7 @@ class Recorder:
         arrival = call.arrival
         if call.backend_request is not None:
             method, url, headers, body = call.backend_request
-            url = masked_target(url, api.key_query)
+            url = self._shown(url, api.key_query)
             sent_same = not body.changed
             if names.backend_request or not sent_same:
                 sent = self._sent(call, plan, api, headers, body)
@@ -206,7 +226,7 @@ class Recorder:
             time.time_ns(),
             self.context,
             call.method,
-            f"{client.scheme}://{_host(call)}{masked_target(call.target, api.key_query)}",
+            f"{client.scheme}://{_host(call)}{self._shown(call.target, api.key_query)}",
             f"HTTP/{call.version}",
             client.tls_version,
             peer_ip,
@@ -284,7 +304,7 @@ class Recorder:
             ended_ns=time.time_ns(),
             context=self.context,
             method=call.method,
-            url=f"{client.scheme}://{_host(call)}{masked_target(call.target, api.key_query if api is not None else '')}",
+            url=f"{client.scheme}://{_host(call)}{self._shown(call.target, api.key_query if api is not None else '')}",
             protocol=f"HTTP/{call.version}",
             tls_version=client.tls_version,
             peer_ip=client.peer_ip,
@@ -414,11 +434,16 @@ def _masked(target: str, key_name: str) -> str:
     parts = []
     # Some write `;` between parameters; we do not read it so, but it must not carry a key into a log.
     for part in re.split("([&;])", query):
-        name, has_value, value = part.partition("=")
+        name, has_value, _ = part.partition("=")
         plain = unquote_plus(name).lower()
-        secret = plain in _SECRET_PARAMETERS or plain == own or _KEY_FORM.fullmatch(value)
+        secret = plain in _SECRET_PARAMETERS or plain == own
         parts.append(f"{name}=*****" if has_value and secret else part)
     return f"{path}?{''.join(parts)}"
+
+
+@lru_cache(maxsize=2048)
+def _may_hold_key(target: str) -> bool:
+    return _KEY_FORM.search(target) is not None
 
 
 def _query_value(target: str, name: str) -> str:
