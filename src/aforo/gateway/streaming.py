@@ -15,7 +15,6 @@ from typing import Protocol
 
 import orjson
 
-from aforo.egress.http1 import ClientConnection
 from aforo.gateway import answers
 from aforo.gateway.arrival import Arrival
 from aforo.gateway.call import Call
@@ -47,47 +46,40 @@ def hand_over(
 ) -> Relay | None:
     """Send what is there of an answer, from a backend or our own. What is still to come, its relay sends."""
     call.answer = answer
+    stated = None
     if arrival is None:
-        _whole(call, answer, answer.body.data or b"", None, recorder)
-        return None
-    hide_usage = (
-        call.hide_usage and is_event_stream(answer) and b"content-encoding" not in answer.headers.fields
-    )
-    connection = arrival.connection
-    if connection.ended and not hide_usage:
+        body = answer.body.data or b""
+    else:
+        connection = arrival.connection
+        hide_usage = (
+            call.hide_usage and is_event_stream(answer) and b"content-encoding" not in answer.headers.fields
+        )
+        if hide_usage or not connection.ended:
+            relay = call.relay = Relay(call, answer, arrival, recorder, hide_usage=hide_usage)
+            relay.start()
+            return relay
         chunks = arrival.take()
         body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         arrival.release()
-        _whole(call, answer, body, connection, recorder)
-        return None
-    relay = call.relay = Relay(call, answer, arrival, recorder, hide_usage=hide_usage)
-    relay.start()
-    return relay
-
-
-def _whole(
-    call: Call, answer: ResponseState, body: bytes, came: ClientConnection | None, recorder: Records | None
-) -> None:
-    """An answer that is at hand complete."""
-    size = len(body)
-    limit = call.kept_limit
-    call.kept = body
-    if size > limit:
-        call.kept, call.cut = body[:limit], True
-    if answer.status in _NO_BODY:
-        head, body = _head(call, answer, b""), b""
-    elif call.method == "HEAD":
         # What the backend said of its body; what a policy writes there does not count.
-        stated = came.headers.get(b"content-length") if came is not None else None
-        head, body = _head(call, answer, b"content-length: " + (stated or b"%d" % size)), b""
-    else:
-        head = _head(call, answer, b"content-length: %d" % size)
+        stated = connection.headers.get(b"content-length") if call.method == "HEAD" else None
+    size = len(body)
+    call.kept = body
+    if size > call.kept_limit:
+        call.kept, call.cut = body[: call.kept_limit], True
+    framing = b"content-length: %d" % size
+    if answer.status in _NO_BODY:
+        framing = body = b""
+    elif call.method == "HEAD":
+        framing, body = (b"content-length: " + stated if stated else framing), b""
+    data = _head(call, answer, framing) + body
     call.sent = len(body)
     if recorder is not None:
         recorder.record(call)
     client = call.client
-    client.write(head + body)
+    client.write(data)
     client.done(call)
+    return None
 
 
 def _head(call: Call, answer: ResponseState, framing: bytes) -> bytes:
