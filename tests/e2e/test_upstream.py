@@ -10,12 +10,27 @@ import time
 from pathlib import Path
 
 import pytest
-from openai import AzureOpenAI, OpenAI
+from openai import APIStatusError, AzureOpenAI, OpenAI
+from openai.types.chat import ChatCompletion
 
 from tests.support.answering import Request, Response, answering
 from tests.support.system import eventually, running_system
 
 KEY = "the-servers-own-key"
+
+
+def in_force(client: OpenAI, model: str) -> ChatCompletion:
+    """The first answer by the configuration that was just applied: gateways take it up within a second."""
+
+    def call() -> ChatCompletion | None:
+        try:
+            return client.chat.completions.create(
+                model=model, messages=[{"role": "user", "content": "Hello!"}]
+            )
+        except APIStatusError:
+            return None
+
+    return eventually("the new configuration in force", call)
 
 
 def test_a_server_that_speaks_openai(tmp_path: Path) -> None:
@@ -50,14 +65,13 @@ def test_a_server_that_speaks_openai(tmp_path: Path) -> None:
         assert KEY not in file.read_text()
         with running_system(tmp_path) as system:
             aforo("apply", str(file), "--data", str(system.data))
-            messages = [{"role": "user", "content": "Hello!"}]
             azure = AzureOpenAI(
                 azure_endpoint=system.gateway, api_key=system.key, api_version="2024-10-21", max_retries=0
             )
             plain = OpenAI(base_url=f"{system.gateway}/openai/v1/", api_key=system.key, max_retries=0)
             with azure, plain:
                 for client in (azure, plain):
-                    answer = client.chat.completions.create(model="llama3:8b", messages=messages)  # type: ignore[arg-type]
+                    answer = in_force(client, "llama3:8b")
                     assert answer.choices[0].message.content == "Good day"
             assert [request.path for request in seen] == ["/v1/chat/completions"] * 2
             assert [json.loads(request.body)["model"] for request in seen] == ["llama3:8b"] * 2
@@ -99,10 +113,9 @@ def test_the_identity_that_the_environment_offers(tmp_path: Path, monkeypatch: p
             azure = AzureOpenAI(
                 azure_endpoint=system.gateway, api_key=system.key, api_version="2024-10-21", max_retries=0
             )
+
             with azure:
-                azure.chat.completions.create(
-                    model="gpt-4o", messages=[{"role": "user", "content": "Hello!"}]
-                )
+                in_force(azure, "gpt-4o")
     # The first token is `init`'s own, with which it looked at the models.
     *_, asked, called = seen
     assert [r.path.partition("?")[0] for r in (asked, called)] == [
