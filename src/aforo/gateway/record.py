@@ -187,6 +187,7 @@ class Recorder:
         product = call.product
         subscription = call.subscription
         user = call.user
+        with_ip = call.log.log_client_ip
         peer_ip = client.peer_ip
         method = url = backend_protocol = ""
         sent_same = got_same = False
@@ -229,8 +230,8 @@ class Recorder:
             f"{client.scheme}://{_host(call)}{self._shown(call.target, api.key_query)}",
             f"HTTP/{call.version}",
             client.tls_version,
-            peer_ip,
-            self.proxies.client_ip(peer_ip, client.proxied_ip, call.headers),
+            peer_ip if with_ip else "",
+            self.proxies.client_ip(peer_ip, client.proxied_ip, call.headers) if with_ip else "",
             status,
             subject.id,
             subject.revision,
@@ -297,6 +298,7 @@ class Recorder:
         client = call.client
         api = call.api_runtime
         answer = call.answer
+        with_ip = call.log.log_client_ip
         errors = [_error(call.error)] if call.error is not None else _NO_ERRORS
         return CallRecord(
             call_id=new_id(),
@@ -307,8 +309,10 @@ class Recorder:
             url=f"{client.scheme}://{_host(call)}{self._shown(call.target, api.key_query if api is not None else '')}",
             protocol=f"HTTP/{call.version}",
             tls_version=client.tls_version,
-            peer_ip=client.peer_ip,
-            client_ip=self.proxies.client_ip(client.peer_ip, client.proxied_ip, call.headers),
+            peer_ip=client.peer_ip if with_ip else "",
+            client_ip=self.proxies.client_ip(client.peer_ip, client.proxied_ip, call.headers)
+            if with_ip
+            else "",
             status=answer.status if answer is not None else 0,
             api_id=api.entry.subject.id if api is not None else "",
             api_revision=api.entry.subject.revision if api is not None else "",
