@@ -69,7 +69,8 @@ class ManagedTokens:
         self._path = path
         self._clock = clock
         self._tokens: dict[tuple[str, str], Token] = {}
-        self._flights: dict[tuple[str, str], asyncio.Task[Token]] = {}
+        self._flights: dict[tuple[str, str], asyncio.Task[Token]] = {}  # that a caller may join
+        self._under_way: set[asyncio.Task[Token]] = set()  # those, and what a former source still owes
         self._failed_at: dict[tuple[str, str], float] = {}
         self._load()
 
@@ -97,7 +98,7 @@ class ManagedTokens:
 
     async def close(self) -> None:
         """Let go of fetches under way."""
-        flights = list(self._flights.values())
+        flights = list(self._under_way)
         for flight in flights:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
@@ -111,14 +112,19 @@ class ManagedTokens:
         if flight is None:
             flight = asyncio.get_running_loop().create_task(self._fetch(key))
             self._flights[key] = flight
+            self._under_way.add(flight)
             flight.add_done_callback(lambda done: self._landed(key, done))
         return flight
 
     async def _fetch(self, key: tuple[str, str]) -> Token:
         resource, client_id = key
-        token = await self._source.token(resource, client_id or None)
+        source = self._source
+        token = await source.token(resource, client_id or None)
         if token.ends_at - self._clock() <= _USABLE_S:
             raise Upstream(f"the identity endpoint gave a token for {resource} that has already ended")
+        if source is not self._source:
+            # Good for the call that asked, whose configuration was the former one; nobody after it may have it.
+            return token
         self._tokens[key] = token
         # On the loop: a thread for this would stay, and a second thread costs every call of a gateway
         # (docs/decisions/0061).
@@ -130,14 +136,20 @@ class ManagedTokens:
         self._source = source
         self._path = path
         self._tokens.clear()
+        self._flights.clear()
         self._failed_at.clear()
         self._load()
 
     def _landed(self, key: tuple[str, str], flight: asyncio.Task[Token]) -> None:
-        del self._flights[key]
+        self._under_way.discard(flight)
+        is_present = self._flights.get(key) is flight
+        if is_present:
+            del self._flights[key]
         if flight.cancelled():
             return
         error = flight.exception()  # taken here, so that a renewal nobody awaits does not warn
+        if not is_present:
+            return
         if error is None:
             self._failed_at.pop(key, None)
             return

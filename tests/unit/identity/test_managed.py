@@ -138,6 +138,54 @@ def test_kept_sealed_for_a_restart_without_control(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_a_former_source_gives_late_is_not_kept(tmp_path: Path, fails: bool) -> None:
+    async def story() -> None:
+        clock = Clock()
+        former, present = FakeSource(clock), FakeSource(clock)
+        former.count, former.gate, present.gate = 100, asyncio.Event(), asyncio.Event()
+        tokens = ManagedTokens(former, sealer=Sealer(b"k" * 32), path=tmp_path / "former", clock=clock)
+        asked_before = asyncio.ensure_future(tokens.fetch(RESOURCE, None))
+        await settle()
+        tokens.use(present, tmp_path / "present")
+        asked_after = asyncio.ensure_future(tokens.fetch(RESOURCE, None))
+        await settle()
+        if fails:
+            former.error = Upstream("the former source is away")
+        former.gate.set()
+        await asyncio.wait([asked_before])
+        if fails:
+            assert isinstance(asked_before.exception(), Upstream)
+        else:
+            assert asked_before.result() == "token-101-None"  # its configuration was the former one
+        assert tokens.cached(RESOURCE, None) is None
+        present.gate.set()
+        assert await asked_after == "token-1-None"
+        assert tokens.cached(RESOURCE, None) == "token-1-None"
+        assert not (tmp_path / "former").exists()
+        clock.now += LIFE / 2 + 1  # a failure of the former source does not hold the present one's renewal up
+        assert tokens.cached(RESOURCE, None) == "token-1-None"
+        await settle()
+        assert present.count == 2
+
+    asyncio.run(story())
+
+
+def test_closing_ends_what_a_former_source_still_owes() -> None:
+    async def story() -> None:
+        former = FakeSource(Clock())
+        former.gate = asyncio.Event()
+        tokens = ManagedTokens(former, clock=former.clock)
+        waiting = asyncio.ensure_future(tokens.fetch(RESOURCE, None))
+        await settle()
+        tokens.use(FakeSource(former.clock), None)
+        await tokens.close()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(story())
+
+
 def test_an_ended_token_is_no_answer() -> None:
     async def story() -> None:
         clock = Clock()
