@@ -168,7 +168,8 @@ class BundleBuilder:
             graph.get(f"{service_key}/apis/{link.name}")
             for link in graph.children(product.id.key, f"{PRODUCT_TYPE}/apis")
         )
-        apis = tuple(dict.fromkeys(split_revision(api.name)[0] for api in linked if api is not None))
+        # Sorted: what is in force does not tell in which order it was configured.
+        apis = tuple(sorted({split_revision(api.name)[0] for api in linked if api is not None}))
         return ProductEntry(subject, apis, _policy(graph, product.id.key, PRODUCT_TYPE))
 
     def _all_subscriptions(self, graph: Graph, service_key: str) -> tuple[SubscriptionEntry, ...]:
