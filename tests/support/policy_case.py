@@ -2,18 +2,26 @@
 
 Parts begin with `=== name`: `policy SCOPE` (broad ones first), `fragment NAME`, `values` (`name = value`, with
 `secret` in front), `tokens` (`resource = token`), `request`, `backend` and the expected part `result`.
+
+`request` may stand several times: the calls are made one after the other, on the same services. `backend` too: each
+attempt takes the next one, the last one stays; `backend fails` is a connection that fails. `answer METHOD URL` is what a
+request of a policy's own gets (several: one after the other; `answer fails URL`: no connection; a backend's stands at
+`backend-id:PATH`). `openid URL` holds JSON with `issuer` and `keys`; `usage` is `prompt completion` tokens;
+`certificate ID` a PEM chain; `authorization PROVIDER ID` an access token.
 """
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
-from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from aforo.csharp.runtime.objects import to_string
+from aforo.errors import Upstream
 from aforo.messages import Headers, parse_url
+from aforo.policy import trial
 from aforo.policy.compile import CompileContext, compile_document
 from aforo.policy.exchange import (
     Body,
@@ -22,14 +30,20 @@ from aforo.policy.exchange import (
     PolicyFailure,
     RequestState,
     ResponseState,
-    Returned,
 )
 from aforo.policy.named_values import NamedValue
 from aforo.policy.pipeline import EMPTY, Pipeline
 from aforo.policy.scopes import Scope
+from aforo.policy.scripted import ScriptedServices, empty_200
+from aforo.policy.services import (
+    Authorization,
+    Certificate,
+    OpenIdKeys,
+    OutboundRequest,
+    Usage,
+)
 from aforo.policy.subject import Api, Operation, Product, Subscription
 from aforo.source import Source, has_errors, render
-from tests.support.fake_services import FakeServices
 
 GLOBAL = "<policies><inbound/><backend><forward-request/></backend><outbound/><on-error/></policies>"
 API = Api(
@@ -98,15 +112,64 @@ def run(case: Case) -> str:
             assert has_errors(result.diagnostics)
             return "\n".join(out)
         pipeline = result.document.bind(pipeline)
-    services = FakeServices()
+    services = scripted(case)
+    prompt, _, completion = case.one("usage").strip().partition(" ")
+    usage = Usage(int(prompt), int(completion), int(prompt) + int(completion)) if prompt else None
+    requests = [text for _, text in case.all("request")] or [
+        "POST http://gate/openai/deployments/d/chat/completions"
+    ]
+    for number, text in enumerate(requests, 1):
+        if len(requests) > 1:
+            out.append(f"--- call {number}")
+        exchange = exchange_of(text, services)
+        asyncio.run(trial.run(pipeline, exchange, services, usage))
+        out += report(exchange, services)
+        services.forwarded.clear()
+        services.sent.clear()
+        services.pauses.clear()
+        services.metrics.emitted.clear()
+        services.events.sent.clear()
+    return "\n".join(out)
+
+
+def scripted(case: Case) -> ScriptedServices:
+    """The services as the case's parts script them."""
+    services = ScriptedServices()
     for resource, token in settings(case.one("tokens")):
         services.tokens.put(resource, token)
-    services.backend = lambda _x: message(case.one("backend") or "200 OK\n\n{}")
-    exchange = exchange_of(
-        case.one("request") or "POST http://gate/openai/deployments/d/chat/completions", services
-    )
-    call(pipeline, exchange)
-    return "\n".join([*out, *report(exchange, services)])
+    backends = [(how, text) for how, text in case.all("backend")] or [("", "200 OK\n\n{}")]
+
+    def backend(_exchange: Exchange) -> ResponseState:
+        how, text = backends.pop(0) if len(backends) > 1 else backends[0]
+        if how == "fails":
+            error = LastError("forward-request", "BackendConnectionFailure", "connection refused")
+            raise PolicyFailure(error)
+        return message(text)
+
+    answers: dict[tuple[str, str], list[str]] = {}
+    for argument, text in case.all("answer"):
+        method, _, url = argument.partition(" ")
+        answers.setdefault((method, url), []).append(text)
+
+    def answer(request: OutboundRequest) -> ResponseState:
+        url = f"{request.backend_id}:{request.url}" if request.backend_id else request.url
+        if ("fails", url) in answers:
+            raise Upstream(f"cannot connect to {url}")
+        found = answers.get((request.method, url))
+        if found is None:
+            return empty_200(request)
+        return message(found.pop(0) if len(found) > 1 else found[0])
+
+    services.backend, services.answer = backend, answer
+    for url, text in case.all("openid"):
+        known = json.loads(text)
+        services.signing_keys.known[url] = OpenIdKeys(known["issuer"], known["keys"])
+    for name, text in case.all("certificate"):
+        services.certificates.known[name] = Certificate(name, name.upper(), text)
+    for name, text in case.all("authorization"):
+        provider, _, connection = name.partition(" ")
+        services.authorizations.known[provider, connection] = Authorization(text.strip(), {})
+    return services
 
 
 def bound(text: str, scope: Scope, context: CompileContext, base: Pipeline) -> Pipeline:
@@ -115,7 +178,7 @@ def bound(text: str, scope: Scope, context: CompileContext, base: Pipeline) -> P
     return document.bind(base)
 
 
-def exchange_of(text: str, services: FakeServices) -> Exchange:
+def exchange_of(text: str, services: ScriptedServices) -> Exchange:
     head, _, body = text.strip("\n").partition("\n\n")
     first, *lines = head.splitlines()
     method, _, url_text = first.partition(" ")
@@ -127,7 +190,10 @@ def exchange_of(text: str, services: FakeServices) -> Exchange:
     request = RequestState(method, url, headers, Body(body.encode()), "10.1.2.3", path, url.query)
     found = re.match(r"/deployments/([^/]+)/", path)
     request.matched = {"deployment-id": found[1]} if found else {}
-    exchange = Exchange("0123456789abcdef0123456789abcdef", request, services)
+    # 2026-07-01T12:00:00Z: tokens and certificates of cases are made for it.
+    exchange = Exchange(
+        "0123456789abcdef0123456789abcdef", request, services, started_ns=1_782_907_200 * 10**9
+    )
     exchange.api, exchange.operation = API, OPERATION
     exchange.product, exchange.subscription = PRODUCT, SUBSCRIPTION
     return exchange
@@ -143,46 +209,28 @@ def message(text: str) -> ResponseState:
     return ResponseState(int(status), reason, headers, Body(body.encode()))
 
 
-def step(section: Any, exchange: Exchange) -> None:
-    """Runs a section; with these services it never suspends."""
-    if section is None:
-        return
-    running: Coroutine[Any, Any, None] = section(exchange)
-    try:
-        running.send(None)
-    except StopIteration:
-        return
-    raise AssertionError("the section waits for something")
-
-
-def call(pipeline: Pipeline, exchange: Exchange) -> None:
-    """The order in which a gateway runs sections, with the built-in answer before on-error."""
-    try:
-        for name in ("inbound", "backend", "outbound"):
-            exchange.section = name
-            step(getattr(pipeline, name), exchange)
-    except Returned:
-        return
-    except PolicyFailure as failure:
-        error = failure.error
-        exchange.last_error = error
-        exchange.errors.append(error)
-        exchange.response = failure.response or ResponseState(
-            error.http_status, "Internal Server Error", Headers(), Body(b"")
-        )
-        try:
-            step(pipeline.on_error, exchange)
-        except Returned:
-            return
-
-
-def report(exchange: Exchange, services: FakeServices) -> list[str]:
+def report(exchange: Exchange, services: ScriptedServices) -> list[str]:
     out: list[str] = [failure(e) for e in exchange.errors]
     for method, url, headers, body in services.forwarded:
         out.append(f"backend: {method} {url}")
         out += [f"  {n.decode()}: {v.decode()}" for n, v in headers]
         if body:
             out.append(f"  body: {body.decode()}")
+    for each in services.sent:
+        at = f"{each.backend_id}:{each.url}" if each.backend_id else each.url
+        extra = "".join(
+            f" {n}={v}" for n, v in (("certificate", each.certificate), ("proxy", each.proxy)) if v
+        )
+        out.append(f"sent: {each.method} {at} within {each.timeout_s:g} s{extra}")
+        out += [f"  {n.decode()}: {v.decode()}" for n, v in each.headers]
+        if each.body:
+            out.append(f"  body: {each.body.decode()}")
+    out += [f"pause: {seconds:g} s" for seconds in services.pauses]
+    for namespace, name, value, dimensions in services.metrics.emitted:
+        shown = ", ".join(f"{k}={v}" for k, v in dimensions.items())
+        out.append(f"metric: {namespace} {name} {value:g} {shown}".rstrip())
+    for logger, partition, data in services.events.sent:
+        out.append(f"event: {logger}{f' [{partition}]' if partition else ''} {data.decode()}")
     response = exchange.response
     if response is not None:
         out.append(f"response: {response.status} {response.reason}")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import cast
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, cast
 
 from aforo.egress.fetch import fetch
 from aforo.errors import Refusal, Timeout
@@ -12,6 +15,8 @@ from aforo.messages import Headers
 from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState
 from aforo.policy.services import Cache, Counters, ForwardOptions, OutboundRequest, Tokens
 from aforo.policy.subject import Deployment
+
+log = logging.getLogger("aforo.gateway")
 
 
 class GatewayServices:
@@ -25,6 +30,25 @@ class GatewayServices:
         self.cache = cache
         self.tokens = tokens
         self.upstream = upstream
+        self._beside: set[asyncio.Task[None]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside_ended)
+
+    def _beside_ended(self, task: asyncio.Task[None]) -> None:
+        self._beside.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if isinstance(error, (Refusal, PolicyFailure)):
+            log.warning("what a policy began beside its call failed: %s", error)
+        elif error is not None:
+            log.error("bug: what a policy began beside its call failed", exc_info=error)
+
+    async def pause(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
 
     async def forward(self, exchange: Exchange, options: ForwardOptions) -> None:
         await self.upstream.forward(cast(Call, exchange), options)

@@ -7,13 +7,25 @@ here is computed before somebody asks: a call that no policy looks at pays for n
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
 import msgspec
 
 from aforo.messages import Headers, Url
-from aforo.policy.services import Cache, Counters, ForwardOptions, OutboundRequest, Tokens
+from aforo.policy.services import (
+    Authorizations,
+    Cache,
+    Certificates,
+    Counters,
+    Events,
+    ForwardOptions,
+    Metrics,
+    OutboundRequest,
+    SigningKeys,
+    Tokens,
+    Usage,
+)
 from aforo.policy.subject import Api, Deployment, Operation, Product, Subscription, User
 
 
@@ -142,6 +154,9 @@ class Returned(Exception):  # noqa: N818 - control flow of `return-response` and
     """The pipeline ends here with `exchange.response`."""
 
 
+Meter = Callable[["Exchange", Usage | None], Awaitable[None]]
+
+
 class Exchange:
     """One call."""
 
@@ -156,6 +171,7 @@ class Exchange:
         "errors",
         "last_error",
         "lent",
+        "meters",
         "operation",
         "product",
         "request",
@@ -209,6 +225,9 @@ class Exchange:
         self.trace_records: list[Any] = []
         # Leases (limit-concurrency and the like) that end with the exchange, not with their element.
         self.lent: list[Callable[[], None]] = []
+        # What wants to know the tokens of the call: awaited with them before the head of a complete answer is
+        # sent, and at the end of a stream; with None when there was no answer of a model's.
+        self.meters: list[Meter] | None = None
 
     @property
     def elapsed_us(self) -> int:
@@ -229,6 +248,27 @@ class Services(Protocol):
 
     @property
     def tokens(self) -> Tokens: ...
+
+    @property
+    def metrics(self) -> Metrics: ...
+
+    @property
+    def events(self) -> Events: ...
+
+    @property
+    def signing_keys(self) -> SigningKeys: ...
+
+    @property
+    def certificates(self) -> Certificates: ...
+
+    @property
+    def authorizations(self) -> Authorizations: ...
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run it beside the call, which does not wait for it and outlives it or not; its failure is logged."""
+
+    async def pause(self, seconds: float) -> None:
+        """Wait that long (`retry`)."""
 
     async def forward(self, exchange: Exchange, options: ForwardOptions) -> None:
         """Send the request to its backend; on return `exchange.response` has head and an arriving body.

@@ -24,6 +24,7 @@ class Effects:
     writes_request_body: bool = False
     reads_response_body: bool = False
     writes_response_body: bool = False
+    meters: bool = False  # somebody wants to know the tokens of the answer (`Exchange.meters`)
 
     def __or__(self, other: Effects) -> Effects:
         return Effects(
@@ -31,6 +32,7 @@ class Effects:
             self.writes_request_body or other.writes_request_body,
             self.reads_response_body or other.reads_response_body,
             self.writes_response_body or other.writes_response_body,
+            self.meters or other.meters,
         )
 
 

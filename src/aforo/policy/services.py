@@ -1,12 +1,15 @@
-"""What policies need from the outside, as ports; gateway/services.py provides them, FakeServices plays them.
+"""What policies need from the outside, as ports; gateway/services.py provides them, scripted.py plays them.
 
 All of them in one object, with the ways to send, are `exchange.Services`. Nothing here has an adapter in it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Literal, Protocol
+
+import msgspec
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +23,20 @@ class ForwardOptions:
 
 @dataclass(frozen=True, slots=True)
 class OutboundRequest:
-    """A request that a policy makes itself (`send-request`)."""
+    """A request that a policy makes itself (`send-request` and the policies that ask a service).
+
+    With `backend_id`, `url` is a path with its query, put behind that backend's base URL, and the backend's own
+    credentials are added. `certificate` is the id or thumbprint of a client certificate; `proxy` a proxy's URL.
+    """
 
     method: str
     url: str
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
     timeout_s: float
+    backend_id: str = ""
+    certificate: str = ""
+    proxy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +96,81 @@ class Tokens(Protocol):
 
     async def fetch(self, resource: str, client_id: str | None) -> str:
         """A fresh token; `Upstream` or `Unavailable` when the identity endpoint does not give one."""
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What a call cost, in tokens. `estimated` where the model did not say it."""
+
+    prompt: int
+    completion: int
+    total: int
+    model: str = ""
+    estimated: bool = False
+
+
+class Metrics(Protocol):
+    """Custom metrics (`emit-metric` and the token metrics): rows of `AppMetrics`."""
+
+    def emit(self, namespace: str, name: str, value: float, dimensions: Mapping[str, str]) -> None:
+        """Write one measurement down. It never waits and never fails a call."""
+
+
+class Events(Protocol):
+    """Loggers to which events go (`log-to-eventhub`)."""
+
+    def send(
+        self, logger_id: str, data: bytes, *, partition_id: str | None, partition_key: str | None
+    ) -> None:
+        """Hand an event over. It never waits and never fails a call; an unknown logger is told in the log."""
+
+
+class SigningKeys(Protocol):
+    """Keys of token issuers, by their OpenID configuration."""
+
+    async def of(self, url: str) -> OpenIdKeys:
+        """Issuer and keys, fetched once and renewed; `Upstream` when they are not to be had."""
+
+    async def renewed(self, url: str) -> OpenIdKeys:
+        """The same fetched anew, for a key id that is not known; at most once a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenIdKeys:
+    """What an OpenID configuration says: `issuer`, and `keys` as JWKs (RFC 7517)."""
+
+    issuer: str
+    keys: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate of the service. `pem` holds the chain, the end certificate first; `key_pem` is a secret."""
+
+    id: str
+    thumbprint: str
+    pem: str
+    key_pem: str = ""
+
+
+class Certificates(Protocol):
+    """The certificates that the service holds."""
+
+    def find(self, id_or_thumbprint: str) -> Certificate | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """What `get-authorization-context` gives: an access token of a credential provider's connection."""
+
+    access_token: str
+    claims: Mapping[str, Any]
+
+
+class Authorizations(Protocol):
+    """Connections of the credential manager."""
+
+    async def get(self, provider_id: str, authorization_id: str, identity: str | None) -> Authorization:
+        """Refuses with `NotFound`, `Denied` or `Upstream`; `identity` is a token of the caller's, if he gave one."""
+
+
+CacheWhere = Literal["prefer-external", "external", "internal"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 
 import pytest
@@ -12,10 +13,10 @@ from aforo.policy.exchange import PolicyFailure
 from aforo.policy.named_values import NamedValue
 from aforo.policy.pipeline import EMPTY, Effects, Pipeline
 from aforo.policy.scopes import Scope
+from aforo.policy.scripted import ScriptedServices
 from aforo.policy.services import ForwardOptions
 from aforo.source import Source, render
-from tests.support.fake_services import FakeServices
-from tests.support.policy_case import GLOBAL, bound, exchange_of, step
+from tests.support.policy_case import GLOBAL, bound, exchange_of
 
 NOTHING = CompileContext()
 
@@ -111,7 +112,7 @@ def test_a_failure_points_at_the_authors_line() -> None:
     text = '<policies>\n  <inbound>\n    <set-variable name="a"\n      value="@(int.Parse("x"))" />\n  </inbound>\n</policies>'
     made = pipeline(text)
     with pytest.raises(PolicyFailure) as caught:
-        step(made.inbound, exchange_of("GET http://gate/x", FakeServices()))
+        asyncio.run(made.inbound(exchange_of("GET http://gate/x", ScriptedServices())))
     assert caught.value.__cause__ is not None
     frames = traceback.extract_tb(caught.value.__cause__.__traceback__)
     assert ("base.xml", 4) in [(f.filename, f.lineno) for f in frames]
@@ -188,6 +189,6 @@ def test_an_empty_value_is_an_empty_header() -> None:
     made = pipeline(
         "<inbound><set-header name='a'><value></value></set-header><set-header name='b'><value/></set-header></inbound>"
     )
-    exchange = exchange_of("GET http://gate/x", FakeServices())
-    step(made.inbound, exchange)
+    exchange = exchange_of("GET http://gate/x", ScriptedServices())
+    asyncio.run(made.inbound(exchange))
     assert dict(exchange.request.headers) == {b"a": b"", b"b": b""}

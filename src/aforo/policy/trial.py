@@ -1,0 +1,60 @@
+"""One call through a pipeline without a gateway: the order of sections, on-error, meters, and what was left to do.
+
+It runs what the gateway runs (`gateway/proxy.py`), on whatever services it is given; `aforo policy try` and the golden
+tests stand on it.
+"""
+
+from __future__ import annotations
+
+from aforo.errors import Refusal
+from aforo.messages import Headers
+from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState, Returned
+from aforo.policy.pipeline import Pipeline
+from aforo.policy.scripted import ScriptedServices
+from aforo.policy.services import Usage
+
+
+async def run(
+    pipeline: Pipeline, exchange: Exchange, services: ScriptedServices, usage: Usage | None = None
+) -> None:
+    """The call, from inbound to the end. `usage` is what the model is said to have counted."""
+    try:
+        for name in ("inbound", "backend", "outbound"):
+            exchange.section = name
+            section = getattr(pipeline, name)
+            if section is not None:
+                await section(exchange)
+    except Returned:
+        pass
+    except (PolicyFailure, Refusal) as error:
+        await _on_error(pipeline, exchange, error)
+    for meter in exchange.meters or ():
+        await meter(exchange, usage)
+    for give_back in exchange.lent:
+        give_back()
+    while services.spawned:
+        await services.spawned.pop(0)
+
+
+async def _on_error(pipeline: Pipeline, exchange: Exchange, error: PolicyFailure | Refusal) -> None:
+    failure = (
+        error
+        if isinstance(error, PolicyFailure)
+        else PolicyFailure(LastError("gateway", error.code, error.message))
+    )
+    last = failure.error
+    exchange.last_error = last
+    exchange.errors.append(last)
+    response = failure.response or ResponseState(
+        last.http_status, "Internal Server Error" if last.http_status == 500 else "", Headers(), Body(b"")
+    )
+    exchange.response = response
+    for name, value in failure.headers:
+        response.headers.set(name, value)
+    if pipeline.on_error is None:
+        return
+    exchange.section = "on-error"
+    try:
+        await pipeline.on_error(exchange)
+    except Returned:
+        return
