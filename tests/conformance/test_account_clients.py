@@ -14,7 +14,7 @@ from aforo.identity.access import Application, KnownPrincipals, Principal
 from aforo.identity.ca import TlsFiles, ensure_tls
 from aforo.identity.endpoints import IDENTITY_PATH, routes
 from aforo.identity.keys import hash_key
-from aforo.identity.private_files import private_directory
+from aforo.private_files import private_directory
 from tests.support.accounts import ALLOWED, AUDIENCE, KEY, STRANGER, TENANT, Account, issuer, lab_facts, token
 from tests.support.listener import listening
 

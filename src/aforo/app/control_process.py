@@ -41,7 +41,6 @@ from aforo.errors import Refusal
 from aforo.identity import endpoints as identity_api
 from aforo.identity.issue import Issuer
 from aforo.identity.keys import Secrets
-from aforo.identity.private_files import write_private
 from aforo.identity.seal import subkey
 from aforo.logs import api as query_api
 from aforo.logs import kusto_api
@@ -50,6 +49,7 @@ from aforo.messages import Headers
 from aforo.model.kinds.service import SERVICE_TYPE
 from aforo.model.kinds.subscription import SUBSCRIPTION_TYPE
 from aforo.model.secret import Secret
+from aforo.private_files import write_private
 from aforo.rest import on_bug, on_refusal
 from aforo.snapshot import bundle_file
 from aforo.snapshot.sealed import open_value

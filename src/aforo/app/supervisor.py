@@ -23,6 +23,7 @@ from aforo.app.listeners import is_loopback, listening
 from aforo.app.ownership import owned, translated
 from aforo.app.spec import Spec, snapshot_stamp
 from aforo.errors import Invalid, Refusal, Unavailable
+from aforo.private_files import write_private
 from aforo.settings import ACCOUNT_PORT, Layout, Settings
 
 log = logging.getLogger("aforo.supervisor")
@@ -118,7 +119,6 @@ class _System:
     def _prepare(self) -> list[Spec]:
         """Make the secrets, then what each process must know. Loads cryptography: beside the starting processes."""
         from aforo.identity.keys import Secrets, new_identity_header
-        from aforo.identity.private_files import write_private
 
         settings, layout = self._settings, self._layout
         names = () if is_loopback(settings.host) or settings.host in ("0.0.0.0", "::") else (settings.host,)  # noqa: S104
@@ -272,10 +272,9 @@ class _System:
             **facts,
             "pids": pids,
         }
-        draft = self._layout.endpoints.with_suffix(".draft")
-        draft.write_bytes(msgspec.json.format(msgspec.json.encode(endpoints), indent=2) + b"\n")
-        draft.chmod(0o600)
-        draft.replace(self._layout.endpoints)
+        text = msgspec.json.format(msgspec.json.encode(endpoints), indent=2) + b"\n"
+        # Each start writes it anew: no disk is waited for.
+        write_private(self._layout.endpoints, text, durable=False)
 
     async def _stop(self) -> None:
         for role in _STOP_ORDER:

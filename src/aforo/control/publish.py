@@ -14,7 +14,6 @@ import msgspec
 
 from aforo.control.build import unix
 from aforo.control.build_log import workspaces_of
-from aforo.identity.private_files import private_directory
 from aforo.model import account_facts, retention_file
 from aforo.model.account_facts import AccountFacts, DeploymentFacts, RoleFacts
 from aforo.model.graph import Graph
@@ -24,6 +23,7 @@ from aforo.model.kinds.role_assignment import ROLE_ASSIGNMENT_TYPE
 from aforo.model.kinds.workspace import WORKSPACE_TYPE
 from aforo.model.retention_file import Retention
 from aforo.model.secret import Secret
+from aforo.private_files import private_directory
 from aforo.snapshot import bundle_file
 from aforo.snapshot.snapshot import Bundle
 

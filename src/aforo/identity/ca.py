@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from aforo.identity.private_files import read_or_create, read_private, write_private
+from aforo.private_files import read_or_create, read_private, write_private
 
 CA_LIFETIME = timedelta(days=3650)
 # Apple's TLS refuses server certificates that live longer than 825 days, whoever signed them.

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aforo.identity.ca import TlsFiles, ensure_tls
-from aforo.identity.private_files import private_directory, read_or_create, read_private
 from aforo.identity.seal import KEY_BYTES, Sealer, subkey
+from aforo.private_files import private_directory, read_or_create, read_private
 
 if TYPE_CHECKING:
     # A gateway reads keys but signs nothing: the library (6 MB) is loaded where somebody does.

@@ -16,8 +16,8 @@ from typing import Protocol
 import msgspec
 
 from aforo.errors import Invalid, Refusal, Unavailable, Upstream
-from aforo.identity.private_files import read_private, write_private
 from aforo.identity.seal import Sealer
+from aforo.private_files import read_private, write_private
 
 log = logging.getLogger("aforo.identity")
 

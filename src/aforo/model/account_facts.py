@@ -6,11 +6,12 @@ each call, so that a revoked key or role is out of force at once, and goes on wi
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import msgspec
+
+from aforo.private_files import write_private
 
 
 class DeploymentFacts(msgspec.Struct, frozen=True):
@@ -73,13 +74,7 @@ _decoder = msgspec.json.Decoder(AccountFacts)
 
 def save(facts: AccountFacts, path: Path) -> None:
     """Replace the file atomically (mode 0600, durable): readers see the old facts or the new ones."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(_encoder.encode(facts))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    write_private(path, _encoder.encode(facts))
 
 
 def load(path: Path) -> AccountFacts:

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
+
+from aforo.private_files import write_private
 
 
 class Retention(msgspec.Struct, frozen=True):
@@ -20,11 +21,7 @@ class Retention(msgspec.Struct, frozen=True):
 
 def save(rules: dict[str, Retention], path: Path) -> None:
     """Replace the file (mode 0600); a reader sees the old one or the new one."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(msgspec.json.encode(rules))
-    draft.replace(path)
+    write_private(path, msgspec.json.encode(rules))
 
 
 class RetentionFile:

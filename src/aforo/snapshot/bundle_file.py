@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from aforo.errors import Invalid
-from aforo.identity.private_files import write_private
+from aforo.private_files import write_private
 from aforo.snapshot.snapshot import Bundle, decode, encode
 
 MAGIC = b"AFORO\x00B\x01"

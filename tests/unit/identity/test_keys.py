@@ -1,9 +1,7 @@
 """The secrets of an installation: private, stable, the same for two who start at once."""
 
-import os
 import ssl
 import stat
-import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +11,6 @@ from cryptography import x509
 from aforo.errors import Invalid
 from aforo.identity.ca import ensure_tls
 from aforo.identity.keys import Secrets, hash_key, new_key, same_secret
-from aforo.identity.private_files import private_directory, read_or_create, read_private, write_private
 from aforo.identity.seal import Sealer, subkey
 
 
@@ -44,44 +41,6 @@ def test_second_start_finds_the_same(secrets: Secrets) -> None:
 def test_no_secret_in_a_representation(secrets: Secrets) -> None:
     assert secrets.admin_token not in repr(secrets)
     assert repr(secrets.sealer("store")) == "Sealer(...)"
-
-
-def test_wide_modes_are_narrowed(tmp_path: Path) -> None:
-    directory = tmp_path / "s"
-    directory.mkdir(mode=0o755)
-    private_directory(directory)
-    path = directory / "f"
-    path.write_bytes(b"x")
-    path.chmod(0o644)
-    assert read_private(path) == b"x"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
-
-
-def test_first_creator_wins(tmp_path: Path) -> None:
-    path = tmp_path / "key"
-    barrier = threading.Barrier(8)
-    seen: list[bytes] = []
-
-    def create() -> None:
-        barrier.wait()
-        seen.append(read_or_create(path, lambda: os.urandom(16)))
-
-    threads = [threading.Thread(target=create) for _ in range(8)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
-    assert len(set(seen)) == 1
-    assert [p.name for p in tmp_path.iterdir()] == ["key"]
-
-
-def test_write_private_replaces(tmp_path: Path) -> None:
-    path = tmp_path / "f"
-    write_private(path, b"one")
-    write_private(path, b"two")
-    assert path.read_bytes() == b"two"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_keys_are_hashed_plainly() -> None:

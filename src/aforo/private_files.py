@@ -1,4 +1,4 @@
-"""Files that only the service user may read. It knows paths and bytes, not what they mean.
+"""Files that only the service user may read, replaced as a whole. It knows paths and bytes, not what they mean.
 
 Creation is atomic and first-writer-wins: two processes that start at once end with the same secret.
 """
@@ -30,15 +30,19 @@ def read_private(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def write_private(path: Path, data: bytes) -> None:
-    """Replace the file atomically and durably; readers see the old or the new bytes, never a part."""
-    draft = _draft(path, data)
+def write_private(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Replace the file atomically; readers see the old or the new bytes, never a part.
+
+    `durable` waits for the disk: for all that must outlive a power cut, and not for what a start makes anew.
+    """
+    draft = _draft(path, data, durable)
     try:
         draft.replace(path)
     except OSError:
         draft.unlink(missing_ok=True)
         raise
-    _sync_directory(path.parent)
+    if durable:
+        _sync_directory(path.parent)
 
 
 def read_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
@@ -47,7 +51,7 @@ def read_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
         return read_private(path)
     except FileNotFoundError:
         pass
-    draft = _draft(path, make())
+    draft = _draft(path, make(), durable=True)
     try:
         os.link(draft, path)  # unlike a rename it fails when somebody else was faster
         _sync_directory(path.parent)
@@ -58,14 +62,15 @@ def read_or_create(path: Path, make: Callable[[], bytes]) -> bytes:
     return read_private(path)
 
 
-def _draft(path: Path, data: bytes) -> Path:
+def _draft(path: Path, data: bytes, durable: bool) -> Path:
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_FILE)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
     except OSError:  # a full disk leaves no drafts behind
         draft.unlink(missing_ok=True)
         raise
