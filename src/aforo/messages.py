@@ -208,10 +208,12 @@ def parse_url(text: str) -> Url:
 
 
 def split_authority(authority: str, default_port: int) -> tuple[str, int]:
-    """(host, port) of `host`, `host:port`, `[v6]` or `[v6]:port`. ValueError when the port is none."""
+    """(host, port) of `host`, `host:port`, `[v6]` or `[v6]:port`. ValueError for anything else."""
     if authority.startswith("["):
-        host, _, tail = authority[1:].partition("]")
-        port_text = tail.removeprefix(":")
+        host, end, tail = authority[1:].partition("]")
+        if not end or (tail and not tail.startswith(":")):
+            raise ValueError(f"{authority!r} is not [address] or [address]:port")
+        port_text = tail[1:]
     else:
         host, _, port_text = authority.partition(":")
     if not port_text:

@@ -135,10 +135,18 @@ def test_authorities(authority: str, place: tuple[str, int]) -> None:
     assert split_authority(authority, 80) == place
 
 
-@pytest.mark.parametrize("authority", ["h:+1", "h:-1", "h: 1", "h:1:2", "::1", "[::1]x", "h:٣"])
+@pytest.mark.parametrize("authority", ["h:+1", "h:-1", "h: 1", "h:1:2", "::1", "[::1]:x", "h:٣"])
 def test_what_is_no_port_is_refused(authority: str) -> None:
     with pytest.raises(ValueError, match="not a port"):
         split_authority(authority, 80)
+
+
+@pytest.mark.parametrize("authority", ["[::1]80", "[::1]x", "[::1", "[::1:80", "[]80"])
+def test_an_address_in_brackets_ends_at_them_or_a_colon_follows(authority: str) -> None:
+    with pytest.raises(ValueError, match="is not \\[address\\]"):
+        split_authority(authority, 80)
+    with pytest.raises(ValueError, match="is not \\[address\\]"):
+        parse_url(f"http://{authority}/path")
 
 
 def test_query_values_are_decoded_and_keep_case_and_blanks() -> None:
