@@ -23,6 +23,7 @@ from aforo.app.audiences import Audiences
 from aforo.app.auditing import Auditing
 from aforo.app.certificates import certificate
 from aforo.app.http_server import HttpServer
+from aforo.app.in_force import InForce, in_force
 from aforo.app.listeners import inherited
 from aforo.app.reading import Reading
 from aforo.app.spec import Said, Spec, on_stop, say, snapshot_stamp
@@ -193,7 +194,13 @@ class _Control:
                 login_endpoint=self._urls[1],
                 **shared,
             ),
-            *resource_api.routes(door, audiences.resources, sink=auditing.activity, fetch=self._fetch),
+            *resource_api.routes(
+                door,
+                audiences.resources,
+                sink=auditing.activity,
+                fetch=self._fetch,
+                in_force=self._in_force,
+            ),
             *identity_api.routes(
                 issuer,
                 GraphDirectory(lambda: door.graph),
@@ -203,6 +210,13 @@ class _Control:
         ]
 
         return Starlette(routes=routes, exception_handlers={Refusal: on_refusal, Exception: on_bug})
+
+    async def _in_force(self) -> None:
+        """Until every gateway that lives has what was published last; who is told of a change may rely on it."""
+        path = self._layout.snapshots / bundle_file.CURRENT
+        published = InForce(bundle_file.version_of(path), snapshot_stamp(path)[0])
+        if not await in_force(path.parent, published):
+            log.warning("revision %d is published, and not every gateway has it yet", published.revision)
 
     async def _fetch(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float

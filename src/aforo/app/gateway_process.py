@@ -13,6 +13,7 @@ from pathlib import Path
 import uvloop
 
 from aforo.app.certificates import Certificate, certificate
+from aforo.app.in_force import Acknowledgement, InForce
 from aforo.app.listeners import inherited
 from aforo.app.spec import Said, Spec, on_stop, say, snapshot_stamp
 from aforo.egress.fetch import fetch
@@ -41,7 +42,8 @@ from aforo.spool.writer import SpoolWriter
 
 log = logging.getLogger("aforo.gateway")
 
-POLL_S = 0.2
+# A look costs one `stat` (3 µs); whoever changes something waits for it.
+POLL_S = 0.05
 # How long a gateway waits at its start for what control publishes at the same time.
 PATIENCE_S = 2.0
 DRAIN_S = 30.0
@@ -65,6 +67,7 @@ class _Gateway:
         self._builder = Builder(lambda sealed: open_value(sealer, sealed))
         self._stop = asyncio.Event()
         self._seen = (0, 0)  # of the snapshot that is in force
+        self._acknowledgement = Acknowledgement(self._layout.snapshots, spec.index)
         self._ca = self._layout.secrets / "ca.pem"
         self._identity_pool = Pool(EgressPolicy(), self._ca)
         self._pool = Pool(self._egress(()), self._ca)
@@ -105,14 +108,16 @@ class _Gateway:
             await server.listen(inherited(spec.sockets["http"]))
             await server.listen(inherited(spec.sockets["https"]), tls.context)
             self._collect_less()
+            self._acknowledge(bundle, self._seen)
             say(Said(ready=True, snapshot_ns=self._seen[0]))
             housekeeping = asyncio.create_task(self._keep_house(proxy, server, spool, tls))
             following = asyncio.create_task(self._follow(proxy, spool, tokens))
             await self._stop.wait()
+            following.cancel()
+            self._acknowledgement.withdraw()
             cut = await server.drain(DRAIN_S)
             if cut:
                 log.warning("%d connections were cut at the end of the drain", cut)
-            following.cancel()
             housekeeping.cancel()
             await tokens.close()
             self._pool.close()
@@ -221,8 +226,16 @@ class _Gateway:
                 if bundle.local_identity != proxy.runtime.bundle.local_identity:
                     tokens.use(*self._identity(bundle))
                 proxy.swap(runtime, self._recorder(spool, runtime))
+                self._acknowledge(bundle, stamp)
                 self._collect_less()
                 say(Said(snapshot_ns=stamp[0]))
+
+    def _acknowledge(self, bundle: Bundle, stamp: tuple[int, int]) -> None:
+        try:
+            self._acknowledgement.say(InForce(bundle.version, stamp[0]))
+        except OSError as error:
+            # Who changed it waits in vain for a moment, and calls are served by it all the same.
+            log.error("revision %d is in force; that could not be written: %s", bundle.version, error)
 
     async def _built_aside(self, bundle: Bundle) -> Runtime | None:
         """Compile in a thread that ends: calls go on meanwhile."""

@@ -7,7 +7,7 @@ door. Long operations are answered with their final state at once. Beside it, de
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -38,6 +38,8 @@ from aforo.rest import error_body, json_response, read_body, status_of
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_STATE_BYTES = 64 * 1024 * 1024
+# Comes back when the processes that serve calls have what was published last.
+InForce = Callable[[], Awaitable[object]]
 _POLICY_XML = "application/vnd.ms-azure-apim.policy+xml"
 
 
@@ -47,9 +49,11 @@ def routes(
     *,
     sink: audit.Sink = audit.nowhere,
     fetch: Fetch | None = None,
+    in_force: InForce | None = None,
 ) -> list[Route]:
-    """All routes of the resource API. `fetch` is the egress room's, for links in imports."""
-    arm = _Arm(door, authenticate, sink, fetch)
+    """All routes of the resource API. `fetch` is the egress room's, for links in imports; a change is answered
+    after `in_force`."""
+    arm = _Arm(door, authenticate, sink, fetch, in_force)
     every = ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"]
     return [
         Route("/subscriptions", arm.serve, methods=["GET"]),
@@ -77,12 +81,18 @@ class _Call:
 
 class _Arm:
     def __init__(
-        self, door: Door, authenticate: access.Authenticate, sink: audit.Sink, fetch: Fetch | None
+        self,
+        door: Door,
+        authenticate: access.Authenticate,
+        sink: audit.Sink,
+        fetch: Fetch | None,
+        in_force: InForce | None,
     ) -> None:
         self.door = door
         self.authenticate = authenticate
         self.sink = sink
         self.fetch = fetch
+        self.in_force = in_force
 
     async def serve(self, request: Request) -> Response:
         """Authenticate, do it, keep an audit row of every write, answer refusals in ARM's shape."""
@@ -90,9 +100,12 @@ class _Arm:
         query = {k.lower(): v for k, v in request.query_params.items()}
         call = _Call(request, Principal("", "", ""), path, query, scope=path)
         error = ""
+        before = self.door.revision
         try:
             call.principal = await self.authenticate(request.headers.get("authorization"))
             response = await self.dispatch(call)
+            if self.in_force is not None and self.door.revision != before and not _only_reads(request):
+                await self.in_force()
         except Refusal as refusal:
             error = refusal.message
             status = 412 if refusal.code == "PreconditionFailed" else status_of(refusal)
@@ -105,7 +118,7 @@ class _Arm:
         request_id = request.headers.get("x-ms-client-request-id", "")
         if request_id:
             response.headers["x-ms-client-request-id"] = request_id
-        if request.method not in ("GET", "HEAD"):
+        if not _only_reads(request):
             self.sink(
                 audit.activity_row(
                     action=call.action or f"{request.method} {path}",
@@ -362,6 +375,10 @@ class _Arm:
     def answer(self, resource: Resource, status: int) -> Response:
         body = shown(resource, self.door.graph, self.door.live)
         return json_response(body, status, {"ETag": f'"{resource.etag}"'})
+
+
+def _only_reads(request: Request) -> bool:
+    return request.method in ("GET", "HEAD")
 
 
 def _caller(call: _Call) -> str:

@@ -29,6 +29,7 @@ class Control:
     bench: Bench
     rows: list[Mapping[str, Any]] = field(default_factory=list)
     page: tuple[int, bytes] = (404, b"")
+    waits: list[int] = field(default_factory=list)  # the revisions for which an answer waited
 
     def __post_init__(self) -> None:
         async def verify(token: str) -> Principal:
@@ -39,9 +40,18 @@ class Control:
         async def fetch(*_: object) -> tuple[int, Mapping[str, str], bytes]:
             return self.page[0], {}, self.page[1]
 
+        async def in_force() -> None:
+            self.waits.append(self.bench.published[-1][0].version)
+
         authenticate = bearer_or_admin(lambda token: token == "admin-token", verify)
         self.app = Starlette(
-            routes=routes(self.bench.door, authenticate, sink=self.rows.append, fetch=fetch)  # type: ignore[arg-type]
+            routes=routes(
+                self.bench.door,
+                authenticate,
+                sink=self.rows.append,  # type: ignore[arg-type]
+                fetch=fetch,
+                in_force=in_force,
+            )
         )
 
     def __call__(
@@ -61,6 +71,26 @@ def control(tmp_path: Path) -> Control:
     bench = Bench(tmp_path)
     bench.apply(lab_yaml())
     return Control(bench)
+
+
+def test_a_change_is_answered_when_it_is_in_force(control: Control) -> None:
+    path = control.at("products", "gold")
+    body = props(displayName="Gold")
+    assert control("PUT", path + VERSION, body).status == 201
+    assert control.waits == [2]
+    assert control("PATCH", path + VERSION, props(description="x")).status == 200
+    assert control("DELETE", path + VERSION).status == 200
+    assert control.waits == [2, 3, 4]
+    assert control("DELETE", path + VERSION).status == 204
+    assert control("GET", path + VERSION).status == 404
+    assert control("PUT", path + VERSION, props(displayName=5)).status == 400
+    assert control("PUT", path + VERSION, body, token="").status == 401
+    assert control.waits == [2, 3, 4]  # nothing changed: nothing to wait for
+    assert (
+        control("POST", "/aforo/v1/apply", {"files": {"aforo.yaml": lab_yaml()}, "dryRun": True}).status
+        == 200
+    )
+    assert control.waits == [2, 3, 4]
 
 
 VERSION = "?api-version=2024-05-01"
