@@ -54,9 +54,14 @@ def compile_document(
     context: CompileContext,
     *,
     format: Literal["rawxml", "xml"] = "rawxml",  # noqa: A002
+    fragment: Section | None = None,
 ) -> CompileResult:
-    """Compile one document. Whatever the text is, the outcome is a result, never an exception."""
+    """Compile one document. Whatever the text is, the outcome is a result, never an exception.
+
+    With `fragment` the text may also be a policy fragment, read as if it stood in that section.
+    """
     compiler = _Compiler(source, scope, context, format)
+    compiler.fragment_section = fragment
     try:
         document = compiler.run()
     except RecursionError:
@@ -93,6 +98,7 @@ class _Compiler:
         self.listings: list[_Listing] = []
         self.fragments: dict[tuple[str, Section], Any] = {}
         self.including: list[str] = []
+        self.fragment_section: Section | None = None
         self.budget = limits.EXPANDED_ELEMENTS
 
     def report(self, diagnostic: Diagnostic) -> None:
@@ -145,6 +151,10 @@ class _Compiler:
                 self.report(say.no_root(Span(0, min(1, len(self.source.text)))))
             return {}
         first = roots[0]
+        if first.name == "fragment" and self.fragment_section is not None:
+            for extra in roots[1:]:
+                self.report(say.second_root(extra.name_span, extra.name))
+            return {self.fragment_section: first}
         if first.name == "policies":
             for extra in roots[1:]:
                 self.report(say.second_root(extra.name_span, extra.name))
