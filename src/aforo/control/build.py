@@ -64,7 +64,11 @@ class BundleBuilder:
         if service is None:
             return Bundle(version, Deployment("", "", ""), "", {}, (), (), (), (), (), (), (), None)
         key = service.id.key
-        groups = {r.id.key: Group(r.name, _text(r, "displayName")) for r in graph.children(key, GROUP_TYPE)}
+        # Sorted, here and below: what a policy sees does not tell in which order it was configured.
+        groups = {
+            r.id.key: Group(r.name, _text(r, "displayName"))
+            for r in sorted(graph.children(key, GROUP_TYPE), key=lambda r: r.id.key)
+        }
         hidden: list[NamedValueEntry] = []
         backends = tuple(
             self._backend(r, graph, hidden) for r in graph.children(key, BACKEND_TYPE)
@@ -152,7 +156,7 @@ class BundleBuilder:
         service_key = product.id.parent_key
         members = (
             groups.get(f"{service_key}/groups/{r.name.lower()}")
-            for r in graph.children(product.id.key, f"{PRODUCT_TYPE}/groups")
+            for r in sorted(graph.children(product.id.key, f"{PRODUCT_TYPE}/groups"), key=lambda r: r.id.key)
         )
         subject = Product(
             id=product.name,
@@ -168,7 +172,6 @@ class BundleBuilder:
             graph.get(f"{service_key}/apis/{link.name}")
             for link in graph.children(product.id.key, f"{PRODUCT_TYPE}/apis")
         )
-        # Sorted: what is in force does not tell in which order it was configured.
         apis = tuple(sorted({split_revision(api.name)[0] for api in linked if api is not None}))
         return ProductEntry(subject, apis, _policy(graph, product.id.key, PRODUCT_TYPE))
 

@@ -149,6 +149,19 @@ def test_groups_of_users_and_products(bench: Bench) -> None:
     assert [[g.id for g in p.subject.groups] for p in bundle.products] == [["guests"]]
 
 
+def test_the_order_of_configuring_does_not_show(bench: Bench) -> None:
+    for group in ("zebras", "antelopes"):
+        bench.door.put(bench.id("groups", group), props(displayName=group))
+        bench.door.put(bench.id("products", f"generative-ai/groups/{group}"), {})
+    bench.door.put(bench.id("users", "w"), props(email="w@b.example", firstName="W", lastName="W"))
+    for group in ("zebras", "antelopes"):
+        bench.door.put(bench.id("groups", f"{group}/users/w"), {})
+    bundle = bench.published[-1][0]
+    (product,) = bundle.products
+    assert [g.id for g in product.subject.groups] == ["antelopes", "zebras"]
+    assert [g.id for g in next(u for u in bundle.users if u.id == "w").groups] == ["antelopes", "zebras"]
+
+
 def test_an_api_diagnostic_stands_before_the_services(bench: Bench) -> None:
     bundle = put(
         bench, "apis/azure-openai/diagnostics", "azuremonitor", loggerId="/loggers/azuremonitor",
