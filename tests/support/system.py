@@ -207,6 +207,10 @@ class System:
         names = [c["name"] for c in table["columns"]]
         return [dict(zip(names, row, strict=True)) for row in table["rows"]]
 
+    def said(self) -> str:
+        """What `aforo up` printed so far, over all starts."""
+        return self._said.read_text(errors="replace")
+
     def logs(self, lines: int = 40) -> str:
         """The last lines of everything that its processes said."""
         files = [self._said, *sorted((self.data / "logs").glob("**/*"))]

@@ -62,6 +62,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("aforo.control")
 
+# Of those that are told where somebody looks; the log has all.
+_MOST_PROBLEMS = 10
+
 
 def main(spec: Spec) -> None:
     """Serve until told to stop."""
@@ -138,13 +141,24 @@ class _Control:
             return self._builder.build(bundle).problems
 
     def _check(self) -> None:
-        """Tell what no longer compiles of what was published at the start."""
+        """Tell what no longer compiles of what was published at the start: gateways cannot take it."""
         if self._unchecked is None:
             return
-        for problem in self._compile(self._unchecked):
-            if problem.diagnostic.is_error:
-                log.error("%s: %s", problem.source.name, problem.diagnostic.message)
+        broken = [p for p in self._compile(self._unchecked) if p.diagnostic.is_error]
         self._unchecked = None
+        if not broken:
+            return
+        for problem in broken:
+            log.error("%s", _placed(problem))
+        shown = "".join(f"\n  {_placed(p)}" for p in broken[:_MOST_PROBLEMS])
+        more = f"\n  and {len(broken) - _MOST_PROBLEMS} more" if len(broken) > _MOST_PROBLEMS else ""
+        say(
+            Said(
+                warning=f"the stored configuration does not compile:{shown}{more}\n"
+                "  calls are served by the last one that does, and answered with 503 where there is none;\n"
+                "  mend it with `aforo apply` (`aforo export` writes out what is stored)"
+            )
+        )
 
     async def _first_state(self, door: Door) -> None:
         """The store is the truth; an empty one takes the configuration that was given, or the lab."""
@@ -226,6 +240,11 @@ class _Control:
         answer = await fetch(self._egress, method, url, sent, body, timeout_s=timeout_s)
         got = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
         return answer.status, got, answer.body
+
+
+def _placed(problem: Problem) -> str:
+    line, column = problem.source.position(problem.diagnostic.span.start)
+    return f"{problem.source.name}:{line}:{column}: {problem.diagnostic.message}"
 
 
 def _ids(door: Door) -> dict[str, str]:

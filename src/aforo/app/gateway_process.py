@@ -10,6 +10,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import uvloop
 
 from aforo.app.certificates import Certificate, certificate
@@ -19,7 +20,7 @@ from aforo.app.spec import Said, Spec, on_stop, say, snapshot_stamp
 from aforo.egress.fetch import fetch
 from aforo.egress.policy import EgressPolicy, parse
 from aforo.egress.pool import Pool
-from aforo.errors import Invalid, Refusal
+from aforo.errors import Refusal
 from aforo.gateway.addresses import TrustedProxies
 from aforo.gateway.cache import MemoryCache
 from aforo.gateway.counters import MemoryCounters
@@ -38,6 +39,7 @@ from aforo.snapshot.build import Builder
 from aforo.snapshot.runtime import Runtime
 from aforo.snapshot.sealed import open_value
 from aforo.snapshot.snapshot import Bundle
+from aforo.snapshot.stand_in import stand_in
 from aforo.spool.writer import SpoolWriter
 
 log = logging.getLogger("aforo.gateway")
@@ -126,7 +128,8 @@ class _Gateway:
         """The snapshot to begin with; None when told to stop meanwhile.
 
         At a start of the whole system control publishes within a moment, maybe with other addresses: that is
-        waited for, a while. Without it the last good snapshot serves.
+        waited for, a while. Without it the last good snapshot serves, and so it does when what control publishes
+        does not compile (an upgrade may refuse what it took before). Where there is none, a stand-in answers.
         """
         until = asyncio.get_running_loop().time() + PATIENCE_S
         found: tuple[Bundle, Runtime] | None = None
@@ -147,7 +150,8 @@ class _Gateway:
                 if runtime is not None:
                     found = bundle, runtime
                 elif stamp != self._spec.old_snapshot and found is None:
-                    raise Invalid("the published configuration does not compile; `aforo apply` says where")
+                    log.error("revision %d does not compile: calls are answered with 503", bundle.version)
+                    found = self._standing_in(bundle)
             is_new = self._seen != self._spec.old_snapshot
             if found is not None and (is_new or asyncio.get_running_loop().time() > until):
                 return found
@@ -162,6 +166,13 @@ class _Gateway:
                     "revision %d: %s: %s", bundle.version, problem.source.name, problem.diagnostic.message
                 )
         return built.runtime
+
+    def _standing_in(self, bundle: Bundle) -> tuple[Bundle, Runtime]:
+        instead = stand_in(bundle)
+        runtime = self._build(instead)
+        assert runtime is not None
+        # It is not what was published: who waits for this gateway waits for a configuration that compiles.
+        return msgspec.structs.replace(instead, version=0), runtime
 
     def _recorder(self, spool: SpoolWriter, runtime: Runtime) -> Recorder:
         bundle = runtime.bundle
