@@ -9,10 +9,12 @@ import typer
 
 from aforo.cli import terminal
 from aforo.cli.exits import Exit, Failure, one_of
+from aforo.cli.policy_files import find, read
 from aforo.source import Diagnostic, Source, has_errors, render
 
 if TYPE_CHECKING:
     from aforo.policy.compile import CompileResult
+    from aforo.policy.standalone import Checked
 
 SCOPES = ("global", "product", "api", "operation")
 
@@ -34,27 +36,63 @@ Fragments = Annotated[
 
 @app.command("check")
 def check(
-    files: Annotated[list[Path], typer.Argument(help="Policy documents; - is stdin.")],
-    scope: Scope = "api",
+    paths: Annotated[
+        list[Path], typer.Argument(help="Policy documents or fragments, or folders of them; - is stdin.")
+    ],
+    scope: Annotated[
+        str,
+        typer.Option(
+            help=f"Where the documents will stand: {', '.join(SCOPES)}. Without it: where their policies may."
+        ),
+    ] = "",
     named_value: NamedValues = None,
     fragments: Fragments = None,
     format: Annotated[str, typer.Option("--format", help="text or json.")] = "text",  # noqa: A002
 ) -> None:
-    """Say what is wrong, with line and column. Exit code 4 when there are errors."""
+    """Say what is wrong, with line and column. Exit code 4 when there are errors.
+
+    Named values and fragments that are not given are assumed to exist, and named as remarks. A folder may be an
+    APIOps tree: its fragments, named values and scopes are used.
+    """
     one_of("--format", format, ("text", "json"))
-    results = [_compile(file, scope, named_value, fragments) for file in files]
+    if scope:
+        one_of("--scope", scope, SCOPES)
+    results = _checked(paths, scope, named_value, fragments)
     if format == "json":
-        terminal.print_json([_as_json(r.source, d) for r in results for d in r.diagnostics])
+        terminal.print_json([_as_json(source, d) for source, checked in results for d in checked.diagnostics])
     else:
-        for result in results:
-            for diagnostic in result.diagnostics:
-                print(terminal.printable(render(result.source, diagnostic)))
-            errors = sum(d.is_error for d in result.diagnostics)
-            print(
-                f"{result.source.name}: {_count(errors, 'error')}, {_count(len(result.diagnostics) - errors, 'remark')}"
-            )
-    if any(has_errors(list(r.diagnostics)) for r in results):
+        for source, checked in results:
+            for diagnostic in checked.diagnostics:
+                print(terminal.printable(render(source, diagnostic)))
+            errors = sum(d.is_error for d in checked.diagnostics)
+            remarks = len(checked.diagnostics) - errors
+            print(f"{source.name}: {_count(errors, 'error')}, {_count(remarks, 'remark')}")
+        if len(results) > 1:
+            good = sum(not has_errors(c.diagnostics) for _, c in results)
+            print(f"{good} of {_count(len(results), 'document')} compile.")
+    if any(has_errors(checked.diagnostics) for _, checked in results):
         raise typer.Exit(Exit.DIAGNOSTICS)
+
+
+def _checked(
+    paths: list[Path], scope: str, named_values: list[str] | None, fragments: Path | None
+) -> list[tuple[Source, Checked]]:
+    from aforo.policy.compile import CompileContext
+    from aforo.policy.named_values import NamedValue
+    from aforo.policy.scopes import Scope as PolicyScope
+    from aforo.policy.standalone import check as check_text
+
+    found = find(paths)
+    values = {n: NamedValue(v, secret) for n, (v, secret) in found.named_values.items()}
+    values |= {name: NamedValue(value, False) for name, value in map(_pair, named_values or ())}
+    texts = found.fragments | _fragments(fragments)
+    context = CompileContext(named_values=values, fragments=texts)
+    out = []
+    for file in found.files:
+        source = Source(file.name, _text(file.path))
+        where = scope or file.scope
+        out.append((source, check_text(source, context, PolicyScope[where.upper()] if where else None)))
+    return out
 
 
 @app.command("explain")
@@ -82,10 +120,12 @@ def _compile(file: Path, scope: str, named_values: list[str] | None, fragments: 
     from aforo.policy.scopes import Scope as PolicyScope
 
     values = {name: NamedValue(value, False) for name, value in map(_pair, named_values or ())}
-    texts = {f.stem: _text(f) for f in sorted(fragments.glob("*.xml"))} if fragments else {}
-    return compile_document(
-        source, PolicyScope[scope.upper()], CompileContext(named_values=values, fragments=texts)
-    )
+    context = CompileContext(named_values=values, fragments=_fragments(fragments))
+    return compile_document(source, PolicyScope[scope.upper()], context)
+
+
+def _fragments(folder: Path | None) -> dict[str, str]:
+    return {f.stem: _text(f) for f in sorted(folder.glob("*.xml"))} if folder else {}
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -96,13 +136,12 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _text(file: Path) -> str:
+    if str(file) != "-":
+        return read(file)
     try:
-        data = typer.get_binary_stream("stdin").read() if str(file) == "-" else file.read_bytes()
-        return data.decode("utf-8-sig")
-    except OSError as error:
-        raise Failure(f"{file} cannot be read: {error.strerror}.", code=Exit.USAGE) from error
+        return typer.get_binary_stream("stdin").read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Failure(f"{file} is not UTF-8 (byte {error.start}).", code=Exit.USAGE) from error
+        raise Failure(f"stdin is not UTF-8 (byte {error.start}).", code=Exit.USAGE) from error
 
 
 def _count(number: int, noun: str) -> str:

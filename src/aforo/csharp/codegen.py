@@ -108,6 +108,9 @@ class Codegen:
         return made
 
     def none_test(self, value: ast.expr, negated: bool, span: Span) -> ast.expr:
+        if isinstance(value, ast.Constant):
+            # Known now; Python would warn of such a test.
+            return self.constant((value.value is None) is not negated, span)
         test = ast.Compare(value, [ast.IsNot() if negated else ast.Is()], [self.constant(None, span)])
         made: ast.expr = self.at(test, span)
         return made

@@ -204,8 +204,9 @@ class _Compiler:
             counter=len(self.definitions) * 1000 + len(self.sites),
         )
         facts = Facts()
-        uses = self.checker(section, self.report).policies(element.elements, "", None, top=True)
-        if section is Section.BACKEND and len(uses) > 1:
+        top = element.name != "fragment"
+        uses = self.checker(section, self.report).policies(element.elements, "", None, top=top)
+        if section is Section.BACKEND and len(uses) > 1 and top:
             self.report(say.one_in_backend(uses[1].span))
         function = self.function(unit, facts, uses, section.python, element.span)
         return uses, facts, function

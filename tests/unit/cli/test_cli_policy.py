@@ -81,7 +81,9 @@ def test_explain_of_a_wrong_document_says_what_is_wrong(wrong: Path) -> None:
     assert "wrong.xml:4:6" in caught.value.message
 
 
-def test_named_values_and_fragments_come_from_the_command_line(tmp_path: Path) -> None:
+def test_named_values_and_fragments_come_from_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     document = tmp_path / "p.xml"
     document.write_text(
         GOOD.replace("<base />", '<base />\n    <include-fragment fragment-id="f" />').replace(
@@ -91,8 +93,38 @@ def test_named_values_and_fragments_come_from_the_command_line(tmp_path: Path) -
     (tmp_path / "fragments").mkdir()
     (tmp_path / "fragments" / "f.xml").write_text('<fragment><set-variable name="v" value="1" /></fragment>')
     policy.check([document], named_value=["who=me"], fragments=tmp_path / "fragments", format="text")
+    assert "p.xml: 0 errors, 0 remarks" in capsys.readouterr().out
+    policy.check([document], format="text")
+    said = capsys.readouterr().out
+    assert "p.xml: 0 errors, 2 remarks" in said
+    assert "there is no named value `who`" in said
+    assert "there is no policy fragment `f`" in said
+    with pytest.raises(Failure):
+        policy.explain(document)
+
+
+def test_an_apiops_tree_tells_scopes_fragments_and_named_values(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = {
+        "policy.xml": "<policies><inbound><cors><allowed-origins><origin>*</origin></allowed-origins></cors></inbound></policies>",
+        "apis/a/policy.xml": '<policies><inbound><base/><include-fragment fragment-id="f"/></inbound></policies>',
+        "apis/a/operations/o/policy.xml": '<policies><inbound><forward-request timeout="{{code}}"/></inbound></policies>',
+        "policyFragments/f/policy.xml": '<fragment><set-header name="x"><value>{{who}}</value></set-header></fragment>',
+        "namedValues/who/namedValueInformation.json": '{"properties": {"displayName": "who", "value": "me"}}',
+        "apis/a/specification.xml": "<wsdl/>",
+    }
+    for name, text in files.items():
+        file = tmp_path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
     with pytest.raises(typer.Exit):
-        policy.check([document], format="text")
+        policy.check([tmp_path])
+    said = capsys.readouterr().out
+    assert "operations/o/policy.xml:1:22: error" in said  # forward-request has no place in inbound
+    assert "there is no named value `code`" in said
+    assert "`who`" not in said
+    assert "3 of 4 documents compile." in said
 
 
 def test_wrong_options_are_usage_errors(good: Path) -> None:

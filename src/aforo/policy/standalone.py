@@ -1,0 +1,128 @@
+"""A policy text checked on its own, without the service that it will stand in: a file, or one of many in a folder.
+
+What only the service knows (named values, fragments, the scope) is assumed, and said: a text that would compile with
+some value is not refused for want of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from aforo.policy.compile import CompileContext, CompileResult, compile_document
+from aforo.policy.named_values import NamedValue
+from aforo.policy.scopes import Scope, Section
+from aforo.source import Diagnostic, Severity, Source
+
+_UNKNOWN_VALUE: Final = "POL0301"
+_UNKNOWN_FRAGMENT: Final = "POL0302"
+# What an unknown named value may be, the likeliest first: a number is also a text, a name and a time.
+_GUESSES: Final = ("1", "200", "true", "https://example.invalid/", '"text"', "")
+# Most documents stand at an API; the others have policies that only they may have.
+_SCOPES: Final = (Scope.API, Scope.PRODUCT, Scope.OPERATION, Scope.GLOBAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """`result` by the scope that fits best; `scope` says which, `assumed` what had to be taken for granted."""
+
+    result: CompileResult
+    scope: Scope
+    assumed: tuple[Diagnostic, ...]
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        return tuple(
+            sorted((*self.result.diagnostics, *self.assumed), key=lambda d: (d.span.start, d.span.end))
+        )
+
+
+def check(
+    source: Source,
+    context: CompileContext,
+    scope: Scope | None = None,
+    *,
+    format: Literal["rawxml", "xml"] = "rawxml",  # noqa: A002
+) -> Checked:
+    """Compile a document or a fragment. Without `scope` the first in which it has no errors counts."""
+    scopes = (scope,) if scope is not None else _SCOPES
+    best: Checked | None = None
+    for each in scopes:
+        for section in Section:
+            found = _assuming(source, context, each, format, section)
+            if best is None or _errors(found) < _errors(best):
+                best = found
+            if not _errors(found):
+                return found
+            if not _is_fragment(source):
+                break
+    assert best is not None
+    return best
+
+
+def _is_fragment(source: Source) -> bool:
+    return "<fragment" in source.text and "<policies" not in source.text
+
+
+def _errors(checked: Checked) -> int:
+    return sum(d.is_error for d in checked.result.diagnostics)
+
+
+def _assuming(
+    source: Source,
+    context: CompileContext,
+    scope: Scope,
+    format_: Literal["rawxml", "xml"],
+    section: Section,
+) -> Checked:
+    """Compiled with what is unknown filled in, one guess after the other."""
+    values, fragments = dict(context.named_values), dict(context.fragments)
+    assumed: list[Diagnostic] = []
+    result = _compiled(source, CompileContext(values, fragments), scope, format_, section)
+    guessed: list[str] = []
+    for diagnostic in result.diagnostics:
+        if diagnostic.code not in (_UNKNOWN_VALUE, _UNKNOWN_FRAGMENT):
+            continue
+        name = diagnostic.message.partition("`")[2].partition("`")[0]
+        if diagnostic.code == _UNKNOWN_VALUE:
+            guessed.append(name)
+        else:
+            fragments[name] = "<fragment></fragment>"
+        assumed.append(replace(diagnostic, severity=Severity.INFO, hints=("it is assumed to exist",)))
+    if not assumed:
+        return Checked(result, scope, ())
+    best: Checked | None = None
+    for values_now in _guesses(values, guessed):
+        now = _compiled(source, CompileContext(values_now, fragments), scope, format_, section)
+        found = Checked(now, scope, tuple(assumed))
+        if best is None or _errors(found) < _errors(best):
+            best, kept = found, values_now
+        if not _errors(found):
+            return found
+    assert best is not None
+    # One value each: the names do not all stand for the same kind of thing.
+    for name in dict.fromkeys(guessed):
+        for guess in _GUESSES:
+            tried = {**kept, name: NamedValue(guess, False)}
+            now = _compiled(source, CompileContext(tried, fragments), scope, format_, section)
+            found = Checked(now, scope, tuple(assumed))
+            if _errors(found) < _errors(best):
+                best, kept = found, tried
+        if not _errors(best):
+            break
+    return best
+
+
+def _guesses(values: dict[str, NamedValue], names: Sequence[str]) -> list[dict[str, NamedValue]]:
+    return [{**values, **{n: NamedValue(guess, False) for n in names}} for guess in _GUESSES]
+
+
+def _compiled(
+    source: Source,
+    context: CompileContext,
+    scope: Scope,
+    format_: Literal["rawxml", "xml"],
+    section: Section,
+) -> CompileResult:
+    return compile_document(source, scope, context, format=format_, fragment=section)
