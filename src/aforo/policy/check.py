@@ -113,6 +113,8 @@ class Checker:
         return out
 
     def text(self, element: XmlElement, spec: Element | Child) -> Authored | None:
+        if spec.text is not None and spec.text.markup and element.elements:
+            return self.filled(element.markup, element)
         texts = [c.value for c in element.children if isinstance(c, XmlText)]
         live = [t for t in texts if t.text.strip()]
         if spec.text is None:
@@ -129,12 +131,21 @@ class Checker:
         parts = [
             (t.text[p.start : p.start + p.size], p.origin, p.same, p.secret) for t in texts for p in t.pieces
         ]
-        whole = fill(joined(parts), self.values, self.report)
+        whole = self.filled(joined(parts), element)
         return whole if spec.text.kind == "text" else whole.stripped()
+
+    def filled(self, text: Authored, element: XmlElement) -> Authored:
+        """The text with its named values. In a template what looks like one and is none is the template's own."""
+        template = element.attributes.get("template")
+        if template is not None and template.value.text.strip().lower() == "liquid":
+            return fill(text, self.values, lambda _: None)
+        return fill(text, self.values, self.report)
 
     def children(
         self, element: XmlElement, spec: Element | Child, path: str, parent: Use
     ) -> dict[str, tuple[Use, ...]]:
+        if spec.text is not None and spec.text.markup:
+            return {}
         known = {c.name: c for c in spec.children}
         found: dict[str, list[Use]] = {}
         for child in element.elements:

@@ -46,10 +46,17 @@ class XmlElement:
     attributes: dict[str, XmlAttribute] = field(default_factory=dict)
     children: list[XmlElement | XmlText] = field(default_factory=list)
     span: Span = field(default_factory=lambda: Span(0, 0))  # of the start tag
+    inner: Span = field(default_factory=lambda: Span(0, 0))  # between the tags
+    document: str = field(default="", repr=False)
 
     @property
     def elements(self) -> list[XmlElement]:
         return [c for c in self.children if isinstance(c, XmlElement)]
+
+    @property
+    def markup(self) -> Authored:
+        """What stands between the tags as it was written, tags and all."""
+        return plain(self.document[self.inner.start : self.inner.end], self.inner.start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +225,8 @@ class _Parser:
         self.at = end + 1
         span = Span(start, end + 1)
         if self.stack and self.stack[-1].name == name:
-            self.stack.pop()
+            ended = self.stack.pop()
+            ended.inner = Span(ended.inner.start, start)
         elif any(e.name == name for e in self.stack):
             while self.stack[-1].name != name:
                 left = self.stack.pop()
@@ -243,6 +251,8 @@ class _Parser:
         self.at = match.end()
         closed = self.attributes(element)
         element.span = Span(start, self.at)
+        element.inner = Span(self.at, self.at)
+        element.document = self.text
         if self.stack:
             self.stack[-1].children.append(element)
         else:

@@ -29,12 +29,13 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """The value between the tags."""
+    """The value between the tags. `markup`: elements between them are text as well."""
 
     doc: str
     kind: Kind = "text"
     required: bool = False
     expressions: bool = True
+    markup: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,7 @@ def test_an_apiops_tree_tells_scopes_fragments_and_named_values(
     with pytest.raises(typer.Exit):
         policy.check([tmp_path])
     said = capsys.readouterr().out
-    assert "operations/o/policy.xml:1:22: error" in said  # forward-request has no place in inbound
+    assert "operations/o/policy.xml:1:21: error" in said  # forward-request has no place in inbound
     assert "there is no named value `code`" in said
     assert "`who`" not in said
     assert "3 of 4 documents compile." in said

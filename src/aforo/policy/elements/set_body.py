@@ -56,5 +56,5 @@ ELEMENT = Element(
         Attribute("xsi-nil", "How a template treats xsi:nil.", expressions=False, values=("blank", "null")),
         Attribute("parse-date", "Whether a template reads dates.", "bool", expressions=False),
     ),
-    text=Text("The new body."),
+    text=Text("The new body; markup is text.", markup=True),
 )
