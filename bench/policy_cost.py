@@ -21,8 +21,8 @@ from aforo.policy.compile import CompileContext, compile_document
 from aforo.policy.exchange import Body, Exchange, RequestState
 from aforo.policy.pipeline import EMPTY, Pipeline
 from aforo.policy.scopes import Scope
+from aforo.policy.scripted import ScriptedServices
 from aforo.source import Source
-from tests.support.fake_services import FakeServices
 
 LAB = """<inbound>
 <base />
@@ -80,7 +80,7 @@ def compiled(text: str, scope: Scope, base: Pipeline) -> Pipeline:
 
 def per_call_us(pipeline: Pipeline, calls: int = 20_000) -> float:
     """CPU of the inbound section per call; making the exchange is in both figures."""
-    services = FakeServices()
+    services = ScriptedServices()
     services.tokens.put("https://cognitiveservices.azure.com", "token-" + "x" * 1200)
     url = parse_url("http://localhost:8080/openai/deployments/gpt/chat/completions?api-version=2023-05-15")
     inbound = pipeline.inbound
