@@ -10,6 +10,8 @@ import random
 import time
 from typing import Protocol
 
+from aforo.errors import Invalid
+from aforo.gateway import encoding
 from aforo.gateway.arrival import Arrival
 from aforo.gateway.signal import Signal, Steps
 from aforo.messages import Headers, Url, split_authority
@@ -156,7 +158,11 @@ class Call(Exchange):
         api = match.api.entry.subject
         operation = self.operation_runtime = match.operation
         self.runtime = runtime
-        body = Body(self.body()) if self.complete else Body(None, self.collect)
+        if b"content-encoding" in self.headers.fields:
+            # Policies and the meter see the text; the backend gets the bytes that came (upstream.py).
+            body = Body(None, self.decoded)
+        else:
+            body = Body(self.body()) if self.complete else Body(None, self.collect)
         request = RequestState(
             self.method,
             self.client_url,
@@ -225,6 +231,14 @@ class Call(Exchange):
             await self.whole
         return self.body()
 
+    async def decoded(self) -> bytes:
+        """The whole request body without its content coding. PolicyFailure with 415, 413 or 400 when it cannot be."""
+        data = await self.collect()
+        try:
+            return encoding.decode(data, self.headers.joined(b"content-encoding"))
+        except Invalid as error:
+            raise _unreadable(error) from error
+
     def body(self) -> bytes:
         """The request body, which is complete."""
         if len(self.chunks) != 1:
@@ -232,6 +246,17 @@ class Call(Exchange):
         return self.chunks[0]
 
 
+def _unreadable(error: Invalid) -> PolicyFailure:
+    status, reason = _UNREADABLE.get(error.code, (400, "RequestBodyUnreadable"))
+    headers = ((b"accept-encoding", encoding.KNOWN),) if status == 415 else ()  # RFC 9110 15.5.16
+    message = f"The request's body cannot be read: {error.message}"
+    return PolicyFailure(LastError("gateway", reason, message, http_status=status), None, headers)
+
+
+_UNREADABLE = {
+    encoding.UNKNOWN: (415, "UnsupportedContentEncoding"),
+    encoding.TOO_LARGE: (413, "RequestBodyTooLarge"),
+}
 _prefix = f"{random.SystemRandom().getrandbits(64):016x}"
 # From the upper half on: 16 digits without padding.
 _counter = itertools.count(1 << 63 | random.SystemRandom().getrandbits(62))

@@ -20,6 +20,10 @@ MAX_RATIO = 250
 HARMLESS_BYTES = 1024 * 1024
 MAX_BYTES = 64 * 1024 * 1024
 MAX_CODINGS = 4
+# Codes of the `Invalid` that `decode` raises; any other one is a body that is broken.
+UNKNOWN = "UnknownContentCoding"
+TOO_LARGE = "ContentGrowsTooLarge"
+KNOWN = b"gzip, deflate, br, zstd"
 # gzip members or zstd frames one after the other: each costs a copy of what follows it.
 MAX_MEMBERS = 100
 _STEP = 64 * 1024
@@ -33,7 +37,7 @@ def decode(data: bytes, coding: bytes | None, max_bytes: int = MAX_BYTES) -> byt
         return data
     names = [c.strip().lower() for c in coding.split(b",")]
     if len(names) > MAX_CODINGS:
-        raise Invalid(f"more than {MAX_CODINGS} content codings")
+        raise Invalid(f"more than {MAX_CODINGS} content codings", code=UNKNOWN)
     for name in reversed(names):
         if name in (b"gzip", b"x-gzip", b"deflate"):
             data = _inflate(data, name, max_bytes)
@@ -42,8 +46,12 @@ def decode(data: bytes, coding: bytes | None, max_bytes: int = MAX_BYTES) -> byt
         elif name == b"zstd":
             data = _zstd(data, max_bytes)
         elif name != b"identity":
-            raise Invalid(f"content coding {name.decode('latin-1')!r} is not known")
+            raise Invalid(f"content coding {name.decode('latin-1')!r} is not known", code=UNKNOWN)
     return data
+
+
+def _too_large() -> Invalid:
+    return Invalid("the compressed body grows past the limit", code=TOO_LARGE)
 
 
 def _limit(data: bytes, max_bytes: int) -> int:
@@ -62,13 +70,13 @@ def _inflate(data: bytes, name: bytes, max_bytes: int) -> bytes:
     try:
         while data:
             if len(out) == MAX_MEMBERS:
-                raise Invalid(f"the compressed body has more than {MAX_MEMBERS} members")
+                raise Invalid(f"the compressed body has more than {MAX_MEMBERS} members", code=TOO_LARGE)
             inflater = zlib.decompressobj(wbits)
             part = inflater.decompress(data, limit - size + 1)
             size += len(part)
             out.append(part)
             if size > limit:
-                raise Invalid("the compressed body grows past the limit")
+                raise _too_large()
             if not inflater.eof:
                 break  # cut off: what is there is what is kept
             data = inflater.unused_data if name != b"deflate" else b""
@@ -89,7 +97,7 @@ def _brotli(data: bytes, max_bytes: int) -> bytes:
                 size += len(part)
                 out.append(part)
                 if size > limit:
-                    raise Invalid("the compressed body grows past the limit")
+                    raise _too_large()
                 if decoder.can_accept_more_data() or decoder.is_finished():
                     break
                 part = decoder.process(b"", output_buffer_limit=limit - size + 1)
@@ -105,13 +113,13 @@ def _zstd(data: bytes, max_bytes: int) -> bytes:
     try:
         while data:
             if len(out) == MAX_MEMBERS:
-                raise Invalid(f"the compressed body has more than {MAX_MEMBERS} frames")
+                raise Invalid(f"the compressed body has more than {MAX_MEMBERS} frames", code=TOO_LARGE)
             frame = zstd.ZstdDecompressor(options=_ZSTD_OPTIONS)
             part = frame.decompress(data, limit - size + 1)
             size += len(part)
             out.append(part)
             if size > limit:
-                raise Invalid("the compressed body grows past the limit")
+                raise _too_large()
             if not frame.eof:
                 break  # cut off: what is there is what is kept
             data = frame.unused_data

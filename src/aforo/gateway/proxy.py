@@ -7,6 +7,7 @@ but its backend costs no task and no future.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 
@@ -142,6 +143,8 @@ class Proxy:
             if not call.complete:
                 await self._take_body(call, operation, pipeline)
             if operation.wire:
+                if call.request.body.data is None:
+                    await _read_if_possible(call.request.body)
                 call.hide_usage = splice_usage(call.request.body, operation.wire, query)
             if pipeline.inbound is not None:
                 await pipeline.inbound(call)
@@ -170,7 +173,9 @@ class Proxy:
             if call.expects_continue:
                 call.expects_continue = False
                 call.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            call.request.body.data = await call.collect()
+            data = await call.collect()
+            if b"content-encoding" not in call.headers.fields:
+                call.request.body.data = data
             return
         content_type = call.headers.get(b"content-type")
         call.keep_bytes = body_limit(call.log, call.log.frontend_request, content_type, "")
@@ -310,6 +315,12 @@ class Proxy:
             if headers is not None:
                 return ResponseState(200, "OK", headers, Body(b""))
         return ResponseState(200, "OK", Headers(), Body(b"")) if pipeline.cors else None
+
+
+async def _read_if_possible(body: Body) -> None:
+    """Undo a content coding for the meter. What cannot be read is the backend's to judge, unless a policy reads it."""
+    with contextlib.suppress(PolicyFailure):
+        await body.read()
 
 
 def _built_in(error: LastError, call_id: str) -> ResponseState:

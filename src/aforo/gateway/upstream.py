@@ -46,6 +46,8 @@ class Upstream:
         if body is None:
             body = await _at_hand(call, options)
         headers = request.headers
+        if b"content-encoding" in call.headers.fields and body is not None:
+            body, headers = _as_it_came(call, headers, body)
         path = backend.base_path + request.path or "/"
         query = shown = request.query
         if backend.query:
@@ -156,8 +158,17 @@ async def _at_hand(call: Call, options: ForwardOptions) -> bytes | None:
             "the request's body has been streamed to a backend already; buffer-request-body keeps it for another try",
         )
     if options.buffer_request_body or call.complete:
-        return await call.request.body.read()
+        return await call.collect()
     return None
+
+
+def _as_it_came(call: Call, headers: Headers, body: bytes) -> tuple[bytes, Headers]:
+    """What is sent of a request whose body came with a content coding: its own bytes, or a policy's plain ones."""
+    if not call.request.body.changed:
+        return call.body(), headers
+    headers = headers.copy()
+    headers.remove(b"content-encoding")
+    return body, headers
 
 
 def _query_with_credentials(query: str, entry: BackendEntry) -> tuple[str, str]:
