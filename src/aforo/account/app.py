@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 import uuid
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -311,11 +312,31 @@ async def _read_object(request: Request, call: Call) -> dict[str, Any] | Fault:
         if call.request_bytes > MAX_BODY_BYTES:
             return faults.too_large(MAX_BODY_BYTES)
         data += chunk
+    plain = _without_coding(bytes(data), request.headers.get("content-encoding", ""))
+    if isinstance(plain, Fault):
+        return plain
     try:
-        body = orjson.loads(bytes(data))
+        body = orjson.loads(plain)
     except ValueError:
         return faults.no_json()
     return body if isinstance(body, dict) else faults.no_json()
+
+
+def _without_coding(data: bytes, coding: str) -> bytes | Fault:
+    """The body as its sender wrote it: this account undoes gzip, other codings are refused by name."""
+    name = coding.strip().lower()
+    if name in ("", "identity"):
+        return data
+    if name not in ("gzip", "x-gzip"):
+        return faults.unknown_coding(coding)
+    inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        plain = inflater.decompress(data, MAX_BODY_BYTES + 1)
+    except zlib.error:
+        return faults.broken_coding()
+    if len(plain) > MAX_BODY_BYTES:
+        return faults.too_large(MAX_BODY_BYTES)
+    return plain if inflater.eof else faults.broken_coding()
 
 
 def _constant(fault: Fault) -> Answerer:

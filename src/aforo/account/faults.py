@@ -46,6 +46,20 @@ def too_large(limit: int) -> Fault:
     return invalid(f"The request body is larger than {limit} bytes.", code="request_too_large", status=413)
 
 
+def unknown_coding(coding: str) -> Fault:
+    """A body with a content coding that this account does not undo; RFC 9110 15.5.16 wants to know which it does."""
+    fault = invalid(
+        f"The Content-Encoding '{coding}' is not supported: send the body as it is, or with gzip.",
+        code="unsupported_content_encoding",
+        status=415,
+    )
+    return Fault(fault.status, fault.body, {"Accept-Encoding": "gzip, identity"})
+
+
+def broken_coding() -> Fault:
+    return invalid("The body of this request is not gzip, as its Content-Encoding says.")
+
+
 def resource_not_found() -> Fault:
     """No such path, or an api-version that is missing or none."""
     return _azure(404, "404", "Resource not found")

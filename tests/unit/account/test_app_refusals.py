@@ -1,6 +1,7 @@
 """What the account refuses: paths and versions that are none, wrong bodies; engines that fail; clients that leave."""
 
 import asyncio
+import gzip
 import json
 from typing import Any
 
@@ -240,3 +241,29 @@ def test_a_client_that_leaves_stops_the_engine() -> None:
     for stream in (True, False):
         for n in (1, 2):
             asyncio.run(story(stream, n))
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip", "GZIP", "identity"])
+def test_a_body_with_gzip_is_read(coding: str) -> None:
+    data = json.dumps(HELLO).encode()
+    body = data if coding == "identity" else gzip.compress(data)
+    headers = {"api-key": KEY, "content-encoding": coding}
+    assert run_call(Account().app, "POST", CHAT, headers=headers, body=body).status == 200
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "status", "says"),
+    [
+        ("br", b"x", 415, "Content-Encoding 'br' is not supported"),
+        ("gzip, gzip", b"x", 415, "Content-Encoding 'gzip, gzip' is not supported"),
+        ("gzip", b"{}", 400, "is not gzip"),
+        ("gzip", gzip.compress(json.dumps(HELLO).encode())[:-9], 400, "is not gzip"),
+        ("gzip", gzip.compress(bytes(17 * 1024 * 1024)), 413, "larger than"),
+    ],
+)
+def test_a_coding_that_cannot_be_undone_is_named(coding: str, body: bytes, status: int, says: str) -> None:
+    headers = {"api-key": KEY, "content-encoding": coding}
+    answer = run_call(Account().app, "POST", CHAT, headers=headers, body=body)
+    assert answer.status == status
+    assert says in answer.json()["error"]["message"]
+    assert answer.headers.get("accept-encoding") == ("gzip, identity" if status == 415 else None)
