@@ -1,22 +1,26 @@
 """Counters in this process's own memory, for one worker. Atomic because nothing here waits.
 
-Sliding windows are kept in slices of a fiftieth; fixed windows start at an epoch. What is given back goes back to the
-window or slice that it was taken from; what is owed is taken now. Many workers share counters through another adapter
-of the same port (policy/services.py).
+Sliding windows are kept in slices of a fiftieth; fixed windows start at an epoch; buckets drain evenly. What is given
+back goes back to the window or slice that it was taken from; what is owed is taken now. Many workers share counters
+through another adapter of the same port (policy/services.py).
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from aforo.policy.services import CounterState, Reservation
 
 _SLICES = 50
 # Keys may be anything that a caller sends: windows that are over are looked for when there are so many.
 _MANY = 1024
+
+_Form = Literal["sliding", "fixed", "bucket"]
 
 
 class _Slice:
@@ -85,11 +89,51 @@ class _Window:
         return bool(self.length_s) and not self.taken
 
 
+class _Bucket:
+    """What was taken and has not drained yet: `limit` of it drains in `length_s`. More than `limit` is debt."""
+
+    __slots__ = ("length_s", "limit", "rolled", "taken")
+
+    def __init__(self, length_s: int) -> None:
+        self.length_s = length_s
+        self.limit = 0
+        self.rolled = 0.0
+        self.taken = 0.0
+
+    def roll(self, now: float) -> None:
+        self.taken = max(0.0, self.taken - self._drains(now - self.rolled))
+        self.rolled = now
+
+    def take(self, amount: int, now: float) -> _Slice:
+        self.taken += amount
+        return _Slice(now)
+
+    def give_back(self, amount: int, taken_from: _Slice) -> None:
+        """Nothing is given back of what may have drained since."""
+        self.taken = max(0.0, self.taken - max(0.0, amount - self._drains(self.rolled - taken_from.began)))
+
+    def wait(self, amount: int, limit: int, now: float) -> float:  # noqa: ARG002 - as a window has it
+        excess = self.taken + min(amount, limit) - limit
+        return max(0.0, excess * self.length_s / limit) if limit else float(self.length_s)
+
+    def is_over(self, now: float) -> bool:
+        self.roll(now)
+        return not self.taken
+
+    def _drains(self, seconds: float) -> float:
+        return max(0.0, seconds) * self.limit / self.length_s
+
+
+def _left(limit: int, window: _Window | _Bucket) -> int:
+    # A bucket's float may be a hair above the number that it means.
+    return limit - math.ceil(window.taken - 1e-6)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Held(Reservation):
     """A reservation that knows where it was taken: nothing is kept here for who never comes back."""
 
-    name: tuple[str, int, bool]
+    name: tuple[str, int, _Form]
     epoch_s: int
     limit: int
     part: list[_Slice]  # empty when it is settled or released
@@ -100,58 +144,104 @@ class MemoryCounters:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._windows: dict[tuple[str, int, bool], _Window] = {}
+        self._windows: dict[tuple[str, int, _Form], _Window | _Bucket] = {}
         self._look_at = _MANY
         self._next = 0
 
     async def reserve(
-        self, key: str, amount: int, limit: int, window_s: int, *, sliding: bool, epoch_s: int = 0
+        self,
+        key: str,
+        amount: int,
+        limit: int,
+        window_s: int,
+        *,
+        sliding: bool,
+        epoch_s: int = 0,
+        bucket: bool = False,
     ) -> CounterState:
         now = self._clock()
-        window = self._window(key, window_s, sliding, epoch_s, now)
-        if window.taken + amount > limit:
-            return CounterState(False, max(0, limit - window.taken), window.wait(amount, limit, now))
+        name = (key, window_s, _form(sliding, bucket))
+        window = self._window(name, epoch_s, limit, now)
+        left = _left(limit, window)
+        if amount > left:
+            return CounterState(False, max(0, left), window.wait(amount, limit, now))
         part = window.take(amount, now)
         self._next += 1
-        name = (key, window_s, sliding)
         reservation = _Held(str(self._next), key, amount, name, epoch_s, limit, [part])
-        return CounterState(True, limit - window.taken, 0.0, reservation)
+        return CounterState(True, left - amount, 0.0, reservation)
+
+    async def charge(
+        self,
+        key: str,
+        amount: int,
+        limit: int,
+        window_s: int,
+        *,
+        sliding: bool,
+        epoch_s: int = 0,
+        bucket: bool = False,
+    ) -> CounterState:
+        now = self._clock()
+        window = self._window((key, window_s, _form(sliding, bucket)), epoch_s, limit, now)
+        window.take(amount, now)
+        return CounterState(True, max(0, _left(limit, window)), 0.0)
 
     async def settle(self, reservation: Reservation, amount: int) -> CounterState:
         assert isinstance(reservation, _Held)
         part = reservation.part.pop()
         now = self._clock()
-        window = self._window(*reservation.name, reservation.epoch_s, now)
+        window = self._window(reservation.name, reservation.epoch_s, reservation.limit, now)
         if amount > reservation.amount:
             window.take(amount - reservation.amount, now)
         else:
             window.give_back(reservation.amount - amount, part)
-        return CounterState(True, max(0, reservation.limit - window.taken), 0.0)
+        return CounterState(True, max(0, _left(reservation.limit, window)), 0.0)
 
     async def release(self, reservation: Reservation) -> None:
         assert isinstance(reservation, _Held)
         if reservation.part:
-            window = self._window(*reservation.name, reservation.epoch_s, self._clock())
+            window = self._window(reservation.name, reservation.epoch_s, reservation.limit, self._clock())
             window.give_back(reservation.amount, reservation.part.pop())
 
     async def peek(
-        self, key: str, limit: int, window_s: int, *, sliding: bool, epoch_s: int = 0
+        self,
+        key: str,
+        limit: int,
+        window_s: int,
+        *,
+        sliding: bool,
+        epoch_s: int = 0,
+        bucket: bool = False,
     ) -> CounterState:
         now = self._clock()
-        window = self._window(key, window_s, sliding, epoch_s, now)
-        wait = 0.0 if window.taken < limit else window.wait(1, limit, now)
-        return CounterState(window.taken < limit, max(0, limit - window.taken), wait)
+        window = self._window((key, window_s, _form(sliding, bucket)), epoch_s, limit, now)
+        left = _left(limit, window)
+        wait = 0.0 if left > 0 else window.wait(1, limit, now)
+        return CounterState(left > 0, max(0, left), wait)
 
-    def _window(self, key: str, window_s: int, sliding: bool, epoch_s: int, now: float) -> _Window:
-        name = (key, window_s, sliding)
+    def _window(
+        self, name: tuple[str, int, _Form], epoch_s: int, limit: int, now: float
+    ) -> _Window | _Bucket:
         window = self._windows.get(name)
         if window is None:
             if len(self._windows) >= self._look_at:
                 self._forget_old(now)
-            window = self._windows[name] = _Window(window_s, epoch_s, sliding=sliding)
+            _, length_s, form = name
+            if form == "bucket":
+                window = _Bucket(length_s)
+                window.rolled = now
+            else:
+                window = _Window(length_s, epoch_s, sliding=form == "sliding")
+            self._windows[name] = window
         window.roll(now)
+        if type(window) is _Bucket:
+            window.limit = limit
         return window
 
     def _forget_old(self, now: float) -> None:
         self._windows = {n: w for n, w in self._windows.items() if not w.is_over(now)}
         self._look_at = max(_MANY, 2 * len(self._windows))
+
+
+def _form(sliding: bool, bucket: bool) -> _Form:
+    return "bucket" if bucket else "sliding" if sliding else "fixed"

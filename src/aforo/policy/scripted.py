@@ -50,33 +50,75 @@ class ScriptedTokens:
 
 @dataclass(slots=True)
 class ScriptedCounters:
-    """Counters that never forget: windows do not end while a script runs."""
+    """Counters that never forget: windows do not end and buckets do not drain while a script runs."""
 
     taken: dict[str, int] = field(default_factory=dict)
 
     async def reserve(
-        self, key: str, amount: int, limit: int, window_s: int, *, sliding: bool, epoch_s: int = 0
+        self,
+        key: str,
+        amount: int,
+        limit: int,
+        window_s: int,
+        *,
+        sliding: bool,
+        epoch_s: int = 0,
+        bucket: bool = False,
     ) -> CounterState:
         del sliding, epoch_s
         used = self.taken.get(key, 0)
         if used + amount > limit:
-            return CounterState(False, max(0, limit - used), float(window_s))
+            wait = _wait(used + amount - limit, limit, window_s, bucket)
+            return CounterState(False, max(0, limit - used), wait)
         self.taken[key] = used + amount
-        return CounterState(True, limit - used - amount, 0.0, Reservation(key, key, amount))
+        return CounterState(True, limit - used - amount, 0.0, _Reserved(key, key, amount, limit))
+
+    async def charge(
+        self,
+        key: str,
+        amount: int,
+        limit: int,
+        window_s: int,
+        *,
+        sliding: bool,
+        epoch_s: int = 0,
+        bucket: bool = False,
+    ) -> CounterState:
+        del window_s, sliding, epoch_s, bucket
+        self.taken[key] = self.taken.get(key, 0) + amount
+        return CounterState(True, max(0, limit - self.taken[key]), 0.0)
 
     async def settle(self, reservation: Reservation, amount: int) -> CounterState:
+        assert isinstance(reservation, _Reserved)
         self.taken[reservation.key] += amount - reservation.amount
-        return CounterState(True, 0, 0.0)
+        return CounterState(True, max(0, reservation.limit - self.taken[reservation.key]), 0.0)
 
     async def release(self, reservation: Reservation) -> None:
         self.taken[reservation.key] -= reservation.amount
 
     async def peek(
-        self, key: str, limit: int, window_s: int, *, sliding: bool, epoch_s: int = 0
+        self,
+        key: str,
+        limit: int,
+        window_s: int,
+        *,
+        sliding: bool,
+        epoch_s: int = 0,
+        bucket: bool = False,
     ) -> CounterState:
         del sliding, epoch_s
         used = self.taken.get(key, 0)
-        return CounterState(used < limit, max(0, limit - used), 0.0 if used < limit else float(window_s))
+        wait = 0.0 if used < limit else _wait(used + 1 - limit, limit, window_s, bucket)
+        return CounterState(used < limit, max(0, limit - used), wait)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reserved(Reservation):
+    limit: int
+
+
+def _wait(excess: int, limit: int, window_s: int, bucket: bool) -> float:
+    return excess * window_s / max(limit, 1) if bucket else float(window_s)
 
 
 @dataclass(slots=True)

@@ -59,23 +59,55 @@ class CounterState:
 
 
 class Counters(Protocol):
-    """Atomic counters over windows. `window_s` 0 means for ever; `sliding` or fixed from `epoch_s`."""
+    """Atomic counters over windows. `window_s` 0 means for ever; `sliding` or fixed from `epoch_s`.
+
+    A `bucket` is no window: what was taken drains evenly, `limit` of it in `window_s` (which is not 0 then), and
+    what was taken beyond the limit is debt that drains first.
+    """
 
     async def reserve(
-        self, key: str, amount: int, limit: int, window_s: int, *, sliding: bool, epoch_s: int = 0
+        self,
+        key: str,
+        amount: int,
+        limit: int,
+        window_s: int,
+        *,
+        sliding: bool,
+        epoch_s: int = 0,
+        bucket: bool = False,
     ) -> CounterState:
         """Take `amount` if `limit` allows it within the window."""
+
+    async def charge(
+        self,
+        key: str,
+        amount: int,
+        limit: int,
+        window_s: int,
+        *,
+        sliding: bool,
+        epoch_s: int = 0,
+        bucket: bool = False,
+    ) -> CounterState:
+        """Take `amount` whatever the limit says; `remaining` is what is left then, and never below 0."""
 
     async def settle(self, reservation: Reservation, amount: int) -> CounterState:
         """The true amount is known; debt is carried into what follows."""
 
     async def release(self, reservation: Reservation) -> None:
-        """The call failed: give everything back."""
+        """The call failed: give everything back. A second time does nothing."""
 
     async def peek(
-        self, key: str, limit: int, window_s: int, *, sliding: bool, epoch_s: int = 0
+        self,
+        key: str,
+        limit: int,
+        window_s: int,
+        *,
+        sliding: bool,
+        epoch_s: int = 0,
+        bucket: bool = False,
     ) -> CounterState:
-        """The state, with nothing taken."""
+        """The state, with nothing taken; admitted while anything is left."""
 
 
 class Cache(Protocol):
