@@ -7,7 +7,7 @@ here is computed before somebody asks: a call that no policy looks at pays for n
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -16,15 +16,18 @@ from aforo.messages import Headers, Url
 from aforo.policy.services import (
     Authorizations,
     Cache,
+    Certificate,
     Certificates,
     Counters,
     Events,
     ForwardOptions,
     Metrics,
     OutboundRequest,
+    Proxy,
     SigningKeys,
     Tokens,
     Usage,
+    VectorStore,
 )
 from aforo.policy.subject import Api, Deployment, Operation, Product, Subscription, User
 
@@ -154,7 +157,54 @@ class Returned(Exception):  # noqa: N818 - control flow of `return-response` and
     """The pipeline ends here with `exchange.response`."""
 
 
+class FromCache(Returned):
+    """A cache has answered (`exchange.response`): outbound goes on after the policy that stores, the rest of inbound
+    and the backend are left out. `family` is one of `pipeline.Pipeline.resumed`."""
+
+    def __init__(self, family: str) -> None:
+        super().__init__()
+        self.family = family
+
+
+class Keeper(Protocol):
+    """Who wants the whole body of a response that is still arriving, once it has gone to the client."""
+
+    response: ResponseState
+
+    def keep(self, data: bytes) -> None:
+        """All of it has come; `data` is decoded. It never waits."""
+
+
+class Caching(msgspec.Struct, eq=False):
+    """What caches have had to do with a call; made by the first policy that asks one.
+
+    `outcome` is hit, miss or none; `waited_us` the time that caches took. `pending` holds, by family, what a
+    look-up did not find, for the policy that stores it. `keepers` are told by the gateway.
+    """
+
+    outcome: str = "none"
+    waited_us: int = 0
+    pending: dict[str, Any] = {}
+    keepers: list[Keeper] = []
+
+
 Meter = Callable[["Exchange", Usage | None], Awaitable[None]]
+
+
+class Owed:
+    """What policies that ran owe the call later: `policy/owing.py` says when."""
+
+    __slots__ = ("checks", "counted", "ends", "heads")
+
+    def __init__(self) -> None:
+        # Put headers on the answer, once there is one.
+        self.heads: list[Callable[[Exchange], None]] = []
+        # Look at a backend's answer before outbound runs; they may refuse it.
+        self.checks: list[Callable[[Exchange], Awaitable[None]]] = []
+        # Run when the sections are over and the answer is final, before it is sent.
+        self.ends: list[Callable[[Exchange], Awaitable[None]]] = []
+        # Keys of quotas that this call has counted for.
+        self.counted: set[str] = set()
 
 
 class Exchange:
@@ -167,13 +217,17 @@ class Exchange:
         "backend_id",
         "backend_request",
         "backend_used",
+        "caching",
         "call_id",
+        "certificate",
         "errors",
         "last_error",
         "lent",
         "meters",
         "operation",
+        "owed",
         "product",
+        "proxy",
         "request",
         "response",
         "section",
@@ -208,11 +262,16 @@ class Exchange:
         self.product: Product | None = None
         self.subscription: Subscription | None = None
         self.user: User | None = None
+        # Who called, by a token that a policy has validated: oid, appid, name, tid, sub, iss. None without one.
+        self.caller: dict[str, str] | None = None
         self.variables: dict[str, Any] = {}
         # Names of variables that hold secrets (tokens, what was made of them); None while there are none.
         self.tainted: set[str] | None = None
         self.backend_base_url: str | None = None  # None: the API's own service URL
         self.backend_id: str | None = None  # of a backend or a pool
+        # Towards the backend: our client certificate, and the proxy on the way.
+        self.certificate: Certificate | None = None
+        self.proxy: Proxy | None = None
         self.backend_used = ""  # the backend resource that the last attempt went to
         # What was really sent, for the record: (method, url, headers, body) of the last attempt.
         self.backend_request: tuple[str, str, Headers, Body] | None = None
@@ -225,9 +284,17 @@ class Exchange:
         self.trace_records: list[Any] = []
         # Leases (limit-concurrency and the like) that end with the exchange, not with their element.
         self.lent: list[Callable[[], None]] = []
-        # What wants to know the tokens of the call: awaited with them before the head of a complete answer is
-        # sent, and at the end of a stream; with None when there was no answer of a model's.
+        # What wants to know the tokens of the call: awaited with them before outbound where the answer is complete,
+        # and at the end of a stream; with None when there was no answer of a model's.
         self.meters: list[Meter] | None = None
+        self.caching: Caching | None = None
+        self.owed: Owed | None = None
+
+    @property
+    def transferred(self) -> int:
+        """Bytes of both bodies, as far as they have gone over the wire (quotas of bandwidth)."""
+        answer = self.response
+        return len(self.request.body.data or b"") + (len(answer.body.data or b"") if answer is not None else 0)
 
     @property
     def elapsed_us(self) -> int:
@@ -247,6 +314,13 @@ class Services(Protocol):
     def cache(self) -> Cache: ...
 
     @property
+    def external_cache(self) -> Cache | None:
+        """A cache that all gateways share, where one is connected."""
+
+    @property
+    def vectors(self) -> VectorStore: ...
+
+    @property
     def tokens(self) -> Tokens: ...
 
     @property
@@ -263,6 +337,13 @@ class Services(Protocol):
 
     @property
     def authorizations(self) -> Authorizations: ...
+
+    @property
+    def under_way(self) -> dict[str, int]:
+        """How many calls hold each key of `limit-concurrency` in this process."""
+
+    async def together(self, branches: Sequence[Callable[[], Awaitable[None]]], *, first: bool) -> None:
+        """Run them side by side until all have ended, or the first; a failure ends it, the rest is cancelled then."""
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run it beside the call, which does not wait for it and outlives it or not; its failure is logged."""

@@ -5,7 +5,8 @@ Nothing waits: time is a number that `pause` moves on. What policies sent, count
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+import math
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,6 +140,31 @@ class ScriptedCache:
 
 
 @dataclass(slots=True)
+class ScriptedVectors:
+    """A vector store that compares with all it has, and in which nothing grows old."""
+
+    entries: list[tuple[str, tuple[float, ...], bytes]] = field(default_factory=list)
+
+    async def add(self, partition: str, vector: Sequence[float], value: bytes, ttl_s: float) -> None:
+        del ttl_s
+        self.entries.append((partition, tuple(vector), value))
+
+    async def search(self, partition: str, vector: Sequence[float], max_distance: float) -> bytes | None:
+        near = [
+            (_distance(vector, known), value)
+            for name, known, value in self.entries
+            if name == partition and len(known) == len(vector)
+        ]
+        best = min(near, key=lambda each: each[0], default=None)
+        return best[1] if best is not None and best[0] <= max_distance else None
+
+
+def _distance(left: Sequence[float], right: Sequence[float]) -> float:
+    size = math.hypot(*left) * math.hypot(*right)
+    return 1 - sum(a * b for a, b in zip(left, right, strict=True)) / size if size else 2.0
+
+
+@dataclass(slots=True)
 class ScriptedMetrics:
     """Keeps what was emitted: (namespace, name, value, dimensions)."""
 
@@ -162,9 +188,10 @@ class ScriptedEvents:
 
 @dataclass(slots=True)
 class ScriptedKeys:
-    """OpenID configurations by URL."""
+    """OpenID configurations by URL; `tenants` maps those of an issuer of our own to where it is."""
 
     known: dict[str, OpenIdKeys] = field(default_factory=dict)
+    tenants: dict[str, str] = field(default_factory=dict)
 
     async def of(self, url: str) -> OpenIdKeys:
         found = self.known.get(url)
@@ -174,6 +201,9 @@ class ScriptedKeys:
 
     async def renewed(self, url: str) -> OpenIdKeys:
         return await self.of(url)
+
+    def authority(self, tenant: str) -> str:
+        return self.tenants.get(tenant, "https://login.microsoftonline.com")
 
 
 @dataclass(slots=True)
@@ -218,6 +248,8 @@ class ScriptedServices:
     deployment: Deployment = field(default_factory=lambda: Deployment("apim", "apim-lab", "West Europe"))
     counters: ScriptedCounters = field(default_factory=ScriptedCounters)
     cache: ScriptedCache = field(default_factory=ScriptedCache)
+    external_cache: ScriptedCache | None = None
+    vectors: ScriptedVectors = field(default_factory=ScriptedVectors)
     tokens: ScriptedTokens = field(default_factory=ScriptedTokens)
     metrics: ScriptedMetrics = field(default_factory=ScriptedMetrics)
     events: ScriptedEvents = field(default_factory=ScriptedEvents)
@@ -230,6 +262,14 @@ class ScriptedServices:
     sent: list[OutboundRequest] = field(default_factory=list)
     pauses: list[float] = field(default_factory=list)
     spawned: list[Coroutine[Any, Any, None]] = field(default_factory=list)
+    under_way: dict[str, int] = field(default_factory=dict)
+
+    async def together(self, branches: Sequence[Callable[[], Awaitable[None]]], *, first: bool) -> None:
+        """One after the other: the first one in the text is the first to end."""
+        for branch in branches:
+            await branch()
+            if first:
+                return
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Kept until the call has ended; `trial.run` runs them then."""

@@ -6,7 +6,7 @@ All of them in one object, with the ways to send, are `exchange.Services`. Nothi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -19,6 +19,25 @@ class ForwardOptions:
     timeout_s: float = 300.0
     buffer_request_body: bool = False
     fail_on_error_status_code: bool = False
+    follow_redirects: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate. `pem` holds the chain, the end certificate first; `key_pem` is a secret."""
+
+    id: str
+    thumbprint: str
+    pem: str
+    key_pem: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy on the way to others. `authorization` is the value of `Proxy-Authorization`, a secret."""
+
+    url: str
+    authorization: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +45,7 @@ class OutboundRequest:
     """A request that a policy makes itself (`send-request` and the policies that ask a service).
 
     With `backend_id`, `url` is a path with its query, put behind that backend's base URL, and the backend's own
-    credentials are added. `certificate` is the id or thumbprint of a client certificate; `proxy` a proxy's URL.
+    credentials are added. `certificate` is shown to the other side as the client's.
     """
 
     method: str
@@ -35,8 +54,8 @@ class OutboundRequest:
     body: bytes
     timeout_s: float
     backend_id: str = ""
-    certificate: str = ""
-    proxy: str = ""
+    certificate: Certificate | None = None
+    proxy: Proxy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +139,19 @@ class Cache(Protocol):
     async def remove(self, key: str) -> None: ...
 
 
+class VectorStore(Protocol):
+    """Values by the direction of a vector, in partitions that never see each other (semantic caches).
+
+    The distance of two vectors is one minus the cosine of the angle between them: 0 is the same direction.
+    """
+
+    async def add(self, partition: str, vector: Sequence[float], value: bytes, ttl_s: float) -> None:
+        """Keep a value for `ttl_s` seconds. A vector without a direction is not kept."""
+
+    async def search(self, partition: str, vector: Sequence[float], max_distance: float) -> bytes | None:
+        """The value of the nearest vector of the partition within that distance."""
+
+
 class Tokens(Protocol):
     """Access tokens of the gateway's own identity."""
 
@@ -165,6 +197,10 @@ class SigningKeys(Protocol):
     async def renewed(self, url: str) -> OpenIdKeys:
         """The same fetched anew, for a key id that is not known; at most once a minute."""
 
+    def authority(self, tenant: str) -> str:
+        """Where a tenant of Entra has its OpenID configurations (`https://login.microsoftonline.com`, without a slash at
+        its end); this system's own issuer for its own tenant."""
+
 
 @dataclass(frozen=True, slots=True)
 class OpenIdKeys:
@@ -172,16 +208,6 @@ class OpenIdKeys:
 
     issuer: str
     keys: Sequence[Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """A certificate of the service. `pem` holds the chain, the end certificate first; `key_pem` is a secret."""
-
-    id: str
-    thumbprint: str
-    pem: str
-    key_pem: str = ""
 
 
 class Certificates(Protocol):
