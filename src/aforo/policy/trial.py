@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from aforo.errors import Refusal
 from aforo.messages import Headers
+from aforo.policy import owing
 from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState, Returned
 from aforo.policy.pipeline import Pipeline
 from aforo.policy.scripted import ScriptedServices
@@ -22,18 +23,36 @@ async def run(
         for name in ("inbound", "backend", "outbound"):
             exchange.section = name
             section = getattr(pipeline, name)
+            if name == "outbound" and (exchange.owed is not None or exchange.meters is not None):
+                await _answered(exchange, usage)
             if section is not None:
                 await section(exchange)
     except Returned:
         pass
     except (PolicyFailure, Refusal) as error:
         await _on_error(pipeline, exchange, error)
-    for meter in exchange.meters or ():
-        await meter(exchange, usage)
+    await owing.closed(exchange)
+    await owing.metered(exchange, _usage_of_stream(exchange, usage))
     for give_back in exchange.lent:
         give_back()
     while services.spawned:
         await services.spawned.pop(0)
+
+
+async def _answered(exchange: Exchange, usage: Usage | None) -> None:
+    response = exchange.response
+    if usage is not None and response is not None and not owing.is_event_stream(response):
+        owing.promised(exchange)
+        await owing.metered(exchange, usage)
+    await owing.answered(exchange, "")
+
+
+def _usage_of_stream(exchange: Exchange, usage: Usage | None) -> Usage | None:
+    """What is known at the end: nothing, but for a stream."""
+    response = exchange.response
+    if response is None or not 200 <= response.status < 300 or not owing.is_event_stream(response):
+        return None
+    return usage or owing.usage_of(exchange, "", response.body.data or b"", stream=True)
 
 
 async def _on_error(pipeline: Pipeline, exchange: Exchange, error: PolicyFailure | Refusal) -> None:
@@ -51,6 +70,7 @@ async def _on_error(pipeline: Pipeline, exchange: Exchange, error: PolicyFailure
     exchange.response = response
     for name, value in failure.headers:
         response.headers.set(name, value)
+    owing.promised(exchange)
     if pipeline.on_error is None:
         return
     exchange.section = "on-error"

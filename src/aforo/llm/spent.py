@@ -1,0 +1,137 @@
+"""What a call spent in tokens, for who must know it at once: limits and metrics. It keeps nothing and knows no policy.
+
+The log side reads every body whole (digest.py); here the last event of a stream that names its usage is enough, and
+a wire need not be known: policies also stand before operations whose path says nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aforo.llm.catalog import WIRES
+from aforo.llm.digest import assemble, read_object
+from aforo.llm.usage import ESTIMATED, Usage, estimate_tokens, read_usage
+from aforo.llm.wire import Json, objects, text_bytes
+
+# API Management's upper bound for one image of a prompt.
+IMAGE_TOKENS = 1200
+# Where prompts stand, in the requests of all wires.
+_PROMPTS = ("messages", "prompt", "input", "instructions", "system")
+_IMAGES = ("image_url", "input_image", "image")
+_LOOKS_BACK = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """The usage of an answer, and the model that it says it is from."""
+
+    usage: Usage
+    model: str
+
+
+def prompt_tokens(request: Json) -> int:
+    """About how many tokens a request's prompt is: by the bytes of its text, and a bound for each image."""
+    size = images = 0
+    for name in _PROMPTS:
+        prompt = request.get(name)
+        if prompt:
+            try:
+                size += text_bytes(prompt)
+                images += _images(prompt)
+            except RecursionError:  # nested deeper than anything that means something
+                return 0
+    return estimate_tokens(size) + images * IMAGE_TOKENS
+
+
+def asks_for_stream(request: bytes) -> bool:
+    """Whether the answer is to come as a stream; without parsing where the word does not occur."""
+    return b'"stream"' in request and read_object(request).get("stream") is True
+
+
+def spent(wire: str, request: bytes, answer: bytes, *, stream: bool) -> Spent | None:
+    """What a successful answer spent; `stream`: it is an event stream, whole or broken off.
+
+    Estimated where the model says nothing. None: this is no answer of a model's.
+    """
+    try:
+        return _of_stream(wire, request, answer) if stream else _of_whole(wire, request, answer)
+    except RecursionError:
+        return None
+
+
+def _of_whole(wire: str, request: bytes, answer: bytes) -> Spent | None:
+    said = read_object(answer)
+    usage = read_usage(said)
+    if usage is None:
+        if not said or not (wire or _is_models(said)):
+            return None
+        usage = _estimate(request, _said(said))
+    return Spent(usage, _model(said))
+
+
+def _of_stream(wire: str, request: bytes, answer: bytes) -> Spent | None:
+    end = len(answer)
+    for _ in range(_LOOKS_BACK):
+        # Inside of a text the quotes would be escaped.
+        end = answer.rfind(b'"usage"', 0, end)
+        if end < 0:
+            break
+        start = max(answer.rfind(b"\n", 0, end), answer.rfind(b"\r", 0, end)) + 1
+        stop = answer.find(b"\n", end)
+        chunk = _event(answer[start : stop if stop >= 0 else len(answer)])
+        whole = chunk.get("response")  # the Responses API's last event carries all of the answer
+        said = whole if isinstance(whole, dict) else chunk
+        usage = read_usage(said)
+        if usage is not None:
+            return Spent(usage, _model(said))
+        end = start
+    known = WIRES.get(wire) or WIRES[_guess(read_object(request))]
+    said, _ = assemble(known, answer)
+    if not wire and not _is_models(said):
+        return None
+    return Spent(_estimate(request, _said(said)), _model(said))
+
+
+def _event(line: bytes) -> Json:
+    return read_object(line[5:].strip()) if line.startswith(b"data:") else {}
+
+
+def _guess(request: Json) -> str:
+    if "messages" in request:
+        return "chat"
+    return "responses" if "input" in request else "completions"
+
+
+def _is_models(answer: Json) -> bool:
+    """Whether it has the form of a model's answer, of any wire."""
+    return isinstance(answer.get("choices"), list) or (
+        isinstance(answer.get("output"), list) and answer.get("object") == "response"
+    )
+
+
+def _estimate(request: bytes, said_bytes: int) -> Usage:
+    prompt, completion = prompt_tokens(read_object(request)), estimate_tokens(said_bytes)
+    return Usage(prompt, completion, prompt + completion, ESTIMATED)
+
+
+def _said(answer: Json) -> int:
+    """Bytes of the text that a model said."""
+    return sum(text_bytes(c.get("message", c.get("text"))) for c in objects(answer.get("choices"))) + sum(
+        text_bytes(item) for item in objects(answer.get("output"))
+    )
+
+
+def _images(prompt: Any) -> int:
+    if isinstance(prompt, list):
+        return sum(map(_images, prompt))
+    if isinstance(prompt, dict):
+        if prompt.get("type") in _IMAGES:
+            return 1
+        return _images(prompt.get("content"))
+    return 0
+
+
+def _model(answer: Json) -> str:
+    model = answer.get("model")
+    return model if isinstance(model, str) else ""
