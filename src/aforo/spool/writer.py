@@ -38,6 +38,9 @@ from aforo.spool.recover import lock_folder, recover, save_identity
 log = logging.getLogger("aforo.spool")
 
 _SPARE = "next.spare"
+_BUFFER_BYTES = 64 * 1024
+# What a larger record made of the buffer goes with it: it may have been the only one of its kind.
+_LARGE_RECORD_BYTES = 512 * 1024
 
 
 class SpoolWriter:
@@ -69,7 +72,7 @@ class SpoolWriter:
         if lock is None:
             raise Conflict(f"spool {folder} is in use by another process", target=str(folder))
         self._lock_fd = lock
-        self._buffer = bytearray(64 * 1024)
+        self._buffer = bytearray(_BUFFER_BYTES)
         self._encode_into = msgspec.msgpack.Encoder().encode_into
         self._encode = msgspec.msgpack.Encoder().encode
         self._guard = threading.Lock()  # between rotation and sync; never taken by an append within a segment
@@ -78,6 +81,7 @@ class SpoolWriter:
         self._size = 0  # of the current segment's file; the next frame stands at _size - _left
         self._left = 0
         self._spare: Path | None = None
+        self._exhausted = False  # the last try to reserve a segment was refused
         self._dirty = False
         self._closed = False
         try:
@@ -137,6 +141,8 @@ class SpoolWriter:
             raise self._torn(error) from error
         if written != total:
             self._finish(bytes(buffer), written)
+        if total > _LARGE_RECORD_BYTES:
+            self._buffer = bytearray(_BUFFER_BYTES)
         self._left -= total
         self._sequence = sequence
         self._frames += 1
@@ -187,7 +193,18 @@ class SpoolWriter:
 
     def has_room(self) -> bool:
         """Whether a call that is admitted now can be recorded; cheap enough to ask before each call."""
-        return self._left >= self._reserve or self._spare is not None
+        return self._left >= self._reserve or self._spare is not None or self._roll()
+
+    def _roll(self) -> bool:
+        """Reserve a segment at once: more came since the owner last looked after it than what was reserved.
+
+        Where the disk says no, the next try is the owner's: refused calls are not to cost more than others.
+        """
+        if not self._exhausted:
+            with self._guard:
+                if not self._closed:
+                    self._make_spare()
+        return self._spare is not None
 
     # -- durability ------------------------------------------------------------------------------------
 
@@ -315,6 +332,7 @@ class SpoolWriter:
         if self._spare is None and self._left < self._segment_bytes // 2:
             with contextlib.suppress(Unavailable):
                 self._spare = self._allocate(self._segment_bytes)
+            self._exhausted = self._spare is None
 
     def _allocate(self, size: int) -> Path:
         """A file of `size` zero bytes whose blocks exist. Unavailable: the disk or `max_bytes` says no."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from aforo.errors import Conflict, Invalid, Unavailable
 from aforo.spool import frame
 from aforo.spool.reader import SpoolReader
-from aforo.spool.records import KIND_CONTEXT, KIND_ROWS, RowsRecord
+from aforo.spool.records import KIND_CONTEXT, KIND_ROWS, CallRecord, Message, RowsRecord
 from aforo.spool.writer import SpoolWriter
+from tests.support.calls import make_call
 
 
 def open_writer(folder: Path, **options: int) -> SpoolWriter:
@@ -164,6 +167,47 @@ def test_what_has_room_promises_is_kept(tmp_path: Path) -> None:
             writer.sync()
         writer.append(KIND_ROWS, b"admitted" * 150)
     assert payloads(SpoolReader(tmp_path))[-1] == b"admitted" * 150
+
+
+def test_more_than_a_segment_between_two_looks_of_the_owner_finds_room(tmp_path: Path) -> None:
+    with open_writer(tmp_path, max_bytes=1024 * 1024, reserve_bytes=1024) as writer:
+        for i in range(50):
+            assert writer.has_room(), i
+            writer.append(KIND_ROWS, b"l" * 3500)
+    assert len(payloads(SpoolReader(tmp_path))) == 50
+
+
+def test_a_full_spool_is_not_tried_again_by_every_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_writer(tmp_path, max_bytes=8 * 1024, reserve_bytes=1024) as writer:
+        while writer.has_room():
+            writer.append(KIND_ROWS, b"l" * 3500)
+        tries: list[int] = []
+        allocate = writer._allocate
+        monkeypatch.setattr(writer, "_allocate", lambda size: (tries.append(size), allocate(size))[1])
+        assert not any(writer.has_room() for _ in range(20))
+        assert tries == []
+        writer.prepare()
+        assert len(tries) == 1
+        assert not writer.has_room()
+        reader = SpoolReader(tmp_path)
+        reader.read()
+        assert reader.discard(reader.last) >= 1
+        writer.prepare()
+        assert writer.has_room()
+
+
+def test_a_large_record_leaves_no_large_buffer(tmp_path: Path) -> None:
+    with open_writer(tmp_path, segment_bytes=64 * 1024) as writer:
+        for size in (100, 5_000_000, 300_000, 100):
+            record = make_call(request=Message([], b"b" * size, size))
+            writer.append_call(record)
+            assert sys.getsizeof(writer._buffer) < 1024 * 1024
+    bodies = [
+        msgspec.msgpack.decode(p, type=CallRecord).request.body for p in payloads(SpoolReader(tmp_path))
+    ]
+    assert [len(b) for b in bodies] == [100, 5_000_000, 300_000, 100]
 
 
 def test_a_disk_error_is_refused_and_leaves_no_half_frame(
