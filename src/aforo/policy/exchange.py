@@ -207,22 +207,6 @@ class Owed:
         self.counted: set[str] = set()
 
 
-class Owed:
-    """What policies that ran owe the call later: `policy/owing.py` says when."""
-
-    __slots__ = ("checks", "counted", "ends", "heads")
-
-    def __init__(self) -> None:
-        # Put headers on the answer, once there is one.
-        self.heads: list[Callable[[Exchange], None]] = []
-        # Look at a backend's answer before outbound runs; they may refuse it.
-        self.checks: list[Callable[[Exchange], Awaitable[None]]] = []
-        # Run when the sections are over and the answer is final, before it is sent.
-        self.ends: list[Callable[[Exchange], Awaitable[None]]] = []
-        # Keys of quotas that this call has counted for.
-        self.counted: set[str] = set()
-
-
 class Exchange:
     """One call."""
 
@@ -235,6 +219,7 @@ class Exchange:
         "backend_used",
         "caching",
         "call_id",
+        "caller",
         "certificate",
         "errors",
         "last_error",

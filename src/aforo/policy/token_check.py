@@ -20,9 +20,9 @@ from aforo.identity import jwt
 from aforo.messages import Headers
 from aforo.policy.context_tokens import Jwt
 from aforo.policy.context_values import QueryValues
-from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState
+from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState, Services
 from aforo.policy.running import Site, header_text
-from aforo.policy.services import Certificates, OpenIdKeys, Services
+from aforo.policy.services import Certificates, OpenIdKeys
 
 ABSENT: Final = "JWT not present."
 INVALID: Final = "Invalid JWT."
