@@ -4,8 +4,9 @@ as a table by syntax class; scalar expressions are bound by the classes below th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
@@ -28,6 +29,15 @@ _MAX_CALLS = 64
 _SOME_TABLE = Values((), ())
 
 
+class UndiscoveredError(Exception):
+    """Columns that only the data can tell: `relation` must be asked first, and its rows given back under `key`."""
+
+    def __init__(self, key: str, relation: Relation) -> None:
+        super().__init__(key)
+        self.key = key
+        self.relation = relation
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a query gives: its relation, and how it wants to be drawn."""
@@ -48,8 +58,11 @@ class Binder(CallBinder):
         now: int,
         timespan: tuple[int | None, int | None] | None,
         parameters: Mapping[str, str],
+        discovered: Mapping[str, Sequence[Sequence[object]]] = MappingProxyType({}),
     ) -> None:
         super().__init__()
+        self.found = discovered
+        self._asked = 0
         self.database = database
         self.operators = operators
         self.parse_function = parse_function
@@ -114,6 +127,19 @@ class Binder(CallBinder):
         if parameter.default is None:
             return self.broken(say.missing_parameter(parameter.name, parameter.span))
         return coerce(self.scalar(parameter.default, Row(scope=scope)), parameter.type) or BROKEN
+
+    def discovered(self, relation: Relation) -> Sequence[Sequence[object]]:
+        """The rows of a relation, which the plan depends on (the names that a bag has, for example).
+
+        The first time there are none: the binding ends with UndiscoveredError, and is begun again with the rows.
+        Cells are canonical values; keep the relation small (distinct names, a few columns).
+        """
+        self._asked += 1
+        key = str(self._asked)
+        rows = self.found.get(key)
+        if rows is None:
+            raise UndiscoveredError(key, relation)
+        return rows
 
     # -- relations ---------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
-from aforo.kql.binder import Binder
+from aforo.kql.binder import Binder, UndiscoveredError
 from aforo.kql.bound import Relation
 from aforo.kql.lexer import lex
 from aforo.kql.lower import TimeRange, lower
@@ -55,11 +55,26 @@ class Compiled:
 
 
 @dataclass(frozen=True, slots=True)
+class Discovery:
+    """A query whose rows the compiler must know first: run `compiled.sql`, then compile again with its rows (tuples of
+    canonical values) in `discovered` under `key`, beside those of earlier rounds."""
+
+    key: str
+    compiled: Compiled
+
+
+@dataclass(frozen=True, slots=True)
 class CompileResult:
-    """`compiled` is None exactly when `diagnostics` has errors; warnings may stand beside a compiled query."""
+    """`compiled` is None exactly when `diagnostics` has errors, or when there is a `discovery` to be made; warnings may
+    stand beside a compiled query."""
 
     compiled: Compiled | None
     diagnostics: tuple[Diagnostic, ...]
+    discovery: Discovery | None = None
+
+
+# A query asks for what it must know in so many rounds at most.
+MOST_DISCOVERIES = 16
 
 
 def compile_query(
@@ -70,6 +85,7 @@ def compile_query(
     timespan: tuple[Moment | None, Moment | None] | None = None,
     parameters: Mapping[str, str] = MappingProxyType({}),
     dialect: str = "duckdb",
+    discovered: Mapping[str, Sequence[Sequence[object]]] = MappingProxyType({}),
 ) -> CompileResult:
     """Compiles a query over `database`.
 
@@ -83,10 +99,21 @@ def compile_query(
         return CompileResult(None, tuple(_in_order(mistakes)))
     span = None if timespan is None else (_ticks(timespan[0]), _ticks(timespan[1]))
     binder = Binder(
-        database, BINDINGS, _parse_function, now=_ticks(now) or 0, timespan=span, parameters=parameters
+        database, BINDINGS, _parse_function, now=_ticks(now) or 0, timespan=span, parameters=parameters,
+        discovered=discovered,
     )  # fmt: skip
     try:
         answer = binder.query(tree)
+    except UndiscoveredError as wanted:
+        if len(discovered) >= MOST_DISCOVERIES:
+            binder.report(say.too_many_discoveries(MOST_DISCOVERIES, binder.place))
+        if has_errors(binder.mistakes):
+            return CompileResult(None, tuple(_in_order([*mistakes, *binder.mistakes])))
+        try:
+            asked = _write(wanted.relation, engine, binder, None, ())
+        except RecursionError:
+            return CompileResult(None, (say.too_deep(Span(0, len(source.text))),))
+        return CompileResult(None, (), Discovery(wanted.key, asked))
     except RecursionError:
         return CompileResult(None, (say.too_deep(Span(0, len(source.text))),))
     except TooLargeError:

@@ -56,6 +56,15 @@ def too_deep(span: Span) -> Diagnostic:
     )
 
 
+def too_many_discoveries(limit: int, span: Span) -> Diagnostic:
+    return Diagnostic(
+        "KQL0007",
+        f"more than {limit} parts of this query have columns that only the data can tell",
+        span,
+        hints=("say the columns: evaluate bag_unpack(...) : (a:string, b:long)",),
+    )
+
+
 def too_long(limit: int, span: Span) -> Diagnostic:
     return Diagnostic("KQL0005", f"the query is longer than {limit:,} characters", span)
 

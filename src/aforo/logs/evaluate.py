@@ -43,6 +43,10 @@ _FIRST_ROWS = 100
 _ROWS_AT_ONCE = 10_000
 _BYTES_AT_ONCE = 4_000_000
 _LONGEST_TOKEN = 80
+# Columns that the data tells: what is more than this nobody can look at.
+_MOST_DISCOVERED = 10_000
+
+Rows = Sequence[Sequence[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +136,12 @@ class Evaluator:
     def _evaluated(self, request: QueryRequest) -> QueryAnswer:
         began, cpu = time.perf_counter(), time.process_time()
         source = Source("query", request.text)
-        tables, result = self._compiled(source, request)
+        discovered: dict[str, Rows] = {}
+        while True:
+            tables, result = self._compiled(source, request, discovered)
+            if result.discovery is None:
+                break
+            discovered[result.discovery.key] = self._discovered(tables, result.discovery.compiled, request)
         connection = read = None
         if result.compiled is not None:
             connection = self._begin()
@@ -141,7 +150,7 @@ class Evaluator:
             seal(connection, read)
             doubted = self._doubted(connection, tables, result.compiled, files)
             if any(doubted.values()):
-                result = _compile(source, request, tables, doubted)
+                result = _compile(source, request, tables, doubted, discovered)
         mistakes = _mistakes(source, result.diagnostics)
         compiled = result.compiled
         if compiled is None or connection is None or read is None:
@@ -149,12 +158,7 @@ class Evaluator:
         compiled_s = time.perf_counter() - began
         sql = compiled.json_sql
         define(connection, sql)
-        # The tables stand in front of the query as common table expressions: bound once, with the query.
-        laid_out = ", ".join(
-            f"{name(table)} AS NOT MATERIALIZED ({tables.seen[table].rows_sql(listed, sql, request.resource_scopes)})"
-            for table, listed in files.items()
-        )
-        count, rows, cut = self._fetch(connection, f"WITH {laid_out} {sql}" if laid_out else sql, request)
+        count, rows, cut = self._fetch(connection, _laid_out(sql, tables, files, request), request)
         used = [v for table in compiled.tables for v in tables.versions.get(table, ())]
         return QueryAnswer(
             outcome=Outcome.OK,
@@ -176,7 +180,20 @@ class Evaluator:
             ),
         )
 
-    def _compiled(self, source: Source, request: QueryRequest) -> tuple[_Tables, CompileResult]:
+    def _discovered(self, tables: _Tables, compiled: Compiled, request: QueryRequest) -> Rows:
+        """The rows that the compiler must know first, from a database of its own. The values that tables promise are
+        not checked: what comes of a wrong one is a missing column, and the query itself reads the true ones."""
+        connection = self._begin()
+        files = _files(tables, compiled)
+        seal(connection, [file for listed in files.values() for file in listed])
+        define(connection, compiled.sql)
+        rows = connection.execute(_laid_out(compiled.sql, tables, files, request)).fetchmany(_MOST_DISCOVERED)
+        self._close()
+        return rows
+
+    def _compiled(
+        self, source: Source, request: QueryRequest, discovered: Mapping[str, Rows]
+    ) -> tuple[_Tables, CompileResult]:
         """Compiled against the newest version of the tables that it reads.
 
         To look at a table costs a millisecond, so those that the text does not spell out (`union App*`, `search`)
@@ -186,9 +203,10 @@ class Evaluator:
         opened = frozenset(n for n in names if n in request.text)
         while True:
             tables = self._open(request, names, opened)
-            result = _compile(source, request, tables, {})
+            result = _compile(source, request, tables, {}, discovered)
             # A mistake may be one only because a table's own columns were not looked at.
-            wanted = names if result.compiled is None else result.compiled.tables
+            known = result.discovery.compiled if result.discovery is not None else result.compiled
+            wanted = names if known is None else known.tables
             if opened.issuperset(wanted):
                 return tables, result
             opened = frozenset(names)
@@ -273,8 +291,23 @@ class Evaluator:
         )
 
 
+def _laid_out(
+    sql: str, tables: _Tables, files: Mapping[str, Sequence[StoredFile]], request: QueryRequest
+) -> str:
+    """The query with its tables in front, as common table expressions: bound once, with the query."""
+    parts = ", ".join(
+        f"{name(table)} AS NOT MATERIALIZED ({tables.seen[table].rows_sql(listed, sql, request.resource_scopes)})"
+        for table, listed in files.items()
+    )
+    return f"WITH {parts} {sql}" if parts else sql
+
+
 def _compile(
-    source: Source, request: QueryRequest, tables: _Tables, doubted: Mapping[str, frozenset[str]]
+    source: Source,
+    request: QueryRequest,
+    tables: _Tables,
+    doubted: Mapping[str, frozenset[str]],
+    discovered: Mapping[str, Rows],
 ) -> CompileResult:
     """Compiled with promoted values taken at their word, but for those whose flags are `doubted`."""
     span = request.timespan
@@ -284,6 +317,7 @@ def _compile(
         now=_ticks(request.now_us),
         timespan=None if span is None else (_ticks(span.start_us), _ticks(span.end_us)),
         parameters=request.parameters,
+        discovered=discovered,
     )
 
 

@@ -61,4 +61,8 @@ FUNCTIONS: tuple[Scalar, ...] = (
     scalar("ipv4_is_in_range", "ip:string, range:string", BOOL, "Whether the address lies in the range."),
     scalar("ipv4_is_private", "ip:string", BOOL, "Whether the address is one of a private network."),
     scalar("tohex", "value:integer, length?:long", STRING, "The number in hexadecimal."),
+    scalar("gzip_compress_to_base64_string", "text:string", STRING, "The text packed with gzip, as base64."),
+    scalar("gzip_decompress_from_base64_string", "text:string", STRING, "What gzip packed, unpacked."),
+    scalar("zlib_compress_to_base64_string", "text:string", STRING, "The text packed with zlib, as base64."),
+    scalar("zlib_decompress_from_base64_string", "text:string", STRING, "What zlib packed, unpacked."),
 )

@@ -66,7 +66,6 @@ KNOWN_UNSUPPORTED = frozenset(
         "unicode_codepoints_from_string",
         "unicode_codepoints_to_string",
         "jaccard_index",
-        "gzip_compress_to_base64_string",
         "make_string",
         "datetime_utc_to_local",
         "datetime_local_to_utc",

@@ -1,5 +1,5 @@
-"""What a DuckDB connection needs before it runs compiled SQL. Call `prepare` once per connection,
-or `settle` and then `define` for each text of SQL.
+"""What a DuckDB connection needs before it runs compiled SQL: settings, macros, functions in Python. Call `prepare`
+once per connection, or `settle` and then `define` for each text of SQL.
 """
 
 from __future__ import annotations
@@ -8,15 +8,19 @@ import re
 from functools import cache
 from typing import Any
 
+from aforo.kql.natives.catalog import NATIVES
+from aforo.kql.natives.spec import Native
 from aforo.kql.sql.duckdb import macros, macros_values
+from aforo.kql.sql.duckdb.convert import TYPE_NAMES
 
 _CALL = re.compile(r"\bkql_\w+")
+_NATIVE_CALL = re.compile(r"\bkqlpy_(\w+)")
 
 
 def prepare(connection: Any) -> None:
-    """Sets what the answers depend on, and creates all macros (temporary ones; 70 ms)."""
+    """Sets what the answers depend on, and creates everything (temporary; 70 ms and more)."""
     settle(connection)
-    define(connection, " ".join(_all()))
+    define(connection, " ".join([*_all(), *(f"kqlpy_{name}" for name in NATIVES)]))
 
 
 def settle(connection: Any) -> None:
@@ -26,11 +30,28 @@ def settle(connection: Any) -> None:
 
 
 def define(connection: Any, sql: str) -> None:
-    """Only the macros that `sql` calls (2 or 3 ms)."""
+    """Only the macros and functions that `sql` calls (2 or 3 ms)."""
     wanted = {name for called in _CALL.findall(sql) for name in _closure(called)}
+    bodies = " ".join(body for name, body in _all().items() if name in wanted)
+    for operation in dict.fromkeys(_NATIVE_CALL.findall(f"{sql} {bodies}")):
+        _register(connection, NATIVES[operation])
     for name, body in _all().items():
         if name in wanted:
             connection.execute(f"CREATE OR REPLACE TEMP MACRO {name}{body}")
+
+
+def _register(connection: Any, declared: Native) -> None:
+    """A function in Python. It is asked for nulls too: it knows itself what they come to."""
+    parameters = (
+        ["VARCHAR[]"] if declared.spread else [TYPE_NAMES[parameter] for parameter in declared.parameters]
+    )
+    connection.create_function(
+        f"kqlpy_{declared.operation}",
+        declared.function,
+        parameters,
+        TYPE_NAMES[declared.result],
+        null_handling="special",
+    )
 
 
 @cache

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from aforo.kql.bound import Constant, Expression
+from aforo.kql.natives.catalog import NATIVES
 from aforo.kql.sql import tree as t
 from aforo.kql.sql.duckdb import texts, times
 from aforo.kql.sql.duckdb.builder import Builder, as_json, as_text
@@ -81,7 +82,24 @@ def _written(operation: str, arguments: Sequence[Node], bound: Sequence[Expressi
         return t.binary(kind, arguments[0], arguments[1])
     if (conversion := CONVERSIONS.get(operation)) is not None:
         return conversion(arguments[0], bound[0].type)
+    if operation in NATIVES:
+        return _native(operation, arguments, bound)
     return t.call(DIRECT[operation], *arguments)
+
+
+def _native(operation: str, arguments: Sequence[Node], bound: Sequence[Expression]) -> Node:
+    """A function in Python, which `prepare.define` registers."""
+    declared = NATIVES[operation]
+    pairs = list(zip(arguments, bound, strict=True))
+    if declared.spread:
+        return t.call(f"kqlpy_{operation}", t.array(*(as_json(n, b.type) for n, b in pairs)))
+    given = [
+        as_json(n, b.type) if wanted is DYNAMIC and b.type is not DYNAMIC else n
+        for (n, b), wanted in zip(pairs, declared.parameters, strict=False)
+    ]
+    # What is optional and not given is null.
+    given += [t.null() for _ in declared.parameters[len(given) :]]
+    return t.call(f"kqlpy_{operation}", *given)
 
 
 # Arithmetic in which DuckDB would take a small constant for 32 bits and overflow.
@@ -116,7 +134,7 @@ def _widened(node: Node, expression: Expression) -> Node:
 
 
 def known(operation: str) -> bool:
-    return operation in BUILDERS or operation in _BINARY or operation in CONVERSIONS or operation in DIRECT
+    return any(operation in known for known in (BUILDERS, _BINARY, CONVERSIONS, DIRECT, NATIVES))
 
 
 # -- comparisons and logic -------------------------------------------------------------------------------
