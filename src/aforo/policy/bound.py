@@ -28,6 +28,7 @@ class SectionCode:
     effects: Effects
     cors: tuple[CorsPolicy, ...]
     plain: ForwardOptions | None
+    stores: frozenset[str] = frozenset()
 
     def with_code(self, make: Factory) -> SectionCode:
         return replace(self, make=make)
@@ -49,6 +50,23 @@ class CompiledDocument:
     scope: Scope
     sections: Mapping[Section, SectionCode]
     _listing: Callable[[], str] = field(repr=False)
+    # Compiles what follows in outbound after the policy that stores in caches of a family, else after its `<base/>`.
+    _rest: Callable[[str], SectionCode] = field(repr=False)
+    _compile_traced: Callable[[], CompiledDocument] = field(repr=False)
+    _secrets: tuple[str, ...] = field(default=(), repr=False)
+    _rests: dict[str, SectionCode] = field(repr=False, default_factory=dict)
+    _variants: list[CompiledDocument] = field(default_factory=list, repr=False, compare=False)
+
+    def traced(self) -> CompiledDocument:
+        """The variant whose policies tell `Exchange.trace` what they do; compiled when it is first wanted."""
+        if not self._variants:
+            self._variants.append(self._compile_traced())
+        return self._variants[0]
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secret named values that it may refer to: a trace shows none of them."""
+        return self._secrets
 
     def section(self, section: Section) -> SectionCode:
         return self.sections.get(section, ABSENT)
@@ -77,6 +95,7 @@ class CompiledDocument:
             effects,
             plain,
             cors,
+            self._resumed(base),
         )
         if not cors or (
             cors == base.cors and made.outbound is base.outbound and made.on_error is base.on_error
@@ -88,7 +107,28 @@ class CompiledDocument:
             backend=_with_cors(made.backend, cors, last=False),
             outbound=_with_cors(made.outbound, cors, last=True),
             on_error=_with_cors(made.on_error, cors, last=True),
+            resumed={family: _with_cors(rest, cors, last=True) for family, rest in made.resumed.items()},
         )
+
+    def _resumed(self, base: Pipeline) -> dict[str, Run | None]:
+        """See `Pipeline.resumed`. The narrowest document that stores in a family's caches is the one that counts."""
+        outbound = self.section(Section.OUTBOUND)
+        made: dict[str, Run | None] = {}
+        for family in outbound.stores:
+            made[family] = self._rest_after(family).bind(base.outbound)
+        if outbound.uses_base:
+            for family, rest in base.resumed.items():
+                if family not in made:
+                    code = outbound if outbound.only_base else self._rest_after(family)
+                    made[family] = code.bind(rest)
+        return made
+
+    def _rest_after(self, family: str) -> SectionCode:
+        """Compiled when a pipeline first needs it: hardly any document stores answers."""
+        known = self._rests.get(family)
+        if known is None:
+            known = self._rests[family] = self._rest(family)
+        return known
 
     def python(self) -> str:
         """The generated Python beside the lines of the XML; secrets are names, never values."""

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from aforo.csharp.codegen import Names
 from aforo.errors import Refusal
-from aforo.policy import catalog, limits, running
+from aforo.policy import catalog, limits, running, trace
 from aforo.policy import diagnostics as say
 from aforo.policy.bound import CompiledDocument, SectionCode
 from aforo.policy.check import Checker
@@ -23,8 +23,10 @@ from aforo.policy.document import XmlElement, XmlText, parse
 from aforo.policy.emit import Emitter, Facts, Unit, Use
 from aforo.policy.exchange import PolicyFailure, Returned
 from aforo.policy.explain import listing
+from aforo.policy.masking import MASK
 from aforo.policy.named_values import NamedValue
 from aforo.policy.scopes import Scope, Section
+from aforo.policy.spec import Element
 from aforo.source import Diagnostic, Source, Span, has_errors
 
 _SECTIONS = {s.value: s for s in Section}
@@ -83,9 +85,35 @@ def _explained(
     return "\n\n".join(each.text() for each in compiler.listings)
 
 
+def _traced(
+    source: Source, scope: Scope, context: CompileContext, format_: Literal["rawxml", "xml"]
+) -> CompiledDocument:
+    """The variant that traces, of a document that is known to compile."""
+    made = _Compiler(source, scope, context, format_, tracing=True).run()
+    assert made is not None, "the traced variant of a document compiles as the plain one does"
+    return made
+
+
+def _rest(
+    source: Source, scope: Scope, context: CompileContext, format_: Literal["rawxml", "xml"], family: str, *, tracing: bool
+) -> SectionCode:
+    """Outbound from where it goes on when a cache of that family has answered; the document is known to compile."""
+    compiler = _Compiler(source, scope, context, format_, tracing=tracing)
+    compiler.after = family
+    document = compiler.run()
+    assert document is not None
+    return document.section(Section.OUTBOUND)
+
+
 class _Compiler:
     def __init__(
-        self, source: Source, scope: Scope, context: CompileContext, format_: Literal["rawxml", "xml"]
+        self,
+        source: Source,
+        scope: Scope,
+        context: CompileContext,
+        format_: Literal["rawxml", "xml"],
+        *,
+        tracing: bool = False,
     ) -> None:
         self.source = source
         self.scope = scope
@@ -100,15 +128,18 @@ class _Compiler:
         self.including: list[str] = []
         self.fragment_section: Section | None = None
         self.budget = limits.EXPANDED_ELEMENTS
+        self.counter = 0
+        self.tracing = tracing
+        self.after = ""
+        self.secrets = tuple(v.value for v in context.named_values.values() if v.secret and v.value)
 
     def report(self, diagnostic: Diagnostic) -> None:
         """Keeps a diagnostic; no secret named value is in its words, and its span lies in the text."""
-        secrets = [v.value for v in self.context.named_values.values() if v.secret and v.value]
         end = min(diagnostic.span.end, len(self.source.text))
         diagnostic = replace(
             diagnostic,
-            message=_masked(diagnostic.message, secrets),
-            hints=tuple(_masked(h, secrets) for h in diagnostic.hints),
+            message=_masked(diagnostic.message, self.secrets),
+            hints=tuple(_masked(h, self.secrets) for h in diagnostic.hints),
             span=Span(min(diagnostic.span.start, end), end),
         )
         if len(self.found) < limits.DIAGNOSTICS and diagnostic not in self.found:
@@ -123,10 +154,11 @@ class _Compiler:
         functions: dict[Section, ast.stmt] = {}
         for section, element in sections.items():
             uses, facts, function = self.section(section, element)
-            plain = facts.forward if len(uses) == 1 and uses[0].name == "forward-request" else None
+            lone = len(uses) == 1 and uses[0].name == "forward-request" and not self.tracing
+            plain = facts.forward if lone else None
             only_base = len(uses) == 1 and uses[0].name == "base"
             codes[section] = SectionCode(
-                None, facts.uses_base, only_base, not uses, facts.effects, tuple(facts.cors), plain
+                None, facts.uses_base, only_base, not uses, facts.effects, tuple(facts.cors), plain, facts.stores
             )
             if uses and not only_base:
                 functions[section] = function
@@ -140,7 +172,14 @@ class _Compiler:
         self.listings.insert(0, _Listing(self.source, module, tuple(self.sites)))
         # The trees go with this compiler: whoever wants to read the Python has it generated again.
         again = (self.source, self.scope, self.context, self.format)
-        return CompiledDocument(self.scope, codes, lambda: _explained(*again))
+        return CompiledDocument(
+            self.scope,
+            codes,
+            lambda: _explained(*again),
+            lambda family: _rest(*again, family, tracing=self.tracing),
+            lambda: _traced(*again),
+            self.secrets,
+        )
 
     # --- structure -------------------------------------------------------------------------------------------
 
@@ -209,6 +248,7 @@ class _Compiler:
         if section is Section.BACKEND and len(uses) > 1 and top:
             self.report(say.one_in_backend(uses[1].span))
         function = self.function(unit, facts, uses, section.python, element.span)
+        self.counter = unit.counter  # names are a module's, not a section's
         return uses, facts, function
 
     def checker(self, section: Section, report: Callable[[Diagnostic], None]) -> Checker:
@@ -238,12 +278,12 @@ class _Compiler:
             _compile_use(use, emitter)
         outer = Emitter(unit, facts, "")
         outer.span = span
-        outer.do(_FRAME.format(name=name, first=first))
+        outer.do((_TRACED_FRAME if self.tracing else _FRAME).format(name=name, first=first))
         made = outer.body[0]
         assert isinstance(made, ast.FunctionDef)
         inner = made.body[0]
         assert isinstance(inner, ast.AsyncFunctionDef)
-        guarded = inner.body[1]
+        guarded = inner.body[-1]
         assert isinstance(guarded, ast.Try)
         guarded.body = emitter.finished()
         return made
@@ -275,6 +315,7 @@ class _Compiler:
         function, facts = known
         emitter.facts.effects |= facts.effects
         emitter.facts.cors += facts.cors
+        emitter.facts.stores |= facts.stores
         return emitter.part(function)
 
     def fragment(self, emitter: Emitter, name: str, span: Span) -> tuple[Any, Facts] | None:
@@ -310,6 +351,8 @@ class _Compiler:
             report,
             _compile_use,
             self.include,
+            secrets=self.secrets,
+            tracing=self.tracing,
         )
         facts = Facts()
         checker = self.checker(emitter.unit.section, report)
@@ -335,22 +378,107 @@ def make_{name}(base):
         except (Returned, Refusal):
             raise
         except PolicyFailure as error:
-            placed(error, sites[at])
+            placed(error, sites[at], x)
             raise
         except Exception as error:
             raise failed(error, sites[at], x) from error
     return {name}
 """
 
+# The same for the traced variant: steps that an exception leaves open end here.
+_TRACED_FRAME = """
+def make_{name}(base):
+    async def {name}(x):
+        at = {first}
+        outer = entered(x)
+        try:
+            pass
+        except (Returned, Refusal) as error:
+            left(x, outer, error)
+            raise
+        except PolicyFailure as error:
+            placed(error, sites[at], x)
+            left(x, outer, error)
+            raise
+        except Exception as error:
+            failure = failed(error, sites[at], x)
+            left(x, outer, failure)
+            raise failure from error
+    return {name}
+"""
 
-def _masked(text: str, secrets: list[str]) -> str:
+
+def _masked(text: str, secrets: tuple[str, ...]) -> str:
     for secret in secrets:
-        text = text.replace(secret, "***")
+        text = text.replace(secret, MASK)
     return text
 
 
 def _compile_use(use: Use, emitter: Emitter) -> None:
+    first = len(emitter.unit.sites)
+    if emitter.unit.tracing:
+        _compile_traced(use, emitter)
+    else:
+        catalog.BY_NAME[use.name].compile(use, emitter)
+    _taint_written(use, emitter, emitter.unit.sites[first:])
+
+
+def _compile_traced(use: Use, emitter: Emitter) -> None:
+    """The policy between the begin and the end of its step."""
+    unit = emitter.unit
+    policy_id = use.attributes.get("id")
+    line, column = unit.source.position(use.span.start)
+    place = trace.Place(
+        use.name,
+        unit.section.value,
+        unit.scope.value,
+        use.path,
+        policy_id.text if policy_id is not None else "",
+        unit.source.name,
+        line,
+        column,
+    )
+    before, places = unit.step, unit.places
+    step = emitter.local("step")
+    emitter.span = use.span
+    emitter.do(
+        f"{step} = BEGIN(x, PLACE, OUTER)",
+        BEGIN=trace.begin,
+        PLACE=place,
+        OUTER=ast.Name(before, ast.Load()),
+    )
+    holder = use.parent.spec if use.parent is not None else None
+    inside = isinstance(holder, Element) and not holder.policies
+    # What a statement inside of a policy (`set-header` in `send-request`) knows, that policy knows.
+    unit.step, unit.places = step, (*places, place) if inside else (place,)
     catalog.BY_NAME[use.name].compile(use, emitter)
+    unit.step, unit.places = before, places
+    emitter.span = use.span
+    emitter.do(f"END(x, {step})", END=trace.end)
+
+
+def _taint_written(use: Use, emitter: Emitter, sites: list[running.Site]) -> None:
+    """An answer that a secret was needed for is a secret: whoever asked for it with a token may have got another."""
+    name = use.attributes.get(_WRITES.get(use.name, ""))
+    if name is None or not name.text.strip() or name.text.strip().startswith("@"):
+        return
+    emitter.span = use.span
+    if any(s.secret for s in sites) or any(c.startswith("authentication-") for c in use.children):
+        emitter.do("F(x, NAME)", F=running.taint, NAME=name.text.strip())
+        return
+    reads: frozenset[str | None] = frozenset().union(*(s.reads for s in sites))
+    if reads:
+        site = replace(sites[0], reads=reads)
+        emitter.do(
+            "if x.tainted is not None:\n    F(x, NAME, SITE)",
+            F=running.pass_taint,
+            NAME=name.text.strip(),
+            SITE=site,
+        )
+
+
+# Policies that keep what somebody answered: the attribute that names their variable.
+_WRITES = {"send-request": "response-variable-name", "cache-lookup-value": "variable-name"}
 
 
 def _names() -> Names:
@@ -359,6 +487,8 @@ def _names() -> Names:
         ("answer", running.answer),
         ("placed", running.placed),
         ("failed", running.failed),
+        ("entered", trace.entered),
+        ("left", trace.left),
         ("PolicyFailure", PolicyFailure),
         ("Returned", Returned),
         ("Refusal", Refusal),

@@ -1,7 +1,8 @@
 """`context` and what hangs on it, as expressions see it: declarations over the exchange.
 
-Labels: `request-body` and `response-body` say that a body must be at hand before the expression runs, `variable`
-and `header` which variable or header is read.
+Labels: `request-body` and `response-body` say that a body must be at hand before the expression runs, `variable`,
+`header` and `query` which variable, header or parameter is read, `header-name` that only names are, `headers` that
+headers are used in some way; `secret` is for members that give a credential.
 """
 
 from __future__ import annotations
@@ -269,17 +270,17 @@ def managed(value: Any) -> bool:
 # --- declarations ----------------------------------------------------------------------------------------------------
 
 
-def _values(name: str, python: type, effects: tuple[str, ...] = ()) -> TypeDecl:
+def _values(name: str, python: type, effects: tuple[str, ...] = (), names: tuple[str, ...] = ()) -> TypeDecl:
     return declare(
         name,
         member("string[] this[string key]", values_at, effects=effects),
-        member("bool ContainsKey(string key)", values_has),
+        member("bool ContainsKey(string key)", values_has, effects=names),
         member("bool TryGetValue(string key, out string[] value)", values_get, effects=effects),
         member("string? GetValueOrDefault(string name)", values_or, effects=effects),
         member("string? GetValueOrDefault(string name, string defaultValue)", values_or, effects=effects),
-        member("IEnumerable<string> Keys", values_names),
+        member("IEnumerable<string> Keys", values_names, effects=names),
         member("IEnumerable<string[]> Values", values_lists, effects=effects),
-        member("int Count", values_count),
+        member("int Count", values_count, effects=names),
         namespace=_APIM,
         kind="interface",
         bases=("IReadOnlyDictionary<string, string[]>",),
@@ -293,8 +294,8 @@ def _plain(*names: tuple[str, str]) -> tuple[Declared, ...]:
 
 
 _TYPES: Final[tuple[TypeDecl, ...]] = (
-    _values("IHeaders", HeaderValues, ("header",)),
-    _values("IQuery", QueryValues),
+    _values("IHeaders", HeaderValues, ("header",), ("header-name",)),
+    _values("IQuery", QueryValues, ("query",)),
     _values("IClaims", Claims),
     declare(
         "IContext",
@@ -319,7 +320,7 @@ _TYPES: Final[tuple[TypeDecl, ...]] = (
     declare(
         "IRequest",
         member("string Method", request_method),
-        member("IHeaders Headers", request_headers),
+        member("IHeaders Headers", request_headers, effects=("headers",)),
         member("IUrl Url", request_url),
         member("IUrl OriginalUrl", original_url),
         member("string IpAddress", request_ip),
@@ -331,7 +332,7 @@ _TYPES: Final[tuple[TypeDecl, ...]] = (
         "IResponse",
         member("int StatusCode", status_code),
         member("string? StatusReason", status_reason),
-        member("IHeaders Headers", response_headers),
+        member("IHeaders Headers", response_headers, effects=("headers",)),
         member("IMessageBody Body", response_body),
         namespace=_APIM,
         python=ResponseState,

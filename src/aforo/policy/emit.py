@@ -15,9 +15,10 @@ from aforo.csharp.codegen import Names
 from aforo.csharp.compile import Origin, World, compile_expression
 from aforo.csharp.types import MISSING
 from aforo.policy import diagnostics as say
-from aforo.policy import running
+from aforo.policy import running, trace
 from aforo.policy.authored import Authored
 from aforo.policy.document import XmlElement
+from aforo.policy.masking import CREDENTIAL_HEADERS, CREDENTIAL_PARAMETERS
 from aforo.policy.pipeline import NO_EFFECTS, Effects
 from aforo.policy.scopes import Scope, Section
 from aforo.policy.spec import Attribute, Child, Element, Kind, Text
@@ -32,18 +33,8 @@ _BODY_EFFECTS = {
     "request-body": Effects(reads_request_body=True),
     "response-body": Effects(reads_response_body=True),
 }
-# Headers whose values are credentials: what is made of them is as secret as they are.
-_CREDENTIALS = frozenset(
-    (
-        "authorization",
-        "proxy-authorization",
-        "api-key",
-        "x-api-key",
-        "ocp-apim-subscription-key",
-        "cookie",
-        "set-cookie",
-    )
-)
+# Labels of headers that are read by name; see context_types.
+_BY_NAME = frozenset(("header", "header-name"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +96,11 @@ class Unit:
     compile_use: Callable[[Use, Emitter], None]
     include: Callable[[Emitter, str, Span], ast.expr | None]
     counter: int = 0
+    secrets: tuple[str, ...] = ()
+    # Of the traced variant: the local name of the running policy's step, and the places that its sites belong to.
+    tracing: bool = False
+    step: str = "outer"
+    places: tuple[trace.Place, ...] = ()
 
 
 @dataclass(slots=True)
@@ -115,6 +111,7 @@ class Facts:
     cors: list[CorsPolicy] = field(default_factory=list)
     forward: ForwardOptions | None = None
     uses_base: bool = False
+    stores: frozenset[str] = frozenset()  # families of caches that something in it stores answers in
 
 
 class Emitter:
@@ -166,6 +163,44 @@ class Emitter:
         made.span = self.span
         return made
 
+    def nested(self, policies: tuple[Use, ...], hint: str) -> tuple[str, Emitter]:
+        """Policies as a local coroutine function without arguments: its name, and the writer of its statements, to which
+        more may be added before `define`. Python refuses more than 20 blocks inside of each other, not functions."""
+        inner = self.block()
+        for each in policies:
+            self.unit.compile_use(each, inner)
+        return self.local(hint), inner
+
+    def define(self, name: str, inner: Emitter, *, place: int | None = None) -> None:
+        """Writes the function. With `place`, a site, it keeps its own mark of what is running: for those side by side."""
+        if place is None:
+            self.do(f"async def {name}():\n    nonlocal at\n    pass")
+            made = self.body[-1]
+            assert isinstance(made, ast.AsyncFunctionDef)
+            made.body[1:] = inner.finished()
+            return
+        self.do(_BRANCH.format(name=name, first=place))
+        made = self.body[-1]
+        assert isinstance(made, ast.AsyncFunctionDef)
+        guarded = made.body[1]
+        assert isinstance(guarded, ast.Try)
+        guarded.body = inner.finished()
+
+    def message_body(self) -> ast.expr:
+        """The message that this block works on, its body being at hand and about to be replaced."""
+        request = self.message == "x.request"
+        if self.message in ("x.request", "answer(x)"):
+            self.facts.effects |= Effects(
+                reads_request_body=request,
+                writes_request_body=request,
+                reads_response_body=not request,
+                writes_response_body=not request,
+            )
+        name = self.local("message")
+        self.do(f"{name} = {self.message}")
+        self.do(f"if {name}.body.data is None:\n    await {name}.body.read()")
+        return self.expr(name)
+
     def finished(self) -> list[ast.stmt]:
         """The statements, never none."""
         if not self.body:
@@ -199,8 +234,11 @@ class Emitter:
             self.unit.source.line(line).strip()[:200],
             any(v.secret for v in real),
             reads,
+            self.unit.secrets,
         )
         self.unit.sites.append(site)
+        for place in self.unit.places:
+            place.sites.append(site)
         self.do(f"at = {len(self.unit.sites) - 1}")
         self.await_bodies(*real)
         return site
@@ -209,6 +247,10 @@ class Emitter:
         effects = NO_EFFECTS
         for value in values:
             effects |= value.effects
+        self.await_effects(effects)
+
+    def await_effects(self, effects: Effects) -> None:
+        """Bodies that what follows reads are waited for here."""
         self.facts.effects |= effects
         if effects.reads_request_body:
             self.do("if x.request.body.data is None:\n    await x.request.body.read()")
@@ -313,14 +355,30 @@ class Emitter:
         effects = NO_EFFECTS
         for label, _ in made.effects:
             effects |= _BODY_EFFECTS.get(label, NO_EFFECTS)
-        reads = frozenset(literal for label, literal in made.effects if label == "variable")
-        secret = made.secret or any(
-            label == "header" and (literal or "").lower() in _CREDENTIALS for label, literal in made.effects
-        )
+        reads = _reads(made.effects)
+        secret = made.secret or _credential(made.effects)
         const = made.constant if isinstance(made.constant, str) and wanted == "text" else None
         if made.constant is not MISSING and isinstance(made.constant, bool) and wanted == "bool":
             const = "true" if made.constant else "false"
-        return Value(const, made.value, made.nullable, secret, reads, effects, str(made.type), made.span)
+        code = made.value
+        if self.unit.tracing and made.constant is MISSING:
+            code = self.noted(code, text.whole, secret, reads)
+        return Value(const, code, made.nullable, secret, reads, effects, str(made.type), made.span)
+
+    def noted(self, code: ast.expr, span: Span, secret: bool, reads: frozenset[str | None]) -> ast.expr:
+        """The expression, which tells the trace what it gave. Named values stand in its text by their names."""
+        line, column = self.unit.source.position(span.start)
+        about = trace.Noted(self.unit.source.text[span.start : span.end], line, column, secret, reads)
+        before, self.span = self.span, span
+        made = self.expr(
+            "NOTE(x, STEP, ABOUT, CODE)",
+            NOTE=trace.note,
+            STEP=ast.Name(self.unit.step, ast.Load()),
+            ABOUT=about,
+            CODE=code,
+        )
+        self.span = before
+        return made
 
     def condition(self, use: Use, name: str) -> Value | None:
         """An attribute as a truth value; `const` is "true" or "false" where it is known."""
@@ -355,6 +413,47 @@ class Emitter:
         if value.const is not None:
             return value.const.strip().lower() == "true"
         return self.expr("F(V, N)", F=running.truth, V=value, N=name)
+
+
+# One of several functions that run side by side; see compile._FRAME.
+_BRANCH = """
+async def {name}():
+    at = {first}
+    try:
+        pass
+    except (Returned, Refusal):
+        raise
+    except PolicyFailure as error:
+        placed(error, sites[at], x)
+        raise
+    except Exception as error:
+        raise failed(error, sites[at], x) from error
+"""
+
+
+def _reads(effects: frozenset[tuple[str, str | None]]) -> frozenset[str | None]:
+    """What of the call an expression reads, in the names of `running.Site.reads`."""
+    out: set[str | None] = set()
+    for label, literal in effects:
+        if label == "variable":
+            out.add(literal)
+        elif label == "header" and literal is not None:
+            out.add(f"header:{literal.lower()}")
+        elif label in _BODY_EFFECTS:
+            out.add(label)
+    return frozenset(out)
+
+
+def _credential(effects: frozenset[tuple[str, str | None]]) -> bool:
+    """Whether a credential is read: a header or parameter of that name, or all headers, whatever their names."""
+    labels = {label for label, _ in effects}
+    if "secret" in labels or ("headers" in labels and labels.isdisjoint(_BY_NAME)):
+        return True
+    return any(
+        (label == "header" and (literal or "").lower() in CREDENTIAL_HEADERS)
+        or (label == "query" and (literal or "").lower() in CREDENTIAL_PARAMETERS)
+        for label, literal in effects
+    )
 
 
 def _fill(node: Any, parts: dict[str, ast.expr]) -> Any:

@@ -6,8 +6,8 @@ needs that combination. Sections are coroutines that mostly never suspend, so th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from aforo.policy.exchange import Exchange
@@ -45,6 +45,9 @@ class Pipeline:
 
     `plain_forward` says that the backend section is nothing but one `forward-request` with these options:
     the gateway may then send without a coroutine. It is None when the section must be run.
+
+    `resumed` is what of outbound follows the policy that stores an answer in a cache, by family of caches
+    (`FromCache.family`): that runs when the answer came from there.
     """
 
     inbound: Section | None = None
@@ -55,6 +58,7 @@ class Pipeline:
     plain_forward: ForwardOptions | None = None
     # The `cors` policies in force, outermost scope last: preflights are answered from these alone.
     cors: tuple[Any, ...] = ()
+    resumed: Mapping[str, Section | None] = field(default_factory=dict)
 
 
 EMPTY = Pipeline()

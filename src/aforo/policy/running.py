@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from aforo.csharp.runtime.exceptions import CsException, FormatException
@@ -17,7 +17,7 @@ _HIDDEN = "The message is not shown: a secret went into this policy."
 @dataclass(frozen=True, slots=True)
 class Site:
     """A place in a document that can fail. `secret`: a secret went into its expressions as text; `reads` are the
-    variables that they read (None among them: any)."""
+    variables that they read (None among them: any), `header:<name>`, `request-body` and `response-body`."""
 
     source: str
     section: str
@@ -28,6 +28,7 @@ class Site:
     shown: str
     secret: bool = False
     reads: frozenset[str | None] = frozenset()
+    known: tuple[str, ...] = field(default=(), repr=False)  # the document's secret named values
 
     def tainted(self, exchange: Exchange) -> bool:
         """Whether its expressions may have seen a secret."""
@@ -49,8 +50,7 @@ def failed(error: Exception, site: Site, exchange: Exchange) -> PolicyFailure:
         detail = "The expression calls itself too deeply."
     else:
         detail = "The expression could not be evaluated."
-    if site.tainted(exchange):
-        detail = _HIDDEN
+    detail = _HIDDEN if site.tainted(exchange) else _masked(detail, site, exchange)
     return PolicyFailure(
         LastError(
             site.source,
@@ -64,16 +64,24 @@ def failed(error: Exception, site: Site, exchange: Exchange) -> PolicyFailure:
     )
 
 
-def placed(failure: PolicyFailure, site: Site) -> None:
+def placed(failure: PolicyFailure, site: Site, exchange: Exchange) -> None:
     """Gives a failure that an element raised the place where it stands; one from a base scope has its own."""
     error = failure.error
-    if site.secret and not error.scope:
-        error.message = _HIDDEN
     if not error.scope:
+        error.message = _HIDDEN if site.tainted(exchange) else _masked(error.message, site, exchange)
         error.scope = site.scope
         error.section = site.section
         error.path = site.path
         error.policy_id = site.policy_id
+
+
+def _masked(text: str, site: Site, exchange: Exchange) -> str:
+    """A message without the secrets of the call that stand in it."""
+    from aforo.policy.masking import Secrets, gather
+
+    secrets = Secrets(site.known)
+    gather(exchange, secrets)
+    return secrets.mask(text)
 
 
 def taint(exchange: Exchange, name: str) -> None:

@@ -1,0 +1,475 @@
+"""The trace of one call: each policy that ran, what its expressions gave and what it changed. It knows no file.
+
+The traced variant of a document (compile.py) calls `begin`, `note` and `end` around each policy; the plain variant
+knows nothing of this. Secrets are masked when the document is written, with all that has become known by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from aforo.messages import decode_component
+from aforo.policy import masking
+from aforo.policy.exchange import Exchange, LastError, PolicyFailure, ResponseState, Returned
+from aforo.policy.masking import MASK, Secrets
+from aforo.policy.running import Site
+
+# Longer values are shortened, with a mark that tells their length.
+VALUE_CHARACTERS: Final = 1024
+# What is kept of a value until it is masked.
+_KEPT_CHARACTERS: Final = 16 * 1024
+MAX_STEPS: Final = 2_000
+MAX_VALUES: Final = 200  # of one policy: a condition of a loop is evaluated many times
+
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """One use of a policy in a document. `sites` are filled while it is compiled: they tell what is secret there."""
+
+    source: str
+    section: str
+    scope: str
+    path: str
+    policy_id: str
+    file: str
+    line: int
+    column: int
+    sites: list[Site] = field(default_factory=list)
+
+    def tainted(self, exchange: Exchange) -> bool:
+        return any(site.tainted(exchange) for site in self.sites)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Noted:
+    """An expression as the author wrote it, and where; `secret` and `reads` as in `running.Site`."""
+
+    text: str
+    line: int
+    column: int
+    secret: bool
+    reads: frozenset[str | None]
+
+    def tainted(self, exchange: Exchange) -> bool:
+        known = exchange.tainted
+        return self.secret or (
+            known is not None
+            and bool(self.reads)
+            and (None in self.reads or not known.isdisjoint(self.reads))
+        )
+
+
+@dataclass(slots=True, eq=False)
+class _Text:
+    """A text to be masked and shortened when it is shown. `size` is the length of the whole."""
+
+    text: str | None
+    size: int = 0
+    hidden: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Change:
+    """`what` is `request header`, `variable`, ...; a value of None means removed."""
+
+    what: str
+    name: str
+    value: _Text
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Step:
+    """One run of one policy. Times are microseconds since the call began."""
+
+    place: Place
+    parent: Step | None
+    began_us: int
+    ended_us: int = -1
+    values: list[tuple[Noted, _Text]] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    error: LastError | None = None
+    ended_with: str = ""  # `returned`, `failed`, `cancelled`; "" when it ran to its end
+
+    @property
+    def depth(self) -> int:
+        depth, at = 0, self.parent
+        while at is not None:
+            depth, at = depth + 1, at.parent
+        return depth
+
+
+class Trace:
+    """What `Exchange.trace` holds while a call is traced."""
+
+    __slots__ = ("_last", "_told", "entered", "left_out", "secrets", "steps")
+
+    def __init__(self, exchange: Exchange, secrets: Sequence[str] = ()) -> None:
+        self.steps: list[Step] = []
+        self.entered: Step | None = None
+        self.left_out = 0
+        self.secrets = Secrets(secrets)
+        masking.gather(exchange, self.secrets)
+        self._last = _Seen(exchange)
+        self._told: LastError | None = None  # the error that a step has already
+
+    def look(self, exchange: Exchange, step: Step | None, *, hidden: bool = False) -> None:
+        """What has changed since the last look is the doing of `step`."""
+        now = _Seen(exchange)
+        if step is not None:
+            step.changes += self._last.changes(now, exchange, self.secrets, hidden)
+        self._last = now
+
+    def finish(self, exchange: Exchange) -> None:
+        """The call has ended: what is still open was cut off."""
+        for step in reversed(self.steps):
+            if step.ended_us < 0:
+                self.close(exchange, step, "cancelled")
+        masking.gather(exchange, self.secrets)
+
+    def close_below(
+        self, exchange: Exchange, outer: Step | None, how: str, error: LastError | None = None
+    ) -> None:
+        """Ends the open steps below `outer`; the innermost one, which began last, has the error."""
+        for step in reversed(self.steps):
+            if step.ended_us < 0 and _is_below(step, outer):
+                if error is not None and error is not self._told:
+                    step.error = self._told = error
+                self.close(exchange, step, how)
+
+    def close(self, exchange: Exchange, step: Step, how: str) -> None:
+        """`how` as in `Step.ended_with`."""
+        hidden = step.place.tainted(exchange)
+        self.look(exchange, step, hidden=hidden)
+        step.ended_us = exchange.elapsed_us
+        step.ended_with = how
+
+    # --- showing ---------------------------------------------------------------------------------------------
+
+    def shown(self, text: _Text) -> str | None:
+        if text.text is None:
+            return None
+        if text.hidden:
+            return MASK
+        masked = self.secrets.mask(text.text)
+        if len(text.text) < text.size:
+            # The kept part may end within a secret.
+            masked = masked[: max(0, len(masked) - self.secrets.longest)]
+        if len(masked) <= VALUE_CHARACTERS and len(text.text) == text.size:
+            return masked
+        return f"{masked[:VALUE_CHARACTERS]}… ({text.size} characters)"
+
+    def entries(self, started_ns: int) -> Iterator[dict[str, Any]]:
+        """The steps as JSON-like values, in the order in which they began."""
+        for step in self.steps:
+            place = step.place
+            data: dict[str, Any] = {}
+            if step.messages:
+                data["messages"] = [self._message(m) for m in step.messages]
+            if step.values:
+                data["expressions"] = [
+                    {
+                        "text": self.secrets.mask(about.text),
+                        "line": about.line,
+                        "column": about.column,
+                        "value": self.shown(value),
+                    }
+                    for about, value in step.values
+                ]
+            if step.changes:
+                data["changes"] = [self._change(c) for c in step.changes]
+            if step.error is not None:
+                data["error"] = {
+                    "source": step.error.source,
+                    "reason": step.error.reason,
+                    "message": self.secrets.mask(step.error.message),
+                }
+            if step.ended_with:
+                data["ended"] = step.ended_with
+            yield {
+                "source": place.source,
+                "timestamp": _timestamp(started_ns + step.began_us * 1000),
+                "elapsed": _span(step.began_us),
+                "data": data,
+                "scope": place.scope,
+                "section": place.section,
+                "path": place.path,
+                "policyId": place.policy_id,
+                "depth": step.depth,
+                "place": {"file": place.file, "line": place.line, "column": place.column},
+                "startMicroseconds": step.began_us,
+                "durationMicroseconds": max(0, step.ended_us - step.began_us),
+            }
+
+    def _change(self, change: Change) -> dict[str, Any]:
+        out: dict[str, Any] = {"what": change.what}
+        if change.name:
+            out["name"] = change.name
+        out["value"] = self.shown(change.value)
+        return out | change.extra
+
+    def _message(self, message: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: self.shown(value)
+            if isinstance(value, _Text)
+            else {k: self.shown(v) for k, v in value.items()}
+            if isinstance(value, dict)
+            else value
+            for name, value in message.items()
+        }
+
+
+# --- what generated code calls ---------------------------------------------------------------------------------
+
+
+def begin(exchange: Exchange, place: Place, parent: Step | None) -> Step:
+    """A policy begins."""
+    trace: Trace = exchange.trace
+    hidden = parent is not None and parent.place.tainted(exchange)
+    trace.look(exchange, parent, hidden=hidden)
+    step = Step(place, parent, exchange.elapsed_us)
+    if len(trace.steps) < MAX_STEPS:
+        trace.steps.append(step)
+    else:
+        trace.left_out += 1
+    trace.entered = step
+    return step
+
+
+def note(exchange: Exchange, step: Step, about: Noted, value: Any) -> Any:
+    """An expression gave `value`, which goes on to where it is used."""
+    trace: Trace = exchange.trace
+    hidden = about.tainted(exchange)
+    text = _text(value)
+    if hidden:
+        text.hidden = True
+        for each in masking.texts_of(value):
+            trace.secrets.add(each)
+    if step.values and step.values[-1][0] is about and step.values[-1][1].text == text.text:
+        return value
+    if len(step.values) < MAX_VALUES:
+        step.values.append((about, text))
+    return value
+
+
+def end(exchange: Exchange, step: Step) -> None:
+    """A policy has run to its end; what is open below it was left by an exception that it took."""
+    trace: Trace = exchange.trace
+    trace.close_below(exchange, step, "failed")
+    trace.close(exchange, step, "")
+    trace.entered = step.parent
+
+
+def left(exchange: Exchange, outer: Step | None, error: BaseException) -> None:
+    """A section is left by `error`: the policies that were running in it end here."""
+    trace: Trace = exchange.trace
+    told = error.error if isinstance(error, PolicyFailure) else None
+    trace.close_below(exchange, outer, "returned" if isinstance(error, Returned) else "failed", told)
+    trace.entered = outer
+
+
+def entered(exchange: Exchange) -> Step | None:
+    """The policy that called this section or fragment."""
+    found: Step | None = exchange.trace.entered
+    return found
+
+
+def message(
+    exchange: Exchange, source: str, severity: str, text: str, metadata: dict[str, str], *, hidden: bool
+) -> None:
+    """What a `trace` policy or `context.Trace` says, below the policy that runs."""
+    trace: Trace = exchange.trace
+    step = trace.entered
+    if step is None:
+        return
+    kept: dict[str, Any] = {"source": source, "severity": severity, "message": _text(text, hidden=hidden)}
+    if metadata:
+        kept["metadata"] = {name: _text(value, hidden=hidden) for name, value in metadata.items()}
+    step.messages.append(kept)
+
+
+# --- what has changed --------------------------------------------------------------------------------------------
+
+
+class _Seen:
+    """What policies can change, as it was at one moment."""
+
+    __slots__ = (
+        "attempts",
+        "backend",
+        "data",
+        "method",
+        "query",
+        "request",
+        "response",
+        "status",
+        "target",
+        "variables",
+    )
+
+    def __init__(self, exchange: Exchange) -> None:
+        request = exchange.request
+        self.method = request.method
+        self.target = request.path
+        self.query = request.query
+        self.request = request.headers.fields.copy()
+        self.data: tuple[Any, Any] = (
+            request.body.data,
+            exchange.response.body.data if exchange.response else None,
+        )
+        self.backend = (exchange.backend_id, exchange.backend_base_url)
+        self.variables = exchange.variables.copy()
+        self.attempts = exchange.attempts
+        response: ResponseState | None = exchange.response
+        self.status = None if response is None else (response.status, response.reason)
+        self.response = {} if response is None else response.headers.fields.copy()
+
+    def changes(self, now: _Seen, exchange: Exchange, secrets: Secrets, hidden: bool) -> list[Change]:
+        """From this moment to `now`. What a secret went into is as secret: its new places are tainted too."""
+        out: list[Change] = []
+        if now.method != self.method:
+            out.append(Change("request method", "", _text(now.method)))
+        if (now.target, now.query) != (self.target, self.query):
+            shown = now.target + (f"?{_shown_query(exchange, now.query)}" if now.query else "")
+            out.append(Change("request url", "", _text(shown, hidden=hidden)))
+        out += _headers("request header", self.request, now.request, exchange, secrets, hidden)
+        if now.data[0] is not self.data[0] and self.data[0] is not None:
+            out.append(_body("request body", now.data[0], exchange, hidden))
+        if now.backend != self.backend:
+            name = "backend-id" if now.backend[0] is not None else "base-url"
+            out.append(Change("backend", name, _text(now.backend[0] or now.backend[1], hidden=hidden)))
+        if now.attempts != self.attempts and exchange.backend_request is not None:
+            method, url, _, _ = exchange.backend_request
+            out.append(Change("sent", "", _text(f"{method} {_shown_url(exchange, url)}", hidden=hidden)))
+        if now.status != self.status and now.status is not None:
+            out.append(Change("response status", "", _text(f"{now.status[0]} {now.status[1]}".strip())))
+        out += _headers("response header", self.response, now.response, exchange, secrets, hidden)
+        if now.data[1] is not self.data[1] and now.data[1] is not None and now.data[1] != b"":
+            out.append(_body("response body", now.data[1], exchange, hidden))
+        for name in (*now.variables, *(n for n in self.variables if n not in now.variables)):
+            there = name in now.variables and name in self.variables
+            if not there or now.variables[name] is not self.variables[name]:
+                out.append(_variable(name, now.variables, exchange, secrets, hidden))
+        return out
+
+
+def _variable(
+    name: str, values: dict[str, Any], exchange: Exchange, secrets: Secrets, hidden: bool
+) -> Change:
+    if name not in values:
+        return Change("variable", name, _Text(None), {"removed": True})
+    if hidden:
+        _taint(exchange, name)
+    secret = hidden or (exchange.tainted is not None and name in exchange.tainted)
+    if secret:
+        for text in masking.texts_of(values[name]):
+            secrets.add(text)
+    return Change("variable", name, _text(values[name], hidden=secret))
+
+
+def _headers(
+    what: str,
+    before: dict[bytes, Any],
+    now: dict[bytes, Any],
+    exchange: Exchange,
+    secrets: Secrets,
+    hidden: bool,
+) -> list[Change]:
+    out: list[Change] = []
+    for field_name, value in now.items():
+        if before.get(field_name) == value:
+            continue
+        name = field_name.decode("latin-1")
+        text = (b", ".join(value) if isinstance(value, list) else value).decode("utf-8", "replace")
+        credential = masking.is_credential(exchange, name)
+        if credential or hidden:
+            secrets.add(text)
+        if hidden:
+            _taint(exchange, f"header:{name}")
+        out.append(Change(what, name, _text(text, hidden=credential or hidden)))
+    for field_name in before:
+        if field_name not in now:
+            out.append(Change(what, field_name.decode("latin-1"), _Text(None), {"removed": True}))
+    return out
+
+
+def _body(what: str, data: bytes | None, exchange: Exchange, hidden: bool) -> Change:
+    if hidden:
+        _taint(exchange, what.replace(" ", "-"))
+    return Change(what, "", _text(data or b""))
+
+
+def _taint(exchange: Exchange, name: str) -> None:
+    if exchange.tainted is None:
+        exchange.tainted = set()
+    exchange.tainted.add(name)
+
+
+def _shown_query(exchange: Exchange, query: str) -> str:
+    parts = []
+    for part in query.split("&"):
+        name, equals, _ = part.partition("=")
+        secret = masking.is_credential_parameter(exchange, decode_component(name))
+        parts.append(f"{name}={MASK}" if equals and secret else part)
+    return "&".join(parts)
+
+
+def _shown_url(exchange: Exchange, url: str) -> str:
+    """A backend's URL; parameters that the request does not have are the backend's credentials."""
+    path, asked, query = url.partition("?")
+    if not asked:
+        return path
+    ours = set(exchange.request.query.split("&"))
+    parts = [p if p in ours else f"{p.partition('=')[0]}={MASK}" for p in query.split("&")]
+    return f"{path}?{_shown_query(exchange, '&'.join(parts))}"
+
+
+def _text(value: Any, *, hidden: bool = False) -> _Text:
+    body = getattr(value, "body", None)
+    if body is not None and hasattr(value, "status"):
+        text: str | None = f"response {value.status} {value.reason}".strip()
+    else:
+        text = masking.shown(value)
+    if text is None:
+        return _Text(None)
+    return _Text(text[:_KEPT_CHARACTERS], len(text), hidden)
+
+
+def _is_below(step: Step, outer: Step | None) -> bool:
+    at = step.parent
+    while at is not None:
+        if at is outer:
+            return True
+        at = at.parent
+    return outer is None
+
+
+def _timestamp(ns: int) -> str:
+    seconds, rest = divmod(ns, 10**9)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 100:07d}Z"
+
+
+def _span(us: int) -> str:
+    """A duration as .NET writes a TimeSpan."""
+    seconds, rest = divmod(us, 10**6)
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{rest * 10:07d}"
+
+
+def document(exchange: Exchange) -> dict[str, Any]:
+    """The trace in the form of Azure's trace document, with the fields of our own in each entry."""
+    trace: Trace = exchange.trace
+    trace.finish(exchange)
+    entries: dict[str, list[dict[str, Any]]] = {"inbound": [], "backend": [], "outbound": [], "on-error": []}
+    for entry in trace.entries(exchange.started_ns):
+        entries[entry["section"]].append(entry)
+    return {
+        "serviceName": exchange.services.deployment.service_name,
+        "requestId": exchange.call_id,
+        "traceEntries": entries,
+        "leftOut": trace.left_out,
+        "totalMicroseconds": exchange.elapsed_us,
+    }
