@@ -11,9 +11,10 @@ from aforo.egress.fetch import fetch
 from aforo.errors import Refusal, Timeout
 from aforo.gateway.call import Call
 from aforo.gateway.upstream import Upstream
+from aforo.gateway.vectors import MemoryVectors
 from aforo.messages import Headers
 from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState
-from aforo.policy.services import Cache, Counters, ForwardOptions, OutboundRequest, Tokens
+from aforo.policy.services import Cache, Counters, ForwardOptions, OutboundRequest, Tokens, VectorStore
 from aforo.policy.subject import Deployment
 
 log = logging.getLogger("aforo.gateway")
@@ -30,6 +31,9 @@ class GatewayServices:
         self.cache = cache
         self.tokens = tokens
         self.upstream = upstream
+        # None can be connected yet: `prefer-external` means this gateway's own memory.
+        self.external_cache: Cache | None = None
+        self.vectors: VectorStore = MemoryVectors()
         self._beside: set[asyncio.Task[None]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -68,3 +68,4 @@ class Element:
     children: tuple[Child, ...] = ()
     text: Text | None = None
     once: bool = False
+    stores: str = ""  # the family of caches in which it stores the answer: see `Pipeline.resumed`
