@@ -5,16 +5,28 @@ from __future__ import annotations
 from typing import Final
 
 from aforo.policy.elements import (
+    authentication_basic,
+    authentication_certificate,
     authentication_managed_identity,
     base,
     check_header,
     choose,
     cors,
+    find_and_replace,
     forward_request,
     include_fragment,
     ip_filter,
+    json_to_xml,
+    jsonp,
+    limit_concurrency,
+    mock_response,
+    proxy,
+    redirect_content_urls,
+    retry,
     return_response,
     rewrite_uri,
+    send_one_way_request,
+    send_request,
     set_backend_service,
     set_body,
     set_header,
@@ -22,6 +34,8 @@ from aforo.policy.elements import (
     set_query_parameter,
     set_status,
     set_variable,
+    wait,
+    xml_to_json,
 )
 from aforo.policy.spec import Element
 
@@ -43,6 +57,20 @@ ELEMENTS: Final[tuple[Element, ...]] = (
     check_header.ELEMENT,
     ip_filter.ELEMENT,
     cors.ELEMENT,
+    authentication_basic.ELEMENT,
+    authentication_certificate.ELEMENT,
+    retry.ELEMENT,
+    wait.ELEMENT,
+    limit_concurrency.ELEMENT,
+    send_request.ELEMENT,
+    send_one_way_request.ELEMENT,
+    mock_response.ELEMENT,
+    find_and_replace.ELEMENT,
+    json_to_xml.ELEMENT,
+    xml_to_json.ELEMENT,
+    redirect_content_urls.ELEMENT,
+    jsonp.ELEMENT,
+    proxy.ELEMENT,
 )
 
 BY_NAME: Final = {e.name: e for e in ELEMENTS}
@@ -50,16 +78,15 @@ BY_NAME: Final = {e.name: e for e in ELEMENTS}
 # API Management's, and on the way.
 NOT_YET: Final = frozenset(
     (
-        "rate-limit", "rate-limit-by-key", "quota", "quota-by-key", "limit-concurrency", "azure-openai-token-limit",
+        "rate-limit", "rate-limit-by-key", "quota", "quota-by-key", "azure-openai-token-limit",
         "llm-token-limit", "azure-openai-emit-token-metric", "llm-emit-token-metric",
         "azure-openai-semantic-cache-lookup", "llm-semantic-cache-lookup", "azure-openai-semantic-cache-store",
         "llm-semantic-cache-store", "llm-content-safety", "validate-jwt", "validate-azure-ad-token",
-        "validate-client-certificate", "get-authorization-context", "authentication-basic",
-        "authentication-certificate", "validate-content", "validate-parameters", "validate-headers",
-        "validate-status-code", "proxy", "cache-lookup", "cache-store", "cache-lookup-value", "cache-store-value",
-        "cache-remove-value", "json-to-xml", "xml-to-json", "find-and-replace", "redirect-content-urls",
-        "mock-response", "jsonp", "send-request", "send-one-way-request", "log-to-eventhub", "trace", "emit-metric",
-        "retry", "wait",
+        "validate-client-certificate", "get-authorization-context",
+        "validate-content", "validate-parameters", "validate-headers",
+        "validate-status-code", "cache-lookup", "cache-store", "cache-lookup-value", "cache-store-value",
+        "cache-remove-value",
+        "log-to-eventhub", "trace", "emit-metric",
     )
 )  # fmt: skip
 

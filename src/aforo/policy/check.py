@@ -79,7 +79,6 @@ class Checker:
     def use(self, element: XmlElement, spec: Element | Child, path: str, parent: Use | None) -> Use:
         self.budget -= 1
         attributes = self.attributes(element, spec)
-        holds = isinstance(spec, Child) and spec.policies
         text = self.text(element, spec)
         children: dict[str, tuple[Use, ...]] = {}
         policies: tuple[Use, ...] = ()
@@ -88,8 +87,14 @@ class Checker:
             if self.budget == -1:
                 self.report(say.too_large(element.span, f"more than {limits.EXPANDED_ELEMENTS} elements"))
             return made
-        if holds:
-            inner = self.policies(element.elements, f"{path}/", made, top=False)
+        if spec.policies:
+            inside = element.elements
+            if isinstance(spec, Element) and spec.only:
+                for each in inside:
+                    if each.name not in spec.only:
+                        self.report(say.unknown_child(each.name_span, element.name, each.name, spec.only))
+                inside = [each for each in inside if each.name in spec.only]
+            inner = self.policies(inside, f"{path}/", made, top=False)
             return Use(element, spec, attributes, text, children, inner, path, parent)
         children.update(self.children(element, spec, path, made))
         return made

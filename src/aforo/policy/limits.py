@@ -8,6 +8,6 @@ DOCUMENT_CHARACTERS: Final = 512 * 1024  # Azure: 256 KB
 NESTING: Final = 40
 ATTRIBUTES: Final = 100
 DIAGNOSTICS: Final = 100
-WHENS: Final = 100
+WHENS: Final = 1_000
 FRAGMENT_NESTING: Final = 10
 EXPANDED_ELEMENTS: Final = 5_000  # with all included fragments

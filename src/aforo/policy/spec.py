@@ -57,7 +57,7 @@ class Child:
 @dataclass(frozen=True, slots=True)
 class Element:
     """A policy. `once`: at most one in a section. `compile` takes its Use and an Emitter (emit.py, which
-    stands above this file) and writes its code."""
+    stands above this file) and writes its code. `policies`: it holds policies of its own, with `only` those."""
 
     name: str
     doc: str
@@ -69,3 +69,5 @@ class Element:
     text: Text | None = None
     once: bool = False
     stores: str = ""  # the family of caches in which it stores the answer: see `Pipeline.resumed`
+    policies: bool = False
+    only: tuple[str, ...] = ()

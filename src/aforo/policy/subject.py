@@ -23,13 +23,25 @@ class Api(msgspec.Struct, frozen=True, gc=False):
     key_query: str
 
 
+class Example(msgspec.Struct, frozen=True, gc=False):
+    """What an operation may answer, for `mock-response`: an example of its body, or a sample made from its schema.
+
+    `content_type` is "" where the description names none.
+    """
+
+    status: int
+    content_type: str
+    body: str
+
+
 class Operation(msgspec.Struct, frozen=True, gc=False):
-    """`context.Operation`."""
+    """`context.Operation`, and examples of its answers."""
 
     id: str
     name: str
     method: str
     url_template: str
+    examples: tuple[Example, ...] = ()
 
 
 class Group(msgspec.Struct, frozen=True, gc=False):

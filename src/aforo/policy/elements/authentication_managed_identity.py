@@ -53,7 +53,7 @@ def write(use: Use, emit: Emitter) -> None:
         emit.do("TAINT(x, NAME)", TAINT=taint, NAME=output.const.strip())
     else:
         emit.do(
-            f"if {token} is not None:\n    x.request.headers.set(b'authorization', VALUE('Bearer ' + {token}))",
+            f"if {token} is not None:\n    {emit.message}.headers.set(b'authorization', VALUE('Bearer ' + {token}))",
             VALUE=header_value,
         )
 

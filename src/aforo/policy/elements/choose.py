@@ -6,8 +6,10 @@ import ast
 
 from aforo.policy import diagnostics as say
 from aforo.policy import limits
-from aforo.policy.emit import Emitter, Use
+from aforo.policy.emit import Emitter, Use, Value
 from aforo.policy.spec import Attribute, Child, Element
+
+_TOGETHER = 8
 
 
 def write(use: Use, emit: Emitter) -> None:
@@ -21,8 +23,30 @@ def write(use: Use, emit: Emitter) -> None:
     emit.await_bodies(*(c for _, c in conditions if c is not None))
     otherwise = use.child("otherwise")
     rest = _children(otherwise, emit) if otherwise is not None else []
+    groups = [conditions[i : i + _TOGETHER] for i in range(0, len(conditions), _TOGETHER)]
+    if len(groups) == 1:
+        emit.body += _chain(groups[0], rest, emit, "")
+        return
+    # Each `if` inside of the one before is a level deeper, and Python's compiler bears so many: long ones go in groups.
+    open_ = emit.local("open")
+    emit.do(f"{open_} = True")
+    emit.body += _chain(groups[0], [], emit, open_)
+    for group in groups[1:]:
+        emit.span = use.span
+        emit.do(f"if {open_}:\n    pass")
+        _body_of(emit.body[-1])[:] = _chain(group, [], emit, open_) or emit.block().finished()
+    if rest:
+        emit.span = use.span
+        emit.do(f"if {open_}:\n    pass")
+        _body_of(emit.body[-1])[:] = rest
+
+
+def _chain(
+    conditions: list[tuple[Use, Value | None]], rest: list[ast.stmt], emit: Emitter, open_: str
+) -> list[ast.stmt]:
+    """The conditions one after the other, then `rest`; `open_` is the name that says that none was true, or ""."""
     for when, condition in reversed(conditions):
-        body = _children(when, emit)
+        body = _children(when, emit, open_)
         if condition is None:
             continue
         if condition.const == "true":
@@ -33,7 +57,12 @@ def write(use: Use, emit: Emitter) -> None:
             emit.span = when.span
             test = ast.If(condition.code, body, rest)
             rest = [*_placed(marker), emit.place(test)]
-    emit.body += rest
+    return rest
+
+
+def _body_of(statement: ast.stmt) -> list[ast.stmt]:
+    assert isinstance(statement, ast.If)
+    return statement.body
 
 
 def _placed(marker: Emitter) -> list[ast.stmt]:
@@ -41,9 +70,11 @@ def _placed(marker: Emitter) -> list[ast.stmt]:
     return marker.body[:1]
 
 
-def _children(use: Use, emit: Emitter) -> list[ast.stmt]:
+def _children(use: Use, emit: Emitter, open_: str = "") -> list[ast.stmt]:
     inner = emit.block()
     inner.span = use.span
+    if open_:
+        inner.do(f"{open_} = False")
     for each in use.policies:
         inner.unit.compile_use(each, inner)
     return inner.finished()

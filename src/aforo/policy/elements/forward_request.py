@@ -11,9 +11,12 @@ from aforo.policy.spec import Attribute, Element
 _LONGEST_S = 86_400
 
 
-def options(timeout_s: float, buffer_request_body: bool, fail: bool) -> ForwardOptions:
+_FLAGS = ("buffer-request-body", "fail-on-error-status-code", "follow-redirects")
+
+
+def options(timeout_s: float, buffer_request_body: bool, fail: bool, follow: bool) -> ForwardOptions:
     """Options that are known only in the call."""
-    return ForwardOptions(timeout_s, buffer_request_body, fail)
+    return ForwardOptions(timeout_s, buffer_request_body, fail, follow)
 
 
 def write(use: Use, emit: Emitter) -> None:
@@ -21,19 +24,13 @@ def write(use: Use, emit: Emitter) -> None:
     if "timeout" in use.attributes and "timeout-ms" in use.attributes:
         emit.report(say.one_of(use.span, use.name, ("timeout", "timeout-ms")))
         return
-    if "continue-timeout" in use.attributes:
-        emit.report(say.unsupported(use.attributes["continue-timeout"].whole, "`continue-timeout`"))
-        return
     version = emit.value(use, "http-version")
     if version is not None and version.const is not None and version.const.strip() == "2":
         emit.report(say.http_version(version.span))
-    if emit.flag(use, "follow-redirects") is not False:
-        span = use.attributes["follow-redirects"].whole
-        emit.report(say.unsupported(span, '`follow-redirects="true"`'))
-        return
-    emit.site(use, seconds, millis)
+    switches = [emit.value(use, n) for n in (*_FLAGS, "continue-timeout", "buffer-response")]
+    emit.site(use, seconds, millis, *switches)
     given = millis if millis is not None else seconds
-    flags = [emit.flag(use, n) for n in ("buffer-request-body", "fail-on-error-status-code")]
+    flags = [emit.flag(use, n) for n in _FLAGS]
     known = given is None or given.const is not None
     if "timeout" not in use.attributes and "timeout-ms" not in use.attributes:
         timeout = 300.0
@@ -53,13 +50,14 @@ def write(use: Use, emit: Emitter) -> None:
     if given is not None and given.const is None:
         number = emit.number(given, "timeout", 1, _LONGEST_S * 1000)
         seconds_code = emit.expr("N / D", N=number, D=1000 if millis is not None else 1)
-    request_code, fail_code = flags
+    request_code, fail_code, follow_code = flags
     emit.do(
-        "await x.services.forward(x, MAKE(SECONDS, REQUEST, FAIL))",
+        "await x.services.forward(x, MAKE(SECONDS, REQUEST, FAIL, FOLLOW))",
         MAKE=options,
         SECONDS=seconds_code,
         REQUEST=request_code,
         FAIL=fail_code,
+        FOLLOW=follow_code,
     )
 
 
@@ -73,7 +71,11 @@ ELEMENT = Element(
             "timeout", "Seconds until the response's headers must be there; 300 without it.", "seconds"
         ),
         Attribute("timeout-ms", "The same in milliseconds; one of the two.", "milliseconds"),
-        Attribute("continue-timeout", "Seconds to wait for a 100 Continue.", "seconds"),
+        Attribute(
+            "continue-timeout",
+            "Accepted for compatibility: bodies are sent at once, no backend is asked for a 100 Continue.",
+            "seconds",
+        ),
         Attribute(
             "http-version",
             "The protocol to the backend: 1.1 is spoken in any case, `2` is told so.",
@@ -83,24 +85,21 @@ ELEMENT = Element(
         ),
         Attribute(
             "follow-redirects",
-            "Must be false: an answer with 3xx goes to the client.",
+            "true follows a 3xx answer of the backend, up to five times; false gives it to the client.",
             "bool",
             default="false",
-            expressions=False,
         ),
         Attribute(
             "buffer-request-body",
             "Keep the request's body, so that a retry can send it again.",
             "bool",
             default="false",
-            expressions=False,
         ),
         Attribute(
             "buffer-response",
             "Accepted for compatibility: every chunk is sent on as it comes, whatever stands here.",
             "bool",
             default="true",
-            expressions=False,
         ),
         Attribute(
             "fail-on-error-status-code",
