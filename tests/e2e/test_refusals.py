@@ -51,6 +51,32 @@ def test_a_wrong_path(lab: System, path: str) -> None:
     assert (reply.status, reply.body) == (404, NOT_FOUND)
 
 
+def test_an_api_for_https_alone_is_not_there_over_http(lab: System) -> None:
+    api = (
+        f"/subscriptions/{lab['subscription_id']}/resourceGroups/{lab['resource_group']}"
+        f"/providers/Microsoft.ApiManagement/service/{lab['service']}/apis/tls-alone"
+    )
+    properties = {"path": "tls-alone", "displayName": "TLS alone", "subscriptionRequired": False}
+    assert lab.admin("PUT", f"{api}?api-version=2024-05-01", {"properties": properties}).status == 201
+    operation = {"displayName": "any", "method": "GET", "urlTemplate": "/*"}
+    policy = (
+        '<policies><inbound><return-response><set-status code="204" /></return-response></inbound></policies>'
+    )
+    for path, body in (
+        ("operations/any", operation),
+        ("policies/policy", {"format": "rawxml", "value": policy}),
+    ):
+        assert lab.admin("PUT", f"{api}/{path}?api-version=2024-05-01", {"properties": body}).status == 201, (
+            path
+        )
+    try:
+        reply = call("GET", f"{lab.gateway}/tls-alone/x")
+        assert (reply.status, reply.body) == (404, NOT_FOUND)
+        assert call("GET", f"{lab['gateway_tls']}/tls-alone/x", ca=lab.ca).status == 204
+    finally:
+        lab.admin("DELETE", f"{api}?api-version=2024-05-01")
+
+
 def test_a_wrong_method(lab: System) -> None:
     reply = call("GET", lab.gateway + CHAT, headers={"api-key": lab.key})
     assert (reply.status, reply.body) == (404, NOT_FOUND)

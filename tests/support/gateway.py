@@ -231,6 +231,7 @@ async def gate(
     keys: Container[bytes] = (),
     backends: Callable[[int], dict[str, BackendEntry]] = lambda port: {},
     service_url: str | None = None,
+    protocols: tuple[str, ...] = ("http", "https"),
 ) -> AsyncIterator[Gate]:
     """A gateway with one API at `path`: every method at `/*`, and the chat wire at POST `/chat/completions`."""
     backend = ScriptedBackend()
@@ -240,6 +241,7 @@ async def gate(
         key_header=key_header,
         key_query=key_query,
         service_url=service_url or f"http://127.0.0.1:{backend.port}/base",
+        protocols=protocols,
     )
     operations = [operation(m, "/*") for m in METHODS]
     chat = operation("POST", "/chat/completions")

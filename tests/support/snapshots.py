@@ -15,8 +15,9 @@ def api_subject(
     key_header: str = "api-key",
     key_query: str = "api-key",
     service_url: str = "",
+    protocols: tuple[str, ...] = ("http", "https"),
 ) -> Api:
-    return Api(name, name, path, "1", "", service_url, True, ("http", "https"), key_header, key_query)
+    return Api(name, name, path, "1", "", service_url, True, protocols, key_header, key_query)
 
 
 def operation(method: str, template: str) -> OperationEntry:

@@ -113,6 +113,10 @@ class Proxy:
         api = call.api_runtime = match.api
         entry = api.entry
         call.log = entry.log
+        if api.refused_scheme and api.refused_scheme == self._scheme(call):
+            message = f"This API is not served over {api.refused_scheme}: its protocols leave it out."
+            self._not_found(call, message)
+            return
         call.max_body_bytes = entry.max_body_bytes
         admitted = keys.admit(runtime, api, call.headers, query)
         if isinstance(admitted, keys.Refused):
@@ -285,13 +289,18 @@ class Proxy:
             if response is not None:
                 self._answer(call, response)
                 return
-        error = LastError(
-            "configuration",
-            "OperationNotFound",
-            "Unable to match incoming request to an operation.",
-            http_status=404,
-        )
+        self._not_found(call, "Unable to match incoming request to an operation.")
+
+    def _not_found(self, call: Call, message: str) -> None:
+        error = LastError("configuration", "OperationNotFound", message, http_status=404)
         self._answer(call, answers.answer(404, answers.NOT_FOUND), error)
+
+    def _scheme(self, call: Call) -> str:
+        """How the client came: by this connection, or by what a trusted proxy that ends TLS says of its own."""
+        said = call.headers.get(b"x-forwarded-proto")
+        if said is not None and self.trusts(call.client.peer_ip):
+            return "https" if said.partition(b",")[0].strip().lower() == b"https" else "http"
+        return call.client.scheme
 
     def _health(self, call: Call, path: str) -> None:
         good = path != "/readyz" or self._ready()

@@ -52,10 +52,14 @@ class ApiRuntime:
     products: frozenset[str]
     open_product: str | None
     log_names: LogNames
+    refused_scheme: str = field(init=False)  # the one that its `protocols` leave out, "" for none
     withheld: int = 0  # `spool.records.WITHHOLD_*`: bodies that the diagnostic wants in no gateway log
     llm_flags: int = field(init=False)  # of `CallRecord.log_flags`, for calls of a model's operations
 
     def __post_init__(self) -> None:
+        offered = self.entry.subject.protocols
+        refused = next((scheme for scheme in ("http", "https") if scheme not in offered), "")
+        object.__setattr__(self, "refused_scheme", refused)
         log = self.entry.log
         flags = (LOG_LLM_REQUESTS if log.llm_requests else 0) | (
             LOG_LLM_RESPONSES if log.llm_responses else 0

@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from aforo.gateway import server
-from tests.support.gateway import gate, story, until
+from tests.support.gateway import KEY, gate, story, until
 
 GET = b"GET /echo/a?x=1 HTTP/1.1\r\nHost: gate\r\n\r\n"
 PLAIN = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -261,3 +261,43 @@ async def test_a_record_that_cannot_be_made_does_not_cost_the_answer(
         g.spool.on_append = bug
         assert (await g.call(GET)).raw == PLAIN
         assert g.proxy.recorder.dropped == 1
+
+
+def forwarded_proto(value: str) -> bytes:
+    return f"GET /echo/a HTTP/1.1\r\nHost: gate\r\nX-Forwarded-Proto: {value}\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("protocols", "request_bytes", "trusted", "status"),
+    [
+        (("http", "https"), GET, (), 200),
+        (("http",), GET, (), 200),
+        (("https",), GET, (), 404),
+        # Anybody can write the field; only a trusted proxy knows.
+        (("https",), forwarded_proto("https"), (), 404),
+        (("https",), forwarded_proto("https"), ("127.0.0.0/8",), 200),
+        (("https",), forwarded_proto("HTTPS, http"), ("127.0.0.0/8",), 200),
+        (("https",), forwarded_proto("http"), ("127.0.0.0/8",), 404),
+        (("http",), forwarded_proto("https"), ("127.0.0.0/8",), 404),
+        (("http", "https"), forwarded_proto("http"), ("127.0.0.0/8",), 200),
+    ],
+)
+def test_an_api_is_served_over_its_protocols_alone(
+    protocols: tuple[str, ...], request_bytes: bytes, trusted: tuple[str, ...], status: int
+) -> None:
+    @story
+    async def told() -> None:
+        async with gate(protocols=protocols, trusted=trusted, required=True) as g:
+            key = b"api-key: " + KEY.encode() + b"\r\n\r\n"
+            answer = await g.call(request_bytes.removesuffix(b"\r\n") + key)
+            assert answer.status == status
+            (record,) = g.records
+            assert record.api_id == "api"
+            if status == 404:
+                assert answer.body == NOT_FOUND
+                assert g.backend.heard == []
+                (error,) = record.errors
+                assert (error.source, error.reason) == ("configuration", "OperationNotFound")
+                assert f"not served over {'http' if protocols == ('https',) else 'https'}" in error.message
+
+    told()

@@ -89,7 +89,7 @@ API = Kind(
             text("protocol", values=("http", "https")),
             default=("https",),
             minimum=1,
-            doc="Kept and shown, also to policies; not acted on: the listeners decide about TLS.",
+            doc="A call over a scheme that is not listed is answered 404; a trusted proxy's `X-Forwarded-Proto` counts.",
         ),
         text("serviceUrl", maximum=2000, pattern=URL, doc="An absolute http or https URL is expected."),
         flag("subscriptionRequired", default=True),
