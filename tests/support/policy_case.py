@@ -1,7 +1,8 @@
 """A golden policy case: one text file with documents, a request and what comes of it. Read, run, written back.
 
 Parts begin with `=== name`: `policy SCOPE` (broad ones first), `fragment NAME`, `values` (`name = value`, with
-`secret` in front), `tokens` (`resource = token`), `request`, `backend` and the expected part `result`.
+`secret` in front), `tokens` (`resource = token`), `request`, `backend` and the expected parts `result` and, where the
+case has one, `trace`: what a traced call shows.
 
 `request` may stand several times: the calls are made one after the other, on the same services. `backend` too: each
 attempt takes the next one, the last one stays; `backend fails` is a connection that fails. `answer METHOD URL` is what a
@@ -21,7 +22,7 @@ from pathlib import Path
 from aforo.csharp.runtime.objects import to_string
 from aforo.errors import Upstream
 from aforo.messages import Headers, parse_url
-from aforo.policy import trial
+from aforo.policy import trace, trial
 from aforo.policy.compile import CompileContext, compile_document
 from aforo.policy.exchange import (
     Body,
@@ -43,6 +44,7 @@ from aforo.policy.services import (
     Usage,
 )
 from aforo.policy.subject import Api, Operation, Product, Subscription
+from aforo.policy.trace_text import tree
 from aforo.source import Source, has_errors, render
 
 GLOBAL = "<policies><inbound/><backend><forward-request/></backend><outbound/><on-error/></policies>"
@@ -78,9 +80,10 @@ class Case:
         found = self.all(word)
         return found[0][1] if found else ""
 
-    def with_result(self, result: str) -> str:
-        kept = [f"=== {n}\n{t.strip(chr(10))}\n" for n, t in self.parts if n != "result"]
-        return "\n".join([*kept, f"=== result\n{result}\n"])
+    def with_result(self, result: str, trace: str = "") -> str:
+        kept = [f"=== {n}\n{t.strip(chr(10))}\n" for n, t in self.parts if n not in ("result", "trace")]
+        shown = [f"=== trace\n{trace}\n"] if self.all("trace") else []
+        return "\n".join([*kept, f"=== result\n{result}\n", *shown])
 
 
 def read(path: Path) -> Case:
@@ -94,14 +97,18 @@ def settings(text: str) -> list[tuple[str, str]]:
     ]
 
 
-def run(case: Case) -> str:
-    """What the case comes to, as text: diagnostics, or error, backend requests, response and variables."""
+def run(case: Case, traces: list[str] | None = None) -> str:
+    """What the case comes to, as text: diagnostics, or error, backend requests, response and variables.
+
+    With `traces` the calls are traced, and what the traces show is added to it.
+    """
     values = {
         name.removeprefix("secret "): NamedValue(value, name.startswith("secret "))
         for name, value in settings(case.one("values"))
     }
     context = CompileContext(values, dict(case.all("fragment")))
-    pipeline = bound(GLOBAL, Scope.GLOBAL, context, EMPTY)
+    tracing = traces is not None
+    pipeline = bound(GLOBAL, Scope.GLOBAL, context, EMPTY, tracing=tracing)
     out: list[str] = []
     for scope, text in case.all("policy"):
         format_ = "xml" if scope.endswith(" xml") else "rawxml"
@@ -111,7 +118,7 @@ def run(case: Case) -> str:
         if result.document is None:
             assert has_errors(result.diagnostics)
             return "\n".join(out)
-        pipeline = result.document.bind(pipeline)
+        pipeline = (result.document.traced() if tracing else result.document).bind(pipeline)
     services = scripted(case)
     prompt, _, completion = case.one("usage").strip().partition(" ")
     usage = Usage(int(prompt), int(completion), int(prompt) + int(completion)) if prompt else None
@@ -122,7 +129,12 @@ def run(case: Case) -> str:
         if len(requests) > 1:
             out.append(f"--- call {number}")
         exchange = exchange_of(text, services)
+        if traces is not None:
+            trace.start(exchange, [v.value for v in values.values() if v.secret])
         asyncio.run(trial.run(pipeline, exchange, services, usage))
+        if traces is not None:
+            traces += [f"--- call {number}"] if len(requests) > 1 else []
+            traces += tree(trace.document(exchange), times=False)
         out += report(exchange, services)
         services.forwarded.clear()
         services.sent.clear()
@@ -172,10 +184,12 @@ def scripted(case: Case) -> ScriptedServices:
     return services
 
 
-def bound(text: str, scope: Scope, context: CompileContext, base: Pipeline) -> Pipeline:
+def bound(
+    text: str, scope: Scope, context: CompileContext, base: Pipeline, *, tracing: bool = False
+) -> Pipeline:
     document = compile_document(Source("base.xml", text), scope, context).document
     assert document is not None
-    return document.bind(base)
+    return (document.traced() if tracing else document).bind(base)
 
 
 def exchange_of(text: str, services: ScriptedServices) -> Exchange:

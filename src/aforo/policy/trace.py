@@ -223,6 +223,12 @@ class Trace:
         }
 
 
+def start(exchange: Exchange, secrets: Sequence[str] = ()) -> Trace:
+    """From here on the call is traced; it must be run through traced sections. `secrets` are texts that documents hold."""
+    made = exchange.trace = Trace(exchange, secrets)
+    return made
+
+
 # --- what generated code calls ---------------------------------------------------------------------------------
 
 

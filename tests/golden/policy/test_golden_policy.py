@@ -16,9 +16,14 @@ CASES = sorted(Path(__file__).parent.glob("*.policy"))
 def test_case(path: Path) -> None:
     case = read(path)
     result = run(case)
+    traces: list[str] = []
+    # Whatever is traced: the call comes to the same.
+    assert run(case, traces) == result
     if os.environ.get("AFORO_GOLDEN") == "write":
-        path.write_text(case.with_result(result), encoding="utf-8")
+        path.write_text(case.with_result(result, "\n".join(traces)), encoding="utf-8")
     assert case.one("result").strip("\n") == result.strip("\n")
+    if case.all("trace"):
+        assert case.one("trace").strip("\n") == "\n".join(traces)
 
 
 def test_there_are_cases() -> None:
