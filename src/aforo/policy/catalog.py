@@ -21,6 +21,10 @@ from aforo.policy.elements import (
     limit_concurrency,
     mock_response,
     proxy,
+    quota,
+    quota_by_key,
+    rate_limit,
+    rate_limit_by_key,
     redirect_content_urls,
     retry,
     return_response,
@@ -34,6 +38,8 @@ from aforo.policy.elements import (
     set_query_parameter,
     set_status,
     set_variable,
+    validate_azure_ad_token,
+    validate_jwt,
     wait,
     xml_to_json,
 )
@@ -71,6 +77,12 @@ ELEMENTS: Final[tuple[Element, ...]] = (
     redirect_content_urls.ELEMENT,
     jsonp.ELEMENT,
     proxy.ELEMENT,
+    validate_jwt.ELEMENT,
+    validate_azure_ad_token.ELEMENT,
+    rate_limit.ELEMENT,
+    rate_limit_by_key.ELEMENT,
+    quota.ELEMENT,
+    quota_by_key.ELEMENT,
 )
 
 BY_NAME: Final = {e.name: e for e in ELEMENTS}
@@ -78,10 +90,10 @@ BY_NAME: Final = {e.name: e for e in ELEMENTS}
 # API Management's, and on the way.
 NOT_YET: Final = frozenset(
     (
-        "rate-limit", "rate-limit-by-key", "quota", "quota-by-key", "azure-openai-token-limit",
+        "azure-openai-token-limit",
         "llm-token-limit", "azure-openai-emit-token-metric", "llm-emit-token-metric",
         "azure-openai-semantic-cache-lookup", "llm-semantic-cache-lookup", "azure-openai-semantic-cache-store",
-        "llm-semantic-cache-store", "llm-content-safety", "validate-jwt", "validate-azure-ad-token",
+        "llm-semantic-cache-store", "llm-content-safety",
         "validate-client-certificate", "get-authorization-context",
         "validate-content", "validate-parameters", "validate-headers",
         "validate-status-code", "cache-lookup", "cache-store", "cache-lookup-value", "cache-store-value",
