@@ -30,7 +30,8 @@ _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 _TOKEN = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # noqa: S105 - characters of a token in the sense of HTTP
 _BREAKS = bytes.maketrans(b"\r\n\0", b"   ")
 _COLON = b": ".join
-_NAMES_NOTHING = (b"keep-alive", b"close", b"Keep-Alive")
+# Values of `Connection` that name no other field, and that there is none.
+_NAMES_NOTHING = (None, b"keep-alive", b"close", b"Keep-Alive")
 
 Fields = dict[bytes, bytes | list[bytes]]
 
@@ -109,8 +110,7 @@ class Headers:
         """A copy without what `Connection` names (RFC 9110 7.6.1): that was meant for the neighbour alone. Make it on
         receipt: later, a sender could strike out what a policy has set."""
         out = Headers(self.fields.copy())
-        named = self.fields.get(b"connection")
-        if named is not None and named not in _NAMES_NOTHING:
+        if self.fields.get(b"connection") not in _NAMES_NOTHING:
             for name in (self.joined(b"connection") or b"").split(b","):
                 token = name.strip().lower()
                 if token not in (b"close", b"keep-alive", b"connection"):

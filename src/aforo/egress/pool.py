@@ -90,10 +90,11 @@ class Pool:
         return connection
 
     def _put_back(self, connection: ClientConnection) -> None:
-        assert isinstance(connection.origin, Origin)
-        idle = self._idle.get(connection.origin)
+        origin = connection.origin
+        idle = self._idle.get(origin)  # type: ignore[call-overload]
         if idle is None:
-            idle = self._idle[connection.origin] = deque()
+            assert isinstance(origin, Origin)
+            idle = self._idle[origin] = deque()
         if len(idle) >= MAX_IDLE:
             connection.close()
             return

@@ -121,6 +121,19 @@ class Arrival(Signal):
             self.buffered = []
         return chunks
 
+    def finish(self) -> bytes:
+        """All of an answer that has ended; its connection is given back."""
+        chunks = self.connection.chunks
+        if len(chunks) == 1 and not self.buffered:
+            # Nearly every answer: whole, in one read.
+            body = chunks[0]
+            self.size += len(body)
+            self.connection.chunks = []
+        else:
+            body = b"".join(self.take())
+        self.release()
+        return body
+
     async def collect(self) -> bytes:
         """The whole answer, as received. PolicyFailure when it does not arrive whole."""
         self.collected = Signal()

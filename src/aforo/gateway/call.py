@@ -13,6 +13,7 @@ from typing import Protocol
 from aforo.errors import Invalid
 from aforo.gateway import encoding
 from aforo.gateway.arrival import Arrival
+from aforo.gateway.known import Admission, Target
 from aforo.gateway.signal import Signal, Steps
 from aforo.messages import Headers, Url, split_authority
 from aforo.policy.exchange import (
@@ -24,7 +25,6 @@ from aforo.policy.exchange import (
     ResponseState,
     Services,
 )
-from aforo.snapshot.routes import Match
 from aforo.snapshot.runtime import ApiRuntime, OperationRuntime, Runtime
 from aforo.snapshot.snapshot import LogPlan
 
@@ -79,6 +79,7 @@ class Call(Exchange):
 
     __slots__ = (
         "aborted",
+        "admission",
         "answer",
         "api_runtime",
         "arrival",
@@ -96,6 +97,7 @@ class Call(Exchange):
         "keep_bytes",
         "kept",
         "kept_limit",
+        "known",
         "log",
         "max_body_bytes",
         "method",
@@ -112,10 +114,20 @@ class Call(Exchange):
     )
 
     runtime: Runtime  # from `open` on
+    known: Target
+    admission: Admission
     log: LogPlan  # from the first look at it on
 
     def __init__(
-        self, client: Client, method: str, target: str, version: str, headers: Headers, content_length: int
+        self,
+        client: Client,
+        method: str,
+        target: str,
+        version: str,
+        headers: Headers,
+        content_length: int,
+        keep_alive: bool,
+        expects_continue: bool,
     ) -> None:
         # The rest of an exchange is made in `open`: a call that no operation takes does not need it.
         self.started = time.perf_counter()
@@ -126,8 +138,8 @@ class Call(Exchange):
         self.version = version
         self.headers = headers  # as they came
         self.content_length = content_length  # -1: not stated
-        self.keep_alive = True  # whether the connection serves another call after this one
-        self.expects_continue = False
+        self.keep_alive = keep_alive  # whether the connection serves another call after this one
+        self.expects_continue = expects_continue
         self.max_body_bytes = 0  # 0: not yet known
         self.keep_bytes = 0  # how much of a body that streams through is kept for the record
         self.chunks: list[bytes] = []
@@ -151,13 +163,13 @@ class Call(Exchange):
         self.cut = False  # there was more than what is kept
         self.first_byte_us = 0
 
-    def open(
-        self, services: Services, runtime: Runtime, match: Match[ApiRuntime, OperationRuntime], query: str
-    ) -> None:
+    def open(self, services: Services, runtime: Runtime, known: Target, admission: Admission) -> None:
         """From here on policies work on it."""
-        api = match.api.entry.subject
-        operation = self.operation_runtime = match.operation
+        match = known.match
+        operation = self.operation_runtime = known.operation
         self.runtime = runtime
+        self.known = known
+        self.admission = admission
         if b"content-encoding" in self.headers.fields:
             # Policies and the meter see the text; the backend gets the bytes that came (upstream.py).
             body = Body(None, self.decoded)
@@ -170,12 +182,15 @@ class Call(Exchange):
             body,
             self.client.peer_ip,
             match.path,
-            query,
+            known.query,
             match.parameters,
         )
         Exchange.__init__(self, new_id(), request, services, self.started, self.started_ns)
-        self.api = api
+        self.api = known.api.entry.subject
         self.operation = operation.entry.subject
+        self.product = admission.product
+        self.subscription = admission.subscription
+        self.user = admission.user
 
     def client_url(self) -> Url:
         """What the client asked for, as an absolute URL."""
@@ -186,28 +201,27 @@ class Call(Exchange):
             host, port = split_authority(authority, default_port)
         except ValueError:
             host, port = authority, default_port
-        path, _, query = self.target.partition("?")
-        return Url(scheme, host, port, path, query)
+        return Url(scheme, host, port, self.known.path, self.known.query)
 
     def receive(self, data: bytes) -> None:
         """More of the request body."""
-        self.received += len(data)
-        if self.max_body_bytes and self.received > self.max_body_bytes:
+        received = self.received = self.received + len(data)
+        if self.max_body_bytes and received > self.max_body_bytes:
             self.aborted = self.aborted or "gateway"
             self.client.abort()
             return
         if self.sink is not None:
-            if self.received <= self.keep_bytes:
+            if received <= self.keep_bytes:
                 self.chunks.append(data)
             self.sink.push(data, last=False)
             return
         self.chunks.append(data)
-        if self.received > WHOLE_BODY_BYTES and self.whole is None:
+        if received > WHOLE_BODY_BYTES and self.whole is None:
             # Nobody takes it yet: the client waits, not our memory.
             self.client.pause_reading()
 
     def received_all(self) -> None:
-        self.complete = True
+        """Tell who takes the body, or waits for it, that all of it is here."""
         if self.sink is not None:
             self.sink.push(b"", last=True)
         if self.whole is not None:
@@ -241,9 +255,10 @@ class Call(Exchange):
 
     def body(self) -> bytes:
         """The request body, which is complete."""
-        if len(self.chunks) != 1:
-            self.chunks = [b"".join(self.chunks)]
-        return self.chunks[0]
+        chunks = self.chunks
+        if len(chunks) != 1:
+            chunks = self.chunks = [b"".join(chunks)]
+        return chunks[0]
 
 
 def _unreadable(error: Invalid) -> PolicyFailure:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from aforo.errors import Denied, Invalid, Limited, NotFound, Refusal, Timeout, Unavailable, Upstream
 from aforo.gateway import answers, keys
 from aforo.gateway.call import Call
+from aforo.gateway.known import Known
 from aforo.gateway.record import BODY_CAP, Recorder, body_limit
 from aforo.gateway.services import GatewayServices
 from aforo.gateway.signal import Steps
@@ -53,12 +54,14 @@ class Proxy:
         self._ready = ready
         self.calls = 0
         self.in_flight = 0
+        self._on_end = self._ended  # one bound method for all calls
         self.swap(runtime, recorder)
 
     def swap(self, runtime: Runtime, recorder: Recorder) -> None:
         """Another configuration is in force from the next call on."""
         self.runtime = runtime
         self.recorder = recorder
+        self._known = Known(runtime, recorder)
         self._services.deployment = runtime.bundle.deployment
 
     # server.Serve
@@ -66,8 +69,8 @@ class Proxy:
     def begin(self, call: Call) -> None:
         self.calls += 1
         self.in_flight += 1
-        call.steps = Steps(self._serve(call), self._ended, call)
-        call.steps.run()
+        steps = call.steps = Steps(self._serve(call), self._on_end, call)
+        steps.run()
 
     def answer_lost(self, call_id: str) -> None:
         self.recorder.amend(call_id, "client")
@@ -85,8 +88,9 @@ class Proxy:
     def _ended(self, call: Call, error: BaseException | None) -> None:
         self.in_flight -= 1
         if call.operation_runtime is not None:
-            for give_back in call.lent:
-                give_back()
+            if call.lent:
+                for give_back in call.lent:
+                    give_back()
             # What a call holds points back at it; untied, it is freed at once and the collector has no work.
             del call.request
         call.steps = None
@@ -104,25 +108,29 @@ class Proxy:
     # the sentence
 
     async def _serve(self, call: Call) -> None:
-        path, _, query = call.target.partition("?")
-        runtime = self.runtime
-        match = runtime.router.match(call.method, path)
-        if match is None:
-            await self._without_operation(call, path)
+        known = self._known
+        target = known.targets.get((call.method, call.target)) or known.target(call.method, call.target)
+        if target is None:
+            await self._without_operation(call, call.target.partition("?")[0])
             return
-        api = call.api_runtime = match.api
+        api = call.api_runtime = target.api
+        operation = target.operation
         entry = api.entry
-        call.log = entry.log
+        log_plan = call.log = entry.log
         if api.refused_scheme and api.refused_scheme == self._scheme(call):
             message = f"This API is not served over {api.refused_scheme}: its protocols leave it out."
             self._not_found(call, message)
             return
-        call.max_body_bytes = entry.max_body_bytes
-        admitted = keys.admit(runtime, api, call.headers, query)
-        if isinstance(admitted, keys.Refused):
-            self._refuse_key(call, api, admitted)
-            return
-        if call.content_length > call.max_body_bytes or call.received > call.max_body_bytes:
+        limit = call.max_body_bytes = entry.max_body_bytes
+        key = call.headers.fields.get(api.key_header)
+        admission = known.admissions.get((operation, key)) if type(key) is bytes else None
+        if admission is None:
+            judged = known.admit(target, call.headers)
+            if isinstance(judged, keys.Refused):
+                self._refuse_key(call, api, judged)
+                return
+            admission = judged
+        if call.content_length > limit or call.received > limit:
             error = LastError(
                 "configuration",
                 "RequestBodyTooLarge",
@@ -131,25 +139,19 @@ class Proxy:
             )
             self._answer(call, answers.answer(413, answers.TOO_LARGE), error)
             return
-        if not self.recorder.spool.has_room() and entry.log.on_full == "refuse":
+        if not self.recorder.spool.has_room() and log_plan.on_full == "refuse":
             message = "The log of this gateway is full; calls are refused until it has been stored"
             self._answer(call, answers.answer(503, message, headers=((b"retry-after", b"5"),)))
             return
-        operation = match.operation
-        pipeline = runtime.pipeline(api, operation, admitted.product_id)
-        call.open(self._services, runtime, match, query)
-        if admitted.product_id:
-            call.product = runtime.products[admitted.product_id][0].subject
-        if admitted.holder is not None:
-            call.subscription = admitted.holder.entry.subject
-            call.user = admitted.holder.user
+        pipeline = admission.pipeline
+        call.open(self._services, self.runtime, target, admission)
         try:
             if not call.complete:
                 await self._take_body(call, operation, pipeline)
             if operation.wire:
                 if call.request.body.data is None:
                     await _read_if_possible(call.request.body)
-                call.hide_usage = splice_usage(call.request.body, operation.wire, query)
+                call.hide_usage = splice_usage(call.request.body, operation.wire, target.query)
             if pipeline.inbound is not None:
                 await pipeline.inbound(call)
             call.section = "backend"

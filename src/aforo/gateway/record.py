@@ -68,6 +68,7 @@ _SECRET_PARAMETERS = frozenset(
 _KEY_FORM = re.compile(r"[0-9a-fA-F]{32}")
 # A body of which more is kept than this is marked as cut; the sizes are true all the same.
 BODY_CAP = 8 * 1024 * 1024
+_REMEMBERED = 2048
 _REMEMBERED_LENGTH = 1024
 # Bodies of which only the size is kept: nobody reads them in a table.
 _OPAQUE = (b"multipart/", b"audio/", b"image/", b"video/", b"application/octet-stream", b"application/zip")
@@ -107,7 +108,7 @@ def _opaque(content_type: bytes) -> bool:
 class Recorder:
     """Writes calls to the spool. `context` is the spool's index of what this configuration's calls share."""
 
-    __slots__ = ("_keys", "_random", "context", "dropped", "metrics", "proxies", "spool", "written")
+    __slots__ = ("_keys", "_random", "_urls", "context", "dropped", "metrics", "proxies", "spool", "written")
 
     def __init__(
         self,
@@ -119,6 +120,7 @@ class Recorder:
         keys: Container[bytes] = (),
     ) -> None:
         self._keys = keys  # digests of all subscription keys: none of them stands in a URL, whatever its name
+        self._urls: dict[tuple[str, str], str] = {}  # backends' URLs as they may be written down
         self.spool = spool
         self.context = context
         self.metrics = LOG_METRICS if metrics else 0
@@ -157,13 +159,22 @@ class Recorder:
         else:
             self.written += 1
 
-    def _shown(self, target: str, key_name: str) -> str:
+    def shown(self, target: str, key_name: str) -> str:
         """A URL as it may be written down: no key in it, neither under a key's name nor under another."""
         shown = masked_target(target, key_name)
         if _may_hold_key(shown):
             return _KEY_FORM.sub(
                 lambda found: "*****" if sha256(found[0].encode()).digest() in self._keys else found[0], shown
             )
+        return shown
+
+    def _remember(self, url: str, key_name: str) -> str:
+        """A backend's URL as it may be written down: looked at once, for most are asked for again and again."""
+        shown = self.shown(url, key_name)
+        if len(url) <= _REMEMBERED_LENGTH:
+            if len(self._urls) >= _REMEMBERED:
+                self._urls.clear()
+            self._urls[url, key_name] = shown
         return shown
 
     def amend(self, call_id: str, aborted: str) -> None:
@@ -183,11 +194,10 @@ class Recorder:
         client = call.client
         wire = operation.wire
         names = api.log_names
-        subject = api.entry.subject
-        product = call.product
-        subscription = call.subscription
-        user = call.user
-        with_ip = call.log.log_client_ip
+        known = call.known
+        admission = call.admission
+        host = call.headers.fields.get(b"host")
+        with_ip = plan.log_client_ip
         peer_ip = client.peer_ip
         method = url = backend_protocol = ""
         sent_same = got_same = False
@@ -197,7 +207,7 @@ class Recorder:
         arrival = call.arrival
         if call.backend_request is not None:
             method, url, headers, body = call.backend_request
-            url = self._shown(url, api.key_query)
+            url = self._urls.get((url, api.key_query)) or self._remember(url, api.key_query)
             sent_same = not body.changed
             if names.backend_request or not sent_same:
                 sent = self._sent(call, plan, api, headers, body)
@@ -227,18 +237,18 @@ class Recorder:
             time.time_ns(),
             self.context,
             call.method,
-            f"{client.scheme}://{_host(call)}{self._shown(call.target, api.key_query)}",
+            f"{client.scheme}://{host.decode('latin-1') if type(host) is bytes else ''}{known.shown}",
             f"HTTP/{call.version}",
             client.tls_version,
             peer_ip if with_ip else "",
             self.proxies.client_ip(peer_ip, client.proxied_ip, call.headers) if with_ip else "",
             status,
-            subject.id,
-            subject.revision,
-            operation.entry.subject.id,
-            product.id if product is not None else "",
-            subscription.id if subscription is not None else "",
-            user.id if user is not None else "",
+            known.api_id,
+            known.api_revision,
+            known.operation_id,
+            admission.product_id,
+            admission.subscription_id,
+            admission.user_id,
             call.backend_used,
             method,
             url,
@@ -262,8 +272,8 @@ class Recorder:
             call.trace_flags,
             flags,
             wire,
-            call.request.matched.get("deployment-id", ""),
-            _query_value(call.target, "api-version") if wire else "",
+            known.deployment,
+            known.api_version,
             _NO_CLAIMS,
         )
 
@@ -306,7 +316,7 @@ class Recorder:
             ended_ns=time.time_ns(),
             context=self.context,
             method=call.method,
-            url=f"{client.scheme}://{_host(call)}{self._shown(call.target, api.key_query if api is not None else '')}",
+            url=f"{client.scheme}://{_host(call)}{self.shown(call.target, api.key_query if api is not None else '')}",
             protocol=f"HTTP/{call.version}",
             tls_version=client.tls_version,
             peer_ip=client.peer_ip if with_ip else "",
@@ -359,10 +369,11 @@ def _request_message(
     body = b""
     if limit and chunks:
         body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    if not names and received <= limit and len(body) == received and b"content-encoding" not in fields:
+    encoded = b"content-encoding" in fields
+    if not encoded and not names and len(body) == received <= limit:
         # Nearly every call: within every limit, to be kept as it came.
         return Message(_NO_HEADERS, body, received)
-    coding = call.headers.joined(b"content-encoding") if b"content-encoding" in fields else None
+    coding = call.headers.joined(b"content-encoding") if encoded else None
     size = len(body)
     if coding is not None and body:
         body = _plain(body, coding)
@@ -448,14 +459,3 @@ def _masked(target: str, key_name: str) -> str:
 @lru_cache(maxsize=2048)
 def _may_hold_key(target: str) -> bool:
     return _KEY_FORM.search(target) is not None
-
-
-def _query_value(target: str, name: str) -> str:
-    """The value of a query parameter, as on the wire; "" when it is not there."""
-    return (_value if len(target) <= _REMEMBERED_LENGTH else _value.__wrapped__)(target, name)
-
-
-@lru_cache(maxsize=2048)
-def _value(target: str, name: str) -> str:
-    _, _, rest = target.partition(f"{name}=")
-    return rest.partition("&")[0]

@@ -69,6 +69,7 @@ class ServerConnection(asyncio.Protocol):
         "_discarding",
         "_fields",
         "_head_bytes",
+        "_host",
         "_parser",
         "_paused",
         "_preamble",
@@ -97,6 +98,7 @@ class ServerConnection(asyncio.Protocol):
         self._target = b""
         self._fields: Fields | None = {}  # of the head that is arriving, None while a body is
         self._repeated = 0
+        self._host: bytes | list[bytes] | None = None  # of the last request: known to be one
         self._head_bytes = 0  # of reads that ended within a head
         self._body_bytes = 0  # of reads that ended within a body, framing and all
         self._reading: Call | None = None  # whose body is arriving
@@ -354,18 +356,38 @@ class ServerConnection(asyncio.Protocol):
         self._fields = None
         self._target = b""
         self._repeated = self._head_bytes = self._body_bytes = 0
-        length = _framing(fields, version)
+        host = fields.get(b"host")
+        stated = fields.get(b"content-length")
+        if (
+            host is not None
+            and host == self._host
+            and type(stated) is bytes
+            and version == "1.1"
+            and b"transfer-encoding" not in fields
+        ):
+            # Nearly every request: to the host that this connection has named before, with its length.
+            length = int(stated)
+        else:
+            length = _framing(fields, version)
+            self._host = host
         if b"upgrade" in fields or method == "CONNECT":
             self._refuse_upgrade(fields, length)
         if target[:1] != b"/":
-            target = _origin_form(target, fields.get(b"host"))
-        call = Call(self, method, target.decode("latin-1"), version, Headers(fields), length)
-        call.keep_alive = parser.should_keep_alive()
-        call.expects_continue = b"expect" in fields and version == "1.1"
-        self._reading = call
+            target = _origin_form(target, host)
+        continues = b"expect" in fields and version == "1.1"
+        call = self._reading = Call(
+            self,
+            method,
+            target.decode("latin-1"),
+            version,
+            Headers(fields),
+            length,
+            parser.should_keep_alive(),
+            continues,
+        )
         if self.current is None:
             self.current = call
-            if not _small(call) or call.expects_continue:
+            if continues or not 0 <= length <= WHOLE_BODY_BYTES:
                 self._waiting = call
         else:
             self._queue.append(call)
@@ -392,7 +414,9 @@ class ServerConnection(asyncio.Protocol):
         self._completed = True
         if call is None:
             return
-        call.received_all()
+        call.complete = True
+        if call.sink is not None or call.whole is not None:
+            call.received_all()
         if call is self.current:
             if call.steps is None:
                 self._waiting = call

@@ -46,34 +46,27 @@ def hand_over(
 ) -> Relay | None:
     """Send what is there of an answer, from a backend or our own. What is still to come, its relay sends."""
     call.answer = answer
-    stated = None
     if arrival is None:
         body = answer.body.data or b""
     else:
-        connection = arrival.connection
         hide_usage = (
             call.hide_usage and is_event_stream(answer) and b"content-encoding" not in answer.headers.fields
         )
-        if hide_usage or not connection.ended:
+        if hide_usage or not arrival.connection.ended:
             relay = call.relay = Relay(call, answer, arrival, recorder, hide_usage=hide_usage)
             relay.start()
             return relay
-        chunks = arrival.take()
-        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        arrival.release()
-        # What the backend said of its body; what a policy writes there does not count.
-        stated = connection.headers.get(b"content-length") if call.method == "HEAD" else None
+        body = arrival.finish()
     size = len(body)
-    call.kept = body
-    if size > call.kept_limit:
+    if size <= call.kept_limit:
+        call.kept = body
+    else:
         call.kept, call.cut = body[: call.kept_limit], True
     framing = b"content-length: %d" % size
-    if answer.status in _NO_BODY:
-        framing = body = b""
-    elif call.method == "HEAD":
-        framing, body = (b"content-length: " + stated if stated else framing), b""
-    data = _head(call, answer, framing) + body
+    if call.method == "HEAD" or answer.status in _NO_BODY:
+        framing, body = _without_body(answer, arrival, framing), b""
     call.sent = len(body)
+    data = _head(call, answer, framing, body)
     if recorder is not None:
         recorder.record(call)
     client = call.client
@@ -82,13 +75,22 @@ def hand_over(
     return None
 
 
-def _head(call: Call, answer: ResponseState, framing: bytes) -> bytes:
+def _without_body(answer: ResponseState, arrival: Arrival | None, framing: bytes) -> bytes:
+    """What stands for the length of an answer that has no body, whatever its head says."""
+    if answer.status in _NO_BODY:
+        return b""
+    # What the backend said of its body; what a policy writes there does not count.
+    stated = arrival.connection.headers.get(b"content-length") if arrival is not None else None
+    return b"content-length: " + stated if stated else framing
+
+
+def _head(call: Call, answer: ResponseState, framing: bytes, body: bytes) -> bytes:
+    """The head of an answer, with what of its body is at hand."""
     call.first_byte_us = int((time.perf_counter() - call.started) * 1e6)
     headers = answer.headers
-    lines = [_status_line(answer.status, answer.reason)]
-    block = headers.block(_DROPPED)
-    if block:
-        lines.append(block)
+    lines = [_status_line(answer.status, answer.reason), headers.block(_DROPPED)]
+    if not lines[1]:
+        del lines[1]
     if b"date" not in headers.fields:
         lines.append(b"date: " + _date(int(time.time())))
     if framing:
@@ -97,7 +99,7 @@ def _head(call: Call, answer: ResponseState, framing: bytes) -> bytes:
         lines.append(b"connection: close")
     elif call.version == "1.0":
         lines.append(b"connection: keep-alive")
-    lines.append(b"\r\n")
+    lines += (b"", body)
     return b"\r\n".join(lines)
 
 
@@ -181,7 +183,7 @@ class Relay(Signal):
         else:
             self._chunked = True
             framing = b"transfer-encoding: chunked"
-        self._forward(chunks, _head(call, self._answer, framing))
+        self._forward(chunks, _head(call, self._answer, framing, b""))
 
     def pump(self) -> None:
         """More of the answer is here, or its end, or its failure."""

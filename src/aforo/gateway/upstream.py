@@ -14,6 +14,7 @@ from aforo.errors import Upstream as UpstreamRefusal
 from aforo.gateway.arrival import Arrival
 from aforo.gateway.backends import Backend, Backends
 from aforo.gateway.call import Call
+from aforo.gateway.known import MAX_REMEMBERED, MAX_REMEMBERED_LENGTH
 from aforo.messages import HOP_BY_HOP, Headers, encode_query, is_token, wire_target
 from aforo.policy.exchange import Body, LastError, PolicyFailure, ResponseState
 from aforo.policy.services import ForwardOptions
@@ -31,6 +32,8 @@ class Upstream:
         self.pool = pool
         self.waiting: set[Arrival] = set()
         self._backends: Backends | None = None
+        # What goes into a request line, and the URL for the record, by where a request goes.
+        self._lines: dict[tuple[Backend, str, str], tuple[bytes, str]] = {}
 
     async def forward(self, call: Call, options: ForwardOptions) -> None:
         """See policy/services.py."""
@@ -48,20 +51,15 @@ class Upstream:
         headers = request.headers
         if b"content-encoding" in call.headers.fields and body is not None:
             body, headers = _as_it_came(call, headers, body)
-        path = backend.base_path + request.path or "/"
-        query = shown = request.query
-        if backend.query:
-            query = shown = f"{backend.query}&{query}" if query else backend.query
         if entry is not None:
             headers = await _with_credentials(call, headers, entry)
-            if entry.query:
-                query, shown = _query_with_credentials(query, entry)
             call.backend_used = entry.id
         else:
             call.backend_used = ""
         method = request.method
-        data = _head(call, f"{path}?{query}" if query else path, headers, backend, body)
-        url = f"{backend.prefix}{path}?{shown}" if shown else backend.prefix + path
+        path, query = request.path, request.query
+        line, url = self._lines.get((backend, path, query)) or self._line(backend, path, query)
+        data = _head(call, line, headers, backend, body)
         call.backend_request = (method, url, headers, request.body)
         call.attempts += 1
         # A body that streams through cannot be sent twice: no connection that may be stale.
@@ -113,6 +111,26 @@ class Upstream:
             )
             raise PolicyFailure(error, call.response)
 
+    def _line(self, backend: Backend, path: str, query: str) -> tuple[bytes, str]:
+        """What stands between method and host in a request, and the URL as the record shows it."""
+        size = len(path) + len(query)
+        key = backend, path, query
+        path = backend.base_path + path or "/"
+        if backend.query:
+            query = f"{backend.query}&{query}" if query else backend.query
+        shown = query
+        if backend.entry is not None and backend.entry.query:
+            query, shown = _query_with_credentials(query, backend.entry)
+        # Policies put decoded text into paths: it must not become another line of the request.
+        target = wire_target(f"{path}?{query}" if query else path).encode()
+        line = b" %b HTTP/1.1\r\nhost: " % target
+        made = line, f"{backend.prefix}{path}?{shown}" if shown else backend.prefix + path
+        if size <= MAX_REMEMBERED_LENGTH:
+            if len(self._lines) >= MAX_REMEMBERED:
+                self._lines.clear()
+            self._lines[key] = made
+        return made
+
     async def _connect(self, backend: Backend) -> ClientConnection:
         try:
             return await self.pool.connect(backend.origin)
@@ -133,6 +151,7 @@ class Upstream:
         runtime = call.runtime
         if backends is None or backends.version != runtime.bundle.version:
             backends = self._backends = Backends(runtime.bundle, dict(runtime.backends))
+            self._lines.clear()
         try:
             if call.backend_id is not None:
                 return backends.of_id(call.backend_id)
@@ -194,24 +213,24 @@ async def _with_credentials(call: Call, headers: Headers, entry: BackendEntry) -
     return headers
 
 
-def _head(call: Call, target: str, headers: Headers, backend: Backend, body: bytes | None) -> bytes:
+def _head(call: Call, line: bytes, headers: Headers, backend: Backend, body: bytes | None) -> bytes:
     """The request as it goes out: head, and the body when it is at hand."""
     method = call.request.method
     if method != call.method and not is_token(method):
+        # Policies put decoded text into methods: it must not become another line of the request.
         raise _failure("BackendConnectionFailure", f"{method!r} is not a method")
-    metered = call.operation_runtime is not None and call.operation_runtime.wire
-    host = headers.fields.get(b"host")
     authority = backend.authority
+    host = headers.fields.get(b"host")
     if host != call.headers.fields.get(b"host"):
         # A policy has set a host of its own; the client's is not the backend's.
         authority = headers.get(b"host") or authority
-    # Policies put decoded text into paths and methods: it must not become another line of the request.
-    lines = [f"{method} {wire_target(target)} HTTP/1.1\r\nhost: ".encode() + authority]
-    block = headers.block(_NOT_FORWARDED_METERED if metered else _NOT_FORWARDED)
-    if block:
-        lines.append(block)
-    if metered:
-        lines.append(b"accept-encoding: identity")
+    start = method.encode() + line + authority
+    if call.operation_runtime is not None and call.operation_runtime.wire:
+        lines = [start, headers.block(_NOT_FORWARDED_METERED), b"accept-encoding: identity"]
+    else:
+        lines = [start, headers.block(_NOT_FORWARDED)]
+    if not lines[1]:
+        del lines[1]
     if body is not None:
         if body or method in ("POST", "PUT", "PATCH"):
             lines.append(b"content-length: %d" % len(body))
@@ -219,8 +238,7 @@ def _head(call: Call, target: str, headers: Headers, backend: Backend, body: byt
         lines.append(b"content-length: %d" % call.content_length)
     else:
         lines.append(b"transfer-encoding: chunked")
-    lines.append(b"")
-    lines.append(body or b"")
+    lines += (b"", body or b"")
     return b"\r\n".join(lines)
 
 

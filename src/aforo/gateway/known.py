@@ -1,0 +1,129 @@
+"""What a gateway remembers of the calls it has served: where a target leads, and whom a key lets in.
+
+Valid under one configuration and thrown away with it (`Proxy.swap`). It knows no policy and no socket.
+"""
+
+# A key that was let in is remembered as it was shown, so that its digest is not made for each call
+# (docs/decisions/0090-keys-that-were-let-in-are-remembered.md). Guesses are not: they take the whole way, always.
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from aforo.gateway import keys
+from aforo.messages import Headers
+from aforo.policy.pipeline import Pipeline
+from aforo.policy.subject import Product, Subscription, User
+from aforo.snapshot.routes import Match
+from aforo.snapshot.runtime import ApiRuntime, KeyHolder, OperationRuntime, Runtime
+
+# Entries of each kind; a flood of targets empties the memory, it does not grow it.
+MAX_REMEMBERED = 4096
+# Longer ones are worked out each time.
+MAX_REMEMBERED_LENGTH = 1024
+
+
+class Shows(Protocol):
+    """Who says how a target may be written down: the recorder."""
+
+    def shown(self, target: str, key_name: str) -> str: ...
+
+
+class Target:
+    """A method and request target that lead to an operation. `shown` has no key in it."""
+
+    __slots__ = (
+        "api",
+        "api_id",
+        "api_revision",
+        "api_version",
+        "deployment",
+        "match",
+        "operation",
+        "operation_id",
+        "path",
+        "query",
+        "shown",
+    )
+
+    def __init__(
+        self, match: Match[ApiRuntime, OperationRuntime], path: str, query: str, target: str, shows: Shows
+    ) -> None:
+        self.match = match
+        self.api = match.api
+        self.operation = match.operation
+        self.api_id = match.api.entry.subject.id
+        self.api_revision = match.api.entry.subject.revision
+        self.operation_id = match.operation.entry.subject.id
+        self.deployment = match.parameters.get("deployment-id", "")
+        self.path = path
+        self.query = query
+        self.shown = shows.shown(target, match.api.key_query)
+        # As on the wire, for the llm log.
+        self.api_version = (
+            target.partition("api-version=")[2].partition("&")[0] if match.operation.wire else ""
+        )
+
+
+class Admission:
+    """Who calls an operation, and what is run for that: made from what `keys.admit` says."""
+
+    __slots__ = ("pipeline", "product", "product_id", "subscription", "subscription_id", "user", "user_id")
+
+    def __init__(self, runtime: Runtime, target: Target, admitted: keys.Admitted) -> None:
+        holder = admitted.holder
+        product_id = admitted.product_id
+        self.pipeline: Pipeline = runtime.pipeline(target.api, target.operation, product_id)
+        self.product: Product | None = runtime.products[product_id][0].subject if product_id else None
+        self.subscription: Subscription | None = holder.entry.subject if holder is not None else None
+        self.user: User | None = holder.user if holder is not None else None
+        self.product_id = self.product.id if self.product is not None else ""
+        self.subscription_id = self.subscription.id if self.subscription is not None else ""
+        self.user_id = self.user.id if self.user is not None else ""
+
+
+class Known:
+    """The memory of one configuration. `targets` and `admissions` are read where they are needed, and filled here."""
+
+    __slots__ = ("_made", "_runtime", "_shows", "admissions", "targets")
+
+    def __init__(self, runtime: Runtime, shows: Shows) -> None:
+        self._runtime = runtime
+        self._shows = shows
+        self._made: dict[tuple[OperationRuntime, KeyHolder | None, str], Admission] = {}
+        # By method and target.
+        self.targets: dict[tuple[str, str], Target] = {}
+        # By what is called, and the key as it was shown.
+        self.admissions: dict[tuple[OperationRuntime, bytes], Admission] = {}
+
+    def target(self, method: str, target: str) -> Target | None:
+        """Where a target leads; None when it is no operation's."""
+        path, _, query = target.partition("?")
+        match = self._runtime.router.match(method, path)
+        if match is None:
+            return None
+        found = Target(match, path, query, target, self._shows)
+        if len(target) <= MAX_REMEMBERED_LENGTH:
+            if len(self.targets) >= MAX_REMEMBERED:
+                self.targets.clear()
+            self.targets[method, target] = found
+        return found
+
+    def admit(self, target: Target, headers: Headers) -> Admission | keys.Refused:
+        """Whom the key of this request lets in."""
+        api = target.api
+        shown = headers.fields.get(api.key_header)
+        admitted = keys.admit(self._runtime, api, headers, target.query)
+        if isinstance(admitted, keys.Refused):
+            return admitted
+        made = target.operation, admitted.holder, admitted.product_id
+        admission = self._made.get(made)
+        if admission is None:
+            # As many as there are operations, subscriptions and products: configuration bounds them.
+            admission = self._made[made] = Admission(self._runtime, target, admitted)
+        # Only what the API's own header shows: another place may hold another key next time.
+        if type(shown) is bytes and shown and admitted.holder is not None:
+            if len(self.admissions) >= MAX_REMEMBERED:
+                self.admissions.clear()
+            self.admissions[target.operation, shown] = admission
+        return admission
