@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from aforo.csharp.codegen import Names
 from aforo.errors import Refusal
-from aforo.policy import catalog, limits, running, trace
+from aforo.policy import catalog, limits, resuming, running, trace
 from aforo.policy import diagnostics as say
 from aforo.policy.bound import CompiledDocument, SectionCode
 from aforo.policy.check import Checker
@@ -23,7 +23,7 @@ from aforo.policy.document import XmlElement, XmlText, parse
 from aforo.policy.emit import Emitter, Facts, Unit, Use
 from aforo.policy.exchange import PolicyFailure, Returned
 from aforo.policy.explain import listing
-from aforo.policy.masking import MASK
+from aforo.policy.masking import CREDENTIAL_HEADERS, MASK
 from aforo.policy.named_values import NamedValue
 from aforo.policy.scopes import Scope, Section
 from aforo.policy.spec import Element
@@ -95,7 +95,13 @@ def _traced(
 
 
 def _rest(
-    source: Source, scope: Scope, context: CompileContext, format_: Literal["rawxml", "xml"], family: str, *, tracing: bool
+    source: Source,
+    scope: Scope,
+    context: CompileContext,
+    format_: Literal["rawxml", "xml"],
+    family: str,
+    *,
+    tracing: bool,
 ) -> SectionCode:
     """Outbound from where it goes on when a cache of that family has answered; the document is known to compile."""
     compiler = _Compiler(source, scope, context, format_, tracing=tracing)
@@ -130,6 +136,7 @@ class _Compiler:
         self.budget = limits.EXPANDED_ELEMENTS
         self.counter = 0
         self.tracing = tracing
+        self.after = ""  # a family of caches: of outbound only what follows the storing is wanted
         self.after = ""
         self.secrets = tuple(v.value for v in context.named_values.values() if v.secret and v.value)
 
@@ -158,7 +165,14 @@ class _Compiler:
             plain = facts.forward if lone else None
             only_base = len(uses) == 1 and uses[0].name == "base"
             codes[section] = SectionCode(
-                None, facts.uses_base, only_base, not uses, facts.effects, tuple(facts.cors), plain, facts.stores
+                None,
+                facts.uses_base,
+                only_base,
+                not uses,
+                facts.effects,
+                tuple(facts.cors),
+                plain,
+                facts.stores,
             )
             if uses and not only_base:
                 functions[section] = function
@@ -240,13 +254,17 @@ class _Compiler:
             self.report,
             _compile_use,
             self.include,
-            counter=len(self.definitions) * 1000 + len(self.sites),
+            counter=self.counter,
+            secrets=self.secrets,
+            tracing=self.tracing,
         )
         facts = Facts()
         top = element.name != "fragment"
         uses = self.checker(section, self.report).policies(element.elements, "", None, top=top)
         if section is Section.BACKEND and len(uses) > 1 and top:
             self.report(say.one_in_backend(uses[1].span))
+        if self.after and section is Section.OUTBOUND:
+            uses = resuming.rest(uses, self.after, self.context.fragments)
         function = self.function(unit, facts, uses, section.python, element.span)
         self.counter = unit.counter  # names are a module's, not a section's
         return uses, facts, function
@@ -415,6 +433,8 @@ def _masked(text: str, secrets: tuple[str, ...]) -> str:
 
 
 def _compile_use(use: Use, emitter: Emitter) -> None:
+    if catalog.BY_NAME[use.name].stores:
+        emitter.facts.stores |= {catalog.BY_NAME[use.name].stores}
     first = len(emitter.unit.sites)
     if emitter.unit.tracing:
         _compile_traced(use, emitter)
@@ -458,23 +478,40 @@ def _compile_traced(use: Use, emitter: Emitter) -> None:
 
 
 def _taint_written(use: Use, emitter: Emitter, sites: list[running.Site]) -> None:
-    """An answer that a secret was needed for is a secret: whoever asked for it with a token may have got another."""
-    name = use.attributes.get(_WRITES.get(use.name, ""))
-    if name is None or not name.text.strip() or name.text.strip().startswith("@"):
+    """Where a policy puts what it made of a secret is as secret. An answer that a secret was needed for is one too:
+    whoever asked for it with a token may have got another."""
+    name = _written(use, emitter)
+    if not name or not sites:
         return
     emitter.span = use.span
     if any(s.secret for s in sites) or any(c.startswith("authentication-") for c in use.children):
-        emitter.do("F(x, NAME)", F=running.taint, NAME=name.text.strip())
+        emitter.do("F(x, NAME)", F=running.taint, NAME=name)
         return
     reads: frozenset[str | None] = frozenset().union(*(s.reads for s in sites))
     if reads:
-        site = replace(sites[0], reads=reads)
         emitter.do(
             "if x.tainted is not None:\n    F(x, NAME, SITE)",
             F=running.pass_taint,
-            NAME=name.text.strip(),
-            SITE=site,
+            NAME=name,
+            SITE=replace(sites[0], reads=reads),
         )
+
+
+def _written(use: Use, emitter: Emitter) -> str:
+    """Where it puts something, in the names of `running.Site.reads`; "" where nobody follows it."""
+    if use.name in _WRITES:
+        name = use.attributes.get(_WRITES[use.name])
+        plain = name.text.strip() if name is not None else ""
+        return "" if plain.startswith("@") else plain
+    if emitter.message not in ("x.request", "answer(x)"):
+        return ""
+    if use.name == "set-body":
+        return "request-body" if emitter.message == "x.request" else "response-body"
+    if use.name == "set-header" and "name" in use.attributes:
+        header = use.attributes["name"].text.strip().lower()
+        # Who reads a credential's header reads a secret, whatever stands in it.
+        return "" if header.startswith("@") or header in CREDENTIAL_HEADERS else f"header:{header}"
+    return ""
 
 
 # Policies that keep what somebody answered: the attribute that names their variable.
