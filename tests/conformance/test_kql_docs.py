@@ -22,7 +22,7 @@ from aforo.source import Source
 
 EXAMPLES = Path(__file__).parents[3] / "shared" / "conformance" / "kql-docs.jsonl"
 # What passes today; raise it when more does.
-FLOOR = 117
+FLOOR = 122
 
 # Examples whose printed answer is not the answer to their query, each with the reason.
 DIFFERENT: dict[str, str] = {
@@ -130,7 +130,9 @@ def run(connection: duckdb.DuckDBPyConnection, example: dict[str, object]) -> tu
         return "failed", str(error)
     columns = [[c.name, c.type.value] for c in result.compiled.columns]
     binder = example["binder_columns"]
-    if binder and all(type_ != "unknown" for _, type_ in binder) and columns != binder:
+    # The reference binder has no data: what only the data can tell is not among its columns.
+    told = [c for c in columns if c in binder] if discovered else columns
+    if binder and all(type_ != "unknown" for _, type_ in binder) and told != binder:
         return "wrong", f"columns {columns}, wanted {binder}"
     expected = example["expected"]
     assert isinstance(expected, dict)

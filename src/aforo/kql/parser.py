@@ -260,6 +260,10 @@ class Parser(ExpressionParser):
     def schema(self) -> tuple[s.ColumnDeclaration, ...]:
         """`(name: type, ...)`"""
         self.expect_mark("(")
+        return self.schema_rest()
+
+    def schema_rest(self) -> tuple[s.ColumnDeclaration, ...]:
+        """`name: type, ...)`"""
         out: list[s.ColumnDeclaration] = []
         while not self.peek_mark(")") and not self.at_end():
             start = self.peek().span

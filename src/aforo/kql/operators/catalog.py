@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aforo.kql.operators import (
     calling,
+    evaluating,
     expanding,
     grouping,
     joining,
@@ -26,6 +27,7 @@ OPERATORS: tuple[Declared, ...] = (
     *expanding.OPERATORS,
     *series.OPERATORS,
     *calling.OPERATORS,
+    *evaluating.OPERATORS,
     *text_parsing.OPERATORS,
     *presenting.OPERATORS,
     *refused.OPERATORS,

@@ -17,7 +17,6 @@ from aforo.source import Span
 _PIPED = [
     "mv-apply",
     "mvapply",
-    "evaluate",
     "top-nested",
     "top-hitters",
     "sample",
@@ -41,7 +40,7 @@ _PIPED = [
     "graph-where-nodes",
     "graph-where-edges",
 ]
-_STARTING = ("externaldata", "find", "evaluate")
+_STARTING = ("externaldata", "find")
 _BOTH = ("search",)
 
 

@@ -1,0 +1,81 @@
+"""`evaluate plugin(...)`: the grammar, and which plugin binds it (`plugins/`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aforo.kql import diagnostics as say
+from aforo.kql import syntax as s
+from aforo.kql.binder import Binder
+from aforo.kql.bound import Relation
+from aforo.kql.operators.plugins import bags, pivoting
+from aforo.kql.operators.plugins.spec import Plugin, PluginCall
+from aforo.kql.operators.spec import Declared
+from aforo.kql.parser import Parser
+from aforo.kql.scope import Scope
+from aforo.source import Span
+
+PLUGINS: dict[str, Plugin] = {p.name: p for family in (bags, pivoting) for p in family.PLUGINS}
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate(s.Operator):
+    call: PluginCall
+    span: Span
+
+
+def parse(p: Parser, start: Span) -> Evaluate:
+    p.options()
+    name_span = p.peek().span
+    name = p.name("a plugin")
+    p.expect_mark("(")
+    arguments: list[s.Syntax] = []
+    options: dict[str, s.Syntax] = {}
+    while not p.peek_mark(")") and not p.at_end():
+        argument = p.named_expression()
+        if isinstance(argument, s.Named):
+            options[argument.names[0].lower()] = argument.expression
+        else:
+            arguments.append(argument)
+        if not p.take_mark(","):
+            break
+    p.expect_mark(")")
+    schema: tuple[s.ColumnDeclaration, ...] | None = None
+    keeps = False
+    if p.take_mark(":"):
+        keeps = _star(p)
+        schema = () if keeps and p.take_mark(")") else p.schema_rest() if keeps else p.schema()
+    return Evaluate(
+        PluginCall(name, tuple(arguments), options, schema, keeps, name_span, start.to(p.last)),
+        start.to(p.last),
+    )
+
+
+def _star(p: Parser) -> bool:
+    """`(*` or `(*,`: the columns of the input stay, those that follow are added."""
+    if p.peek_mark("(") and p.peek(1).text == "*":
+        p.next()
+        p.next()
+        p.take_mark(",")
+        return True
+    return False
+
+
+def bind(b: Binder, relation: Relation, tree: Evaluate, scope: Scope) -> Relation:
+    call = tree.call
+    plugin = PLUGINS.get(call.name)
+    if plugin is None:
+        b.report(
+            say.unsupported(f"the plugin {call.name}", call.name_span, f"known: {', '.join(sorted(PLUGINS))}")
+        )
+        return relation
+    least, most = plugin.count
+    if not least <= len(call.arguments) <= most:
+        count = f"{least}" if least == most else f"{least} to {most}"
+        b.report(say.wrong_count(call.name, f"{count} arguments", len(call.arguments), call.span))
+        return relation
+    made: Relation = plugin.bind(b, relation, call, scope)
+    return made
+
+
+OPERATORS = (Declared(("evaluate",), Evaluate, parse, bind, "Runs a plugin over the rows.", starts=True),)

@@ -1,0 +1,1 @@
+"""What `evaluate` can run: `spec` says how a plugin is declared, the other files hold one family each."""

@@ -1,0 +1,54 @@
+"""Plugins of `evaluate` whose columns the data tells."""
+
+from __future__ import annotations
+
+from tests.support.kql_run import answer, mistakes
+
+PEOPLE = """datatable(id: long, d: dynamic)[
+    1, dynamic({"name": "Ann", "age": 20}),
+    2, dynamic({"name": "Bob", "age": 21.5, "tags": ["x"]}),
+    3, dynamic(null)]"""
+
+
+def test_bag_unpack_makes_a_column_of_each_name() -> None:
+    columns, rows = answer(f"{PEOPLE} | evaluate bag_unpack(d) | sort by id asc")
+    assert columns == ["id:long", "age:real", "name:string", "tags:dynamic"]
+    assert rows[0] == [1, 20.0, "Ann", None]
+    assert rows[1][:3] == [2, 21.5, "Bob"]
+    assert rows[2] == [3, None, "", None]
+
+
+def test_bag_unpack_with_prefix_conflict_and_schema() -> None:
+    assert answer(f"{PEOPLE} | evaluate bag_unpack(d, 'p_', ignoredProperties=dynamic(['tags', 'age']))")[
+        0
+    ] == [
+        "id:long",
+        "p_name:string",
+    ]
+    taken = 'datatable(name: string, d: dynamic)[\'x\', dynamic({"name": "y"})] | evaluate bag_unpack(d'
+    assert mistakes(f"{taken})") == ["the bag has a 'name', and 'name' is a column already"]
+    assert answer(f"{taken}, columnsConflict='keep_source')")[1] == [["x"]]
+    assert answer(f"{taken}, columnsConflict='replace_source')")[1] == [["y"]]
+    columns, rows = answer(f"{PEOPLE} | take 1 | evaluate bag_unpack(d) : (*, age: long)")
+    assert (columns, rows) == (["id:long", "age:long"], [[1, 20]])
+
+
+def test_pivot_counts_or_aggregates() -> None:
+    table = (
+        "datatable(team: string, model: string, tokens: long)['a','m1',1, 'a','m2',2, 'b','m1',3, 'a','m1',4]"
+    )
+    columns, rows = answer(f"{table} | project team, model | evaluate pivot(model) | sort by team asc")
+    assert columns == ["team:string", "m1:long", "m2:long"]
+    assert rows == [["a", 2, 1], ["b", 1, 0]]
+    columns, rows = answer(f"{table} | evaluate pivot(model, sum(tokens), team) | sort by team asc")
+    assert rows == [["a", 5, 2], ["b", 3, 0]]
+
+
+def test_narrow_makes_rows_of_cells() -> None:
+    columns, rows = answer("datatable(a: long, b: string)[1, 'x', 2, ''] | evaluate narrow()")
+    assert columns == ["Row:long", "Column:string", "Value:string"]
+    assert rows == [[0, "a", "1"], [0, "b", "x"], [1, "a", "2"], [1, "b", ""]]
+
+
+def test_an_unknown_plugin_is_named() -> None:
+    assert mistakes("print 1 | evaluate nonsense(1)") == ["the plugin nonsense is not supported yet"]
