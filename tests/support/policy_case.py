@@ -8,7 +8,8 @@ case has one, `trace`: what a traced call shows.
 attempt takes the next one, the last one stays; `backend fails` is a connection that fails. `answer METHOD URL` is what a
 request of a policy's own gets (several: one after the other; `answer fails URL`: no connection; a backend's stands at
 `backend-id:PATH`). `openid URL` holds JSON with `issuer` and `keys`; `usage` is `prompt completion` tokens;
-`certificate ID` a PEM chain; `authorization PROVIDER ID` an access token.
+`certificate ID` a PEM chain
+(with its key after it); `examples` JSON: [status, media type, body] of the operation; `authorization PROVIDER ID` an access token.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from aforo.csharp.runtime.objects import to_string
 from aforo.errors import Upstream
@@ -43,7 +46,7 @@ from aforo.policy.services import (
     OutboundRequest,
     Usage,
 )
-from aforo.policy.subject import Api, Operation, Product, Subscription
+from aforo.policy.subject import Api, Example, Operation, Product, Subscription
 from aforo.policy.trace_text import tree
 from aforo.source import Source, has_errors, render
 
@@ -129,6 +132,9 @@ def run(case: Case, traces: list[str] | None = None) -> str:
         if len(requests) > 1:
             out.append(f"--- call {number}")
         exchange = exchange_of(text, services)
+        if case.one("examples"):
+            examples = tuple(Example(*e) for e in json.loads(case.one("examples")))
+            exchange.operation = msgspec.structs.replace(OPERATION, examples=examples)
         if traces is not None:
             trace.start(exchange, [v.value for v in values.values() if v.secret])
         asyncio.run(trial.run(pipeline, exchange, services, usage))
@@ -177,7 +183,9 @@ def scripted(case: Case) -> ScriptedServices:
         known = json.loads(text)
         services.signing_keys.known[url] = OpenIdKeys(known["issuer"], known["keys"])
     for name, text in case.all("certificate"):
-        services.certificates.known[name] = Certificate(name, name.upper(), text)
+        at = text.find("-----BEGIN PRIVATE KEY-----")
+        pem, key = (text, "") if at < 0 else (text[:at], text[at:])
+        services.certificates.known[name] = Certificate(name, name.upper(), pem, key)
     for name, text in case.all("authorization"):
         provider, _, connection = name.partition(" ")
         services.authorizations.known[provider, connection] = Authorization(text.strip(), {})
@@ -233,7 +241,15 @@ def report(exchange: Exchange, services: ScriptedServices) -> list[str]:
     for each in services.sent:
         at = f"{each.backend_id}:{each.url}" if each.backend_id else each.url
         extra = "".join(
-            f" {n}={v}" for n, v in (("certificate", each.certificate), ("proxy", each.proxy)) if v
+            f" {n}={v}"
+            for n, v in (
+                ("certificate", each.certificate and each.certificate.thumbprint),
+                (
+                    "proxy",
+                    each.proxy and each.proxy.url + (" with a password" * bool(each.proxy.authorization)),
+                ),
+            )
+            if v
         )
         out.append(f"sent: {each.method} {at} within {each.timeout_s:g} s{extra}")
         out += [f"  {n.decode()}: {v.decode()}" for n, v in each.headers]
@@ -245,12 +261,18 @@ def report(exchange: Exchange, services: ScriptedServices) -> list[str]:
         out.append(f"metric: {namespace} {name} {value:g} {shown}".rstrip())
     for logger, partition, data in services.events.sent:
         out.append(f"event: {logger}{f' [{partition}]' if partition else ''} {data.decode()}")
+    if exchange.certificate is not None:
+        out.append(f"client certificate: {exchange.certificate.thumbprint}")
+    if exchange.proxy is not None:
+        out.append(f"proxy: {exchange.proxy.url}{' with a password' * bool(exchange.proxy.authorization)}")
     response = exchange.response
     if response is not None:
         out.append(f"response: {response.status} {response.reason}")
         out += [f"  {n.decode()}: {v.decode()}" for n, v in response.headers]
         if response.body.data:
             out.append(f"  body: {response.body.data.decode()}")
+    if exchange.caller:
+        out.append("caller: " + ", ".join(f"{k}={v}" for k, v in exchange.caller.items()))
     for name, value in exchange.variables.items():
         secret = " (secret)" if exchange.tainted is not None and name in exchange.tainted else ""
         out.append(f"variable {name}: {type(value).__name__} = {to_string(value)}{secret}")

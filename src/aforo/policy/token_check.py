@@ -7,6 +7,7 @@ a key; claims are shown as the failure's text needs them, they are no secrets (d
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,9 @@ INVALID: Final = "Invalid JWT."
 _REMEMBERED: Final = 1024
 _SOURCES: Final = 64
 _SHOWN: Final = 256
+# The issuer of tokens of many tenants, as Entra writes it.
 _TENANT: Final = "{tenantid}"
+_GUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # Who called, as the record keeps it: its name for it, and the claims that say it, the best one first.
 _CALLER: Final = (
     ("oid", ("oid",)),
@@ -68,6 +71,7 @@ class Asked:
     signed: bool = True
     skew_s: int = 0
     applications: tuple[str | None, ...] = ()
+    tenant_allowed: bool = True
 
 
 # --- where the token is ----------------------------------------------------------------------------------------------
@@ -145,7 +149,7 @@ class TokenCheck:
         allowed = await self._signature(found, asked, services)
         _times(found.claims, x.started_ns / 1e9, asked)
         _audience(found.claims, asked.audiences)
-        _issuer(found.claims, allowed)
+        _issuer(found.claims, allowed if asked.tenant_allowed else [])
         _application(found.claims, asked.applications)
         _claims(found.claims, asked.claims)
         return found
@@ -165,7 +169,7 @@ class TokenCheck:
         # A key of one's own may speak for all issuers that are named somewhere; one of a configuration for that one's.
         mine = named | configured if named or configured else None
         candidates = [(key, mine) for key in own]
-        candidates += [(key, named | {issuer} if issuer or named else None) for key, issuer in sets]
+        candidates += [(key, named | {issuer}) for key, issuer in sets]
         meant = [c for c in candidates if c[0].match(token.header) != "other"]
         out = [issuers for key, issuers in meant or candidates if self._is_signed(token, key)]
         if out:
@@ -200,7 +204,10 @@ class TokenCheck:
                 except Refusal as refusal:
                     failed = f"The OpenID configuration cannot be read: {refusal.message}."
                     continue
-                issuer = known.issuer.replace(_TENANT, _text(token.claims.get("tid")))
+                issuer = known.issuer
+                tenant = _text(token.claims.get("tid"))
+                if _TENANT in issuer and _GUID.fullmatch(tenant):
+                    issuer = issuer.replace(_TENANT, tenant)
                 sets += [(key, issuer) for key in self._set(url, known)]
             # A name that nobody knows may be that of a new key.
             if not urls or any(k.match(token.header) != "other" for k in (*own, *(k for k, _ in sets))):
@@ -308,17 +315,16 @@ def _application(claims: dict[str, Any], applications: tuple[str | None, ...]) -
         return
     name = "azp" if "azp" in claims and "appid" not in claims else "appid"
     found = _text(claims.get(name))
-    if not found or found.lower() not in {a.strip().lower() for a in applications if a}:
+    if not found:
+        raise _not_found([name])
+    if found.lower() not in {a.strip().lower() for a in applications if a}:
         raise _not_allowed(name, found)
 
 
 def _claims(claims: dict[str, Any], wanted: tuple[Wanted, ...]) -> None:
     missing = [w.name or "" for w in wanted if claims.get(w.name or "") is None]
     if missing:
-        named = ", ".join(missing)
-        raise jwt.refused(
-            "TokenClaimNotFound", f"JWT token is missing the following claims: {named}. Access denied."
-        )
+        raise _not_found(missing)
     for each in wanted:
         if not each.values:
             continue
@@ -328,6 +334,13 @@ def _claims(claims: dict[str, Any], wanted: tuple[Wanted, ...]) -> None:
         has = [value in found for value in each.values]
         if not (all(has) if each.every else any(has)):
             raise _not_allowed(each.name or "", ", ".join(found))
+
+
+def _not_found(names: list[str]) -> Denied:
+    named = ", ".join(names)
+    return jwt.refused(
+        "TokenClaimNotFound", f"JWT token is missing the following claims: {named}. Access denied."
+    )
 
 
 def _not_allowed(name: str, value: str) -> Denied:

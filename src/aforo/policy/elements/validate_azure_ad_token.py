@@ -58,17 +58,11 @@ def make_asked(make: Callable[..., Asked]) -> Callable[..., Asked]:
             else ""
         )
         wanted = (*audiences, *(a for b in backends if b for a in (b.strip(), f"api://{b.strip()}")))
-        if not _of_kind(named, tid):
-            # An issuer that nobody has.
-            url = ""
-        return make(configs=(url,), audiences=wanted, **rest)
+        # `organizations` are all tenants but the one of personal accounts.
+        allowed = named.lower() != "organizations" or tid != _CONSUMERS
+        return make(configs=(url,), audiences=wanted, tenant_allowed=allowed, **rest)
 
     return asked
-
-
-def _of_kind(tenant: str, tid: object) -> bool:
-    """`organizations` are all tenants but the one of personal accounts."""
-    return tenant.lower() != "organizations" or tid != _CONSUMERS
 
 
 def write(use: Use, emit: Emitter) -> None:

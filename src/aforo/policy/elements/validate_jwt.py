@@ -23,6 +23,7 @@ def write(use: Use, emit: Emitter) -> None:
     issuers = syntax.texts_of(use, emit, "issuers", "issuer")
     claims, claim_values = syntax.claims_of(use, emit)
     skew = emit.value(use, "clock-skew")
+    expires, signed = (emit.flag(use, n) for n in ("require-expiration-time", "require-signed-tokens"))
     if token is None or skew is None:
         return
     skew_s: Any
@@ -45,8 +46,8 @@ def write(use: Use, emit: Emitter) -> None:
             "issuers": tuple(issuers),
             "audiences": tuple(audiences),
             "claims": claims,
-            "expires": emit.flag(use, "require-expiration-time"),
-            "signed": emit.flag(use, "require-signed-tokens"),
+            "expires": expires,
+            "signed": signed,
             "skew_s": skew_s,
         },
     )
