@@ -65,9 +65,7 @@ def bind(b: Binder, relation: Relation, tree: Evaluate, scope: Scope) -> Relatio
     call = tree.call
     plugin = PLUGINS.get(call.name)
     if plugin is None:
-        b.report(
-            say.unsupported(f"the plugin {call.name}", call.name_span, f"known: {', '.join(sorted(PLUGINS))}")
-        )
+        b.report(say.unsupported(f"the plugin {call.name}", call.name_span))
         return relation
     least, most = plugin.count
     if not least <= len(call.arguments) <= most:
