@@ -5,21 +5,29 @@ from __future__ import annotations
 from typing import Final
 
 from aforo.csharp.runtime import (
+    bit_converter,
     builders,
+    certificates,
     chars,
+    ciphers,
     collections,
     converting,
     dates,
+    encodings,
     guids,
+    hashing,
     json_types,
     linq,
     maths,
     numbers,
     objects,
+    randoms,
     regexes,
+    rsa,
     spans,
     strings,
     text,
+    uris,
 )
 from aforo.csharp.types import TypeDecl
 
@@ -35,8 +43,16 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     *linq.TYPES,
     *json_types.TYPES,
     *converting.TYPES,
+    *bit_converter.TYPES,
+    *encodings.TYPES,
     *text.TYPES,
+    *uris.TYPES,
     *regexes.TYPES,
     *builders.TYPES,
     *maths.TYPES,
+    *randoms.TYPES,
+    *hashing.TYPES,
+    *ciphers.TYPES,
+    *rsa.TYPES,
+    *certificates.TYPES,
 )
