@@ -226,5 +226,58 @@ def http_version(span: Span) -> Diagnostic:
     return Diagnostic("POL0503", "the backend is called with HTTP/1.1", span, Severity.WARNING)
 
 
+def no_external_cache(span: Span) -> Diagnostic:
+    return Diagnostic(
+        "POL0510",
+        "no external cache can be connected yet: nothing is found in it and nothing is stored",
+        span,
+        Severity.WARNING,
+        hints=("`prefer-external` uses the gateway's own memory until there is one",),
+    )
+
+
+def distance_threshold(span: Span, given: str) -> Diagnostic:
+    return Diagnostic(
+        "POL0511",
+        f"`score-threshold` is a distance: with {given} answers to quite different questions are served",
+        span,
+        Severity.WARNING,
+        hints=("0 asks for the same meaning, 0.05 is a good start; above 0.2 mismatches are likely",),
+    )
+
+
 def name_case(span: Span, name: str) -> Diagnostic:
     return Diagnostic("POL0104", f"element names are lower case: `<{name}>`", span)
+
+
+def at_least_one_of(span: Span, element: str, names: Iterable[str]) -> Diagnostic:
+    return Diagnostic("POL0231", f"`{element}` needs " + " or ".join(f"`{n}`" for n in names), span)
+
+
+def goes_with(span: Span, name: str, other: str) -> Diagnostic:
+    return Diagnostic("POL0232", f"`{name}` says nothing without `{other}`", span)
+
+
+def default_dimension(span: Span, name: str, names: Iterable[str]) -> Diagnostic:
+    known = ("without a value a dimension is one of " + ", ".join(names),)
+    return Diagnostic(
+        "POL0233", f"the dimension `{name}` needs a `value`", span, hints=nearest(name, names) or known
+    )
+
+
+def longer_than_azure(span: Span, name: str, most: int) -> Diagnostic:
+    return Diagnostic(
+        "POL0520",
+        f"`{name}` is more than {most}, which is the most that API Management takes; it is kept as it is",
+        span,
+        Severity.WARNING,
+    )
+
+
+def shorter_than_azure(span: Span, name: str, least: int) -> Diagnostic:
+    return Diagnostic(
+        "POL0520",
+        f"`{name}` is less than {least}, which is the least that API Management takes; it is kept as it is",
+        span,
+        Severity.WARNING,
+    )

@@ -203,8 +203,8 @@ class Owed:
         self.checks: list[Callable[[Exchange], Awaitable[None]]] = []
         # Run when the sections are over and the answer is final, before it is sent.
         self.ends: list[Callable[[Exchange], Awaitable[None]]] = []
-        # Keys of quotas that this call has counted for.
-        self.counted: set[str] = set()
+        # Quotas that this call has counted for, and by how much.
+        self.counted: dict[str, int] = {}
 
 
 class Exchange:
@@ -295,7 +295,9 @@ class Exchange:
     def transferred(self) -> int:
         """Bytes of both bodies, as far as they have gone over the wire (quotas of bandwidth)."""
         answer = self.response
-        return len(self.request.body.data or b"") + (len(answer.body.data or b"") if answer is not None else 0)
+        return len(self.request.body.data or b"") + (
+            len(answer.body.data or b"") if answer is not None else 0
+        )
 
     @property
     def elapsed_us(self) -> int:
