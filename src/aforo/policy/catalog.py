@@ -9,6 +9,11 @@ from aforo.policy.elements import (
     authentication_certificate,
     authentication_managed_identity,
     base,
+    cache_lookup,
+    cache_lookup_value,
+    cache_remove_value,
+    cache_store,
+    cache_store_value,
     check_header,
     choose,
     cors,
@@ -83,6 +88,11 @@ ELEMENTS: Final[tuple[Element, ...]] = (
     rate_limit_by_key.ELEMENT,
     quota.ELEMENT,
     quota_by_key.ELEMENT,
+    cache_lookup.ELEMENT,
+    cache_store.ELEMENT,
+    cache_lookup_value.ELEMENT,
+    cache_store_value.ELEMENT,
+    cache_remove_value.ELEMENT,
 )
 
 BY_NAME: Final = {e.name: e for e in ELEMENTS}
@@ -96,8 +106,7 @@ NOT_YET: Final = frozenset(
         "llm-semantic-cache-store", "llm-content-safety",
         "validate-client-certificate", "get-authorization-context",
         "validate-content", "validate-parameters", "validate-headers",
-        "validate-status-code", "cache-lookup", "cache-store", "cache-lookup-value", "cache-store-value",
-        "cache-remove-value",
+        "validate-status-code",
         "log-to-eventhub", "trace", "emit-metric",
     )
 )  # fmt: skip

@@ -137,7 +137,6 @@ class _Compiler:
         self.counter = 0
         self.tracing = tracing
         self.after = ""  # a family of caches: of outbound only what follows the storing is wanted
-        self.after = ""
         self.secrets = tuple(v.value for v in context.named_values.values() if v.secret and v.value)
 
     def report(self, diagnostic: Diagnostic) -> None:
@@ -515,7 +514,7 @@ def _written(use: Use, emitter: Emitter) -> str:
 
 
 # Policies that keep what somebody answered: the attribute that names their variable.
-_WRITES = {"send-request": "response-variable-name", "cache-lookup-value": "variable-name"}
+_WRITES = {"send-request": "response-variable-name"}
 
 
 def _names() -> Names:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from aforo.errors import Refusal
 from aforo.messages import Headers
 from aforo.policy import owing
-from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState, Returned
+from aforo.policy.exchange import Body, Exchange, FromCache, LastError, PolicyFailure, ResponseState, Returned
 from aforo.policy.pipeline import Pipeline
 from aforo.policy.scripted import ScriptedServices
 from aforo.policy.services import Usage
@@ -27,6 +27,8 @@ async def run(
                 await _answered(exchange, usage)
             if section is not None:
                 await section(exchange)
+    except FromCache as hit:
+        await _after_cache(pipeline, exchange, hit)
     except Returned:
         pass
     except (PolicyFailure, Refusal) as error:
@@ -53,6 +55,21 @@ def _usage_of_stream(exchange: Exchange, usage: Usage | None) -> Usage | None:
     if response is None or not 200 <= response.status < 300 or not owing.is_event_stream(response):
         return None
     return usage or owing.usage_of(exchange, "", response.body.data or b"", stream=True)
+
+
+async def _after_cache(pipeline: Pipeline, exchange: Exchange, hit: FromCache) -> None:
+    """Outbound from the policy on that had stored the answer, which has cost no tokens."""
+    exchange.section = "outbound"
+    await owing.metered(exchange, None)
+    section = pipeline.resumed.get(hit.family, pipeline.outbound)
+    if section is None:
+        return
+    try:
+        await section(exchange)
+    except Returned:
+        pass
+    except (PolicyFailure, Refusal) as error:
+        await _on_error(pipeline, exchange, error)
 
 
 async def _on_error(pipeline: Pipeline, exchange: Exchange, error: PolicyFailure | Refusal) -> None:
