@@ -25,7 +25,7 @@ _ENTRY_BYTES = 512
 class _Entry:
     """A vector of length one, its signs as bits, and what it stands for."""
 
-    __slots__ = ("expires", "size", "signs", "value", "vector")
+    __slots__ = ("expires", "signs", "size", "value", "vector")
 
     def __init__(self, vector: array[float], value: bytes, expires: float) -> None:
         self.vector = vector

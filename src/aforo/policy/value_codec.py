@@ -61,7 +61,15 @@ def decode(data: bytes | None) -> Kept | None:
         return None
     try:
         return Kept(_checked(_DECODER.decode(data[2:])), bool(data[1] & _SECRET))
-    except (msgspec.MsgspecError, ValueError, TypeError, KeyError, ArithmeticError, RecursionError, CsException):
+    except (
+        msgspec.MsgspecError,
+        ValueError,
+        TypeError,
+        KeyError,
+        ArithmeticError,
+        RecursionError,
+        CsException,
+    ):
         return None
 
 
@@ -114,7 +122,7 @@ def _map(value: dict[str, Any]) -> dict[Any, Any]:
 
 
 def _key(name: Any) -> str:
-    if type(name) is not str or not name.isascii() and _text(name) is not name:
+    if type(name) is not str or (not name.isascii() and _text(name) is not name):
         raise InvalidCastException("A dictionary with such a key cannot be stored in the cache.")
     return name
 
@@ -123,22 +131,24 @@ def _key(name: Any) -> str:
 
 
 def _tree(value: Any) -> Any:
-    if isinstance(value, JObject):
-        value = value.items
-    elif isinstance(value, JArray):
+    if isinstance(value, JObject) or isinstance(value, JArray):
         value = value.items
     if type(value) is dict:
         names = [n if n.isascii() else _text(n) for n in value]
         if all(type(n) is str for n in names):
             return {n: _tree(v) for n, v in value.items()}
-        return Ext(_DICTIONARY, _pack([False, [[n, _tree(v)] for n, v in zip(names, value.values(), strict=True)]]))
+        return Ext(
+            _DICTIONARY, _pack([False, [[n, _tree(v)] for n, v in zip(names, value.values(), strict=True)]])
+        )
     if type(value) is list:
         return [_tree(v) for v in value]
     if isinstance(value, JValue):
         inner = value.value
         again = wrap(inner) if type(inner) in _BARE else None
         # A text that would be read as a date again, and what JSON has no word for, stay nodes.
-        return _plain(inner) if isinstance(again, JValue) and type(again.value) is type(inner) else _value(value)
+        return (
+            _plain(inner) if isinstance(again, JValue) and type(again.value) is type(inner) else _value(value)
+        )
     return _plain(value)
 
 
@@ -415,5 +425,8 @@ _READERS: Final[dict[int, Callable[[bytes], Any]]] = {
     _PROPERTY: _read_property,
     _RESPONSE: _read_response,
     _BIG: _read_big,
-    **{code: _unboxed(kind, name) for (name, kind), code in zip(BOXES.items(), _BOX_CODES.values(), strict=True)},
+    **{
+        code: _unboxed(kind, name)
+        for (name, kind), code in zip(BOXES.items(), _BOX_CODES.values(), strict=True)
+    },
 }
