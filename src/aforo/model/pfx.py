@@ -6,12 +6,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 
 from aforo.errors import Invalid
 
 MAX_BYTES = 1 << 20
+
+_Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,8 @@ def read_certificate(data: bytes, password: str | None) -> ReadCertificate:
             key = _pem_key(data, word)
         else:
             key, chain = _pfx(data, word)
-    except (ValueError, TypeError) as error:
-        # Also x509.UnsupportedAlgorithm's parent: whatever the library says may quote the content.
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        # What the library says may quote the content.
         raise Invalid(
             "this is no PFX or PEM certificate, or its password is another", code="CertificateNotRead"
         ) from error
@@ -64,24 +68,29 @@ def read_certificate(data: bytes, password: str | None) -> ReadCertificate:
 
 def _pfx(
     data: bytes, word: bytes | None
-) -> tuple[pkcs12.PKCS12PrivateKeyTypes | None, list[x509.Certificate]]:
+) -> tuple[_Key | None, list[x509.Certificate]]:
     key, end, more = pkcs12.load_key_and_certificates(data, word)
     chain = [*([end] if end is not None else []), *more]
     if not chain:
         raise ValueError("no certificate in it")
-    return key, chain
+    return _usable(key), chain
 
 
-def _pem_key(data: bytes, word: bytes | None) -> pkcs12.PKCS12PrivateKeyTypes | None:
+def _pem_key(data: bytes, word: bytes | None) -> _Key | None:
     if b"PRIVATE KEY-----" not in data:
         return None
     begin = data.rindex(b"-----BEGIN ", 0, data.index(b"PRIVATE KEY-----"))
     encrypted = b"ENCRYPTED" in data[begin:]
-    key = serialization.load_pem_private_key(data[begin:], word if encrypted else None)
-    return key  # type: ignore[return-value]  # those that sign; others fail at the comparison
+    return _usable(serialization.load_pem_private_key(data[begin:], word if encrypted else None))
 
 
-def _public(key: pkcs12.PKCS12PrivateKeyTypes) -> bytes:
+def _usable(key: object) -> _Key | None:
+    if key is None or isinstance(key, _Key):
+        return key
+    raise ValueError("a key of this kind is not used in TLS")
+
+
+def _public(key: _Key) -> bytes:
     return key.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )

@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 import orjson
 
-from aforo.csharp.runtime.dates import DateTime, parse_date
+from aforo.csharp.runtime.dates import DateTime, date_text, parse_date, to_universal
 from aforo.csharp.runtime.exceptions import CsException
 from aforo.csharp.runtime.json_parse import parse_bytes
 from aforo.csharp.runtime.limits import begin, nodes, room
@@ -39,7 +39,8 @@ class NotConverted(Exception):  # noqa: N818 - it becomes the failure of the pol
         try:
             return convert()
         except (NotConverted, CsException) as error:
-            message = f"The body cannot be converted. {error}"
+            detail = error.message if isinstance(error, CsException) else str(error)
+            message = f"The body cannot be converted. {detail}"
             raise PolicyFailure(LastError(policy, "ConversionFailed", message)) from error
 
 
@@ -94,11 +95,11 @@ class _XmlWriter:
             raise NotConverted(f"It is nested deeper than {DEEPEST} levels.")
         nodes(1)
         if isinstance(value, dict):
-            declared, attributes, text, children = self.parts(value, prefixes)
+            declared, attributes, text, children = self.parts(value)
             inside = prefixes | declared
             tag = self.name(name, inside)
-            attributes = [f"{self.name(n, inside) if n else ''}{rest}" for n, rest in attributes]
-            self.out.append(f"<{tag}{''.join(' ' + a for a in attributes)}")
+            shown = "".join(f" {self.name(n, inside) if n else ''}{rest}" for n, rest in attributes)
+            self.out.append(f"<{tag}{shown}")
             if not children and text is None:
                 self.out.append(" />")
                 return
@@ -130,7 +131,7 @@ class _XmlWriter:
             self.element(name, each, prefixes, depth)
 
     def parts(
-        self, value: dict[str, Any], prefixes: frozenset[str]
+        self, value: dict[str, Any]
     ) -> tuple[frozenset[str], list[tuple[str, str]], str | None, list[tuple[str, Any]]]:
         """(prefixes that are declared here, attributes as (name, rest), text, children)"""
         options = self.options
@@ -175,15 +176,14 @@ class _XmlWriter:
         if isinstance(value, (dict, list)):
             return _NEVER.sub("\ufffd", orjson.dumps(value).decode())
         if isinstance(value, str) and self.options.parse_date and _DATE.match(value):
-            value = parse_date(value)
+            # As Newtonsoft reads it: what says Z stays in UTC.
+            value = to_universal(parse_date(value)) if value.endswith("Z") else parse_date(value)
         text = _date(value) if isinstance(value, DateTime) else to_string(value)
         return _NEVER.sub("\ufffd", text)
 
 
 def _date(value: DateTime) -> str:
     """As XML Schema writes it."""
-    from aforo.csharp.runtime.dates import date_text
-
     return date_text(value, "yyyy-MM-ddTHH:mm:ss.FFFFFFFK")
 
 

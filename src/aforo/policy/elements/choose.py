@@ -24,8 +24,8 @@ def write(use: Use, emit: Emitter) -> None:
     otherwise = use.child("otherwise")
     rest = _children(otherwise, emit) if otherwise is not None else []
     groups = [conditions[i : i + _TOGETHER] for i in range(0, len(conditions), _TOGETHER)]
-    if len(groups) == 1:
-        emit.body += _chain(groups[0], rest, emit, "")
+    if len(groups) < 2:
+        emit.body += _chain(conditions, rest, emit, "")
         return
     # Each `if` inside of the one before is a level deeper, and Python's compiler bears so many: long ones go in groups.
     open_ = emit.local("open")

@@ -13,7 +13,7 @@ from aforo.policy.spec import Attribute, Element
 def replace(message: RequestState | ResponseState, old: str | None, new: str | None) -> None:
     """Every place of it, as written; a body without it stays as it came."""
     if not old:
-        raise ArgumentException("String cannot be of zero length.\r\nParameter name: from")
+        raise ArgumentException("String cannot be of zero length.")
     begin()
     data = message.body.data or b""
     found, given = old.encode("utf-8", "surrogatepass"), (new or "").encode("utf-8", "replace")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http.client import responses
+
 from aforo.messages import Headers
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.exchange import Body, Exchange, ResponseState
@@ -25,7 +27,7 @@ def mocked(exchange: Exchange, status: int, content_type: str | None, index: int
         wanted = wanted or chosen.content_type
     if wanted:
         headers.set(b"content-type", "".join(c for c in wanted if c.isprintable()).encode())
-    return ResponseState(status, "", headers, Body(body))
+    return ResponseState(status, responses.get(status, ""), headers, Body(body))
 
 
 def _same(example: Example, wanted: str) -> bool:

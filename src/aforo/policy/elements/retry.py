@@ -68,7 +68,7 @@ def _seconds(use: Use, name: str, emit: Emitter) -> tuple[Value | None, ast.expr
 
 def write(use: Use, emit: Emitter) -> None:
     condition, count = emit.condition(use, "condition"), emit.value(use, "count")
-    if condition is None or count is None or "interval" not in use.attributes:
+    if count is None:
         return
     emit.site(use, count)
     times = emit.number(count, "count", 1, MOST)
@@ -78,6 +78,8 @@ def write(use: Use, emit: Emitter) -> None:
         _seconds(use, n, emit) for n in ("interval", "max-interval", "delta")
     )
     fast = emit.value(use, "first-fast-retry")
+    if condition is None:
+        return
     inner.site(use, condition, interval, most, delta, fast)
     waits = ast.Tuple(
         [first, second, third, inner.expr("F", F=emit.flag(use, "first-fast-retry"))], ast.Load()

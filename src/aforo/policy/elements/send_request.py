@@ -12,7 +12,7 @@ from aforo.policy.elements import set_method
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState
 from aforo.policy.pipeline import Effects
-from aforo.policy.running import untaint, word
+from aforo.policy.running import taint, untaint, word
 from aforo.policy.scopes import Section
 from aforo.policy.services import Certificate, OutboundRequest, Proxy
 from aforo.policy.spec import Attribute, Child, Element, Text
@@ -93,6 +93,7 @@ def write(use: Use, emit: Emitter) -> None:
     name = emit.value(use, "response-variable-name")
     if name is None:
         return
+    first = len(emit.unit.sites)
     made = request(use, emit, name)
     if made is None:
         return
@@ -106,6 +107,12 @@ def write(use: Use, emit: Emitter) -> None:
         IGNORE=emit.flag(use, "ignore-error"),
     )
     emit.do("if x.tainted is not None:\n    UNTAINT(x, NAME)", UNTAINT=untaint, NAME=key)
+    secret = any(s.secret for s in emit.unit.sites[first:]) or any(
+        c.startswith("authentication-") for c in use.children
+    )
+    if name.const is None and secret:
+        # Where the name is written out, the compiler follows it.
+        emit.do("TAINT(x, NAME)", TAINT=taint, NAME=key)
 
 
 def request(use: Use, emit: Emitter, *more: object) -> tuple[str, ast.expr] | None:
