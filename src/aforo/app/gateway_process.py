@@ -21,6 +21,7 @@ from aforo.egress.fetch import fetch
 from aforo.egress.policy import EgressPolicy, parse
 from aforo.egress.pool import Pool
 from aforo.errors import Refusal
+from aforo.errors import Upstream as UpstreamRefusal
 from aforo.gateway.addresses import TrustedProxies
 from aforo.gateway.cache import MemoryCache
 from aforo.gateway.counters import MemoryCounters
@@ -28,6 +29,7 @@ from aforo.gateway.proxy import Proxy
 from aforo.gateway.record import Recorder
 from aforo.gateway.server import Server
 from aforo.gateway.services import GatewayServices
+from aforo.gateway.signing_keys import ENTRA, FetchedSigningKeys
 from aforo.gateway.upstream import Upstream
 from aforo.identity.identity_sources import IDENTITY_PATH, AppServiceIdentity, HttpAnswer, detect
 from aforo.identity.keys import Secrets
@@ -46,6 +48,11 @@ log = logging.getLogger("aforo.gateway")
 
 # A look costs one `stat` (3 µs); whoever changes something waits for it.
 POLL_S = 0.05
+_ISSUER_DOCUMENTS = frozenset(
+    f"{path}{version}{name}"
+    for path, name in (("", ".well-known/openid-configuration"), ("discovery/", "keys"))
+    for version in ("", "v2.0/")
+)
 # How long a gateway waits at its start for what control publishes at the same time.
 PATIENCE_S = 2.0
 DRAIN_S = 30.0
@@ -72,6 +79,13 @@ class _Gateway:
         self._acknowledgement = Acknowledgement(self._layout.snapshots, spec.index)
         self._ca = self._layout.secrets / "ca.pem"
         self._identity_pool = Pool(EgressPolicy(), self._ca)
+        # The issuer's documents, and nothing else of control, may be asked for by an address in a policy.
+        issuer = frozenset({(spec.local_host, p) for p in (spec.control_port, spec.control_tls_port)})
+        self._issuer_pool = Pool(EgressPolicy(allowed_ports=issuer), self._ca)
+        self._tenant = ""
+        self._keys = FetchedSigningKeys(
+            self._issuer_document, entra=os.environ.get("AZURE_AUTHORITY_HOST") or ENTRA
+        )
         self._pool = Pool(self._egress(()), self._ca)
         self._upstream = Upstream(self._pool)
 
@@ -104,6 +118,8 @@ class _Gateway:
                 self._recorder(spool, runtime),
                 lambda: not self._stop.is_set() and spool.has_room(),
             )
+            services.signing_keys = self._keys
+            self._use_tenant(bundle)
             self._pool.policy = self._egress(bundle.egress_private)
             server = Server(proxy)
             tls = certificate(spec.certificate, spec.certificate_key, self._secrets.tls)
@@ -122,6 +138,8 @@ class _Gateway:
                 log.warning("%d connections were cut at the end of the drain", cut)
             housekeeping.cancel()
             await tokens.close()
+            await self._keys.close()
+            self._issuer_pool.close()
             self._pool.close()
 
     async def _first(self) -> tuple[Bundle, Runtime] | None:
@@ -208,6 +226,37 @@ class _Gateway:
         # Sealed beside the snapshot, so that a gateway whose control plane is away goes on after a restart.
         return source, self._layout.snapshots / f"{name}-{spec.index}.sealed"
 
+    def _use_tenant(self, bundle: Bundle) -> None:
+        """The local issuer answers for its own tenant; for all others Entra, or what AZURE_AUTHORITY_HOST names."""
+        self._tenant = bundle.tenant_id.lower()
+        own = self._spec.url("http", self._spec.control_port)
+        self._keys.tenants = {self._tenant: own} if self._tenant else {}
+
+    async def _issuer_document(self, url: str) -> bytes:
+        pool = self._issuer_pool if self._is_own_issuer(url) else self._pool
+        headers = Headers(((b"accept", b"application/json"),))
+        answer = await fetch(
+            pool, "GET", url, headers, timeout_s=10.0, max_bytes=1 << 20, follow_redirects=pool is self._pool
+        )
+        if answer.status != 200:
+            raise UpstreamRefusal(f"the issuer answered {answer.status}")
+        return answer.body
+
+    def _is_own_issuer(self, url: str) -> bool:
+        try:
+            parts = parse_url(url)
+        except ValueError:
+            return False
+        spec = self._spec
+        inside, _, document = parts.path.removeprefix("/").partition("/")
+        return (
+            parts.host in (spec.local_host, "localhost")
+            and parts.port in (spec.control_port, spec.control_tls_port)
+            and bool(self._tenant)
+            and inside.lower() == self._tenant
+            and document in _ISSUER_DOCUMENTS
+        )
+
     async def _get(self, url: str, headers: tuple[tuple[bytes, bytes], ...]) -> HttpAnswer:
         lower = Headers((name.lower(), value) for name, value in headers)
         answer = await fetch(self._identity_pool, "GET", url, lower, timeout_s=10.0, max_bytes=1 << 20)
@@ -229,6 +278,7 @@ class _Gateway:
                 continue
             runtime = await self._built_aside(bundle)
             if runtime is not None:
+                self._use_tenant(bundle)
                 policy = self._egress(bundle.egress_private)
                 if policy != self._pool.policy:
                     # What is idle was judged by the old one.
@@ -282,6 +332,7 @@ class _Gateway:
                 server.sweep()
                 self._pool.sweep()
                 self._identity_pool.sweep()
+                self._issuer_pool.sweep()
                 tls.reload()
                 # A closed connection and its last call may be a circle, and a body hangs on it: of large ones the
                 # collector's own counting (of objects) would let hundreds wait.

@@ -53,8 +53,9 @@ _HIDDEN = "aforo.credential."
 class BundleBuilder:
     """Builds bundles of one installation, one after the other; secret named values need a sealer."""
 
-    def __init__(self, live: Live, sealer: Sealer | None) -> None:
+    def __init__(self, live: Live, sealer: Sealer | None, tenant_id: str = "") -> None:
         self.live = live
+        self._tenant_id = tenant_id
         self._sealer = sealer
         self._subscriptions: dict[str, tuple[Resource, SubscriptionEntry]] = {}
         self._sealed: dict[str, tuple[bytes, str]] = {}
@@ -92,6 +93,7 @@ class BundleBuilder:
             # Without the local account its issuer's tokens are good for nothing: the machine's own identity counts.
             local_identity=next(graph.of_type(ACCOUNT_TYPE), None) is not None,
             log=log_plan(None, service, graph),
+            tenant_id=self._tenant_id,
         )
 
     def _private_egress(self, service: Resource, graph: Graph) -> tuple[str, ...]:

@@ -70,7 +70,7 @@ class Door:
         self.live = live or Live()
         self.tenancy: Tenancy = store.tenancy()
         self.mint = SystemMint(self.tenancy.tenant_id, self._now, new_key)
-        self._builder = BundleBuilder(self.live, keys.sealer(SEALING_PURPOSE))
+        self._builder = BundleBuilder(self.live, keys.sealer(SEALING_PURPOSE), self.tenancy.tenant_id)
         self.revision, rows = store.load()
         self.graph = self._read(rows)
         self.bundle = self._builder.build(self.graph, self.revision)

@@ -8,13 +8,22 @@ from collections.abc import Coroutine
 from typing import Any, cast
 
 from aforo.egress.fetch import fetch
-from aforo.errors import Refusal, Timeout
+from aforo.errors import Refusal, Timeout, Unavailable
 from aforo.gateway.call import Call
+from aforo.gateway.signing_keys import FetchedSigningKeys
 from aforo.gateway.upstream import Upstream
 from aforo.gateway.vectors import MemoryVectors
 from aforo.messages import Headers
 from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState
-from aforo.policy.services import Cache, Counters, ForwardOptions, OutboundRequest, Tokens, VectorStore
+from aforo.policy.services import (
+    Cache,
+    Counters,
+    ForwardOptions,
+    OutboundRequest,
+    SigningKeys,
+    Tokens,
+    VectorStore,
+)
 from aforo.policy.subject import Deployment
 
 log = logging.getLogger("aforo.gateway")
@@ -34,6 +43,8 @@ class GatewayServices:
         # None can be connected yet: `prefer-external` means this gateway's own memory.
         self.external_cache: Cache | None = None
         self.vectors: VectorStore = MemoryVectors()
+        # Set by who composes the process; without, no issuer can be asked.
+        self.signing_keys: SigningKeys = FetchedSigningKeys(_nowhere)
         self._beside: set[asyncio.Task[None]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -72,3 +83,7 @@ class GatewayServices:
         except Refusal as error:
             raise PolicyFailure(LastError("send-request", "BackendConnectionFailure", str(error))) from error
         return ResponseState(answer.status, answer.reason, answer.headers, Body(answer.body))
+
+
+async def _nowhere(_url: str) -> bytes:
+    raise Unavailable("this gateway asks no issuer")

@@ -141,6 +141,7 @@ class Bundle(msgspec.Struct, frozen=True):
     egress_private: tuple[str, ...] = ()  # private ranges (CIDR) that the operator allows
     local_identity: bool = True  # tokens come from the local issuer; else from what the environment offers
     log: LogPlan = LogPlan()  # of calls that match no API: the service's own diagnostic
+    tenant_id: str = ""  # whose tokens the local issuer gives
 
 
 _encoder = msgspec.msgpack.Encoder()
