@@ -172,11 +172,15 @@ class AccessBinder(ScopeBinder):
         assert member.run is not None, member
         return b.Invoke(
             member.run,
-            (own,),
+            (own, self.root(link.span)) if member.root else (own,),
             returns,
             link.span,
             member.may_be_null or member.returns.name in ("V", "K", "T"),
         )
+
+    def root(self, span: Span) -> b.Expr:
+        python, type_ = next(iter(self.names.values()))
+        return b.Read(python, type_, span, False)
 
     def anonymous_property(self, value: b.Expr, link: s.Member) -> b.Expr | None:
         if not value.type.name.startswith("{"):

@@ -83,7 +83,8 @@ class Member:
     `kind`: method, property, index, new, implicit, explicit, operator. `run` is called with the receiver (none
     for static ones), then the arguments; `attr` is read from the receiver instead. `typed` puts a `TypeInfo` for
     each generic argument in front of the arguments. `effects` are labels that the caller of the compiler gets
-    back, with the first argument where it is a literal. `null_ok` members are called on null too.
+    back, with the first argument where it is a literal. `null_ok` members are called on null too. `root` properties
+    get, behind the receiver, what the first name of the world stands for.
     """
 
     kind: str
@@ -101,6 +102,7 @@ class Member:
     store: Callable[..., Any] | None = None
     const: object = MISSING
     null_ok: bool = False
+    root: bool = False
     owner: str = ""
 
     def __str__(self) -> str:
@@ -134,6 +136,7 @@ def member(
     store: Callable[..., Any] | None = None,
     const: object = MISSING,
     null_ok: bool = False,
+    root: bool = False,
 ) -> Declared:
     """Declares a member; see Member for the options, and `read_signature` for the forms."""
     return Declared(
@@ -146,6 +149,7 @@ def member(
             "store": store,
             "const": const,
             "null_ok": null_ok,
+            "root": root,
         },
     )
 

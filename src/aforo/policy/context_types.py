@@ -24,10 +24,14 @@ from aforo.csharp.runtime.exceptions import (
 from aforo.csharp.runtime.guids import Guid
 from aforo.csharp.runtime.json import wrap
 from aforo.csharp.runtime.json_parse import as_array, as_object, parse_bytes
-from aforo.csharp.runtime.limits import nodes, room
+from aforo.csharp.runtime.limits import made, nodes, room
 from aforo.csharp.runtime.objects import TypeInfo
 from aforo.csharp.runtime.spans import TimeSpan
-from aforo.csharp.types import MISSING, Declared, Type, TypeDecl, Universe, declare, member
+from aforo.csharp.runtime.text import url_encode
+from aforo.csharp.types import MISSING, Type, TypeDecl, Universe, declare, member
+from aforo.policy import trace_records
+from aforo.policy.context_service import APIM, backend, client_certificate, foundry, nothing, plain, same
+from aforo.policy.context_service import TYPES as SERVICE
 from aforo.policy.context_tokens import (
     Basic,
     Claims,
@@ -47,7 +51,6 @@ from aforo.policy.context_values import (
     HeaderValues,
     QueryValues,
     UrlView,
-    api_url,
     given,
     original_url,
     request_url,
@@ -67,10 +70,6 @@ from aforo.policy.context_values import (
     values_or,
 )
 from aforo.policy.exchange import Body, Exchange, LastError, ResponseState
-from aforo.policy.subject import Api, Group, Product, User
-
-_APIM: Final = "Microsoft.Azure.ApiManagement"
-
 
 # --- bodies -----------------------------------------------------------------------------------------------------
 
@@ -138,13 +137,24 @@ def body_form(body: Body, preserve: bool = False) -> Dictionary:
     from urllib.parse import parse_qsl
 
     del preserve
-    made = Dictionary()
+    form = Dictionary()
     data = _data(body)
     room(len(data))
     nodes(data.count(b"&"))
     for name, value in parse_qsl(data.decode("utf-8", "replace"), keep_blank_values=True):
-        made.setdefault(name, []).append(value)
-    return made
+        form.setdefault(name, []).append(value)
+    return form
+
+
+def form_text(values: dict[str, Any] | None) -> str | None:
+    """`ToFormUrlEncodedContent()` and `ToQueryString()`: pairs in their order, a space as `+`."""
+    if values is None:
+        return None
+    return made("&".join(f"{url_encode(name)}={url_encode(each)}" for name, each in _form_pairs(values)))
+
+
+def _form_pairs(values: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(name, each or "") for name, inner in values.items() for each in inner or ()]
 
 
 # --- variables ---------------------------------------------------------------------------------------------------
@@ -200,10 +210,10 @@ def tracing(x: Exchange) -> bool:
     return x.trace is not None
 
 
-def no_trace(x: Exchange, message: str) -> None:
-    """`context.Trace`: kept only while a call is traced."""
+def trace(x: Exchange, message: str) -> None:
+    """`context.Trace`: only while a call is traced."""
     if x.trace is not None:
-        x.trace_records.append(("trace", message))
+        trace_records.write(x, trace_records.Record("context.Trace", "verbose", message or "", {}))
 
 
 def status_code(response: ResponseState | None) -> int:
@@ -215,56 +225,8 @@ def status_reason(response: ResponseState | None) -> str | None:
     return None if response is None else response.reason
 
 
-def product_state(product: Product) -> str:
-    return product.state
-
-
-def groups(owner: Product | User) -> list[Group]:
-    return list(owner.groups)
-
-
-def protocols(api: Api) -> list[str]:
-    return list(api.protocols)
-
-
-def identities(user: User) -> list[tuple[str, str]]:
-    return list(user.identities)
-
-
-def identity_provider(identity: tuple[str, str]) -> str:
-    return identity[0]
-
-
-def identity_id(identity: tuple[str, str]) -> str:
-    return identity[1]
-
-
-def subscription_created(subscription: Any) -> DateTime:
-    return dates.from_unix(subscription.created)
-
-
-def subscription_start(subscription: Any) -> DateTime | None:
-    return None if subscription.start is None else dates.from_unix(subscription.start)
-
-
-def subscription_end(subscription: Any) -> DateTime | None:
-    return None if subscription.end is None else dates.from_unix(subscription.end)
-
-
-def user_registered(user: User) -> DateTime:
-    return dates.from_unix(user.registered)
-
-
 def deployment(x: Exchange) -> Any:
     return x.services.deployment
-
-
-def same(value: Any) -> Any:
-    return value
-
-
-def managed(value: Any) -> bool:
-    return bool(value.gateway_id == "managed")
 
 
 # --- declarations ----------------------------------------------------------------------------------------------------
@@ -281,16 +243,11 @@ def _values(name: str, python: type, effects: tuple[str, ...] = (), names: tuple
         member("IEnumerable<string> Keys", values_names, effects=names),
         member("IEnumerable<string[]> Values", values_lists, effects=effects),
         member("int Count", values_count, effects=names),
-        namespace=_APIM,
+        namespace=APIM,
         kind="interface",
         bases=("IReadOnlyDictionary<string, string[]>",),
         python=python,
     )
-
-
-def _plain(*names: tuple[str, str]) -> tuple[Declared, ...]:
-    """Properties that are attributes: (C# declaration, Python attribute)."""
-    return tuple(member(signature, attr=attr) for signature, attr in names)
 
 
 _TYPES: Final[tuple[TypeDecl, ...]] = (
@@ -312,9 +269,12 @@ _TYPES: Final[tuple[TypeDecl, ...]] = (
         member("Guid RequestId", request_id),
         member("TimeSpan Elapsed", elapsed),
         member("DateTime Timestamp", timestamp),
+        member("IBackend? Backend", backend),
+        member("IWorkspace? Workspace", nothing),
+        member("IGraphQL? GraphQL", nothing),
         member("bool Tracing", tracing),
-        member("void Trace(string message)", no_trace),
-        namespace=_APIM,
+        member("void Trace(string message)", trace),
+        namespace=APIM,
         python=Exchange,
     ),
     declare(
@@ -326,7 +286,10 @@ _TYPES: Final[tuple[TypeDecl, ...]] = (
         member("string IpAddress", request_ip),
         member("IMessageBody? Body", request_body, effects=("request-body",)),
         member("IReadOnlyDictionary<string, string> MatchedParameters", matched_parameters),
-        namespace=_APIM,
+        member("X509Certificate2? Certificate", client_certificate),
+        member("IFoundry? Foundry", foundry),
+        member("IPrivateEndpointConnection? PrivateEndpointConnection", nothing),
+        namespace=APIM,
     ),
     declare(
         "IResponse",
@@ -334,7 +297,7 @@ _TYPES: Final[tuple[TypeDecl, ...]] = (
         member("string? StatusReason", status_reason),
         member("IHeaders Headers", response_headers, effects=("headers",)),
         member("IMessageBody Body", response_body),
-        namespace=_APIM,
+        namespace=APIM,
         python=ResponseState,
     ),
     declare(
@@ -342,7 +305,7 @@ _TYPES: Final[tuple[TypeDecl, ...]] = (
         member("int StatusCode", status_code, null_ok=True),
         member("string? StatusReason", status_reason, null_ok=True),
         member("IMessageBody Body", response_body, effects=("response-body",)),
-        namespace=_APIM,
+        namespace=APIM,
         bases=("IResponse",),
         python=ResponseState,
     ),
@@ -352,7 +315,7 @@ _TYPES: Final[tuple[TypeDecl, ...]] = (
         member("T? As<T>(bool preserveContent)", body_as, typed=True),
         member("IDictionary<string, IList<string>> AsFormUrlEncodedContent()", body_form),
         member("IDictionary<string, IList<string>> AsFormUrlEncodedContent(bool preserveContent)", body_form),
-        namespace=_APIM,
+        namespace=APIM,
         python=Body,
     ),
     declare(
@@ -363,7 +326,7 @@ _TYPES: Final[tuple[TypeDecl, ...]] = (
         member("IEnumerable<object> Values", variable_values, effects=("variable",)),
         member("T? GetValueOrDefault<T>(string variableName)", variable_or, typed=True, effects=("variable",)),
         member("T? GetValueOrDefault<T>(string variableName, T defaultValue)", variable_or, typed=True, effects=("variable",)),
-        namespace=_APIM,
+        namespace=APIM,
         kind="interface",
         bases=("IReadOnlyDictionary<string, object>",),
         python=dict,
@@ -377,79 +340,18 @@ _TYPES: Final[tuple[TypeDecl, ...]] = (
         member("IQuery Query", url_query),
         member("string QueryString", url_query_string),
         member("string ToString()", url_text),
-        namespace=_APIM,
+        namespace=APIM,
         kind="interface",
         python=UrlView,
     ),
     declare(
-        "IApi",
-        *_plain(
-            ("string Id", "id"), ("string Name", "name"), ("string Path", "path"), ("string? Revision", "revision"),
-            ("string? Version", "version"), ("bool IsCurrentRevision", "is_current_revision"),
-        ),
-        member("IUrl? ServiceUrl", api_url),
-        member("IEnumerable<string> Protocols", protocols),
-        member("ISubscriptionKeyParameterNames SubscriptionKeyParameterNames", same),
-        namespace=_APIM,
-    ),
-    declare("ISubscriptionKeyParameterNames", *_plain(("string Header", "key_header"), ("string Query", "key_query")), namespace=_APIM),
-    declare(
-        "IOperation",
-        *_plain(("string Id", "id"), ("string Name", "name"), ("string Method", "method"), ("string UrlTemplate", "url_template")),
-        namespace=_APIM,
-    ),
-    declare(
-        "IProduct",
-        *_plain(
-            ("string Id", "id"), ("string Name", "name"), ("bool SubscriptionRequired", "subscription_required"),
-            ("bool ApprovalRequired", "approval_required"), ("int? SubscriptionsLimit", "subscriptions_limit"),
-            ("int? SubscriptionLimit", "subscriptions_limit"),
-        ),
-        member("string State", product_state),
-        member("IEnumerable<IGroup> Groups", groups),
-        namespace=_APIM,
-    ),
-    declare("IGroup", *_plain(("string Id", "id"), ("string Name", "name")), namespace=_APIM),
-    declare(
-        "ISubscription",
-        *_plain(("string Id", "id"), ("string Name", "name")),
-        member("DateTime CreatedDate", subscription_created),
-        member("DateTime? StartDate", subscription_start),
-        member("DateTime? EndDate", subscription_end),
-        namespace=_APIM,
-    ),
-    declare(
-        "IUser",
-        *_plain(
-            ("string Id", "id"), ("string Email", "email"), ("string FirstName", "first_name"),
-            ("string LastName", "last_name"), ("string? Note", "note"),
-        ),
-        member("DateTime RegistrationDate", user_registered),
-        member("IEnumerable<IGroup> Groups", groups),
-        member("IEnumerable<IUserIdentity> Identities", identities),
-        namespace=_APIM,
-    ),
-    declare("IUserIdentity", member("string Id", identity_id), member("string Provider", identity_provider), namespace=_APIM),
-    declare(
         "ILastError",
-        *_plain(
+        *plain(
             ("string Source", "source"), ("string Reason", "reason"), ("string Message", "message"), ("string Scope", "scope"),
             ("string Section", "section"), ("string Path", "path"), ("string PolicyId", "policy_id"),
         ),
-        namespace=_APIM,
+        namespace=APIM,
         python=LastError,
-    ),
-    declare(
-        "IDeployment",
-        *_plain(("string Region", "region"), ("string ServiceId", "service_id"), ("string ServiceName", "service_name"), ("string GatewayId", "gateway_id")),
-        member("IGateway Gateway", same),
-        namespace=_APIM,
-    ),
-    declare(
-        "IGateway",
-        *_plain(("string Id", "gateway_id"), ("string InstanceId", "gateway_id")),
-        member("bool IsManaged", managed),
-        namespace=_APIM,
     ),
     declare(
         "Jwt",
@@ -463,17 +365,26 @@ _TYPES: Final[tuple[TypeDecl, ...]] = (
         member("DateTime? ExpirationTime", moment("exp")),
         member("DateTime? NotBefore", moment("nbf")),
         member("DateTime? IssuedAt", moment("iat")),
-        namespace=_APIM,
+        namespace=APIM,
         python=Jwt,
     ),
-    declare("BasicAuthCredentials", *_plain(("string UserId", "user_id"), ("string Password", "password")), namespace=_APIM, python=Basic),
+    declare("BasicAuthCredentials", *plain(("string UserId", "user_id"), ("string Password", "password")), namespace=APIM, python=Basic),
+    declare(
+        "Forms",
+        *(
+            member(f"static string? {name}(this IDictionary<string, IList<string>> dictionary)", form_text)
+            for name in ("ToQueryString", "ToFormUrlEncodedContent")
+        ),
+        namespace=APIM,
+        kind="static",
+    ),
     declare(
         "Credentials",
         member("static Jwt? AsJwt(this string input)", as_jwt),
         member("static bool TryParseJwt(this string input, out Jwt result)", try_jwt),
         member("static BasicAuthCredentials? AsBasic(this string input)", as_basic),
         member("static bool TryParseBasic(this string input, out BasicAuthCredentials result)", try_basic),
-        namespace=_APIM,
+        namespace=APIM,
         kind="static",
     ),
 )  # fmt: skip
@@ -482,7 +393,7 @@ _TYPES: Final[tuple[TypeDecl, ...]] = (
 @lru_cache(maxsize=1)
 def world() -> World:
     """The world of policy expressions, made once."""
-    return World(Universe((*NET, *_TYPES)), {"context": ("x", Type("IContext"))}, ("x",))
+    return World(Universe((*NET, *SERVICE, *_TYPES)), {"context": ("x", Type("IContext"))}, ("x",))
 
 
 # What a variable may hold without a remark (facts: set-variable).

@@ -233,6 +233,7 @@ class Exchange:
         "response",
         "section",
         "services",
+        "shown_key",
         "started",
         "started_ns",
         "subscription",
@@ -263,6 +264,8 @@ class Exchange:
         self.product: Product | None = None
         self.subscription: Subscription | None = None
         self.user: User | None = None
+        # The subscription key that the call showed, and the digests of the subscription's keys (primary, secondary).
+        self.shown_key: tuple[bytes, tuple[bytes, ...]] | None = None
         # Who called, by a token that a policy has validated: oid, appid, name, tid, sub, iss. None without one.
         self.caller: dict[str, str] | None = None
         self.variables: dict[str, Any] = {}

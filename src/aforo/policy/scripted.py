@@ -216,6 +216,9 @@ class ScriptedCertificates:
         wanted = id_or_thumbprint.lower()
         return next((c for c in self.known.values() if wanted in (c.id.lower(), c.thumbprint.lower())), None)
 
+    def all(self) -> list[Certificate]:
+        return list(self.known.values())
+
 
 @dataclass(slots=True)
 class ScriptedAuthorizations:

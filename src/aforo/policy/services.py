@@ -215,6 +215,8 @@ class Certificates(Protocol):
 
     def find(self, id_or_thumbprint: str) -> Certificate | None: ...
 
+    def all(self) -> Sequence[Certificate]: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
