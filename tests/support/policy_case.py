@@ -25,7 +25,7 @@ import msgspec
 from aforo.csharp.runtime.objects import to_string
 from aforo.errors import Upstream
 from aforo.messages import Headers, parse_url
-from aforo.policy import trace, trial
+from aforo.policy import trace, trace_records, trial
 from aforo.policy.compile import CompileContext, compile_document
 from aforo.policy.exchange import (
     Body,
@@ -265,6 +265,10 @@ def report(exchange: Exchange, services: ScriptedServices) -> list[str]:
         out.append(f"client certificate: {exchange.certificate.thumbprint}")
     if exchange.proxy is not None:
         out.append(f"proxy: {exchange.proxy.url}{' with a password' * bool(exchange.proxy.authorization)}")
+    said = trace_records.shown(exchange, "verbose")
+    # What `context.Trace` says is there only while a call is traced.
+    for _, source, severity, text, metadata in (s for s in said if s[1] != "context.Trace"):
+        out.append(f"{severity} from {source}: {text}" + "".join(f", {k}={v}" for k, v in metadata.items()))
     response = exchange.response
     if response is not None:
         out.append(f"response: {response.status} {response.reason}")

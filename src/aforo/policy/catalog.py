@@ -24,6 +24,7 @@ from aforo.policy.elements import (
     json_to_xml,
     jsonp,
     limit_concurrency,
+    log_to_eventhub,
     mock_response,
     proxy,
     quota,
@@ -43,6 +44,7 @@ from aforo.policy.elements import (
     set_query_parameter,
     set_status,
     set_variable,
+    trace,
     validate_azure_ad_token,
     validate_jwt,
     wait,
@@ -93,6 +95,8 @@ ELEMENTS: Final[tuple[Element, ...]] = (
     cache_lookup_value.ELEMENT,
     cache_store_value.ELEMENT,
     cache_remove_value.ELEMENT,
+    trace.ELEMENT,
+    log_to_eventhub.ELEMENT,
 )
 
 BY_NAME: Final = {e.name: e for e in ELEMENTS}
@@ -107,7 +111,7 @@ NOT_YET: Final = frozenset(
         "validate-client-certificate", "get-authorization-context",
         "validate-content", "validate-parameters", "validate-headers",
         "validate-status-code",
-        "log-to-eventhub", "trace", "emit-metric",
+        "emit-metric",
     )
 )  # fmt: skip
 

@@ -496,12 +496,22 @@ def _taint_written(use: Use, emitter: Emitter, sites: list[running.Site]) -> Non
         )
 
 
-def _written(use: Use, emitter: Emitter) -> str:
+def _variable(use: Use, emitter: Emitter, attribute: str) -> str | ast.expr:
+    """The name of a variable: as it stands there, or the expression for it."""
+    given = use.attributes.get(attribute)
+    if given is None or not given.text.strip().startswith("@"):
+        return given.text.strip() if given is not None else ""
+    unit = emitter.unit
+    tracing, unit.tracing = unit.tracing, False  # it has been told once
+    value = emitter.value(use, attribute)
+    unit.tracing = tracing
+    return value.code if value is not None else ""
+
+
+def _written(use: Use, emitter: Emitter) -> str | ast.expr:
     """Where it puts something, in the names of `running.Site.reads`; "" where nobody follows it."""
     if use.name in _WRITES:
-        name = use.attributes.get(_WRITES[use.name])
-        plain = name.text.strip() if name is not None else ""
-        return "" if plain.startswith("@") else plain
+        return _variable(use, emitter, _WRITES[use.name])
     if emitter.message not in ("x.request", "answer(x)"):
         return ""
     if use.name == "set-body":

@@ -16,6 +16,7 @@ from aforo.policy import masking
 from aforo.policy.exchange import Exchange, LastError, PolicyFailure, ResponseState, Returned
 from aforo.policy.masking import MASK, Secrets
 from aforo.policy.running import Site
+from aforo.policy.trace_records import Record
 
 # Longer values are shortened, with a mark that tells their length.
 VALUE_CHARACTERS: Final = 1024
@@ -91,7 +92,8 @@ class Step:
     ended_us: int = -1
     values: list[tuple[Noted, _Text]] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
-    messages: list[dict[str, Any]] = field(default_factory=list)
+    messages: list[Record] = field(default_factory=list)
+    heard: int = 0  # messages whose expressions have ended
     error: LastError | None = None
     ended_with: str = ""  # `returned`, `failed`, `cancelled`; "" when it ran to its end
 
@@ -130,6 +132,13 @@ class Trace:
             if step.ended_us < 0:
                 self.close(exchange, step, "cancelled")
         masking.gather(exchange, self.secrets)
+
+    def say(self, record: Record) -> None:
+        """What a `trace` policy or `context.Trace` says, at the policy that runs."""
+        for text in record.known:
+            self.secrets.add(text)
+        if self.entered is not None:
+            self.entered.messages.append(record)
 
     def close_below(
         self, exchange: Exchange, outer: Step | None, how: str, error: LastError | None = None
@@ -212,15 +221,15 @@ class Trace:
         out["value"] = self.shown(change.value)
         return out | change.extra
 
-    def _message(self, message: dict[str, Any]) -> dict[str, Any]:
-        return {
-            name: self.shown(value)
-            if isinstance(value, _Text)
-            else {k: self.shown(v) for k, v in value.items()}
-            if isinstance(value, dict)
-            else value
-            for name, value in message.items()
+    def _message(self, record: Record) -> dict[str, Any]:
+        out: dict[str, Any] = {
+            "source": self.secrets.mask(record.source),
+            "severity": record.severity,
+            "message": self.shown(_whole(record.message)),
         }
+        if record.metadata:
+            out["metadata"] = {name: self.shown(_whole(value)) for name, value in record.metadata.items()}
+        return out
 
 
 def start(exchange: Exchange, secrets: Sequence[str] = ()) -> Trace:
@@ -252,9 +261,13 @@ def note(exchange: Exchange, step: Step, about: Noted, value: Any) -> Any:
     hidden = about.tainted(exchange)
     text = _text(value)
     if hidden:
+        # `context.Trace` in an expression that has seen a secret.
+        for record in step.messages[step.heard :]:
+            record.hide()
         text.hidden = True
         for each in masking.texts_of(value):
             trace.secrets.add(each)
+    step.heard = len(step.messages)
     if step.values and step.values[-1][0] is about and step.values[-1][1].text == text.text:
         return value
     if len(step.values) < MAX_VALUES:
@@ -282,20 +295,6 @@ def entered(exchange: Exchange) -> Step | None:
     """The policy that called this section or fragment."""
     found: Step | None = exchange.trace.entered
     return found
-
-
-def message(
-    exchange: Exchange, source: str, severity: str, text: str, metadata: dict[str, str], *, hidden: bool
-) -> None:
-    """What a `trace` policy or `context.Trace` says, below the policy that runs."""
-    trace: Trace = exchange.trace
-    step = trace.entered
-    if step is None:
-        return
-    kept: dict[str, Any] = {"source": source, "severity": severity, "message": _text(text, hidden=hidden)}
-    if metadata:
-        kept["metadata"] = {name: _text(value, hidden=hidden) for name, value in metadata.items()}
-    step.messages.append(kept)
 
 
 # --- what has changed --------------------------------------------------------------------------------------------
@@ -443,6 +442,10 @@ def _text(value: Any, *, hidden: bool = False) -> _Text:
     if text is None:
         return _Text(None)
     return _Text(text[:_KEPT_CHARACTERS], len(text), hidden)
+
+
+def _whole(text: str) -> _Text:
+    return _Text(text[:_KEPT_CHARACTERS], len(text))
 
 
 def _is_below(step: Step, outer: Step | None) -> bool:
