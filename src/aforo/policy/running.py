@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from aforo.csharp.runtime.encodings import well_formed
 from aforo.csharp.runtime.exceptions import CsException, FormatException
 from aforo.csharp.runtime.limits import LimitExceeded, begin
-from aforo.csharp.runtime.encodings import well_formed
 from aforo.messages import Headers
 from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState
 
