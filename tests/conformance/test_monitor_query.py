@@ -335,6 +335,7 @@ def test_a_batch_keeps_good_and_bad_queries_apart(client: Any) -> None:
 
 
 # Half a million rows once: what they go over changes nothing.
+@pytest.mark.slow
 @pytest.mark.parametrize("client", ["http"], indirect=True)
 def test_more_rows_than_the_limit_are_a_partial_result(client: Any) -> None:
     client, options = client

@@ -79,6 +79,14 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
+async def asked(pool: QueryPool, text: str, **more: Any) -> asyncio.Task[QueryAnswer]:
+    """A query that its process has been asked."""
+    before = pool._number
+    task = asyncio.create_task(pool.query(ask(text, **more)))
+    await until(lambda: pool._number > before)
+    return task
+
+
 def environment_of(pid: int) -> bytes:
     return Path(f"/proc/{pid}/environ").read_bytes()
 
@@ -120,7 +128,9 @@ def test_a_query_over_its_time_ends_and_its_process_makes_room(root: Path) -> No
     run(root, scenario)
 
 
-def test_a_process_that_does_not_listen_is_killed(root: Path) -> None:
+def test_a_process_that_does_not_listen_is_killed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aforo.logs.query.GRACE_S", 0.1)
+
     async def scenario(pool: QueryPool) -> None:
         await good(pool)
         (pid,) = pool.pids
@@ -150,8 +160,7 @@ def test_a_process_that_is_killed_takes_its_query_alone(root: Path) -> None:
     async def scenario(pool: QueryPool) -> None:
         await good(pool)
         (pid,) = pool.pids
-        doomed = asyncio.create_task(pool.query(ask(LONG)))
-        await asyncio.sleep(0.2)
+        doomed = await asked(pool, LONG)
         os.kill(pid, signal.SIGKILL)
         answer = await doomed
         assert answer.outcome is Outcome.MEMORY
@@ -166,8 +175,7 @@ def test_a_query_that_nobody_waits_for_ends_and_frees_its_place(root: Path) -> N
         await good(pool)
         before = pool.pids
         for _ in range(3):
-            task = asyncio.create_task(pool.query(ask(LONG)))
-            await asyncio.sleep(0.05)
+            task = await asked(pool, LONG)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
@@ -182,8 +190,8 @@ def test_a_query_that_nobody_waits_for_ends_and_frees_its_place(root: Path) -> N
 def test_queries_beyond_the_queue_are_refused(root: Path) -> None:
     async def scenario(pool: QueryPool) -> None:
         await good(pool)
-        tasks = [asyncio.create_task(pool.query(ask(LONG, timeout_s=1.0))) for _ in range(3)]
-        await asyncio.sleep(0.1)
+        tasks = [asyncio.create_task(pool.query(ask(LONG, timeout_s=0.4))) for _ in range(3)]
+        await until(lambda: pool._waiting == 2)
         with pytest.raises(Limited):
             await pool.query(ask("T_CL | count"))
         answers = await asyncio.gather(*tasks)
@@ -207,8 +215,7 @@ def test_closing_ends_the_processes_and_what_waits(root: Path) -> None:
         async with pool_over(root) as pool:
             await good(pool)
             (pid,) = pool.pids
-            task = asyncio.create_task(pool.query(ask(LONG)))
-            await asyncio.sleep(0.1)
+            task = await asked(pool, LONG)
         with pytest.raises(Unavailable):
             await task
         await until(lambda: not lives(pid))
