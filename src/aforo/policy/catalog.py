@@ -8,6 +8,8 @@ from aforo.policy.elements import (
     authentication_basic,
     authentication_certificate,
     authentication_managed_identity,
+    azure_openai_emit_token_metric,
+    azure_openai_token_limit,
     base,
     cache_lookup,
     cache_lookup_value,
@@ -17,6 +19,7 @@ from aforo.policy.elements import (
     check_header,
     choose,
     cors,
+    emit_metric,
     find_and_replace,
     forward_request,
     include_fragment,
@@ -24,6 +27,8 @@ from aforo.policy.elements import (
     json_to_xml,
     jsonp,
     limit_concurrency,
+    llm_emit_token_metric,
+    llm_token_limit,
     log_to_eventhub,
     mock_response,
     proxy,
@@ -97,6 +102,11 @@ ELEMENTS: Final[tuple[Element, ...]] = (
     cache_remove_value.ELEMENT,
     trace.ELEMENT,
     log_to_eventhub.ELEMENT,
+    llm_token_limit.ELEMENT,
+    azure_openai_token_limit.ELEMENT,
+    llm_emit_token_metric.ELEMENT,
+    azure_openai_emit_token_metric.ELEMENT,
+    emit_metric.ELEMENT,
 )
 
 BY_NAME: Final = {e.name: e for e in ELEMENTS}
@@ -104,14 +114,14 @@ BY_NAME: Final = {e.name: e for e in ELEMENTS}
 # API Management's, and on the way.
 NOT_YET: Final = frozenset(
     (
-        "azure-openai-token-limit",
-        "llm-token-limit", "azure-openai-emit-token-metric", "llm-emit-token-metric",
+        
+        
         "azure-openai-semantic-cache-lookup", "llm-semantic-cache-lookup", "azure-openai-semantic-cache-store",
         "llm-semantic-cache-store", "llm-content-safety",
         "validate-client-certificate", "get-authorization-context",
         "validate-content", "validate-parameters", "validate-headers",
         "validate-status-code",
-        "emit-metric",
+        
     )
 )  # fmt: skip
 

@@ -1,0 +1,91 @@
+"""Dimensions of metrics: `<dimension>` as a child, the names that need no value, and what these stand for in a call."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+from typing import Final
+
+from aforo.csharp.runtime.exceptions import FormatException
+from aforo.policy import diagnostics as say
+from aforo.policy.emit import Emitter, Use
+from aforo.policy.exchange import Exchange
+from aforo.policy.spec import Attribute, Child
+
+_DEFAULTS: Final[dict[str, Callable[[Exchange], str]]] = {
+    "API ID": lambda x: x.api.id if x.api is not None else "",
+    "Operation ID": lambda x: x.operation.id if x.operation is not None else "",
+    "Product ID": lambda x: x.product.id if x.product is not None else "",
+    "User ID": lambda x: x.user.id if x.user is not None else "",
+    "Subscription ID": lambda x: x.subscription.id if x.subscription is not None else "",
+    "Location": lambda x: x.services.deployment.region,
+    "Location ID": lambda x: x.services.deployment.region,
+    "Gateway ID": lambda x: x.services.deployment.gateway_id,
+    "Backend ID": lambda x: x.backend_used or x.backend_id or "",
+}
+_BY_FOLDED = {name.lower(): name for name in _DEFAULTS}
+_LONGEST = 1024
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
+
+# (name, value): None stands for the value of a default dimension.
+Given = tuple[str | None, str | None]
+
+NAMESPACE = Attribute(
+    "namespace", "The namespace of the metric.", "name", default="API Management", expressions=False
+)
+CHILD = Child(
+    "dimension",
+    "A dimension of the metric.",
+    many=True,
+    attributes=(
+        Attribute("name", "Its name.", "name", required=True),
+        Attribute(
+            "value",
+            "Its value. It may be left out for " + ", ".join(_DEFAULTS) + ".",
+        ),
+    ),
+)
+
+
+def given(use: Use, emit: Emitter) -> tuple[list[ast.expr], list[object]]:
+    """(code of each (name, value) pair, the values for the site of the policy)."""
+    pairs: list[ast.expr] = []
+    values: list[object] = []
+    for each in use.children.get("dimension", ()):
+        name, value = emit.value(each, "name"), emit.value(each, "value")
+        if name is None or (value is None and "value" in each.attributes):
+            continue
+        if value is None and name.const is not None and name.const.strip().lower() not in _BY_FOLDED:
+            emit.report(say.default_dimension(name.span, name.const.strip(), _DEFAULTS))
+        values += [name, value]
+        pairs.append(ast.Tuple([name.code, emit.part(value)], ast.Load()))
+    return pairs, values
+
+
+def resolve(exchange: Exchange, dimensions: tuple[Given, ...]) -> dict[str, str]:
+    """Names and values as they are now; FormatException for a name without a value that is no default."""
+    out: dict[str, str] = {}
+    for name, value in dimensions:
+        shown = (name or "").strip()
+        if value is None:
+            known = _BY_FOLDED.get(shown.lower())
+            if known is None:
+                # An expression that gave null, or a name that only the call knows.
+                out[shown] = ""
+                continue
+            out[known] = _DEFAULTS[known](exchange)
+        else:
+            out[shown] = value[:_LONGEST]
+    return out
+
+
+def is_number(text: str) -> bool:
+    return _NUMBER.fullmatch(text.strip()) is not None
+
+
+def measured(text: str | None, name: str) -> float:
+    """A number as expressions write it, with the invariant culture."""
+    if text is None or not is_number(text):
+        raise FormatException(f"The value of '{name}' is not a number.")
+    return float(text)
