@@ -167,7 +167,7 @@ class TokenCheck:
         sets, failed = await self._configured(asked.configs, services, token, own)
         configured = frozenset(issuer for _, issuer in sets if issuer)
         # A key of one's own may speak for all issuers that are named somewhere; one of a configuration for that one's.
-        mine = named | configured if named or configured else None
+        mine = named | configured if asked.issuers or asked.configs else None
         candidates = [(key, mine) for key in own]
         candidates += [(key, named | {issuer}) for key, issuer in sets]
         meant = [c for c in candidates if c[0].match(token.header) != "other"]
