@@ -46,3 +46,11 @@ def server_context(chain: Path, key: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain, key)
     return context
+
+
+def asking_context(chain: Path, key: Path, clients: Path) -> ssl.SSLContext:
+    """A server that shows it, and wants a client certificate that `clients` vouches for."""
+    context = server_context(chain, key)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(clients)
+    return context

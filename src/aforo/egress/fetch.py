@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urljoin
 
 from aforo.egress.http1 import ClientConnection, WireError
-from aforo.egress.pool import Origin, Pool
+from aforo.egress.pool import Origin, Pool, Proxy, Way
 from aforo.errors import Invalid, Timeout, Upstream
 from aforo.messages import Headers, Url, is_token, parse_url, wire_target
 
@@ -64,30 +64,52 @@ async def fetch(
     timeout_s: float = 60.0,
     max_bytes: int = MAX_ANSWER_BYTES,
     follow_redirects: bool = False,
+    validate_chain: bool = True,
+    validate_name: bool = True,
+    way: Way | None = None,
 ) -> Answer:
     """Send a request and wait for the whole answer; Invalid, Denied, Upstream or Timeout when there is none."""
+    reach = _Reach(pool, max_bytes, validate_chain, validate_name, way)
     work = _fetch(
-        pool, method, url, headers or Headers(), body, timeout_s, max_bytes, follow_redirects=follow_redirects
+        reach, method, url, headers or Headers(), body, timeout_s, follow_redirects=follow_redirects
     )
     # In a task of its own: a call that is stepped by hand may not use asyncio's time-outs.
     return await asyncio.get_running_loop().create_task(work)
 
 
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """What stays the same over redirects, but for what is given up at another origin."""
+
+    pool: Pool
+    max_bytes: int
+    validate_chain: bool
+    validate_name: bool
+    way: Way | None
+
+    def origin(self, url: Url) -> Origin:
+        return Origin(url.scheme, url.host, url.port, self.validate_chain, self.validate_name, self.way)
+
+    def elsewhere(self) -> _Reach:
+        """Another origin gets no certificate of ours, and shows its own like anybody."""
+        proxy = self.way.proxy if self.way is not None else None
+        return _Reach(self.pool, self.max_bytes, True, True, Way(None, proxy) if proxy is not None else None)
+
+
 async def _fetch(
-    pool: Pool,
+    reach: _Reach,
     method: str,
     url: str,
     headers: Headers,
     body: bytes,
     timeout_s: float,
-    max_bytes: int,
     *,
     follow_redirects: bool,
 ) -> Answer:
     try:
         async with asyncio.timeout(timeout_s):
             for _ in range(MAX_REDIRECTS + 1):
-                answer = await _once(pool, method, _parse(url), headers, body, max_bytes)
+                answer = await _once(reach, method, _parse(url), headers, body)
                 location = answer.headers.get(b"location")
                 if not follow_redirects or answer.status not in (301, 302, 303, 307, 308) or location is None:
                     return answer
@@ -98,19 +120,21 @@ async def _fetch(
                 if (before.scheme, before.host, before.port) != (after.scheme, after.host, after.port):
                     # Credentials are for who they were given to, and any field may be one.
                     headers = Headers(i for i in headers if i[0] in _FOR_ANYBODY)
+                    reach = reach.elsewhere()
             raise Upstream(f"more than {MAX_REDIRECTS} redirects")
     except TimeoutError as error:
         raise Timeout(f"no answer from {_shown(url)} within {timeout_s:g} s") from error
 
 
-async def _once(pool: Pool, method: str, url: Url, headers: Headers, body: bytes, max_bytes: int) -> Answer:
-    origin = Origin(url.scheme, url.host, url.port)
-    data = _request(method, url, headers, body)
-    connection = pool.take(origin)
+async def _once(reach: _Reach, method: str, url: Url, headers: Headers, body: bytes) -> Answer:
+    origin = reach.origin(url)
+    proxy = reach.way.proxy if reach.way is not None and url.scheme == "http" else None
+    data = _request(method, url, headers, body, proxy)
+    connection = reach.pool.take(origin)
     while True:
         if connection is None:
-            connection = await pool.connect(origin)
-        waiter = _Waiter(connection, max_bytes)
+            connection = await reach.pool.connect(origin)
+        waiter = _Waiter(connection, reach.max_bytes)
         connection.send(waiter, data, method == "HEAD")
         try:
             await waiter.done
@@ -133,13 +157,17 @@ async def _once(pool: Pool, method: str, url: Url, headers: Headers, body: bytes
         return answer
 
 
-def _request(method: str, url: Url, headers: Headers, body: bytes) -> bytes:
+def _request(method: str, url: Url, headers: Headers, body: bytes, proxy: Proxy | None = None) -> bytes:
     if not is_token(method):
         raise Invalid(f"{method!r} is not a method")
     authority = url.authority.encode("ascii" if url.authority.isascii() else "idna")
-    lines = [
-        b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (method.encode(), wire_target(url.target).encode(), authority)
-    ]
+    target = wire_target(url.target).encode()
+    if proxy is not None:
+        # A proxy without a tunnel is told the whole URL (RFC 9112 3.2.2).
+        target = b"http://%b%b" % (authority, target)
+    lines = [b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (method.encode(), target, authority)]
+    if proxy is not None and proxy.authorization:
+        lines.append(b"proxy-authorization: %b\r\n" % proxy.authorization.encode())
     for name, value in headers:
         if name not in (b"host", b"content-length", b"transfer-encoding", b"connection"):
             if not is_token(name.decode("latin-1")) or b"\r" in value or b"\n" in value or b"\0" in value:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from aforo.egress.http1 import ClientConnection
 from aforo.egress.policy import EgressPolicy
 from aforo.egress.resolve import Resolver
-from aforo.egress.tls import client_context
+from aforo.egress.tls import Identity, client_context
+from aforo.egress.tunnel import tunnel
 from aforo.errors import Timeout, Upstream
 
 CONNECT_TIMEOUT_S = 10.0
@@ -21,14 +22,33 @@ IDLE_S = 55.0
 MAX_IDLE = 256
 
 
+class Proxy(NamedTuple):
+    """A proxy that is spoken to over HTTP. `authorization` is the value of `Proxy-Authorization`, a secret."""
+
+    host: str
+    port: int
+    authorization: str = ""
+
+    def __repr__(self) -> str:
+        return f"Proxy({self.host}:{self.port})"
+
+
+class Way(NamedTuple):
+    """How a connection is made where it is not made plainly: the client certificate, the proxy in between."""
+
+    identity: Identity | None = None
+    proxy: Proxy | None = None
+
+
 class Origin(NamedTuple):
-    """Where a connection goes, and how its certificate is checked."""
+    """Where a connection goes, how its certificate is checked, and the way there (None: straight)."""
 
     scheme: str
     host: str
     port: int
     validate_chain: bool = True
     validate_name: bool = True
+    way: Way | None = None
 
 
 class Pool:
@@ -57,37 +77,67 @@ class Pool:
         return await asyncio.get_running_loop().create_task(self._connect(origin))
 
     async def _connect(self, origin: Origin) -> ClientConnection:
-        addresses = await self._resolver.resolve(origin.host)
+        way = origin.way
+        proxy = way.proxy if way is not None else None
+        try:
+            addresses = await self._resolver.resolve(origin.host)
+        except Upstream:
+            if proxy is None:
+                raise
+            # A name that only the proxy knows is the proxy's to judge.
+            addresses = []
         for address in addresses:
             self.policy.check(address, origin.port)
+        where = f"{origin.host}:{origin.port}"
+        if proxy is not None:
+            addresses = await self._resolver.resolve(proxy.host)
+            for address in addresses:
+                self.policy.check(address, proxy.port)
+            where += f" over the proxy {proxy.host}:{proxy.port}"
         context = None
         if origin.scheme == "https":
             context = client_context(
-                self._ca_file, validate_chain=origin.validate_chain, validate_name=origin.validate_name
+                self._ca_file,
+                validate_chain=origin.validate_chain,
+                validate_name=origin.validate_name,
+                identity=way.identity if way is not None else None,
             )
         failure: Exception | None = None
         for address in addresses:
             try:
-                return await self._open(origin, address, context)
+                return await self._open(origin, proxy, address, context)
             except (OSError, TimeoutError) as error:
                 failure = error
-        where = f"{origin.host}:{origin.port}"
         if isinstance(failure, TimeoutError):
             raise Timeout(f"no connection to {where} within {CONNECT_TIMEOUT_S:g} s") from failure
         raise Upstream(f"no connection to {where}: {failure}") from failure
 
-    async def _open(self, origin: Origin, address: str, context: ssl.SSLContext | None) -> ClientConnection:
+    async def _open(
+        self, origin: Origin, proxy: Proxy | None, address: str, context: ssl.SSLContext | None
+    ) -> ClientConnection:
+        """The address is given, not the name: what was judged is what is connected."""
         loop = asyncio.get_running_loop()
+        made = ClientConnection(origin, self._put_back)
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            # The address is given, not the name: what was judged is what is connected.
-            _, connection = await loop.create_connection(
-                lambda: ClientConnection(origin, self._put_back),
+            if proxy is not None and context is not None:
+                transport = await tunnel(address, proxy.port, origin.host, origin.port, proxy.authorization)
+                try:
+                    secure = await loop.start_tls(transport, made, context, server_hostname=origin.host)
+                except BaseException:
+                    transport.abort()
+                    raise
+                if secure is None:
+                    raise ConnectionResetError("the proxy closed the connection")
+                made.connection_made(secure)
+                return made
+            await loop.create_connection(
+                lambda: made,
                 address,
-                origin.port,
+                origin.port if proxy is None else proxy.port,
                 ssl=context,
                 server_hostname=origin.host if context is not None else None,
             )
-        return connection
+        return made
 
     def _put_back(self, connection: ClientConnection) -> None:
         origin = connection.origin
