@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -110,7 +111,12 @@ async def timed(exchange: Exchange, work: Awaitable[Result]) -> Result | None:
 
 def digest(*parts: object) -> str:
     """A key of a fixed size for whatever makes it up."""
-    return hashlib.sha256(orjson.dumps(parts, default=_text)).hexdigest()
+    try:
+        data = orjson.dumps(parts, default=_text, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        # Half of a surrogate pair, or nested deeper than orjson writes.
+        data = json.dumps(parts, default=_text, sort_keys=True).encode()
+    return hashlib.sha256(data).hexdigest()
 
 
 def _text(value: object) -> Any:

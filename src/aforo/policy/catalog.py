@@ -10,6 +10,8 @@ from aforo.policy.elements import (
     authentication_managed_identity,
     azure_openai_emit_token_metric,
     azure_openai_token_limit,
+    azure_openai_semantic_cache_lookup,
+    azure_openai_semantic_cache_store,
     base,
     cache_lookup,
     cache_lookup_value,
@@ -30,6 +32,8 @@ from aforo.policy.elements import (
     llm_emit_token_metric,
     llm_token_limit,
     log_to_eventhub,
+    llm_semantic_cache_lookup,
+    llm_semantic_cache_store,
     mock_response,
     proxy,
     quota,
@@ -100,6 +104,10 @@ ELEMENTS: Final[tuple[Element, ...]] = (
     cache_lookup_value.ELEMENT,
     cache_store_value.ELEMENT,
     cache_remove_value.ELEMENT,
+    azure_openai_semantic_cache_lookup.ELEMENT,
+    azure_openai_semantic_cache_store.ELEMENT,
+    llm_semantic_cache_lookup.ELEMENT,
+    llm_semantic_cache_store.ELEMENT,
     trace.ELEMENT,
     log_to_eventhub.ELEMENT,
     llm_token_limit.ELEMENT,
@@ -116,8 +124,7 @@ NOT_YET: Final = frozenset(
     (
         
         
-        "azure-openai-semantic-cache-lookup", "llm-semantic-cache-lookup", "azure-openai-semantic-cache-store",
-        "llm-semantic-cache-store", "llm-content-safety",
+        "llm-content-safety",
         "validate-client-certificate", "get-authorization-context",
         "validate-content", "validate-parameters", "validate-headers",
         "validate-status-code",

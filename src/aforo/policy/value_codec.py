@@ -131,7 +131,7 @@ def _key(name: Any) -> str:
 
 
 def _tree(value: Any) -> Any:
-    if isinstance(value, JObject) or isinstance(value, JArray):
+    if isinstance(value, (JObject, JArray)):
         value = value.items
     if type(value) is dict:
         names = [n if n.isascii() else _text(n) for n in value]

@@ -1,0 +1,7 @@
+"""`azure-openai-semantic-cache-lookup`: answers a prompt from the cache by its meaning."""
+
+from __future__ import annotations
+
+from aforo.policy.semantic_policies import lookup_element
+
+ELEMENT = lookup_element("azure-openai-semantic-cache-lookup", "azure-openai-semantic-cache-store")

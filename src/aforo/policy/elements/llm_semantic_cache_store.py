@@ -1,0 +1,7 @@
+"""`llm-semantic-cache-store`: keeps a model's answer for prompts of the same meaning."""
+
+from __future__ import annotations
+
+from aforo.policy.semantic_policies import store_element
+
+ELEMENT = store_element("llm-semantic-cache-store", "llm-semantic-cache-lookup")
