@@ -82,6 +82,16 @@ class Layout:
         return self.root / "logs"
 
     @property
+    def traces(self) -> Path:
+        """Traces of calls that asked for one: a bounded number, for an hour."""
+        return self.root / "traces"
+
+    @property
+    def events(self) -> Path:
+        """What loggers of type `file` get, one file of JSON lines per logger."""
+        return self.root / "events"
+
+    @property
     def run(self) -> Path:
         """Sockets of the running system."""
         return self.root / "run"

@@ -30,6 +30,7 @@ from aforo.app.spec import Said, Spec, on_stop, say, snapshot_stamp
 from aforo.control import api as resource_api
 from aforo.control.apply import Resolve, read_desired, read_files
 from aforo.control.commit import Door
+from aforo.control.debugging import Debugging
 from aforo.control.directory import GraphDirectory
 from aforo.control.lab import SUBSCRIPTION, lab_yaml
 from aforo.control.live import Live
@@ -39,6 +40,7 @@ from aforo.egress.fetch import fetch
 from aforo.egress.policy import EgressPolicy
 from aforo.egress.pool import Pool
 from aforo.errors import Refusal
+from aforo.identity import debug_token
 from aforo.identity import endpoints as identity_api
 from aforo.identity.issue import Issuer
 from aforo.identity.keys import Secrets
@@ -214,6 +216,9 @@ class _Control:
                 sink=auditing.activity,
                 fetch=self._fetch,
                 in_force=self._in_force,
+                debugging=Debugging(
+                    subkey(self._secrets.master_key, debug_token.PURPOSE), self._layout.traces
+                ),
             ),
             *identity_api.routes(
                 issuer,

@@ -20,6 +20,7 @@ from starlette.routing import Route
 from aforo.control import access, audit
 from aforo.control.apply import Resolve, read_files
 from aforo.control.commit import Door, locate
+from aforo.control.debugging import GATEWAY_TYPE, MANAGED, Debugging
 from aforo.control.desired import Wanted
 from aforo.control.export import export_files
 from aforo.control.imports import expand
@@ -50,10 +51,11 @@ def routes(
     sink: audit.Sink = audit.nowhere,
     fetch: Fetch | None = None,
     in_force: InForce | None = None,
+    debugging: Debugging | None = None,
 ) -> list[Route]:
     """All routes of the resource API. `fetch` is the egress room's, for links in imports; a change is answered
-    after `in_force`."""
-    arm = _Arm(door, authenticate, sink, fetch, in_force)
+    after `in_force`. Without `debugging` no call can be traced."""
+    arm = _Arm(door, authenticate, sink, fetch, in_force, debugging)
     every = ["GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"]
     return [
         Route("/subscriptions", arm.serve, methods=["GET"]),
@@ -87,12 +89,14 @@ class _Arm:
         sink: audit.Sink,
         fetch: Fetch | None,
         in_force: InForce | None,
+        debugging: Debugging | None,
     ) -> None:
         self.door = door
         self.authenticate = authenticate
         self.sink = sink
         self.fetch = fetch
         self.in_force = in_force
+        self.debugging = debugging
 
     async def serve(self, request: Request) -> Response:
         """Authenticate, do it, keep an audit row of every write, answer refusals in ARM's shape."""
@@ -263,6 +267,8 @@ class _Arm:
     async def post(self, call: _Call) -> Response:
         target, _, name = call.path.rpartition("/")
         rid = _id_or_none(target)
+        if rid is not None and rid.type.lower() == GATEWAY_TYPE.lower():
+            return await self.debug(call, rid, name)
         kind = kind_of(rid.type) if rid is not None else None
         if rid is None or kind is None:
             raise NotFound(f"There is nothing to post to at {call.path}.", code="InvalidResourceType")
@@ -291,6 +297,18 @@ class _Arm:
         if action.status == 204:
             return Response(status_code=204)
         return json_response(_revealed(resource, action), action.status)
+
+    async def debug(self, call: _Call, gateway: ResourceId, name: str) -> Response:
+        """Actions of the managed gateway, which is no resource of its own here."""
+        known = Debugging.known(name)
+        if known is None or self.debugging is None or gateway.name.lower() != MANAGED:
+            raise NotFound(
+                f"The gateway {gateway.name!r} has no action {name!r} here.", code="ActionNotFound"
+            )
+        self.permit(call, gateway, f"{known}/action")
+        self.door.require(gateway.parent)
+        body = await _json_body(call.request, MAX_BODY_BYTES)
+        return json_response(await self.debugging.answer(known, gateway, body, self.door.graph))
 
     async def apply(self, call: _Call) -> Response:
         """`{path, files, dryRun}` -> `{revision, changes, diagnostics}`; 400 with errors.

@@ -67,5 +67,12 @@ EMPTY = Pipeline()
 class Document(Protocol):
     """A compiled policy document."""
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The secret named values that it may refer to."""
+
     def bind(self, base: Pipeline) -> Pipeline:
         """The pipeline of this document over that of the next broader scope."""
+
+    def traced(self) -> Document:
+        """The variant that tells `Exchange.trace` what its policies do; compiled when it is first wanted."""

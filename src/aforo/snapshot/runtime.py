@@ -94,6 +94,7 @@ class Runtime:
     backends: Mapping[str, BackendEntry]
     global_document: Document | None
     _pipelines: dict[tuple[ApiRuntime, OperationRuntime | None, str], Pipeline] = field(default_factory=dict)
+    _traced: dict[tuple[ApiRuntime, OperationRuntime | None, str], Pipeline] = field(default_factory=dict)
 
     def pipeline(self, api: ApiRuntime, operation: OperationRuntime | None, product_id: str) -> Pipeline:
         """The bound sections of a call; `product_id` is "" outside a product. Bound when first needed."""
@@ -103,16 +104,38 @@ class Runtime:
             found = self._pipelines[key] = self._bind(api, operation, product_id)
         return found
 
-    def _bind(self, api: ApiRuntime, operation: OperationRuntime | None, product_id: str) -> Pipeline:
-        bound = EMPTY
+    def traced_pipeline(
+        self, api: ApiRuntime, operation: OperationRuntime | None, product_id: str
+    ) -> tuple[Pipeline, tuple[str, ...]]:
+        """The same sections in the variant that tells `Exchange.trace` what it does, compiled when first needed, and
+        the secret named values that their documents may refer to."""
+        key = (api, operation, product_id)
+        found = self._traced.get(key)
+        if found is None:
+            found = self._traced[key] = self._bind(api, operation, product_id, traced=True)
+        secrets = {s for d in self._chain(api, operation, product_id) for s in d.secrets}
+        return found, tuple(secrets)
+
+    def _chain(self, api: ApiRuntime, operation: OperationRuntime | None, product_id: str) -> list[Document]:
+        """The documents of a call, broadest first."""
         product = self.products.get(product_id)
-        chain = (
+        documents = (
             self.global_document,
             product[1] if product is not None else None,
             api.document,
             operation.document if operation is not None else None,
         )
-        for document in chain:
-            if document is not None:
-                bound = document.bind(bound)
+        return [d for d in documents if d is not None]
+
+    def _bind(
+        self,
+        api: ApiRuntime,
+        operation: OperationRuntime | None,
+        product_id: str,
+        *,
+        traced: bool = False,
+    ) -> Pipeline:
+        bound = EMPTY
+        for document in self._chain(api, operation, product_id):
+            bound = (document.traced() if traced else document).bind(bound)
         return bound
