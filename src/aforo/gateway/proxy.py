@@ -15,13 +15,14 @@ from aforo.errors import Denied, Invalid, Limited, NotFound, Refusal, Timeout, U
 from aforo.gateway import answers, keys
 from aforo.gateway.call import Call
 from aforo.gateway.known import Known
+from aforo.gateway.keeping import hand_over_kept
 from aforo.gateway.record import BODY_CAP, Recorder, body_limit
 from aforo.gateway.services import GatewayServices
 from aforo.gateway.signal import Steps
-from aforo.gateway.streaming import Relay, hand_over
+from aforo.gateway.streaming import Relay, UsageFilter, hand_over, is_event_stream
 from aforo.gateway.usage import splice_usage
 from aforo.messages import Headers
-from aforo.policy.exchange import Body, LastError, PolicyFailure, ResponseState, Returned
+from aforo.policy.exchange import Body, FromCache, LastError, PolicyFailure, ResponseState, Returned
 from aforo.policy.pipeline import Pipeline
 from aforo.snapshot.runtime import ApiRuntime, OperationRuntime, Runtime
 
@@ -162,6 +163,8 @@ class Proxy:
             call.section = "outbound"
             if pipeline.outbound is not None:
                 await pipeline.outbound(call)
+        except FromCache as hit:
+            await self._after_cache(call, pipeline, hit)
         except Returned:
             pass
         except asyncio.CancelledError:
@@ -185,6 +188,26 @@ class Proxy:
             return
         content_type = call.headers.get(b"content-type")
         call.keep_bytes = body_limit(call.log, call.log.frontend_request, content_type, "")
+
+    async def _after_cache(self, call: Call, pipeline: Pipeline, hit: FromCache) -> None:
+        """Outbound from the policy on that had stored the answer; no backend is asked."""
+        response = call.response
+        if call.hide_usage and response is not None and is_event_stream(response):
+            seen = UsageFilter()
+            response.body.data = seen.feed(response.body.data or b"") + seen.rest()
+        call.section = "outbound"
+        section = pipeline.resumed.get(hit.family, pipeline.outbound)
+        if section is None:
+            return
+        try:
+            await section(call)
+        except Returned:
+            pass
+        except asyncio.CancelledError:
+            self._gave_up(call)
+            raise
+        except Exception as error:  # noqa: BLE001 - as in `_serve`
+            await self._on_error(call, pipeline, error)
 
     async def _on_error(self, call: Call, pipeline: Pipeline, error: Exception) -> None:
         """Jump to on-error: the built-in answer first, which the section may change."""
@@ -251,6 +274,8 @@ class Proxy:
         call.kept_limit = body_limit(plan, plan.frontend_response, content_type, operation.wire)
         if not call.complete:
             call.keep_alive = False
+        if call.caching is not None and call.caching.keepers:
+            return hand_over_kept(call, response, arrival, self.recorder, call.caching.keepers)
         return hand_over(call, response, arrival, self.recorder)
 
     def _gave_up(self, call: Call) -> None:

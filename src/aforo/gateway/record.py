@@ -205,6 +205,7 @@ class Recorder:
         status = backend_status = backend_us = 0
         answer = call.answer
         arrival = call.arrival
+        caching = call.caching
         if call.backend_request is not None:
             method, url, headers, body = call.backend_request
             url = self._urls.get((url, api.key_query)) or self._remember(url, api.key_query)
@@ -256,8 +257,8 @@ class Recorder:
             backend_status,
             0,
             backend_us,
-            0,
-            "none",
+            caching.waited_us if caching is not None else 0,
+            caching.outcome if caching is not None else "none",
             _request_message(call, plan, names.frontend_request, api.key_header, wire),
             answered,
             sent,
