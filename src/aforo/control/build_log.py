@@ -61,6 +61,7 @@ def log_plan(api: Resource | None, service: Resource, graph: Graph) -> LogPlan:
         llm_request_bytes=int(requests.get("maxSizeInBytes", _LLM_BYTES)),
         llm_response_bytes=int(responses.get("maxSizeInBytes", _LLM_BYTES)),
         on_full=str(choices.get("spoolFull", "refuse")),
+        verbosity=str(settings.get("verbosity", "information")),
     )
 
 

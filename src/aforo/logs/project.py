@@ -7,6 +7,7 @@ crash is the same batch.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from aforo.llm.catalog import WIRES
@@ -25,7 +26,9 @@ from aforo.spool.records import (
     CallRecord,
     ContextRecord,
     Message,
+    TraceRecord,
 )
+from aforo.tables.app_traces import LEVELS
 from aforo.tables.gateway_logs import PROMOTIONS
 
 _RESPONSE = Promoter(tuple(p for p in PROMOTIONS if p.column == "ResponseBody"))
@@ -163,7 +166,7 @@ def gateway_row(call: CallRecord, context: Context, read: Digest | None, size_by
         "" if last is None else last.section,
         "" if last is None else last.source,
         json_text([_error(e) for e in errors]) if errors else None,
-        json_text(call.trace_records) if call.trace_records else None,
+        json_text([_traced(r) for r in call.trace_records]) if call.trace_records else None,
         flags & 1 != 0,
         flags & 2 != 0,
         flags & 4 != 0,
@@ -201,6 +204,53 @@ def gateway_row(call: CallRecord, context: Context, read: Digest | None, size_by
         *answer.promoted,
         *backend_answer.promoted,
     )
+
+
+def trace_rows(call: CallRecord, context: Context) -> list[dict[str, Any]]:
+    """The rows of AppTraces, by column name."""
+    api = f"{call.api_id};rev={call.api_revision}"
+    region = context.record.region
+    service = context.resource_id.rpartition("/")[2]
+    return [
+        {
+            "TimeGenerated": record.at_ns,
+            "Message": record.message,
+            "SeverityLevel": LEVELS.get(record.severity, 1),
+            "Properties": {
+                "Source": record.source,
+                "ApiId": call.api_id,
+                "ApiRevision": call.api_revision,
+                "OperationName": call.operation_id,
+                **record.metadata,
+            },
+            "OperationName": f"{api} - {call.operation_id}",
+            "OperationId": correlation_id(call.call_id),
+            "ParentId": correlation_id(call.call_id),
+            "UserId": call.user_id,
+            "UserAccountId": call.subscription_id,
+            "AppRoleName": f"{service} {region}".strip(),
+            "ClientIP": call.client_ip,
+            "ItemCount": 1,
+            "_ResourceId": context.resource_id,
+        }
+        for record in call.trace_records
+    ]
+
+
+def _traced(record: TraceRecord) -> dict[str, Any]:
+    """An entry of TraceRecords."""
+    return {
+        "source": record.source,
+        "severity": record.severity,
+        "message": record.message,
+        "metadata": record.metadata,
+        "timestamp": _iso(record.at_ns),
+    }
+
+
+def _iso(ns: int) -> str:
+    seconds, rest = divmod(ns, 10**9)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 100:07d}Z"
 
 
 def llm_rows(call: CallRecord, context: Context, read: Digest, size_bytes: int) -> list[Row]:

@@ -27,12 +27,21 @@ from aforo.logs.project import (
     gateway_row,
     llm_rows,
     read_call,
+    trace_rows,
 )
 from aforo.logs.rows import Row, RowMaker
 from aforo.logs.status import SpoolStatus, status_of
 from aforo.spool.frame import Frame
-from aforo.spool.records import KIND_ROWS, LOG_GATEWAY, LOG_LLM_REQUESTS, LOG_LLM_RESPONSES, LOG_METRICS
+from aforo.spool.records import (
+    KIND_ROWS,
+    LOG_GATEWAY,
+    LOG_LLM_REQUESTS,
+    LOG_LLM_RESPONSES,
+    LOG_METRICS,
+    LOG_TRACES,
+)
 from aforo.spool.recover import lock_folder
+from aforo.tables.app_traces import APP_TRACES
 from aforo.tables.azure_metrics import AZURE_METRICS
 from aforo.tables.catalog import TABLES
 from aforo.tables.gateway_logs import GATEWAY_LOGS
@@ -252,12 +261,23 @@ class Shipper:
             row = gateway_row(call, context, read, item.size_bytes)
             for workspace in context.gateway:
                 batch.parts[workspace, GATEWAY_LOGS.name].add(row, application, item.sequence)
+        if flags & LOG_TRACES and context.gateway:
+            self._project_traces(batch, item, application)
         if flags & _LLM and read is not None and context.llm:
             rows = llm_rows(call, context, read, item.size_bytes)
             for workspace in context.llm:
                 part = batch.parts[workspace, LLM_LOGS.name]
                 for row in rows:
                     part.add(row, application, item.sequence)
+
+    def _project_traces(self, batch: Batch, item: TakenCall, application: str) -> None:
+        call = item.call
+        for record, values in zip(call.trace_records, trace_rows(call, item.context), strict=True):
+            row = self._makers[APP_TRACES.name].make(
+                values, time_us=call.started_ns // 1_000, size_bytes=len(record.message)
+            )
+            for workspace in item.context.gateway:
+                batch.parts[workspace, APP_TRACES.name].add(row, application, item.sequence)
 
     def _project_rows(self, batch: Batch, intake: Intake, item: TakenRows) -> None:
         record = item.record

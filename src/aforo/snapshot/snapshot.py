@@ -34,6 +34,7 @@ class LogPlan(msgspec.Struct, frozen=True):
     llm_request_bytes: int = 262_144
     llm_response_bytes: int = 262_144
     on_full: str = "refuse"  # or "count": what happens to calls when the spool cannot take a record
+    verbosity: str = "information"  # what `trace` policies say is logged from this severity on
 
 
 class OperationEntry(msgspec.Struct, frozen=True):
@@ -120,6 +121,16 @@ class BackendEntry(msgspec.Struct, frozen=True):
     members: tuple[PoolMember, ...] = ()
     breakers: tuple[BreakerRule, ...] = ()
     failure_status: int = 503
+    certificate: str = ""  # id or thumbprint of the client certificate that it is shown
+
+
+class CertificateEntry(msgspec.Struct, frozen=True):
+    """A certificate of the service. `key` is its PEM key, sealed like a secret named value; "" without one."""
+
+    id: str
+    thumbprint: str
+    pem: str
+    key: str = ""
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -142,6 +153,7 @@ class Bundle(msgspec.Struct, frozen=True):
     local_identity: bool = True  # tokens come from the local issuer; else from what the environment offers
     log: LogPlan = LogPlan()  # of calls that match no API: the service's own diagnostic
     tenant_id: str = ""  # whose tokens the local issuer gives
+    certificates: tuple[CertificateEntry, ...] = ()
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -28,6 +28,7 @@ WITHHOLD_REQUEST = 16
 WITHHOLD_RESPONSE = 32
 WITHHOLD_BACKEND_REQUEST = 64
 WITHHOLD_BACKEND_RESPONSE = 128
+LOG_TRACES = 256
 
 
 class Message(msgspec.Struct, array_like=True, frozen=True, gc=False, omit_defaults=True):
@@ -55,6 +56,16 @@ class CallError(msgspec.Struct, array_like=True, frozen=True, gc=False):
     path: str = ""
     policy_id: str = ""
     elapsed_us: int = 0
+
+
+class TraceRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a `trace` policy said, masked. `severity` is verbose, information or error."""
+
+    at_ns: int
+    source: str
+    severity: str
+    message: str
+    metadata: dict[str, str] = {}
 
 
 class CallRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -100,7 +111,7 @@ class CallRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     attempts: int
     aborted: str  # "", "client", "backend", "gateway"
     errors: list[CallError]
-    trace_records: list[Any]
+    trace_records: list[TraceRecord]
     trace_flags: int  # bit 0 requested, 1 allowed, 2 expired, 3 master
     log_flags: int  # LOG_* and WITHHOLD_*
     llm_wire: str  # "", "chat", "completions", "embeddings", "responses", ...: how to read the bodies

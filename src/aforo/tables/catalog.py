@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aforo.tables.app_traces import APP_TRACES
 from aforo.tables.azure_activity import AZURE_ACTIVITY
 from aforo.tables.azure_diagnostics import AZURE_DIAGNOSTICS
 from aforo.tables.azure_metrics import AZURE_METRICS
@@ -21,5 +22,6 @@ TABLES: dict[str, Table] = {
         AZURE_METRICS,
         AZURE_ACTIVITY,
         LA_QUERY_LOGS,
+        APP_TRACES,
     )
 }

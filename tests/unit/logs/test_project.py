@@ -7,9 +7,10 @@ from typing import Any
 import orjson
 import pytest
 
-from aforo.logs.project import Context, correlation_id, gateway_row, llm_rows, read_call
+from aforo.logs.project import Context, correlation_id, gateway_row, llm_rows, read_call, trace_rows
 from aforo.logs.rows import row_columns
-from aforo.spool.records import CallError, CallRecord, ContextRecord, Message
+from aforo.spool.records import CallError, CallRecord, ContextRecord, Message, TraceRecord
+from aforo.tables.app_traces import APP_TRACES
 from aforo.tables.gateway_logs import GATEWAY_LOGS
 from aforo.tables.llm_logs import LLM_LOGS
 from aforo.tables.schema import ColumnType, Table
@@ -149,7 +150,7 @@ def test_a_good_call() -> None:
         make_call(status=0, backend_status=0, aborted="client", request=Message(), response=Message()),
         make_call(llm_wire="", response=Message([], b"\xff\x00binary", 9)),
         make_call(
-            errors=[CallError("forward-request", "Timeout", "m", elapsed_us=1500)], trace_records=[{"a": 1}]
+            errors=[CallError("forward-request", "Timeout", "m", elapsed_us=1500)], trace_records=[TraceRecord(1, "s", "error", "m", {"a": "1"})]
         ),
     ],
 )
@@ -342,3 +343,39 @@ def test_bodies_that_were_kept_for_messages_alone_are_not_in_the_gateway_s_row()
     row = gateway(make_call(log_flags=0xFF))
     assert "gpt-35-turbo" not in [row[n] for n in row if n.startswith("_")]
     assert (row["_ResponseBody_odd"], row["_BackendResponseBody_odd"]) == (False, False)
+
+
+def test_what_trace_policies_said() -> None:
+    call = make_call(
+        trace_records=[
+            TraceRecord(START_NS + 1_000_000, "my-api", "error", "it broke", {"team": "blue"}),
+            TraceRecord(START_NS + 2_000_000, "my-api", "information", "it goes on"),
+        ]
+    )
+    assert orjson.loads(gateway(call)["TraceRecords"]) == [
+        {
+            "source": "my-api",
+            "severity": "error",
+            "message": "it broke",
+            "metadata": {"team": "blue"},
+            "timestamp": "2026-11-18T11:06:40.1244567Z",
+        },
+        {
+            "source": "my-api",
+            "severity": "information",
+            "message": "it goes on",
+            "metadata": {},
+            "timestamp": "2026-11-18T11:06:40.1254567Z",
+        },
+    ]
+    first, second = trace_rows(call, CONTEXT)
+    assert {c.name for c in APP_TRACES.columns} >= set(first)
+    assert (first["Message"], first["SeverityLevel"], second["SeverityLevel"]) == ("it broke", 3, 1)
+    assert first["OperationId"] == gateway(call)["CorrelationId"]
+    assert first["Properties"] == {
+        "Source": "my-api",
+        "ApiId": "azure-openai",
+        "ApiRevision": "3",
+        "OperationName": "ChatCompletions_Create",
+        "team": "blue",
+    }

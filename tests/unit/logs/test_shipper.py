@@ -12,7 +12,14 @@ from aforo.errors import Conflict
 from aforo.logs import delta
 from aforo.logs.shipper import Shipper
 from aforo.logs.status import spool_status
-from aforo.spool.records import KIND_CALL, AmendRecord, BeginRecord, RowsRecord
+from aforo.spool.records import (
+    KIND_CALL,
+    LOG_TRACES,
+    AmendRecord,
+    BeginRecord,
+    RowsRecord,
+    TraceRecord,
+)
 from tests.support.calls import START_NS, WORKSPACE, make_call, open_writer, rows_of
 
 LOGS = "ApiManagementGatewayLogs"
@@ -42,6 +49,25 @@ def test_calls_become_rows_of_three_tables(tmp_path: Path) -> None:
         (status,) = shipper.status()
         assert (status.accepted, status.stored, status.pending) == (writer.accepted, 4, 0)
         assert shipper.run_once() == 0
+
+
+def test_what_trace_policies_say_has_a_table_of_its_own_also_where_the_call_is_not_sampled(
+    tmp_path: Path,
+) -> None:
+    writer, context = open_writer(tmp_path / "spool" / "g")
+    said = [TraceRecord(START_NS, "here", "error", "it broke", {"team": "blue"})]
+    with writer, shipper_of(tmp_path) as shipper:
+        writer.append_call(make_call(number=1, context=context, trace_records=said, log_flags=LOG_TRACES))
+        writer.append_call(make_call(number=2, context=context, trace_records=said))
+        shipper.run_once()
+    columns = ("Message", "SeverityLevel", "Properties", "OperationId", "TimeGenerated", "_ResourceId")
+    (row,) = rows_of(tmp_path / "tables", "AppTraces", *columns)
+    assert row[:2] == ("it broke", 3)
+    assert '"team":"blue"' in row[2]
+    assert row[3] == "00000000-0000-0000-0000-000000000001"
+    assert row[4].isoformat() == "2026-11-18T11:06:40.123456"
+    assert row[5].endswith("/apim-lab")
+    assert ids(tmp_path) == [2]
 
 
 def test_pending_is_what_is_accepted_and_not_stored(tmp_path: Path) -> None:

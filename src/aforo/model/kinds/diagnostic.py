@@ -43,7 +43,11 @@ _PROPERTIES = (
     record("frontend", _message("request"), _message("response")),
     record("backend", _message("request"), _message("response")),
     flag("logClientIp"),
-    text("verbosity", values=("verbose", "information", "error"), doc=_IDLE),
+    text(
+        "verbosity",
+        values=("verbose", "information", "error"),
+        doc="From which severity on the messages of `trace` policies are logged; `information` without it.",
+    ),
     text("httpCorrelationProtocol", values=("None", "Legacy", "W3C"), doc=_IDLE),
     text("operationNameFormat", values=("Name", "Url"), doc=_IDLE),
     flag("metrics", doc=_IDLE),
