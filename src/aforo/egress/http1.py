@@ -59,6 +59,7 @@ class ClientConnection(asyncio.Protocol):
         "keep_alive",
         "on_idle",
         "origin",
+        "paused",
         "reason",
         "requests",
         "status",
@@ -86,6 +87,7 @@ class ClientConnection(asyncio.Protocol):
         self.ended = False
         self.failure: WireError | None = None
         self.keep_alive = True
+        self.paused = False  # nobody takes the body: that nothing comes is not the other side's doing
 
     # what the holder does
 
@@ -118,11 +120,17 @@ class ClientConnection(asyncio.Protocol):
         self.chunks = []
         return chunks
 
+    def held_by(self, holder: Holder) -> bool:
+        """Whether its answer is still that holder's."""
+        return self._holder is holder
+
     def pause(self) -> None:
+        self.paused = True
         if self.transport is not None and not self.transport.is_closing():
             self.transport.pause_reading()
 
     def resume(self) -> None:
+        self.paused = False
         if self.transport is not None and not self.transport.is_closing():
             self.transport.resume_reading()
 
@@ -192,6 +200,12 @@ class ClientConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         if self._holder is not None:
             self._holder.can_write(True)
+
+    def fail_idle(self, after_s: float) -> None:
+        """The holder has waited long enough for the rest of the answer."""
+        self._fail(f"the backend sent nothing more of its answer for {after_s:g} s")
+        assert self.failure is not None
+        self.failure.__cause__ = TimeoutError()
 
     def _fail(self, message: str) -> None:
         self.failure = WireError(

@@ -15,6 +15,9 @@ from aforo.gateway.signal import Signal
 from aforo.policy.exchange import LastError, PolicyFailure, ResponseState
 
 MAX_BUFFERED_ANSWER = 64 * 1024 * 1024
+# A backend that sends nothing of a body that it has begun for so long is given up, like one that sends no head within
+# the default time of `forward-request`.
+BODY_IDLE_S = 300.0
 
 
 class Client(Protocol):
@@ -48,11 +51,14 @@ class Arrival(Signal):
         "patience_s",
         "relay",
         "response",
+        "seen",
         "sent_at",
         "size",
         "upload",
         "uploaded",
     )
+
+    seen: int  # `size` when it was last looked at (`is_over`)
 
     def __init__(
         self, connection: ClientConnection, client: Client, length_known: bool, patience_s: float
@@ -142,9 +148,7 @@ class Arrival(Signal):
         await self.collected
         self.collected = None
         if self.connection.failure is not None:
-            raise PolicyFailure(
-                LastError("forward-request", "BackendConnectionFailure", str(self.connection.failure))
-            )
+            raise PolicyFailure(broken(self.connection.failure))
         if self.size > MAX_BUFFERED_ANSWER:
             raise PolicyFailure(
                 LastError("forward-request", "BackendConnectionFailure", "the answer is too large to buffer")
@@ -185,6 +189,23 @@ class Arrival(Signal):
             self.connection.failure.__cause__ = TimeoutError()
             self.set()
 
+    def is_over(self, now: float) -> bool:
+        """To be asked now and then from the head on: whether the answer needs no more watching. Gives it up when the
+        backend has sent nothing for too long."""
+        connection = self.connection
+        if connection.ended or connection.failure is not None or not connection.held_by(self):
+            return True
+        uploading = self.upload and not self.uploaded
+        if connection.paused or uploading or self.size != self.seen:
+            # Something came, or who is slow is the client (server.WRITE_TIMEOUT_S, BODY_TIMEOUT_S) or a policy.
+            self.seen = self.size
+            self.deadline = now + BODY_IDLE_S
+        elif self.deadline < now:
+            connection.fail_idle(BODY_IDLE_S)
+            self.progress()
+            return True
+        return False
+
     def release(self) -> None:
         """The answer has been read to its end, or nobody wants the rest."""
         if self.upload and not self.uploaded:
@@ -192,3 +213,9 @@ class Arrival(Signal):
             self.connection.close()
         else:
             self.connection.release()
+
+
+def broken(failure: WireError) -> LastError:
+    """Why a body did not arrive whole."""
+    reason = "Timeout" if isinstance(failure.__cause__, TimeoutError) else "BackendConnectionFailure"
+    return LastError("forward-request", reason, str(failure), section="backend")

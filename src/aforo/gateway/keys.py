@@ -1,4 +1,7 @@
-"""Who may call: the subscription key of a request and what it opens (facts 2.1). It knows no policy."""
+"""Who may call: the subscription key of a request and what it opens. It knows no policy.
+
+Source: Azure's "Subscriptions in Azure API Management".
+"""
 
 from __future__ import annotations
 

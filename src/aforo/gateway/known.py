@@ -17,6 +17,11 @@ from aforo.policy.subject import Product, Subscription, User
 from aforo.snapshot.routes import Match
 from aforo.snapshot.runtime import ApiRuntime, KeyHolder, OperationRuntime, Runtime
 
+# What the gateway answers itself, before every API's wildcard and parameter: probes must hear of the gateway, not of
+# a backend. An operation that is written out for such a path is meant, and wins.
+PROBE_PATH = "/status-0123456789abcdef"
+OWN_PATHS = frozenset(("/livez", "/readyz", PROBE_PATH))
+
 # Entries of each kind; a flood of targets empties the memory, it does not grow it.
 MAX_REMEMBERED = 4096
 # Longer ones are worked out each time.
@@ -100,7 +105,7 @@ class Known:
         """Where a target leads; None when it is no operation's."""
         path, _, query = target.partition("?")
         match = self._runtime.router.match(method, path)
-        if match is None:
+        if match is None or (path in OWN_PATHS and not _is_literal(match.operation)):
             return None
         found = Target(match, path, query, target, self._shows)
         if len(target) <= MAX_REMEMBERED_LENGTH:
@@ -127,3 +132,8 @@ class Known:
                 self.admissions.clear()
             self.admissions[target.operation, shown] = admission
         return admission
+
+
+def _is_literal(operation: OperationRuntime) -> bool:
+    template = operation.entry.subject.url_template.partition("?")[0]
+    return "{" not in template and "*" not in template

@@ -14,8 +14,12 @@ from collections.abc import Callable
 from aforo.errors import Denied, Invalid, Limited, NotFound, Refusal, Timeout, Unavailable, Upstream
 from aforo.gateway import answers, keys
 from aforo.gateway.call import Call
+<<<<<<< HEAD
 from aforo.gateway.known import Known
 from aforo.gateway.keeping import hand_over_kept
+=======
+from aforo.gateway.known import OWN_PATHS, Known
+>>>>>>> 8e14132 (Give up a backend that stalls within a body, say close while draining, keep the gateway's own paths from wildcards)
 from aforo.gateway.record import BODY_CAP, Recorder, body_limit
 from aforo.gateway.services import GatewayServices
 from aforo.gateway.signal import Steps
@@ -27,8 +31,6 @@ from aforo.policy.pipeline import Pipeline
 from aforo.snapshot.runtime import ApiRuntime, OperationRuntime, Runtime
 
 log = logging.getLogger("aforo.gateway")
-
-PROBE_PATH = "/status-0123456789abcdef"
 
 _STATUS: tuple[tuple[type[Refusal], int], ...] = (
     (NotFound, 404),
@@ -308,7 +310,7 @@ class Proxy:
         """Health, preflight, or nothing that we know."""
         api = call.api_runtime = self.runtime.router.api_of(path)
         call.log = api.entry.log if api is not None else self.runtime.bundle.log
-        if path in ("/livez", "/readyz", PROBE_PATH):
+        if path in OWN_PATHS:
             self._health(call, path)
             return
         if call.method == "OPTIONS":
@@ -360,7 +362,7 @@ async def _read_if_possible(body: Body) -> None:
 
 
 def _built_in(error: LastError, call_id: str) -> ResponseState:
-    """What a client gets when no policy says otherwise (facts 2.2)."""
+    """What a client gets when no policy says otherwise (texts: answers.py)."""
     if error.http_status == 503:
         return answers.answer(503, answers.UNAVAILABLE)
     if error.http_status >= 500:

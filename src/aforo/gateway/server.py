@@ -1,6 +1,6 @@
 """The client's side of the wire: HTTP/1.1 requests off sockets, strictly framed. It knows no route and no policy.
 
-What two parsers could read differently is refused with 400 and the connection closed (design section 3): httptools
+What two parsers could read differently is refused with 400 and the connection closed (RFC 9112 11.2): httptools
 refuses most of it; repeated or missing `Host` and `Transfer-Encoding` in HTTP/1.0 are refused here.
 """
 
@@ -382,7 +382,7 @@ class ServerConnection(asyncio.Protocol):
             version,
             Headers(fields),
             length,
-            parser.should_keep_alive(),
+            parser.should_keep_alive() and not self._server.draining,
             continues,
         )
         if self.current is None:
@@ -502,7 +502,10 @@ class Server:
         for listener in self._listeners:
             listener.close()
         for connection in list(self.connections):
-            if connection.current is None and connection.transport is not None:
+            if connection.current is not None:
+                # Its answer says that the connection closes, where its head has not left yet.
+                connection.current.keep_alive = False
+            elif connection.transport is not None:
                 connection.transport.close()
         if self.connections:
             try:

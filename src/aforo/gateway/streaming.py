@@ -16,7 +16,7 @@ from typing import Protocol
 import orjson
 
 from aforo.gateway import answers
-from aforo.gateway.arrival import Arrival
+from aforo.gateway.arrival import Arrival, broken
 from aforo.gateway.call import Call
 from aforo.gateway.signal import Signal
 from aforo.messages import HOP_BY_HOP
@@ -216,6 +216,9 @@ class Relay(Signal):
         told = False
         if failure is not None:
             call.aborted = call.aborted or "backend"
+            error = broken(failure)
+            error.elapsed_us = call.elapsed_us
+            call.errors.append(error)
             if self._chunked and self._events and self._plain and self._between_events(came):
                 # The stream has begun: a restart would repeat text, silence would look like a normal end.
                 data += _stream_error(str(failure))

@@ -30,7 +30,8 @@ class Upstream:
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
-        self.waiting: set[Arrival] = set()
+        self.waiting: set[Arrival] = set()  # for a head
+        self.arriving: set[Arrival] = set()  # whose head is here, and not yet all of the body
         self._backends: Backends | None = None
         # What goes into a request line, and the URL for the record, by where a request goes.
         self._lines: dict[tuple[Backend, str, str], tuple[bytes, str]] = {}
@@ -94,6 +95,9 @@ class Upstream:
                 message = f"the backend did not answer within {options.timeout_s:g} s"
                 raise _failure("Timeout", message) from failure
             raise _failure("BackendConnectionFailure", str(failure)) from failure
+        if not connection.ended:
+            arrival.seen = -1
+            self.arriving.add(arrival)
         status = connection.status
         call.response = arrival.response = ResponseState(
             status,
@@ -145,6 +149,9 @@ class Upstream:
         for arrival in list(self.waiting):
             if arrival.deadline < now:
                 arrival.expire()
+        for arrival in list(self.arriving):
+            if arrival.is_over(now):
+                self.arriving.discard(arrival)
 
     def _backend(self, call: Call) -> Backend:
         backends = self._backends

@@ -1,7 +1,8 @@
-"""Asking a model for the usage of a stream whose client did not ask (design section 6.1). It sends nothing.
+"""Asking a model for the usage of a stream whose client did not ask. It sends nothing.
 
 `stream_options.include_usage` is spliced into the body byte for byte where the wire and the api-version know it;
-the extra chunk is hidden from the client again (streaming.UsageFilter).
+the extra chunk is hidden from the client again (streaming.UsageFilter). Source: Azure OpenAI's "API version lifecycle",
+which has `stream_options` from 2024-09-01-preview on.
 """
 
 from __future__ import annotations

@@ -57,5 +57,7 @@ def _operations() -> Iterable[OperationEntry]:
     plain = '<set-header name="Content-Type"><value>text/plain</value></set-header>'
     alive = _ANSWER.format(status=200, reason="OK", headers=plain, body="ok")
     yield OperationEntry(Operation("livez", "livez", "GET", "/livez"), alive)
+    # Written out: the gateway answers this path itself where only a wildcard has it.
+    yield OperationEntry(Operation("readyz", "readyz", "GET", "/readyz"), refused)
     for method in _METHODS:
         yield OperationEntry(Operation(f"any-{method.lower()}", method, method, "/*"), refused)

@@ -91,6 +91,31 @@ def test_what_a_target_says_is_shown_without_its_key() -> None:
     assert found.api_version == "2024-10-21"
 
 
+def test_an_operation_that_is_written_out_for_a_path_of_the_gateways_own_gets_it() -> None:
+    router: Router[ApiRuntime, OperationRuntime] = Router()
+    entry = ApiEntry(api_subject("root", path=""), (), None, True, False, LogPlan())
+    runtime = ApiRuntime(entry, None, b"api-key", "api-key", frozenset(), None, NONE)
+    written = OperationRuntime(operation("GET", "/livez"), None, "")
+    router.add(
+        runtime,
+        "",
+        [
+            ("GET", "/livez", written),
+            ("GET", "/{name}", OperationRuntime(operation("GET", "/{name}"), None, "")),
+            ("GET", "/*", OperationRuntime(operation("GET", "/*"), None, "")),
+        ],
+    )
+    bundle = Bundle(1, DEPLOYMENT, "/s", {}, (), (), (), (), (), (), (), None)
+    memory = Known(
+        Runtime(bundle, router, {}, {}, {}, None),
+        Recorder(ListSpool(), 1, TrustedProxies(()), metrics=False),
+    )
+    assert target(memory, "/livez?full=1").operation is written
+    assert memory.target("GET", "/readyz") is None
+    assert memory.target("HEAD", "/livez") is None
+    assert target(memory, "/readyz/a").path == "/readyz/a"
+
+
 @story
 async def test_a_key_that_was_let_in_is_refused_from_the_swap_on() -> None:
     async with gate(required=True) as g:
