@@ -14,12 +14,8 @@ from collections.abc import Callable
 from aforo.errors import Denied, Invalid, Limited, NotFound, Refusal, Timeout, Unavailable, Upstream
 from aforo.gateway import answers, keys
 from aforo.gateway.call import Call
-<<<<<<< HEAD
-from aforo.gateway.known import Known
 from aforo.gateway.keeping import hand_over_kept
-=======
 from aforo.gateway.known import OWN_PATHS, Known
->>>>>>> 8e14132 (Give up a backend that stalls within a body, say close while draining, keep the gateway's own paths from wildcards)
 from aforo.gateway.record import BODY_CAP, Recorder, body_limit
 from aforo.gateway.services import GatewayServices
 from aforo.gateway.signal import Steps
