@@ -9,9 +9,9 @@ from aforo.policy.elements import (
     authentication_certificate,
     authentication_managed_identity,
     azure_openai_emit_token_metric,
-    azure_openai_token_limit,
     azure_openai_semantic_cache_lookup,
     azure_openai_semantic_cache_store,
+    azure_openai_token_limit,
     base,
     cache_lookup,
     cache_lookup_value,
@@ -29,11 +29,12 @@ from aforo.policy.elements import (
     json_to_xml,
     jsonp,
     limit_concurrency,
+    llm_content_safety,
     llm_emit_token_metric,
-    llm_token_limit,
-    log_to_eventhub,
     llm_semantic_cache_lookup,
     llm_semantic_cache_store,
+    llm_token_limit,
+    log_to_eventhub,
     mock_response,
     proxy,
     quota,
@@ -115,6 +116,7 @@ ELEMENTS: Final[tuple[Element, ...]] = (
     llm_emit_token_metric.ELEMENT,
     azure_openai_emit_token_metric.ELEMENT,
     emit_metric.ELEMENT,
+    llm_content_safety.ELEMENT,
 )
 
 BY_NAME: Final = {e.name: e for e in ELEMENTS}
@@ -124,7 +126,7 @@ NOT_YET: Final = frozenset(
     (
         
         
-        "llm-content-safety",
+        
         "validate-client-certificate", "get-authorization-context",
         "validate-content", "validate-parameters", "validate-headers",
         "validate-status-code",

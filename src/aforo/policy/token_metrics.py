@@ -13,7 +13,7 @@ from aforo.policy.scopes import INBOUND
 from aforo.policy.services import Usage
 from aforo.policy.spec import Attribute, Element
 
-_EFFECTS = Effects(reads_request_body=True, meters=True)
+_EFFECTS = Effects(meters=True)
 
 
 def emit_tokens(exchange: Exchange, namespace: str, dimensions: tuple[Given, ...]) -> None:
