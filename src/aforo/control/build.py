@@ -14,12 +14,14 @@ from urllib.parse import urlsplit
 
 from aforo.control.build_log import log_plan, workspaces_of
 from aforo.control.live import Live, resolve_text
+from aforo.control.samples import text_of
 from aforo.identity.seal import Sealer
 from aforo.model.graph import Graph
 from aforo.model.kind import REFERENCE, Resource
 from aforo.model.kinds.account import ACCOUNT_TYPE
 from aforo.model.kinds.api import API_TYPE, split_revision
 from aforo.model.kinds.backend import BACKEND_TYPE
+from aforo.model.kinds.certificate import CERTIFICATE_TYPE, read_content
 from aforo.model.kinds.group import GROUP_TYPE
 from aforo.model.kinds.named_value import NAMED_VALUE_TYPE
 from aforo.model.kinds.policy import FRAGMENT_TYPE
@@ -28,12 +30,13 @@ from aforo.model.kinds.service import SERVICE_TYPE
 from aforo.model.kinds.subscription import SUBSCRIPTION_TYPE
 from aforo.model.kinds.user import USER_TYPE
 from aforo.model.secret import Secret
-from aforo.policy.subject import Api, Deployment, Group, Operation, Product, Subscription, User
+from aforo.policy.subject import Api, Deployment, Example, Group, Operation, Product, Subscription, User
 from aforo.snapshot.sealed import seal_value
 from aforo.snapshot.snapshot import (
     ApiEntry,
     BackendEntry,
     Bundle,
+    CertificateEntry,
     NamedValueEntry,
     OperationEntry,
     PoolMember,
@@ -59,6 +62,7 @@ class BundleBuilder:
         self._sealer = sealer
         self._subscriptions: dict[str, tuple[Resource, SubscriptionEntry]] = {}
         self._sealed: dict[str, tuple[bytes, str]] = {}
+        self._certificates: dict[str, tuple[Resource, CertificateEntry]] = {}
 
     def build(self, graph: Graph, version: int) -> Bundle:
         service = next(graph.of_type(SERVICE_TYPE), None)
@@ -94,7 +98,26 @@ class BundleBuilder:
             local_identity=next(graph.of_type(ACCOUNT_TYPE), None) is not None,
             log=log_plan(None, service, graph),
             tenant_id=self._tenant_id,
+            certificates=self._all_certificates(graph, key),
         )
+
+    def _all_certificates(self, graph: Graph, service_key: str) -> tuple[CertificateEntry, ...]:
+        kept: dict[str, tuple[Resource, CertificateEntry]] = {}
+        for resource in graph.children(service_key, CERTIFICATE_TYPE):
+            known = self._certificates.get(resource.id.key)
+            if known is None or known[0] is not resource:
+                read = read_content(resource.properties)
+                if read is None:
+                    continue
+                key = (
+                    self._seal(f"aforo.certificate.{resource.name}", Secret(read.key_pem))
+                    if read.key_pem
+                    else ""
+                )
+                known = (resource, CertificateEntry(resource.name, read.thumbprint, read.pem, key))
+            kept[resource.id.key] = known
+        self._certificates = kept
+        return tuple(entry for _, entry in kept.values())
 
     def _private_egress(self, service: Resource, graph: Graph) -> tuple[str, ...]:
         """The operator's list, and the local account: it is ours, and mostly on loopback."""
@@ -138,6 +161,7 @@ class BundleBuilder:
                     _text(op, "displayName"),
                     _text(op, "method").upper(),
                     _text(op, "urlTemplate"),
+                    _examples(op),
                 ),
                 _policy(graph, op.id.key, operations_type),
             )
@@ -241,7 +265,33 @@ class BundleBuilder:
             validate_chain=bool(tls.get("validateCertificateChain", True)),
             validate_name=bool(tls.get("validateCertificateName", True)),
             members=tuple(_member(m, graph) for m in pool.get("services", ())),
+            certificate=_certificate(credentials, graph),
         )
+
+
+def _examples(operation: Resource) -> tuple[Example, ...]:
+    """What the operation's responses show of their bodies, in the order of the description."""
+    found: list[Example] = []
+    for response in operation.properties.get("responses", ()):
+        status = response.get("statusCode") if isinstance(response, Mapping) else None
+        if not isinstance(status, int):
+            continue
+        representations = response.get("representations")
+        for each in representations if isinstance(representations, list) else ():
+            if not isinstance(each, Mapping):
+                continue
+            kind = str(each.get("contentType", ""))
+            shown = [e.get("value") for e in _named(each.get("examples"))]
+            # `sample` is what older versions of the API called it.
+            shown += [each["sample"]] if not shown and each.get("sample") is not None else []
+            found += [Example(status, kind, text_of(value)) for value in shown if value is not None]
+    return tuple(found)
+
+
+def _named(examples: Any) -> Iterable[Mapping[str, Any]]:
+    if not isinstance(examples, Mapping):
+        return ()
+    return (e for e in examples.values() if isinstance(e, Mapping))
 
 
 def unix(text: str | None) -> int | None:
@@ -253,6 +303,16 @@ def _member(member: Mapping[str, Any], graph: Graph) -> PoolMember:
     target = graph.get(str(member["id"]))
     name = target.name if target is not None else str(member["id"]).rpartition("/")[2]
     return PoolMember(name, int(member.get("weight", 1)), int(member.get("priority", 1)))
+
+
+def _certificate(credentials: Mapping[str, Any], graph: Graph) -> str:
+    """Id or thumbprint of the certificate that a backend is shown, "" for none."""
+    for rid in credentials.get("certificateIds", ()):
+        target = graph.get(str(rid))
+        return target.name if target is not None else str(rid).rpartition("/")[2]
+    for thumbprint in credentials.get("certificate", ()):
+        return "".join(str(thumbprint).split())
+    return ""
 
 
 def _subscription(resource: Resource, graph: Graph) -> SubscriptionEntry:

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 import yaml
 
+from aforo.control import samples
 from aforo.errors import Invalid, Refusal, Upstream
 from aforo.model.nearest import nearest
 
@@ -221,7 +222,7 @@ class _Reader:
             "method": method.upper(),
             "urlTemplate": template,
             "templateParameters": in_path + [_contract(p) for p in wanted],
-            "responses": self.responses(operation.get("responses")),
+            "responses": self.responses(operation.get("responses"), self.produces(operation)),
         }
         description = str(operation.get("description") or "")
         if description:
@@ -241,23 +242,51 @@ class _Reader:
     ) -> list[dict[str, Any]]:
         body = self.deref(operation.get("requestBody"))
         if isinstance(body, Mapping) and isinstance(body.get("content"), Mapping):
-            return [_representation(str(kind), self.deref(c)) for kind, c in body["content"].items()]
+            return [
+                samples.representation(str(kind), _examples_alone(self.deref(c)), self.deref)
+                for kind, c in body["content"].items()
+            ]
         if any(p.get("in") in ("body", "formData") for p in parameters):
             consumes = operation.get("consumes") or self.document.get("consumes") or ["application/json"]
             return [{"contentType": str(kind)} for kind in consumes]
         return []
 
-    def responses(self, raw: Any) -> list[dict[str, Any]]:
+    def produces(self, operation: Mapping[str, Any]) -> list[Any]:
+        given = operation.get("produces") or self.document.get("produces")
+        return given if isinstance(given, list) else ["application/json"]
+
+    def responses(self, raw: Any, produces: list[Any]) -> list[dict[str, Any]]:
         found = []
         for status, answer in (raw or {}).items() if isinstance(raw, Mapping) else ():
             if not str(status).isdigit():
                 continue
             content = self.deref(answer)
             entry: dict[str, Any] = {"statusCode": int(status)}
-            if isinstance(content, Mapping) and content.get("description"):
-                entry["description"] = str(content["description"])
+            if isinstance(content, Mapping):
+                if content.get("description"):
+                    entry["description"] = str(content["description"])
+                shown = self.answers(content, produces)
+                if shown:
+                    entry["representations"] = shown
             found.append(entry)
         return found
+
+    def answers(self, content: Mapping[str, Any], produces: list[Any]) -> list[dict[str, Any]]:
+        """The representations of a response: of OpenAPI 3, or of Swagger 2, which tells its media types elsewhere."""
+        if isinstance(content.get("content"), Mapping):
+            return [
+                samples.representation(str(kind), self.deref(c), self.deref)
+                for kind, c in content["content"].items()
+            ]
+        examples = content.get("examples")
+        known = examples if isinstance(examples, Mapping) else {}
+        kinds = [str(k) for k in known] or ([str(k) for k in produces] if content.get("schema") else [])
+        return [
+            samples.representation(
+                kind, {"example": known.get(kind), "schema": content.get("schema")}, self.deref
+            )
+            for kind in kinds
+        ]
 
     def deref(self, node: Any, depth: int = 0) -> Any:
         """The node that a `$ref` within the document means."""
@@ -309,10 +338,6 @@ def _contract(parameter: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
-def _representation(content_type: str, content: Any) -> dict[str, Any]:
-    out: dict[str, Any] = {"contentType": content_type}
-    if isinstance(content, Mapping) and content.get("example") is not None:
-        value = content["example"]
-        text = value if isinstance(value, str) else orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-        out["examples"] = {"default": {"value": text}}
-    return out
+def _examples_alone(content: Any) -> Any:
+    """A request's media type: what callers send is not made up."""
+    return {k: v for k, v in content.items() if k != "schema"} if isinstance(content, Mapping) else content

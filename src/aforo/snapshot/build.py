@@ -16,6 +16,7 @@ from aforo.policy.compile import CompileContext, CompileResult, compile_document
 from aforo.policy.named_values import NamedValue
 from aforo.policy.pipeline import Document
 from aforo.policy.scopes import Scope
+from aforo.policy.services import Certificate
 from aforo.snapshot.routes import Router
 from aforo.snapshot.runtime import ApiRuntime, KeyHolder, LogNames, OperationRuntime, Runtime
 from aforo.snapshot.snapshot import ApiEntry, BackendEntry, Bundle, LogPlan, MessageLog
@@ -63,12 +64,20 @@ class Builder:
         context = CompileContext(named_values=named, fragments=dict(bundle.fragments))
         known = self._compiled if context == self._context else {}
         work = _Work(context, known)
-        runtime = _runtime(bundle, work, named)
+        runtime = _runtime(bundle, work, named, self._certificates(bundle))
         self._context = context
         self._compiled = work.used
         problems = tuple(work.problems)
         failed = has_errors([p.diagnostic for p in problems])
         return Built(None if failed else runtime, problems)
+
+    def _certificates(self, bundle: Bundle) -> dict[str, Certificate]:
+        made = [
+            Certificate(c.id, c.thumbprint, c.pem, self.open_sealed(c.key) if c.key else "")
+            for c in bundle.certificates
+        ]
+        # An id wins over another one's thumbprint.
+        return {c.thumbprint.lower(): c for c in made} | {c.id.lower(): c for c in made}
 
 
 class _Work:
@@ -92,7 +101,12 @@ class _Work:
         return result.document
 
 
-def _runtime(bundle: Bundle, work: _Work, named: Mapping[str, NamedValue]) -> Runtime:
+def _runtime(
+    bundle: Bundle,
+    work: _Work,
+    named: Mapping[str, NamedValue],
+    certificates: Mapping[str, Certificate],
+) -> Runtime:
     router: Router[ApiRuntime, OperationRuntime] = Router()
     fill = _filler(named)
     products = {
@@ -124,6 +138,7 @@ def _runtime(bundle: Bundle, work: _Work, named: Mapping[str, NamedValue]) -> Ru
         products=products,
         backends={b.id: _filled_backend(b, fill) for b in bundle.backends},
         global_document=work.document("policy.xml", bundle.global_policy, Scope.GLOBAL),
+        certificates=certificates,
     )
 
 

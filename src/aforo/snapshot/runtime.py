@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aforo.policy.pipeline import EMPTY, Document, Pipeline
+from aforo.policy.services import Certificate
 from aforo.policy.subject import User
 from aforo.snapshot.routes import Router
 from aforo.snapshot.snapshot import (
@@ -93,6 +94,7 @@ class Runtime:
     products: Mapping[str, tuple[ProductEntry, Document | None]]
     backends: Mapping[str, BackendEntry]
     global_document: Document | None
+    certificates: Mapping[str, Certificate] = field(default_factory=dict)  # by id and thumbprint, lower case
     _pipelines: dict[tuple[ApiRuntime, OperationRuntime | None, str], Pipeline] = field(default_factory=dict)
     _traced: dict[tuple[ApiRuntime, OperationRuntime | None, str], Pipeline] = field(default_factory=dict)
 

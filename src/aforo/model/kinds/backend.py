@@ -19,8 +19,9 @@ from aforo.model.declare import (
     whole,
 )
 from aforo.model.ids import ResourceId
-from aforo.model.kind import Kind, Mention, Mint, Problem, Resource, View
+from aforo.model.kind import REFERENCE, Kind, Mention, Mint, Problem, Resource, View
 from aforo.model.kinds.api import URL
+from aforo.model.kinds.certificate import CERTIFICATE_TYPE
 from aforo.model.kinds.named_value import mentions, names_exist
 from aforo.model.kinds.service import SERVICE_TYPE
 
@@ -55,6 +56,21 @@ def _single_or_pool(backend: Resource, view: View) -> Iterable[Problem]:
                 yield Problem(("properties",), f"{name!r} is required for a backend that is no pool")
 
 
+def _certificate_exists(backend: Resource, view: View) -> Iterable[Problem]:
+    credentials = backend.properties.get("credentials", {})
+    wanted = [t for t in credentials.get("certificate", ()) if not REFERENCE.search(t)]
+    known = {
+        str(c.properties.get("thumbprint", "")).upper()
+        for c in view.children(backend.id.parent_key, CERTIFICATE_TYPE)
+    }
+    if wanted and credentials.get("certificateIds"):
+        yield Problem(("properties", "credentials"), "give 'certificateIds' or 'certificate', not both")
+    for thumbprint in wanted:
+        if "".join(thumbprint.split()).upper() not in known:
+            place = ("properties", "credentials", "certificate", 0)
+            yield Problem(place, f"the service has no certificate with the thumbprint {thumbprint}")
+
+
 def _mentions(backend: Resource) -> Iterable[Mention]:
     return mentions(backend, *_NAMING)
 
@@ -87,8 +103,18 @@ BACKEND = Kind(
                 credential("parameter", required=True, maximum=300),
             ),
             record("managedIdentity", text("resource", required=True), text("clientId")),
-            refused("certificateIds", "client certificates towards backends are not supported yet"),
-            refused("certificate", "client certificates towards backends are not supported yet"),
+            listing(
+                "certificateIds",
+                reference("id", CERTIFICATE_TYPE),
+                maximum=1,
+                doc="The certificate of the service that the backend is shown.",
+            ),
+            listing(
+                "certificate",
+                text("thumbprint", minimum=1),
+                maximum=1,
+                doc="The same, by its thumbprint.",
+            ),
         ),
         record("tls", flag("validateCertificateChain"), flag("validateCertificateName")),
         refused("circuitBreaker", _NOT_RUN),
@@ -112,7 +138,7 @@ BACKEND = Kind(
         anything("properties"),
         refused("proxy", "calls through a forward proxy are not supported yet"),
     ),
-    rules=(_single_or_pool, _names_exist),
+    rules=(_single_or_pool, _names_exist, _certificate_exists),
     mentions=_mentions,
     fill=_fill,
     nested_secrets=True,

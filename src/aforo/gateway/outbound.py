@@ -1,0 +1,61 @@
+"""Requests that policies make themselves: whole, with a whole answer. It knows no call."""
+
+from __future__ import annotations
+
+from aforo.egress.fetch import fetch
+from aforo.egress.pool import Pool
+from aforo.errors import Refusal, Timeout
+from aforo.gateway import encoding
+from aforo.gateway.backends import Backends
+from aforo.gateway.credentials import add_headers, add_query, way_of
+from aforo.messages import Headers
+from aforo.policy.exchange import Body, LastError, PolicyFailure, ResponseState
+from aforo.policy.services import OutboundRequest, Tokens
+
+
+async def send(
+    pool: Pool, request: OutboundRequest, backends: Backends | None, tokens: Tokens
+) -> ResponseState:
+    """The answer, its body decoded. PolicyFailure when there is none: Timeout or BackendConnectionFailure."""
+    try:
+        return await _send(pool, request, backends, tokens)
+    except Timeout as error:
+        raise PolicyFailure(LastError("send-request", "Timeout", error.message)) from error
+    except Refusal as error:
+        raise PolicyFailure(LastError("send-request", "BackendConnectionFailure", error.message)) from error
+
+
+async def _send(
+    pool: Pool, request: OutboundRequest, backends: Backends | None, tokens: Tokens
+) -> ResponseState:
+    url, headers = request.url, Headers(request.headers)
+    way = way_of(request.certificate, request.proxy)
+    chain = name = True
+    if request.backend_id:
+        if backends is None:
+            raise Refusal("no configuration is in force")
+        backend = backends.of_id(request.backend_id)
+        path, _, query = url.partition("?")
+        query = "&".join(part for part in (backend.query, query) if part)
+        if backend.entry is not None:
+            if backend.entry.query:
+                query, _ = add_query(query, backend.entry)
+            headers = await add_headers(headers, backend.entry, tokens)
+        chain, name = backend.origin.validate_chain, backend.origin.validate_name
+        way = way or backend.origin.way
+        url = f"{backend.prefix}{backend.base_path}{path}" + (f"?{query}" if query else "")
+    answer = await fetch(
+        pool,
+        request.method,
+        url,
+        headers,
+        request.body,
+        timeout_s=request.timeout_s,
+        validate_chain=chain,
+        validate_name=name,
+        way=way,
+    )
+    data = encoding.decode(answer.body, answer.headers.get(b"content-encoding"))
+    given = answer.headers.passed_on()
+    given.remove(b"content-encoding")
+    return ResponseState(answer.status, answer.reason, given, Body(data))
