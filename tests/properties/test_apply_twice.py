@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from aforo.control.export import export_files
 from tests.support.control_door import Bench
+from tests.support.examples import examples
 
 NAMES = st.sampled_from(["a", "b", "C", "d-1", "e.2", "0123", "true", "x y", "é"])
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1, max_size=30)
@@ -64,7 +65,7 @@ def text_of(state: dict[str, Any]) -> str:
 
 
 # A store on disk is made for each example, which the default deadline does not allow for.
-slowly = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+slowly = settings(max_examples=examples(12), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @slowly

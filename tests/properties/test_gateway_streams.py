@@ -9,6 +9,7 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from tests.support.gateway import gate
 
 GET = b"GET /echo/a HTTP/1.1\r\nHost: gate\r\n\r\n"
@@ -29,7 +30,7 @@ def cut_streams(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
     return stream, [stream[a:b] for a, b in itertools.pairwise(ends) if a < b]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(cut=cut_streams(), chunked=st.booleans())
 def test_a_stream_cut_anywhere(cut: tuple[bytes, list[bytes]], chunked: bool) -> None:
     stream, pieces = cut

@@ -13,9 +13,10 @@ from aforo.kql.compile import compile_query
 from aforo.kql.sql.duckdb.prepare import prepare
 from aforo.kql.symbols import Database
 from aforo.source import Source
+from tests.support.examples import examples
 
 ALL_OF_THEM = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 

@@ -9,6 +9,7 @@ from aforo.kql.compile import compile_query, parse
 from aforo.kql.lexer import lex
 from aforo.kql.tokens import TokenKind
 from aforo.source import Source
+from tests.support.examples import examples
 from tests.support.kql_lab import DATABASE, NOW
 
 PIECES = [
@@ -177,7 +178,7 @@ TEXTS = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TEXTS)
 @example("(" * 5000)
 @example("let a = a; a")
@@ -193,7 +194,7 @@ def test_compiling_never_raises(text: str) -> None:
         assert 0 <= diagnostic.span.start <= diagnostic.span.end <= len(text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(TEXTS)
 def test_tokens_lie_in_order_inside_the_text(text: str) -> None:
     tokens, _ = lex(text)
@@ -204,7 +205,7 @@ def test_tokens_lie_in_order_inside_the_text(text: str) -> None:
         at = token.span.end
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(TEXTS)
 def test_parsing_twice_gives_the_same(text: str) -> None:
     assert parse(text) == parse(text)

@@ -21,6 +21,7 @@ from aforo.kql.sql.duckdb.prepare import prepare
 from aforo.kql.symbols import ColumnSymbol, Database, TableSymbol
 from aforo.kql.types import INT, LONG, STRING
 from aforo.source import Source
+from tests.support.examples import examples
 
 Row = dict[str, Any]
 Value = Callable[[Row], Any]
@@ -241,7 +242,7 @@ def _key(row: Any) -> str:
 
 
 @settings(
-    max_examples=150,
+    max_examples=examples(150),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -262,7 +263,7 @@ def test_rows_are_those_of_the_reference(
 
 
 @settings(
-    max_examples=100,
+    max_examples=examples(100),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -279,7 +280,7 @@ def test_groups_are_those_of_the_reference(
 
 
 @settings(
-    max_examples=100,
+    max_examples=examples(100),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

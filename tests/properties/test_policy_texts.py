@@ -10,6 +10,7 @@ from aforo.policy.document import parse
 from aforo.policy.named_values import NamedValue
 from aforo.policy.scopes import Scope
 from aforo.source import Source, render
+from tests.support.examples import examples
 from tests.support.expressions import compiled
 
 CONTEXT = CompileContext(
@@ -38,7 +39,7 @@ TOKENS = st.sampled_from(
         "System.", "Func<int,int> f = ", "default", "is var q", "List<int>", "-2147483648", "0x", "\\u12",
     ]
 )  # fmt: skip
-QUIET = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUIET = settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @given(st.one_of(st.text(max_size=200), st.lists(PIECES, max_size=40).map("".join)))

@@ -201,6 +201,7 @@ def test_queries_beyond_the_queue_are_refused(root: Path) -> None:
     run(root, scenario, waiting=2)
 
 
+@pytest.mark.slow
 def test_a_hundred_queries_with_a_monster_among_them(root: Path) -> None:
     async def scenario(pool: QueryPool) -> None:
         monster = asyncio.create_task(pool.query(ask(LARGE)))

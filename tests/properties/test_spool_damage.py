@@ -12,6 +12,7 @@ from aforo.spool import frame
 from aforo.spool.reader import SpoolReader
 from aforo.spool.records import KIND_ROWS
 from aforo.spool.writer import SpoolWriter
+from tests.support.examples import examples
 
 SIZES = st.lists(st.integers(0, 400), min_size=1, max_size=25)
 
@@ -31,7 +32,7 @@ def read(folder: Path) -> tuple[list[tuple[int, bytes]], SpoolReader]:
     return [(f.sequence, f.payload) for f in reader.read()], reader
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(SIZES, st.data())
 def test_truncated_at_any_byte(sizes: list[int], data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -57,7 +58,7 @@ def test_truncated_at_any_byte(sizes: list[int], data: st.DataObject) -> None:
         assert reader.damaged == 0
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(SIZES, st.data())
 def test_one_byte_changed_anywhere(sizes: list[int], data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -85,7 +86,7 @@ def test_one_byte_changed_anywhere(sizes: list[int], data: st.DataObject) -> Non
         assert bool(list(folder.glob("*.torn"))) == torn
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.binary(max_size=300), SIZES)
 def test_garbage_behind_the_last_frame(garbage: bytes, sizes: list[int]) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -101,7 +102,7 @@ def test_garbage_behind_the_last_frame(garbage: bytes, sizes: list[int]) -> None
         assert kept == ([garbage.rstrip(b"\0")] if garbage.strip(b"\0") else [])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.binary(min_size=frame.SEGMENT_HEAD_SIZE, max_size=400))
 def test_any_bytes_as_a_segment(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as name:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -25,6 +26,7 @@ from aforo.logs.shipper import Shipper
 from aforo.spool.reader import SpoolReader
 from aforo.spool.records import AmendRecord, BeginRecord, RowsRecord
 from tests.support.calls import START_NS, WORKSPACE, make_call, open_writer, rows_of
+from tests.support.examples import examples
 
 LOGS = "ApiManagementGatewayLogs"
 
@@ -62,7 +64,7 @@ def dying_at(step: int) -> Iterator[None]:
         yield
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
+@settings(max_examples=examples(8), deadline=None, suppress_health_check=[HealthCheck.data_too_large])
 @given(
     st.lists(st.integers(1, 40), min_size=1, max_size=6),
     st.integers(1, 25),
@@ -129,6 +131,7 @@ with Shipper(root / "spool", root / "tables", interval_s=0.01, batch_frames=40) 
 """
 
 
+@pytest.mark.slow
 def test_a_shipper_that_is_really_killed(tmp_path: Path) -> None:
     rng = random.Random(11)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
