@@ -17,3 +17,6 @@ class HeldCertificates:
         # Thumbprints are copied from dialogs that put blanks, and an unseen mark, into them.
         wanted = "".join(c for c in id_or_thumbprint if c.isprintable() and not c.isspace())
         return self.known.get(wanted.lower())
+
+    def all(self) -> list[Certificate]:
+        return list({c.id: c for c in self.known.values()}.values())

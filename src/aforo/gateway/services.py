@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, cast
 
-from aforo.egress.fetch import fetch
-from aforo.errors import Refusal, Timeout, Unavailable
+from aforo.errors import Refusal, Unavailable
+from aforo.gateway import outbound
 from aforo.gateway.call import Call
+from aforo.gateway.certificates import HeldCertificates
+from aforo.gateway.metrics import NoMetrics
+from aforo.gateway.signal import driven
 from aforo.gateway.signing_keys import FetchedSigningKeys
 from aforo.gateway.upstream import Upstream
 from aforo.gateway.vectors import MemoryVectors
-from aforo.messages import Headers
-from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState
+from aforo.policy.exchange import Exchange, PolicyFailure, ResponseState
 from aforo.policy.services import (
     Cache,
     Counters,
     ForwardOptions,
+    Metrics,
     OutboundRequest,
     SigningKeys,
     Tokens,
     VectorStore,
 )
 from aforo.policy.subject import Deployment
+from aforo.snapshot.runtime import Runtime
 
 log = logging.getLogger("aforo.gateway")
 
@@ -45,10 +49,18 @@ class GatewayServices:
         self.vectors: VectorStore = MemoryVectors()
         # Set by who composes the process; without, no issuer can be asked.
         self.signing_keys: SigningKeys = FetchedSigningKeys(_nowhere)
+        self.metrics: Metrics = NoMetrics()
+        self.certificates = HeldCertificates()
+        self.under_way: dict[str, int] = {}
         self._beside: set[asyncio.Task[None]] = set()
 
+    def use(self, runtime: Runtime) -> None:
+        """Another configuration is in force."""
+        self.deployment = runtime.bundle.deployment
+        self.certificates.known = runtime.certificates
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        task = asyncio.get_running_loop().create_task(driven(work))
         self._beside.add(task)
         task.add_done_callback(self._beside_ended)
 
@@ -68,21 +80,25 @@ class GatewayServices:
     async def forward(self, exchange: Exchange, options: ForwardOptions) -> None:
         await self.upstream.forward(cast(Call, exchange), options)
 
-    async def send(self, request: OutboundRequest) -> ResponseState:
+    async def together(
+        self, branches: Sequence[Callable[[], Coroutine[Any, Any, None]]], *, first: bool
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        tasks = [loop.create_task(driven(branch())) for branch in branches]
+        when = asyncio.FIRST_COMPLETED if first else asyncio.FIRST_EXCEPTION
         try:
-            answer = await fetch(
-                self.upstream.pool,
-                request.method,
-                request.url,
-                Headers(request.headers),
-                request.body,
-                timeout_s=request.timeout_s,
-            )
-        except Timeout as error:
-            raise PolicyFailure(LastError("send-request", "Timeout", str(error))) from error
-        except Refusal as error:
-            raise PolicyFailure(LastError("send-request", "BackendConnectionFailure", str(error))) from error
-        return ResponseState(answer.status, answer.reason, answer.headers, Body(answer.body))
+            await asyncio.wait(tasks, return_when=when)
+        finally:
+            for task in tasks:
+                task.cancel()
+        # What was given up must not write its variable any more.
+        await asyncio.wait(tasks)
+        failures = [e for t in tasks if not t.cancelled() and (e := t.exception()) is not None]
+        if failures:
+            raise failures[0]
+
+    async def send(self, request: OutboundRequest) -> ResponseState:
+        return await outbound.send(self.upstream.pool, request, None, self.tokens)
 
 
 async def _nowhere(_url: str) -> bytes:

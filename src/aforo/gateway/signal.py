@@ -110,6 +110,15 @@ class Steps(Generic[T]):
             self._on_end(self._subject, RuntimeError("a cancelled call went on waiting"))
 
 
+async def driven(work: Coroutine[Any, Any, None]) -> None:
+    """The coroutine, in a task: it may wait for signals there too."""
+    try:
+        waits_for = work.send(None)
+    except StopIteration:
+        return
+    await _drive(work, waits_for)
+
+
 @types.coroutine
 def _drive(coroutine: Coroutine[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
     """The rest of a coroutine that was started by hand, as a task runs it."""

@@ -348,7 +348,7 @@ class Services(Protocol):
     def under_way(self) -> dict[str, int]:
         """How many calls hold each key of `limit-concurrency` in this process."""
 
-    async def together(self, branches: Sequence[Callable[[], Awaitable[None]]], *, first: bool) -> None:
+    async def together(self, branches: Sequence[Callable[[], Coroutine[Any, Any, None]]], *, first: bool) -> None:
         """Run them side by side until all have ended, or the first; a failure ends it, the rest is cancelled then."""
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:

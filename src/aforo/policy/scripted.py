@@ -6,7 +6,7 @@ Nothing waits: time is a number that `pause` moves on. What policies sent, count
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -267,7 +267,9 @@ class ScriptedServices:
     spawned: list[Coroutine[Any, Any, None]] = field(default_factory=list)
     under_way: dict[str, int] = field(default_factory=dict)
 
-    async def together(self, branches: Sequence[Callable[[], Awaitable[None]]], *, first: bool) -> None:
+    async def together(
+        self, branches: Sequence[Callable[[], Coroutine[Any, Any, None]]], *, first: bool
+    ) -> None:
         """One after the other: the first one in the text is the first to end."""
         for branch in branches:
             await branch()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from aforo.policy import diagnostics as say
 from aforo.policy.emit import Emitter, Facts, Use
@@ -15,7 +16,7 @@ from aforo.policy.spec import Attribute, Element
 _WORDS = frozenset(("all", "any"))
 
 
-async def run(exchange: Exchange, how: str, *branches: Callable[[], Awaitable[None]]) -> None:
+async def run(exchange: Exchange, how: str, *branches: Callable[[], Coroutine[Any, Any, None]]) -> None:
     if len(branches) == 1:
         await branches[0]()
     else:
