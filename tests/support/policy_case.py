@@ -10,6 +10,7 @@ request of a policy's own gets (several: one after the other; `answer fails URL`
 `backend-id:PATH`). `openid URL` holds JSON with `issuer` and `keys`; `usage` is `prompt completion` tokens;
 `certificate ID` a PEM chain
 (with its key after it); `examples` JSON: [status, media type, body] of the operation; `authorization PROVIDER ID` an access token.
+`contract` is JSON of what the operation declares (subject.Contract), `schema ID` a JSON schema, of API and service.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ from aforo.policy.services import (
     OutboundRequest,
     Usage,
 )
-from aforo.policy.subject import Api, Example, Operation, Product, Subscription
+from aforo.policy.subject import Api, Contract, Example, Operation, Product, Schema, Subscription
 from aforo.policy.trace_text import tree
 from aforo.source import Source, has_errors, render
 
@@ -132,6 +133,7 @@ def run(case: Case, traces: list[str] | None = None) -> str:
         if len(requests) > 1:
             out.append(f"--- call {number}")
         exchange = exchange_of(text, services)
+        declare(case, exchange, services)
         if case.one("examples"):
             examples = tuple(Example(*e) for e in json.loads(case.one("examples")))
             exchange.operation = msgspec.structs.replace(OPERATION, examples=examples)
@@ -198,6 +200,17 @@ def bound(
     document = compile_document(Source("base.xml", text), scope, context).document
     assert document is not None
     return (document.traced() if tracing else document).bind(base)
+
+
+def declare(case: Case, exchange: Exchange, services: ScriptedServices) -> None:
+    """What the operation declares, and the schemas that this and policies name."""
+    schemas = tuple(Schema(name, "json", text) for name, text in case.all("schema"))
+    if schemas:
+        exchange.api = msgspec.structs.replace(exchange.api, schemas=schemas)
+        services.deployment = msgspec.structs.replace(services.deployment, schemas=schemas)
+    if case.one("contract"):
+        contract = msgspec.json.decode(case.one("contract"), type=Contract)
+        exchange.operation = msgspec.structs.replace(exchange.operation, contract=contract)
 
 
 def exchange_of(text: str, services: ScriptedServices) -> Exchange:

@@ -56,7 +56,11 @@ from aforo.policy.elements import (
     set_variable,
     trace,
     validate_azure_ad_token,
+    validate_content,
+    validate_headers,
     validate_jwt,
+    validate_parameters,
+    validate_status_code,
     wait,
     xml_to_json,
 )
@@ -117,6 +121,10 @@ ELEMENTS: Final[tuple[Element, ...]] = (
     azure_openai_emit_token_metric.ELEMENT,
     emit_metric.ELEMENT,
     llm_content_safety.ELEMENT,
+    validate_content.ELEMENT,
+    validate_parameters.ELEMENT,
+    validate_headers.ELEMENT,
+    validate_status_code.ELEMENT,
 )
 
 BY_NAME: Final = {e.name: e for e in ELEMENTS}
@@ -124,13 +132,9 @@ BY_NAME: Final = {e.name: e for e in ELEMENTS}
 # API Management's, and on the way.
 NOT_YET: Final = frozenset(
     (
-        
-        
-        
         "validate-client-certificate", "get-authorization-context",
-        "validate-content", "validate-parameters", "validate-headers",
-        "validate-status-code",
-        
+       
+       
     )
 )  # fmt: skip
 

@@ -21,6 +21,7 @@ class Api(msgspec.Struct, frozen=True, gc=False):
     protocols: tuple[str, ...]
     key_header: str
     key_query: str
+    schemas: tuple[Schema, ...] = ()  # what the contracts of its operations refer to
 
 
 class Example(msgspec.Struct, frozen=True, gc=False):
@@ -34,6 +35,52 @@ class Example(msgspec.Struct, frozen=True, gc=False):
     body: str
 
 
+class Parameter(msgspec.Struct, frozen=True, gc=False):
+    """A declared parameter or header. `values` lists what is allowed, empty for anything; a schema is named by where it
+    stands: the id of one of the API's schemas and a name in it."""
+
+    name: str
+    type: str = "string"
+    required: bool = False
+    values: tuple[str, ...] = ()
+    schema_id: str = ""
+    type_name: str = ""
+
+
+class Representation(msgspec.Struct, frozen=True, gc=False):
+    """A declared body: its content type in lower case, and the name of its schema."""
+
+    content_type: str
+    schema_id: str = ""
+    type_name: str = ""
+
+
+class Answer(msgspec.Struct, frozen=True, gc=False):
+    """A declared answer."""
+
+    status: int
+    headers: tuple[Parameter, ...] = ()
+    bodies: tuple[Representation, ...] = ()
+
+
+class Contract(msgspec.Struct, frozen=True, gc=False):
+    """What an operation declares of its messages; the validation policies hold calls to it."""
+
+    path: tuple[Parameter, ...] = ()
+    query: tuple[Parameter, ...] = ()
+    headers: tuple[Parameter, ...] = ()
+    bodies: tuple[Representation, ...] = ()
+    answers: tuple[Answer, ...] = ()
+
+
+class Schema(msgspec.Struct, frozen=True, gc=False):
+    """A schema of the service or of an API: `text` is JSON, or what an XML schema is written in."""
+
+    id: str
+    kind: str  # json, xml
+    text: str
+
+
 class Operation(msgspec.Struct, frozen=True, gc=False):
     """`context.Operation`, and examples of its answers."""
 
@@ -42,6 +89,7 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
     method: str
     url_template: str
     examples: tuple[Example, ...] = ()
+    contract: Contract = Contract()
 
 
 class Group(msgspec.Struct, frozen=True, gc=False):
@@ -94,3 +142,4 @@ class Deployment(msgspec.Struct, frozen=True, gc=False):
     service_name: str
     region: str
     gateway_id: str = "managed"
+    schemas: tuple[Schema, ...] = ()  # that policies name by their ids
