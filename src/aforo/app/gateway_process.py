@@ -25,6 +25,7 @@ from aforo.errors import Upstream as UpstreamRefusal
 from aforo.gateway.addresses import TrustedProxies
 from aforo.gateway.cache import MemoryCache
 from aforo.gateway.counters import MemoryCounters
+from aforo.gateway.metrics import SpooledMetrics
 from aforo.gateway.proxy import Proxy
 from aforo.gateway.record import Recorder
 from aforo.gateway.server import Server
@@ -119,6 +120,8 @@ class _Gateway:
                 lambda: not self._stop.is_set() and spool.has_room(),
             )
             services.signing_keys = self._keys
+            metrics = services.metrics = SpooledMetrics(spool)
+            metrics.follow(bundle)
             self._use_tenant(bundle)
             self._pool.policy = self._egress(bundle.egress_private)
             server = Server(proxy)
@@ -128,8 +131,8 @@ class _Gateway:
             self._collect_less()
             self._acknowledge(bundle, self._seen)
             say(Said(ready=True, snapshot_ns=self._seen[0]))
-            housekeeping = asyncio.create_task(self._keep_house(proxy, server, spool, tls))
-            following = asyncio.create_task(self._follow(proxy, spool, tokens))
+            housekeeping = asyncio.create_task(self._keep_house(proxy, server, spool, tls, metrics))
+            following = asyncio.create_task(self._follow(proxy, spool, tokens, metrics))
             await self._stop.wait()
             following.cancel()
             self._acknowledgement.withdraw()
@@ -137,6 +140,7 @@ class _Gateway:
             if cut:
                 log.warning("%d connections were cut at the end of the drain", cut)
             housekeeping.cancel()
+            metrics.flush()
             await tokens.close()
             await self._keys.close()
             self._issuer_pool.close()
@@ -262,7 +266,9 @@ class _Gateway:
         answer = await fetch(self._identity_pool, "GET", url, lower, timeout_s=10.0, max_bytes=1 << 20)
         return HttpAnswer(answer.status, answer.body)
 
-    async def _follow(self, proxy: Proxy, spool: SpoolWriter, tokens: ManagedTokens) -> None:
+    async def _follow(
+        self, proxy: Proxy, spool: SpoolWriter, tokens: ManagedTokens, metrics: SpooledMetrics
+    ) -> None:
         """Put each published snapshot in force, within a fraction of a second."""
         while True:
             await asyncio.sleep(POLL_S)
@@ -287,6 +293,7 @@ class _Gateway:
                 if bundle.local_identity != proxy.runtime.bundle.local_identity:
                     tokens.use(*self._identity(bundle))
                 proxy.swap(runtime, self._recorder(spool, runtime))
+                metrics.follow(bundle)
                 self._acknowledge(bundle, stamp)
                 self._collect_less()
                 say(Said(snapshot_ns=stamp[0]))
@@ -318,7 +325,9 @@ class _Gateway:
             log.exception("revision %d could not be built; the one before stays in force", bundle.version)
             return None
 
-    async def _keep_house(self, proxy: Proxy, server: Server, spool: SpoolWriter, tls: Certificate) -> None:
+    async def _keep_house(
+        self, proxy: Proxy, server: Server, spool: SpoolWriter, tls: Certificate, metrics: SpooledMetrics
+    ) -> None:
         """What must be looked at now and then, of all calls together: cheaper than a timer for each."""
         beat = 0
         dropped = 0
@@ -330,6 +339,7 @@ class _Gateway:
             self._upstream.sweep()
             if beat % 10 == 0:
                 server.sweep()
+                metrics.flush()
                 self._pool.sweep()
                 self._identity_pool.sweep()
                 self._issuer_pool.sweep()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
+from math import isfinite
 from typing import Final
 
 from aforo.csharp.runtime.exceptions import FormatException
@@ -81,7 +82,7 @@ def resolve(exchange: Exchange, dimensions: tuple[Given, ...]) -> dict[str, str]
 
 
 def is_number(text: str) -> bool:
-    return _NUMBER.fullmatch(text.strip()) is not None
+    return _NUMBER.fullmatch(text.strip()) is not None and isfinite(float(text))
 
 
 def measured(text: str | None, name: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from aforo.tables.app_metrics import APP_METRICS
 from aforo.tables.app_traces import APP_TRACES
 from aforo.tables.azure_activity import AZURE_ACTIVITY
 from aforo.tables.azure_diagnostics import AZURE_DIAGNOSTICS
@@ -22,6 +23,7 @@ TABLES: dict[str, Table] = {
         AZURE_METRICS,
         AZURE_ACTIVITY,
         LA_QUERY_LOGS,
+        APP_METRICS,
         APP_TRACES,
     )
 }
