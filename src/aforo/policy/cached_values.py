@@ -39,8 +39,12 @@ async def put(
         await value.body.read()
     data = encode(value, secret=secret)
     cache = cache_of(exchange.services, where)
-    if cache is not None and data is not None:
+    if cache is None or data is None:
+        return
+    if seconds > 0:
         await timed(exchange, cache.put(name, data, float(seconds)))
+    else:
+        await timed(exchange, cache.remove(name))
 
 
 async def remove(exchange: Exchange, key: str | None, where: CacheWhere, strict: bool) -> None:

@@ -126,8 +126,9 @@ def _text(value: object) -> Any:
 
 
 def duration(value: Value, emit: Emitter) -> ast.expr:
-    """The seconds of an attribute `duration`, known now or computed in the call."""
-    return emit.number(value, "duration", 0, LONGEST_S)
+    """The seconds of an attribute `duration`, known now or computed in the call: what is left of a token's time may be
+    nothing, or less."""
+    return emit.number(value, "duration", 0 if value.const is not None else -LONGEST_S, LONGEST_S)
 
 
 DURATION: Final = Attribute(
