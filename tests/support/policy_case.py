@@ -292,7 +292,8 @@ def report(exchange: Exchange, services: ScriptedServices) -> list[str]:
         out.append("caller: " + ", ".join(f"{k}={v}" for k, v in exchange.caller.items()))
     for name, value in exchange.variables.items():
         secret = " (secret)" if exchange.tainted is not None and name in exchange.tainted else ""
-        out.append(f"variable {name}: {type(value).__name__} = {to_string(value)}{secret}")
+        shown = to_string(value).replace("\r\n", "\n")
+        out.append(f"variable {name}: {type(value).__name__} = {shown}{secret}")
     return out
 
 
