@@ -88,7 +88,7 @@ def _of_stream(wire: str, request: bytes, answer: bytes) -> Spent | None:
         end = start
     known = WIRES.get(wire) or WIRES[_guess(read_object(request))]
     said, _ = assemble(known, answer)
-    if not wire and not _is_models(said):
+    if not wire and not (said.get("choices") or said.get("output")):
         return None
     return Spent(_estimate(request, _said(said)), _model(said))
 
