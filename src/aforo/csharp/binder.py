@@ -121,6 +121,9 @@ class Binder(ChangeBinder):
             return b.Logic(word, parts, BOOL, span)
         right = self.value(node.right)
         if operator == "+" and STRING in (left.type, right.type):
+            own = None if left.type == STRING else self.operators.user(operator, left, right, span)
+            if own is not None:
+                return own
             head = left.parts if isinstance(left, b.Concat) else (self.text(left),)
             return b.Concat((*head, self.text(right)), self.grows(), STRING, span)
         return self.operators.binary(operator, left, right, span)

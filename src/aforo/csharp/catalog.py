@@ -22,12 +22,15 @@ from aforo.csharp.runtime import (
     numbers,
     objects,
     randoms,
+    readers,
     regexes,
     rsa,
     spans,
     strings,
     text,
     uris,
+    xml_dom,
+    xml_types,
 )
 from aforo.csharp.types import TypeDecl
 
@@ -55,4 +58,7 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     *ciphers.TYPES,
     *rsa.TYPES,
     *certificates.TYPES,
+    *readers.TYPES,
+    *xml_types.TYPES,
+    *xml_dom.TYPES,
 )

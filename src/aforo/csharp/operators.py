@@ -26,9 +26,11 @@ _SHIFTS: Final[dict[tuple[str, str], Callable[..., Any]]] = {
     ("<<", "ulong"): rn.shift_left_ulong, (">>", "int"): rn.shift_right_int, (">>", "long"): rn.shift_right_long,
     (">>", "uint"): rn.shift_right_int, (">>", "ulong"): rn.shift_right_long,
 }  # fmt: skip
-# Structs whose == and order are their Python class's own.
+# Types whose == and order are their Python class's own.
 _ORDERED: Final = frozenset(("DateTime", "DateTimeOffset", "TimeSpan"))
-_EQUATABLE: Final = _ORDERED | {"Guid", "Uri"}
+_EQUATABLE: Final = _ORDERED | {
+    "Guid", "Uri", "XName", "XNamespace", "HashAlgorithmName", "RSASignaturePadding", "RSAEncryptionPadding",
+}  # fmt: skip
 
 
 class Operators:

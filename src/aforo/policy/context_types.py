@@ -28,6 +28,7 @@ from aforo.csharp.runtime.limits import made, nodes, room
 from aforo.csharp.runtime.objects import TypeInfo
 from aforo.csharp.runtime.spans import TimeSpan
 from aforo.csharp.runtime.text import url_encode
+from aforo.csharp.runtime.xml_read import read_document, read_element
 from aforo.csharp.types import MISSING, Type, TypeDecl, Universe, declare, member
 from aforo.policy import trace_records
 from aforo.policy.context_service import APIM, backend, client_certificate, foundry, nothing, plain, same
@@ -122,6 +123,10 @@ def body_as(body: Body, info: TypeInfo, preserve: bool = False) -> Any:
         return data.decode("utf-8-sig", "replace") if name == "string" else bytearray(data)
     if not data.strip():
         return None
+    if name in ("XElement", "XNode"):
+        return read_element(data)
+    if name == "XDocument":
+        return read_document(data)
     value = parse_bytes(data)
     if name == "JObject":
         return as_object(value)

@@ -81,8 +81,6 @@ COMPILE = [
 ]  # fmt: skip
 
 REFUSED = [
-    ("@(context.Subscription.PrimaryKey)", "CS0203"),
-    ("@(context.Request.Certificate)", "CS0203"),
     ("@(context.Request.Heders)", "CS0203"),
     ('@(context.Variables["a"].Foo)', "CS0203"),
     ('@(System.IO.File.Exists("a"))', "CS0202"),

@@ -320,15 +320,20 @@ def public_rsa(key: PublicKey) -> Rsa:
 def trusted_roots() -> Any:
     """The roots that the machine trusts, as a store; None where it has none."""
     import ssl
+    import warnings
     from pathlib import Path
 
+    from cryptography.utils import CryptographyDeprecationWarning
     from cryptography.x509 import load_pem_x509_certificates
     from cryptography.x509.verification import Store
 
     file = ssl.get_default_verify_paths().cafile
     if file is None or not Path(file).exists():
         return None
-    found = load_pem_x509_certificates(Path(file).read_bytes())
+    with warnings.catch_warnings():
+        # Old roots with serial numbers that are not allowed any more: the machine trusts them all the same.
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        found = load_pem_x509_certificates(Path(file).read_bytes())
     return Store(found) if found else None
 
 

@@ -105,6 +105,19 @@ class CryptographicException(SystemException):
     default = "Error occurred during a cryptographic operation."
 
 
+class XmlException(SystemException):
+    net_name = "System.Xml.XmlException"
+    default = "An XML error has occurred."
+
+
+class XPathException(SystemException):
+    net_name = "System.Xml.XPath.XPathException"
+
+
+class TimeZoneNotFoundException(CsException):
+    net_name = "System.TimeZoneNotFoundException"
+
+
 class JsonException(CsException):
     net_name = "Newtonsoft.Json.JsonException"
 
