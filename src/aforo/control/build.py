@@ -23,6 +23,7 @@ from aforo.model.kinds.api import API_TYPE, split_revision
 from aforo.model.kinds.backend import BACKEND_TYPE
 from aforo.model.kinds.certificate import CERTIFICATE_TYPE, read_content
 from aforo.model.kinds.group import GROUP_TYPE
+from aforo.model.kinds.logger import EVENT_HUB, FILE, LOGGER_TYPE
 from aforo.model.kinds.named_value import NAMED_VALUE_TYPE
 from aforo.model.kinds.policy import FRAGMENT_TYPE
 from aforo.model.kinds.product import PRODUCT_TYPE
@@ -37,6 +38,7 @@ from aforo.snapshot.snapshot import (
     BackendEntry,
     Bundle,
     CertificateEntry,
+    LoggerEntry,
     NamedValueEntry,
     OperationEntry,
     PoolMember,
@@ -78,10 +80,16 @@ class BundleBuilder:
         backends = tuple(
             self._backend(r, graph, hidden) for r in graph.children(key, BACKEND_TYPE)
         )  # fills `hidden`
+        loggers = self._loggers(graph, key, hidden)
         named = [self._named_value(r, graph) for r in graph.children(key, NAMED_VALUE_TYPE)]
         return Bundle(
             version=version,
-            deployment=Deployment(service.name, service.name, str(service.body.get("location", ""))),
+            deployment=Deployment(
+                service.name,
+                service.name,
+                str(service.body.get("location", "")),
+                schemas=schemas_of(graph, key, SCHEMA_TYPE),
+            ),
             resource_id=service.id.text,
             workspaces=workspaces_of(service, graph),
             apis=tuple(self._api(r, graph, service) for r in graph.children(key, API_TYPE)),
@@ -99,6 +107,7 @@ class BundleBuilder:
             log=log_plan(None, service, graph),
             tenant_id=self._tenant_id,
             certificates=self._all_certificates(graph, key),
+            loggers=loggers,
         )
 
     def _all_certificates(self, graph: Graph, service_key: str) -> tuple[CertificateEntry, ...]:
@@ -152,6 +161,7 @@ class BundleBuilder:
             protocols=tuple(properties.get("protocols", ("https",))),
             key_header=str(names.get("header", KEY_HEADER)),
             key_query=str(names.get("query", KEY_QUERY)),
+            schemas=schemas_of(graph, api.id.key, API_SCHEMA_TYPE),
         )
         operations_type = f"{API_TYPE}/operations"
         operations = tuple(
@@ -227,18 +237,46 @@ class BundleBuilder:
             known = self._sealed[name] = (secret.digest, seal_value(self._sealer, secret.reveal()))
         return known[1]
 
+    def _carried(self, place: str, value: Any, hidden: list[NamedValueEntry]) -> str:
+        """A credential as it travels: a text that names named values, or the name of a hidden one."""
+        clear = value.reveal() if isinstance(value, Secret) else str(value)
+        if REFERENCE.search(clear):
+            return clear
+        name = f"{_HIDDEN}{re.sub(r'[^A-Za-z0-9._-]', '_', place)}"
+        hidden.append(NamedValueEntry(name, self._seal(name, Secret(clear)), True))
+        return f"{{{{{name}}}}}"
+
+    def _loggers(
+        self, graph: Graph, service_key: str, hidden: list[NamedValueEntry]
+    ) -> tuple[LoggerEntry, ...]:
+        """Those that policies can send events to."""
+        out = []
+        for logger in graph.children(service_key, LOGGER_TYPE):
+            kind = logger.properties.get("loggerType")
+            credentials = logger.properties.get("credentials", {})
+            endpoint = str(credentials.get("endpointAddress", ""))
+            if kind == FILE or (kind == EVENT_HUB and endpoint.lower().startswith("file:")):
+                out.append(LoggerEntry(logger.name, "file"))
+            elif kind == EVENT_HUB:
+                secret = credentials.get("connectionString", "")
+                out.append(
+                    LoggerEntry(
+                        logger.name,
+                        "eventhub",
+                        str(credentials.get("name", "")),
+                        self._carried(f"loggers.{logger.name}", secret, hidden) if secret else "",
+                        endpoint,
+                        str(credentials.get("identityClientId", "SystemAssigned")),
+                    )
+                )
+        return tuple(out)
+
     def _backend(self, backend: Resource, graph: Graph, hidden: list[NamedValueEntry]) -> BackendEntry:
         properties = backend.properties
         credentials = properties.get("credentials", {})
 
         def carried(place: str, value: Any) -> str:
-            """A credential as it travels: a text that names named values, or the name of a hidden one."""
-            clear = value.reveal() if isinstance(value, Secret) else str(value)
-            if REFERENCE.search(clear):
-                return clear
-            name = f"{_HIDDEN}{re.sub(r'[^A-Za-z0-9._-]', '_', backend.name)}.{place}"
-            hidden.append(NamedValueEntry(name, self._seal(name, Secret(clear)), True))
-            return f"{{{{{name}}}}}"
+            return self._carried(f"{backend.name}.{place}", value, hidden)
 
         def pairs(part: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
             given = credentials.get(part, {})

@@ -139,6 +139,12 @@ def _runtime(
         backends={b.id: _filled_backend(b, fill) for b in bundle.backends},
         global_document=work.document("policy.xml", bundle.global_policy, Scope.GLOBAL),
         certificates=certificates,
+        loggers=tuple(
+            msgspec.structs.replace(
+                e, name=fill(e.name), connection=fill(e.connection), endpoint=fill(e.endpoint)
+            )
+            for e in bundle.loggers
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from aforo.snapshot.snapshot import (
     ApiEntry,
     BackendEntry,
     Bundle,
+    LoggerEntry,
     OperationEntry,
     ProductEntry,
     SubscriptionEntry,
@@ -95,6 +96,7 @@ class Runtime:
     backends: Mapping[str, BackendEntry]
     global_document: Document | None
     certificates: Mapping[str, Certificate] = field(default_factory=dict)  # by id and thumbprint, lower case
+    loggers: tuple[LoggerEntry, ...] = field(default=(), repr=False)  # with their credentials in clear
     _pipelines: dict[tuple[ApiRuntime, OperationRuntime | None, str], Pipeline] = field(default_factory=dict)
     _traced: dict[tuple[ApiRuntime, OperationRuntime | None, str], Pipeline] = field(default_factory=dict)
 

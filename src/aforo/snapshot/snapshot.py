@@ -133,6 +133,18 @@ class CertificateEntry(msgspec.Struct, frozen=True):
     key: str = ""
 
 
+class LoggerEntry(msgspec.Struct, frozen=True):
+    """A logger that policies send events to. `name` is the event hub; it is reached by `connection` (a connection string,
+    which may name `{{named values}}`) or by `endpoint` with the identity `identity_client`."""
+
+    id: str
+    kind: str  # file, eventhub
+    name: str = ""
+    connection: str = ""
+    endpoint: str = ""
+    identity_client: str = ""
+
+
 class Bundle(msgspec.Struct, frozen=True):
     """Everything a gateway must know. `version` counts up with each published change."""
 
@@ -154,6 +166,7 @@ class Bundle(msgspec.Struct, frozen=True):
     log: LogPlan = LogPlan()  # of calls that match no API: the service's own diagnostic
     tenant_id: str = ""  # whose tokens the local issuer gives
     certificates: tuple[CertificateEntry, ...] = ()
+    loggers: tuple[LoggerEntry, ...] = ()
 
 
 _encoder = msgspec.msgpack.Encoder()

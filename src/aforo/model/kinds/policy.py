@@ -13,12 +13,12 @@ from aforo.model.kinds.product import PRODUCT_TYPE
 from aforo.model.kinds.service import SERVICE_TYPE
 
 FRAGMENT_TYPE = f"{SERVICE_TYPE}/policyFragments"
-_NAMING = re.compile(r"""\b(fragment-id|backend-id)\s*=\s*["']([^"'@{]+)["']""")
-_PLACES = {"fragment-id": "policyFragments", "backend-id": "backends"}
+_NAMING = re.compile(r"""\b(fragment-id|backend-id|logger-id)\s*=\s*["']([^"'@{]+)["']""")
+_PLACES = {"fragment-id": "policyFragments", "backend-id": "backends", "logger-id": "loggers"}
 
 
 def mentions(resource: Resource) -> Iterable[Mention]:
-    """Named values, fragments and backends that a policy text names literally."""
+    """Named values, fragments, backends and loggers that a policy text names literally."""
     service = resource.id.ancestor(SERVICE_TYPE)
     assert service is not None
     content = str(resource.properties.get("value", ""))

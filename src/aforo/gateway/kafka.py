@@ -1,0 +1,204 @@
+"""Events as Event Hubs takes them: a Kafka producer (aiokafka, in the extra `events`). It knows no queue.
+
+The library connects by itself, so the egress policy judges the addresses of its hosts just before: of the one that is
+configured, and of those that the brokers name. With TLS, which Event Hubs demands, they prove their names besides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aforo.errors import Invalid, Refusal, Unavailable
+from aforo.gateway.events import Event
+from aforo.snapshot.snapshot import LoggerEntry
+
+log = logging.getLogger("aforo.gateway")
+
+EVENT_HUBS_PORT: Final = 9093
+EMULATOR_PORT: Final = 9092
+_START_S: Final = 20.0
+_WRITE_S: Final = 60.0
+
+# (host, port) -> comes back when it may be connected to; Denied otherwise.
+Judge = Callable[[str, int], Awaitable[None]]
+# (resource, client id) -> an access token of the gateway's own identity.
+TokenOf = Callable[[str, str | None], Awaitable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where events go. `password` signs in as `$ConnectionString`; `identity` with a token, "" for the system's own."""
+
+    host: str
+    port: int
+    topic: str
+    tls: bool
+    password: str = ""
+    identity: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Target({self.host}:{self.port}/{self.topic})"
+
+
+def target_of(entry: LoggerEntry) -> Target:
+    """What a logger's connection string or endpoint says; Invalid names what is missing, and shows no secret."""
+    if entry.connection:
+        pairs = (part.partition("=") for part in entry.connection.split(";") if part.strip())
+        parts = {name.strip().lower(): value.strip() for name, _, value in pairs}
+        endpoint = parts.get("endpoint", "")
+        emulator = parts.get("usedevelopmentemulator", "").lower() == "true"
+        hub = entry.name or parts.get("entitypath", "")
+    else:
+        parts, endpoint, emulator, hub = {}, entry.endpoint, False, entry.name
+    scheme, found, rest = endpoint.partition("://")
+    host, _, port = (rest if found else endpoint).rstrip("/").partition(":")
+    if not host or (port and not port.isdigit()):
+        raise Invalid(f"the logger {entry.id!r} has no endpoint that can be connected to")
+    if not hub:
+        raise Invalid(f"the logger {entry.id!r} does not say which event hub")
+    if found and scheme.lower() == "kafka":
+        # A broker of your own, without signing in.
+        return Target(host, int(port or EMULATOR_PORT), hub, tls=False)
+    if emulator:
+        return Target(host, int(port or EMULATOR_PORT), hub, tls=False, password=entry.connection)
+    if entry.connection:
+        if "sharedaccesskey" not in parts:
+            raise Invalid(f"the connection string of the logger {entry.id!r} has no SharedAccessKey")
+        return Target(host, int(port or EVENT_HUBS_PORT), hub, tls=True, password=entry.connection)
+    client = entry.identity_client
+    own = "" if client.lower() == "systemassigned" else client
+    return Target(host, int(port or EVENT_HUBS_PORT), hub, tls=True, identity=own)
+
+
+class KafkaSink:
+    """The producer of one logger; it connects with its first events."""
+
+    def __init__(self, target: Target, judge: Judge, token_of: TokenOf) -> None:
+        self._target = target
+        self._judge = judge
+        self._token_of = token_of
+        self._producer: Any = None
+
+    async def write(self, events: list[Event]) -> list[Event]:
+        producer = await self._started()
+        async with asyncio.timeout(_WRITE_S):
+            partitions = await producer.partitions_for(self._target.topic)
+            waiting: list[tuple[Event, asyncio.Future[Any]]] = []
+            for event in events:
+                partition = _partition(event)
+                if partition is not None and partition not in partitions:
+                    log.error(
+                        "an event for %r was dropped: there is no partition %r",
+                        self._target,
+                        event.partition_id,
+                    )
+                    continue
+                key = event.partition_key.encode() if event.partition_key is not None else None
+                waiting.append((event, await self._send(producer, event, key, partition)))
+            await producer.flush()
+            await asyncio.gather(*(future for _, future in waiting), return_exceptions=True)
+        return [event for event, future in waiting if self._failed(future)]
+
+    async def _send(
+        self, producer: Any, event: Event, key: bytes | None, partition: int | None
+    ) -> asyncio.Future[Any]:
+        stamp = event.at_ns // 1_000_000
+        try:
+            sent: asyncio.Future[Any] = await producer.send(
+                self._target.topic, event.data, key=key, partition=partition, timestamp_ms=stamp
+            )
+        except Exception as error:  # noqa: BLE001 - whatever the library raises belongs to this one event
+            sent = asyncio.get_running_loop().create_future()
+            sent.set_exception(error)
+        return sent
+
+    def _failed(self, future: asyncio.Future[Any]) -> bool:
+        """Whether the event is to be sent again; one that the broker refuses for good is told."""
+        error = future.exception()
+        if error is None:
+            return False
+        if getattr(error, "retriable", False) or not _is_kafka(error):
+            return True
+        log.error("an event for %r was refused: %s", self._target, type(error).__name__)
+        return False
+
+    async def close(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
+
+    async def _started(self) -> Any:
+        if self._producer is not None:
+            return self._producer
+        target = self._target
+        producer = _producer(target, self._token_of)
+        await self._judge(target.host, target.port)
+        try:
+            async with asyncio.timeout(_START_S):
+                await producer.start()
+            for broker in producer.client.cluster.brokers():
+                await self._judge(broker.host, broker.port)
+        except BaseException as error:
+            await producer.stop()
+            if isinstance(error, (Refusal, asyncio.CancelledError)):
+                raise
+            raise Unavailable(f"{target!r} cannot be reached ({type(error).__name__})") from error
+        self._producer = producer
+        return producer
+
+
+def _producer(target: Target, token_of: TokenOf) -> Any:
+    try:
+        from aiokafka import AIOKafkaProducer
+        from aiokafka.abc import AbstractTokenProvider
+    except ImportError as error:
+        raise Unavailable("events for Kafka need the extra: pip install 'aforo[events]'") from error
+
+    options: dict[str, Any] = {}
+    if target.identity is not None:
+        resource = f"https://{target.host}"
+        client = target.identity or None
+
+        class Provider(AbstractTokenProvider):  # type: ignore[misc]
+            async def token(self) -> str:
+                return await token_of(resource, client)
+
+        options = {"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": Provider()}
+    elif target.password:
+        options = {
+            "sasl_mechanism": "PLAIN",
+            "sasl_plain_username": "$ConnectionString",
+            "sasl_plain_password": target.password,
+        }
+    signs_in = bool(options)
+    protocol = ("SASL_" if signs_in else "") + ("SSL" if target.tls else "PLAINTEXT")
+    return AIOKafkaProducer(
+        bootstrap_servers=f"{target.host}:{target.port}",
+        client_id="aforo",
+        acks="all",
+        linger_ms=10,
+        request_timeout_ms=30_000,
+        # Event Hubs closes what is idle for longer.
+        connections_max_idle_ms=180_000,
+        metadata_max_age_ms=180_000,
+        security_protocol=protocol,
+        ssl_context=ssl.create_default_context() if target.tls else None,
+        **options,
+    )
+
+
+def _partition(event: Event) -> int | None:
+    if event.partition_id is None:
+        return None
+    return int(event.partition_id) if event.partition_id.isdecimal() and len(event.partition_id) < 8 else -1
+
+
+def _is_kafka(error: BaseException) -> bool:
+    from aiokafka.errors import KafkaError
+
+    return isinstance(error, KafkaError)
