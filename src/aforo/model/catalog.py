@@ -28,6 +28,7 @@ from aforo.model.kinds.policy import (
 from aforo.model.kinds.product import PRODUCT, PRODUCT_API, PRODUCT_GROUP
 from aforo.model.kinds.resource_group import RESOURCE_GROUP
 from aforo.model.kinds.role_assignment import ROLE_ASSIGNMENT
+from aforo.model.kinds.schema import API_SCHEMA, SCHEMA
 from aforo.model.kinds.service import SERVICE
 from aforo.model.kinds.subscription import SUBSCRIPTION
 from aforo.model.kinds.template_deployment import TEMPLATE_DEPLOYMENT
@@ -46,6 +47,7 @@ KINDS: tuple[Kind, ...] = (
     NAMED_VALUE,
     POLICY_FRAGMENT,
     CERTIFICATE,
+    SCHEMA,
     BACKEND,
     CACHE,
     LOGGER,
@@ -55,6 +57,7 @@ KINDS: tuple[Kind, ...] = (
     API,
     API_POLICY,
     API_DIAGNOSTIC,
+    API_SCHEMA,
     OPERATION,
     OPERATION_POLICY,
     GROUP,
