@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from aforo.control.build_contract import contract_of, schemas_of
 from aforo.control.build_log import log_plan, workspaces_of
 from aforo.control.live import Live, resolve_text
 from aforo.control.samples import text_of
@@ -27,6 +28,7 @@ from aforo.model.kinds.logger import EVENT_HUB, FILE, LOGGER_TYPE
 from aforo.model.kinds.named_value import NAMED_VALUE_TYPE
 from aforo.model.kinds.policy import FRAGMENT_TYPE
 from aforo.model.kinds.product import PRODUCT_TYPE
+from aforo.model.kinds.schema import API_SCHEMA_TYPE, SCHEMA_TYPE
 from aforo.model.kinds.service import SERVICE_TYPE
 from aforo.model.kinds.subscription import SUBSCRIPTION_TYPE
 from aforo.model.kinds.user import USER_TYPE
@@ -172,6 +174,7 @@ class BundleBuilder:
                     _text(op, "method").upper(),
                     _text(op, "urlTemplate"),
                     _examples(op),
+                    contract_of(op),
                 ),
                 _policy(graph, op.id.key, operations_type),
             )
