@@ -10,6 +10,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 
@@ -54,3 +55,15 @@ def asking_context(chain: Path, key: Path, clients: Path) -> ssl.SSLContext:
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(clients)
     return context
+
+
+def pfx(chain: Path, key: Path, password: str) -> bytes:
+    """Both in one file, as tools for Windows make it."""
+    secret = serialization.load_pem_private_key(key.read_bytes(), None)
+    assert isinstance(secret, ec.EllipticCurvePrivateKey)
+    sealing: serialization.KeySerializationEncryption = serialization.NoEncryption()
+    if password:
+        sealing = serialization.BestAvailableEncryption(password.encode())
+    return pkcs12.serialize_key_and_certificates(
+        b"test", secret, x509.load_pem_x509_certificate(chain.read_bytes()), None, sealing
+    )

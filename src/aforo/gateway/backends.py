@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from aforo.egress.pool import Origin
+from aforo.egress.pool import Origin, Way
 from aforo.errors import Unavailable, Upstream
+from aforo.gateway.credentials import way_of
 from aforo.messages import Url, parse_url
+from aforo.policy.services import Certificates
 from aforo.snapshot.snapshot import BackendEntry, Bundle, PoolMember
 
 MAX_URLS = 1024
@@ -34,11 +36,11 @@ class Backend:
 
     __slots__ = ("authority", "base_path", "entry", "origin", "prefix", "query")
 
-    def __init__(self, url: Url, entry: BackendEntry | None = None) -> None:
+    def __init__(self, url: Url, entry: BackendEntry | None = None, way: Way | None = None) -> None:
         chain = entry is None or entry.validate_chain
         name = entry is None or entry.validate_name
         self.entry = entry
-        self.origin = Origin(url.scheme, url.host, url.port, chain, name)
+        self.origin = Origin(url.scheme, url.host, url.port, chain, name, way)
         self.authority = url.authority.encode("idna" if not url.authority.isascii() else "ascii")
         self.base_path = url.path.rstrip("/")
         self.query = url.query
@@ -59,8 +61,13 @@ class Backends:
     """The backends of one snapshot, and the base URLs that policies name."""
 
     def __init__(
-        self, bundle: Bundle, entries: dict[str, BackendEntry], health: Health | None = None
+        self,
+        bundle: Bundle,
+        entries: dict[str, BackendEntry],
+        health: Health | None = None,
+        certificates: Certificates | None = None,
     ) -> None:
+        self._certificates = certificates
         self._entries = entries
         self._health = health or AlwaysHealthy()
         self._by_url: dict[str, Backend] = {}
@@ -93,8 +100,19 @@ class Backends:
             raise Unavailable(f"backend {entry.id!r} is taken out by its circuit breaker", code="BreakerOpen")
         known = self._by_id.get(entry.id)
         if known is None:
-            known = self._by_id[entry.id] = Backend(parse_url(entry.url), entry)
+            known = self._by_id[entry.id] = Backend(parse_url(entry.url), entry, self._way(entry))
         return known
+
+    def _way(self, entry: BackendEntry) -> Way | None:
+        """How the backend is reached; Upstream when the certificate that it must see is not there."""
+        if not entry.certificate:
+            return None
+        found = self._certificates.find(entry.certificate) if self._certificates is not None else None
+        if found is None or not found.key_pem:
+            raise Upstream(
+                f"backend {entry.id!r} names a certificate that this gateway does not have with its key"
+            )
+        return way_of(found, None)
 
     def _next(self, pool: BackendEntry) -> BackendEntry:
         turns = self._turns.get(pool.id)
