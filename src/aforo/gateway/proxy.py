@@ -61,7 +61,7 @@ class Proxy:
         self.runtime = runtime
         self.recorder = recorder
         self._known = Known(runtime, recorder)
-        self._services.deployment = runtime.bundle.deployment
+        self._services.use(runtime)
 
     # server.Serve
 

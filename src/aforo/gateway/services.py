@@ -52,11 +52,13 @@ class GatewayServices:
         self.metrics: Metrics = NoMetrics()
         self.certificates = HeldCertificates()
         self.under_way: dict[str, int] = {}
+        self._runtime: Runtime | None = None
         self._beside: set[asyncio.Task[None]] = set()
 
     def use(self, runtime: Runtime) -> None:
         """Another configuration is in force."""
         self.deployment = runtime.bundle.deployment
+        self._runtime = runtime
         self.certificates.known = runtime.certificates
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -98,7 +100,8 @@ class GatewayServices:
             raise failures[0]
 
     async def send(self, request: OutboundRequest) -> ResponseState:
-        return await outbound.send(self.upstream.pool, request, None, self.tokens)
+        backends = self.upstream.backends(self._runtime) if request.backend_id and self._runtime else None
+        return await outbound.send(self.upstream.pool, request, backends, self.tokens)
 
 
 async def _nowhere(_url: str) -> bytes:

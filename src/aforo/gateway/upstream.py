@@ -18,6 +18,7 @@ from aforo.gateway.known import MAX_REMEMBERED, MAX_REMEMBERED_LENGTH
 from aforo.messages import HOP_BY_HOP, Headers, encode_query, is_token, wire_target
 from aforo.policy.exchange import Body, LastError, PolicyFailure, ResponseState
 from aforo.policy.services import ForwardOptions
+from aforo.snapshot.runtime import Runtime
 from aforo.snapshot.snapshot import BackendEntry
 
 # Ours to write, whatever the client wrote.
@@ -153,12 +154,16 @@ class Upstream:
             if arrival.is_over(now):
                 self.arriving.discard(arrival)
 
-    def _backend(self, call: Call) -> Backend:
+    def backends(self, runtime: Runtime) -> Backends:
+        """The backends of a configuration, made when they are first asked for."""
         backends = self._backends
-        runtime = call.runtime
         if backends is None or backends.version != runtime.bundle.version:
             backends = self._backends = Backends(runtime.bundle, dict(runtime.backends))
             self._lines.clear()
+        return backends
+
+    def _backend(self, call: Call) -> Backend:
+        backends = self.backends(call.runtime)
         try:
             if call.backend_id is not None:
                 return backends.of_id(call.backend_id)
