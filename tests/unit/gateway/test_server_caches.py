@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 
+import orjson
+
 from aforo.policy.compile import CompileContext, compile_document
 from aforo.policy.pipeline import EMPTY, Pipeline
 from aforo.policy.scopes import Scope
+from aforo.snapshot.snapshot import BackendEntry
 from aforo.source import Source
 from tests.support.gateway import Gate, gate, story
 from tests.support.scripted_backend import CLOSE
@@ -159,3 +162,109 @@ async def test_values_outlive_their_call() -> None:
     async with gate(pipeline(keeps, "")) as g:
         assert [(await g.call(get())).body for _ in range(3)] == [b"0", b"1", b"2"]
         assert {r.cache for r in g.records} == {"none"}
+
+
+# --- by meaning -------------------------------------------------------------------------------------------------------
+
+MEANING = pipeline(
+    '<azure-openai-semantic-cache-lookup score-threshold="0.05" embeddings-backend-id="embeddings" '
+    'embeddings-backend-auth="system-assigned"/>',
+    '<azure-openai-semantic-cache-store duration="60"/>',
+)
+JSON = b"content-type: application/json"
+HELLO = orjson.dumps(
+    {
+        "id": "c",
+        "choices": [
+            {"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}
+        ],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
+    }
+)
+
+
+def embeddings(port: int) -> dict[str, BackendEntry]:
+    url = f"http://127.0.0.1:{port}/openai/deployments/e/embeddings"
+    return {"embeddings": BackendEntry("embeddings", url, headers=(("api-key", ("of-the-backend",)),))}
+
+
+def post(body: object, target: str = "/echo/chat/completions") -> bytes:
+    data = orjson.dumps(body)
+    head = f"POST {target} HTTP/1.1\r\nHost: gate\r\ncontent-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
+    return head.encode() + data
+
+
+def asks(text: str, **more: object) -> bytes:
+    return post({"messages": [{"role": "user", "content": text}], **more})
+
+
+def vector(*numbers: float) -> bytes:
+    return plain(orjson.dumps({"data": [{"embedding": numbers}]}), JSON)
+
+
+@story
+async def test_a_prompt_of_the_same_meaning_gets_the_answer_in_the_form_it_asks_for() -> None:
+    async with gate(MEANING, backends=embeddings) as g:
+        g.backend.plays(vector(1, 0))
+        g.backend.plays(plain(HELLO, JSON, b"x-request-id: 1"))
+        first = await g.call(asks("Say hello"))
+        g.backend.plays(vector(0.99, 0.01))
+        second = await g.call(asks("Say hello, please"))
+        g.backend.plays(vector(0.99, 0.01))
+        third = await g.call(asks("Say hello, please", stream=True))
+        g.backend.plays(vector(0.99, 0.01))
+        fourth = await g.call(asks("Hello", stream=True, stream_options={"include_usage": True}))
+        assert (first.body, second.body) == (HELLO, HELLO)
+        assert [a.values("x-request-id") for a in (first, second)] == [["1"], []]
+        assert third.values("content-type") == ["text/event-stream"]
+        assert third.body.endswith(b"data: [DONE]\n\n")
+        # The gateway asks models for usage that clients do not want; of the cache it is no other.
+        assert [b'"usage"' in a.body for a in (third, fourth)] == [False, True]
+        asked, forwarded = g.backend.heard[:2]
+        assert asked.line == "POST /openai/deployments/e/embeddings?api-version=2023-05-15 HTTP/1.1"
+        assert asked.values("api-key") == ["of-the-backend"]
+        assert orjson.loads(asked.body) == {"input": "user: Say hello"}
+        assert forwarded.line == "POST /base/chat/completions HTTP/1.1"
+        await g.settled()
+        assert seen(g) == [("miss", 200), ("hit", 0), ("hit", 0), ("hit", 0)]
+        assert [r.response.stream for r in g.records] == [False, False, True, True]
+
+
+@story
+async def test_a_stream_is_sent_on_as_it_comes_and_kept_at_its_end() -> None:
+    goes_on = asyncio.Event()
+
+    def chunk(delta: object, reason: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": reason}
+        return b"data: %b\n\n" % orjson.dumps({"id": "c", "choices": [choice]})
+
+    async with gate(MEANING, backends=embeddings) as g:
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+        g.backend.plays(vector(1, 0))
+        begin, end = chunk({"role": "assistant", "content": "Hel"}), chunk({"content": "lo"}, "stop")
+        g.backend.plays(head + chunked(begin), goes_on, chunked(end, b"data: [DONE]\n\n", b""))
+        client = await g.connect()
+        await client.send(asks("Say hello", stream=True))
+        await client.reader.readuntil(begin)
+        goes_on.set()
+        await client.reader.readuntil(b"data: [DONE]\n\n")
+        await g.settled()
+        g.backend.plays(vector(1, 0))
+        answer = orjson.loads((await g.call(asks("Say hello"))).body)
+        assert answer["choices"][0]["message"] == {"role": "assistant", "content": "Hello"}
+        assert [r.cache for r in g.records] == ["miss", "hit"]
+
+
+@story
+async def test_a_failing_embeddings_backend_changes_nothing() -> None:
+    async with gate(MEANING, backends=embeddings) as g:
+        refused = b"HTTP/1.1 500 Oops\r\ncontent-length: 0\r\n\r\n"
+        for steps in ((refused,), (plain(b"{}"),), (b"HTTP/1.1 200", CLOSE)):
+            g.backend.plays(*steps)
+            g.backend.plays(plain(HELLO, JSON))
+            assert (await g.call(asks("Say hello"))).body == HELLO
+        await g.settled()
+        assert [r.cache for r in g.records] == ["none"] * 3
+    async with gate(MEANING) as g:  # without the backend that the policy names
+        g.backend.plays(plain(HELLO, JSON))
+        assert (await g.call(asks("Say hello"))).body == HELLO
