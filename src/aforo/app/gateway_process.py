@@ -8,12 +8,15 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import msgspec
 import uvloop
 
 from aforo.app.certificates import Certificate, certificate
+from aforo.app.ending_threads import EndingThreads
 from aforo.app.in_force import Acknowledgement, InForce
 from aforo.app.listeners import inherited
 from aforo.app.spec import Said, Spec, on_stop, say, snapshot_stamp
@@ -25,6 +28,8 @@ from aforo.errors import Upstream as UpstreamRefusal
 from aforo.gateway.addresses import TrustedProxies
 from aforo.gateway.cache import MemoryCache
 from aforo.gateway.counters import MemoryCounters
+from aforo.gateway.events import FileSink, Loggers, Sink
+from aforo.gateway.kafka import KafkaSink, target_of
 from aforo.gateway.metrics import SpooledMetrics
 from aforo.gateway.proxy import Proxy
 from aforo.gateway.record import Recorder
@@ -41,7 +46,7 @@ from aforo.snapshot import bundle_file
 from aforo.snapshot.build import Builder
 from aforo.snapshot.runtime import Runtime
 from aforo.snapshot.sealed import open_value
-from aforo.snapshot.snapshot import Bundle
+from aforo.snapshot.snapshot import Bundle, LoggerEntry
 from aforo.snapshot.stand_in import stand_in
 from aforo.spool.writer import SpoolWriter
 
@@ -57,6 +62,8 @@ _ISSUER_DOCUMENTS = frozenset(
 # How long a gateway waits at its start for what control publishes at the same time.
 PATIENCE_S = 2.0
 DRAIN_S = 30.0
+# How long the events that are queued are sent after the last call.
+EVENTS_S = 10.0
 # Of 100 ms: how often the garbage of long-lived connections is looked for too.
 FULL_BEATS = 300
 
@@ -72,6 +79,7 @@ class _Gateway:
         self._layout = spec.layout
         self._secrets = Secrets(self._layout.secrets)
         self._path = self._layout.snapshots / bundle_file.CURRENT
+        self._good_path = self._layout.snapshots / bundle_file.LAST_GOOD
         self._signing = subkey(self._secrets.master_key, bundle_file.SIGNING_PURPOSE)
         sealer = self._secrets.sealer(bundle_file.SEALING_PURPOSE)
         self._builder = Builder(lambda sealed: open_value(sealer, sealed))
@@ -100,7 +108,9 @@ class _Gateway:
 
     async def run(self) -> None:
         spec = self._spec
-        on_stop(asyncio.get_running_loop(), self._stop.set)
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(EndingThreads())
+        on_stop(loop, self._stop.set)
         first = await self._first()
         if first is None:
             return
@@ -120,6 +130,8 @@ class _Gateway:
                 lambda: not self._stop.is_set() and spool.has_room(),
             )
             services.signing_keys = self._keys
+            services.events = Loggers(partial(self._sink, tokens))
+            services.events.configure(runtime.loggers)
             metrics = services.metrics = SpooledMetrics(spool)
             metrics.follow(bundle)
             self._use_tenant(bundle)
@@ -141,10 +153,21 @@ class _Gateway:
                 log.warning("%d connections were cut at the end of the drain", cut)
             housekeeping.cancel()
             metrics.flush()
+            await services.events.close(EVENTS_S)
             await tokens.close()
             await self._keys.close()
             self._issuer_pool.close()
             self._pool.close()
+
+    def _sink(self, tokens: ManagedTokens, entry: LoggerEntry) -> Sink:
+        """Where a logger's events go."""
+        if entry.kind == "file":
+            return FileSink(self._layout.events / f"{quote(entry.id, safe='')}.jsonl")
+
+        async def token_of(resource: str, client_id: str | None) -> str:
+            return tokens.cached(resource, client_id) or await tokens.fetch(resource, client_id)
+
+        return KafkaSink(target_of(entry), self._pool.judge, token_of)
 
     async def _first(self) -> tuple[Bundle, Runtime] | None:
         """The snapshot to begin with; None when told to stop meanwhile.
@@ -171,9 +194,9 @@ class _Gateway:
                 runtime = self._build(bundle)
                 if runtime is not None:
                     found = bundle, runtime
+                    self._keep_good(stamp)
                 elif stamp != self._spec.old_snapshot and found is None:
-                    log.error("revision %d does not compile: calls are answered with 503", bundle.version)
-                    found = self._standing_in(bundle)
+                    found = self._last_good() or self._standing_in(bundle)
             is_new = self._seen != self._spec.old_snapshot
             if found is not None and (is_new or asyncio.get_running_loop().time() > until):
                 return found
@@ -189,7 +212,34 @@ class _Gateway:
                 )
         return built.runtime
 
+    def _last_good(self) -> tuple[Bundle, Runtime] | None:
+        """What was in force last, where it still compiles."""
+        try:
+            bundle = bundle_file.load(self._good_path, self._signing)
+        except (Refusal, FileNotFoundError):
+            return None
+        runtime = self._build(bundle)
+        if runtime is None:
+            return None
+        log.error("revision %d serves instead of what was published", bundle.version)
+        return bundle, runtime
+
+    def _keep_good(self, stamp: tuple[int, int]) -> None:
+        """The file that is in force stays under another name, whatever is published next."""
+        draft = self._good_path.with_name(f".{bundle_file.LAST_GOOD}.{self._spec.index}")
+        try:
+            draft.unlink(missing_ok=True)
+            draft.hardlink_to(self._path)
+            # A newer one may have taken its place meanwhile, which is not known to compile.
+            if snapshot_stamp(draft) == stamp:
+                draft.replace(self._good_path)
+            # Still there when another gateway had linked the same file already.
+            draft.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("what is in force could not be kept for later: %s", error)
+
     def _standing_in(self, bundle: Bundle) -> tuple[Bundle, Runtime]:
+        log.error("revision %d does not compile: calls are answered with 503", bundle.version)
         instead = stand_in(bundle)
         runtime = self._build(instead)
         assert runtime is not None
@@ -295,6 +345,7 @@ class _Gateway:
                 proxy.swap(runtime, self._recorder(spool, runtime))
                 metrics.follow(bundle)
                 self._acknowledge(bundle, stamp)
+                self._keep_good(stamp)
                 self._collect_less()
                 say(Said(snapshot_ns=stamp[0]))
 

@@ -71,6 +71,11 @@ class Pool:
                 return connection
         return None
 
+    async def judge(self, host: str, port: int) -> None:
+        """Denied unless every address of the host may be connected to: for a library that connects by itself."""
+        for address in await self._resolver.resolve(host):
+            self.policy.check(address, port)
+
     async def connect(self, origin: Origin) -> ClientConnection:
         """A new connection; Denied, Upstream or Timeout say why there is none."""
         # In a task of its own: a call that is stepped by hand may not use asyncio's time-outs.

@@ -136,8 +136,8 @@ class KafkaSink:
         if self._producer is not None:
             return self._producer
         target = self._target
-        producer = _producer(target, self._token_of)
         await self._judge(target.host, target.port)
+        producer = _producer(target, self._token_of)
         try:
             async with asyncio.timeout(_START_S):
                 await producer.start()

@@ -11,6 +11,7 @@ from aforo.errors import Refusal, Unavailable
 from aforo.gateway import outbound
 from aforo.gateway.call import Call
 from aforo.gateway.certificates import HeldCertificates
+from aforo.gateway.events import Loggers, Sink
 from aforo.gateway.metrics import NoMetrics
 from aforo.gateway.signal import driven
 from aforo.gateway.signing_keys import FetchedSigningKeys
@@ -29,6 +30,7 @@ from aforo.policy.services import (
 )
 from aforo.policy.subject import Deployment
 from aforo.snapshot.runtime import Runtime
+from aforo.snapshot.snapshot import LoggerEntry
 
 log = logging.getLogger("aforo.gateway")
 
@@ -51,6 +53,7 @@ class GatewayServices:
         self.signing_keys: SigningKeys = FetchedSigningKeys(_nowhere)
         self.metrics: Metrics = NoMetrics()
         self.certificates = HeldCertificates()
+        self.events = Loggers(_no_sink)
         self.under_way: dict[str, int] = {}
         self._runtime: Runtime | None = None
         self._beside: set[asyncio.Task[None]] = set()
@@ -60,6 +63,7 @@ class GatewayServices:
         self.deployment = runtime.bundle.deployment
         self._runtime = runtime
         self.certificates.known = runtime.certificates
+        self.events.configure(runtime.loggers)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(driven(work))
@@ -102,6 +106,10 @@ class GatewayServices:
     async def send(self, request: OutboundRequest) -> ResponseState:
         backends = self.upstream.backends(self._runtime) if request.backend_id and self._runtime else None
         return await outbound.send(self.upstream.pool, request, backends, self.tokens)
+
+
+def _no_sink(entry: LoggerEntry) -> Sink:
+    raise Unavailable(f"this gateway has nothing that takes events for {entry.id!r}")
 
 
 async def _nowhere(_url: str) -> bytes:
