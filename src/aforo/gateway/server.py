@@ -1,7 +1,7 @@
 """The client's side of the wire: HTTP/1.1 requests off sockets, strictly framed. It knows no route and no policy.
 
 What two parsers could read differently is refused with 400 and the connection closed (RFC 9112 11.2): httptools
-refuses most of it; repeated or missing `Host` and `Transfer-Encoding` in HTTP/1.0 are refused here.
+refuses most of it, framing.py the rest.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import httptools
 
 from aforo.gateway import answers, proxy_protocol
 from aforo.gateway.call import WHOLE_BODY_BYTES, Call
+from aforo.gateway.framing import Misframed, origin_form, stated_length
 from aforo.messages import Fields, Headers, repeat
 from aforo.policy.exchange import LastError
 
@@ -47,17 +48,6 @@ class Serve(Protocol):
 
     def trusts(self, peer_ip: str) -> bool:
         """Whether a peer's PROXY preamble is believed."""
-
-
-# What a host with its port consists of (RFC 3986 3.2), without user names.
-_AUTHORITY = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+;=:[]%"
-
-
-class _Refusal(Exception):  # noqa: N818 - raised through the parser, answered at once
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
 
 
 class ServerConnection(asyncio.Protocol):
@@ -152,10 +142,10 @@ class ServerConnection(asyncio.Protocol):
                 return
         except httptools.HttpParserCallbackError as error:
             cause = error.__context__
-            self._refuse(cause if isinstance(cause, _Refusal) else _Refusal(400, "Bad request"))
+            self._refuse(cause if isinstance(cause, Misframed) else Misframed(400, "Bad request"))
             return
         except httptools.HttpParserError as error:
-            self._refuse(_Refusal(400, f"Bad request: {error}"))
+            self._refuse(Misframed(400, f"Bad request: {error}"))
             return
         waiting = self._waiting
         if self._reading is not None:
@@ -173,13 +163,13 @@ class ServerConnection(asyncio.Protocol):
             self.deadline = time.monotonic() + HEAD_TIMEOUT_S
         self._head_bytes += size
         if self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse(_Refusal(431, "The request's header fields are too large"))
+            self._refuse(Misframed(431, "The request's header fields are too large"))
 
     def _within_body(self, call: Call, size: int) -> None:
         """A read ended within a body: chunk extensions and trailers must not outgrow what they are for."""
         self._body_bytes += size
         if self._body_bytes > MAX_FRAMING_BYTES + MAX_FRAMING_RATIO * call.received:
-            self._refuse(_Refusal(400, "Bad request: chunk sizes, extensions and trailers outgrow the body"))
+            self._refuse(Misframed(400, "Bad request: chunk sizes, extensions and trailers outgrow the body"))
 
     def _after_preamble(self, data: bytes) -> bytes:
         """What follows the PROXY preamble; nothing while it is not complete."""
@@ -188,7 +178,7 @@ class ServerConnection(asyncio.Protocol):
         try:
             found = proxy_protocol.read(self._preamble)
         except ValueError as error:
-            self._refuse(_Refusal(400, f"Bad request: {error}"))
+            self._refuse(Misframed(400, f"Bad request: {error}"))
             return b""
         if found is None:
             return b""
@@ -301,7 +291,7 @@ class ServerConnection(asyncio.Protocol):
         elif self._stuck[1] < now:
             transport.abort()
 
-    def _refuse(self, refusal: _Refusal) -> None:
+    def _refuse(self, refusal: Misframed) -> None:
         transport = self.transport
         if transport is None:
             return
@@ -331,7 +321,7 @@ class ServerConnection(asyncio.Protocol):
     def on_url(self, url: bytes) -> None:
         self._target += url
         if len(self._target) > MAX_TARGET_BYTES:
-            raise _Refusal(414, "The request's URL is too long")
+            raise Misframed(414, "The request's URL is too long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         fields = self._fields
@@ -352,7 +342,7 @@ class ServerConnection(asyncio.Protocol):
         fields = self._fields or {}
         target = self._target
         if len(fields) + self._repeated > MAX_HEAD_FIELDS:
-            raise _Refusal(431, "The request has too many header fields")
+            raise Misframed(431, "The request has too many header fields")
         self._fields = None
         self._target = b""
         self._repeated = self._head_bytes = self._body_bytes = 0
@@ -368,12 +358,12 @@ class ServerConnection(asyncio.Protocol):
             # Nearly every request: to the host that this connection has named before, with its length.
             length = int(stated)
         else:
-            length = _framing(fields, version)
+            length = stated_length(fields, version)
             self._host = host
         if b"upgrade" in fields or method == "CONNECT":
             self._refuse_upgrade(fields, length)
         if target[:1] != b"/":
-            target = _origin_form(target, host)
+            target = origin_form(target, host)
         continues = b"expect" in fields and version == "1.1"
         call = self._reading = Call(
             self,
@@ -392,15 +382,15 @@ class ServerConnection(asyncio.Protocol):
         else:
             self._queue.append(call)
             if len(self._queue) > MAX_PIPELINED:
-                raise _Refusal(400, "Bad request: too many requests in flight on one connection")
+                raise Misframed(400, "Bad request: too many requests in flight on one connection")
 
     def _refuse_upgrade(self, fields: Fields, length: int) -> None:
         """Refuse what would leave HTTP/1.1; an offer that may be ignored is."""
         if b"websocket" in (Headers(fields).joined(b"upgrade") or b"").lower():
-            raise _Refusal(501, "Upgrading the connection to WebSocket is not supported")
+            raise Misframed(501, "Upgrading the connection to WebSocket is not supported")
         if self._parser.should_upgrade() and (length > 0 or b"transfer-encoding" in fields):
             # The parser would take the body for what follows the upgrade: the next request, as we see it.
-            raise _Refusal(501, "Upgrading the connection with a request that has a body is not supported")
+            raise Misframed(501, "Upgrading the connection with a request that has a body is not supported")
 
     def on_body(self, body: bytes) -> None:
         call = self._reading
@@ -427,39 +417,6 @@ class ServerConnection(asyncio.Protocol):
 
 def _small(call: Call) -> bool:
     return 0 <= call.content_length <= WHOLE_BODY_BYTES
-
-
-def _framing(fields: Fields, version: str) -> int:
-    """The stated length of a request, -1 when it states none; refuses what could be read in two ways."""
-    if version not in ("1.1", "1.0"):
-        raise _Refusal(505, "Only versions 1.1 and 1.0 of HTTP are spoken here")
-    host = fields.get(b"host")
-    if (host is None and version == "1.1") or isinstance(host, list):
-        raise _Refusal(400, "Bad request: exactly one Host header is needed")
-    if host is not None and host.translate(None, _AUTHORITY):
-        raise _Refusal(400, "Bad request: the Host header is no host")
-    length = fields.get(b"content-length")
-    coding = fields.get(b"transfer-encoding")
-    if coding is not None:
-        if version == "1.0" or isinstance(coding, list) or coding.lower() != b"chunked":
-            raise _Refusal(400, "Bad request: Transfer-Encoding must be `chunked`, and not in HTTP/1.0")
-        if length is not None:
-            raise _Refusal(400, "Bad request: Content-Length and Transfer-Encoding exclude each other")
-    if isinstance(length, list):
-        raise _Refusal(400, "Bad request: Content-Length may stand only once")
-    return -1 if length is None else int(length)
-
-
-def _origin_form(target: bytes, host: bytes | list[bytes] | None) -> bytes:
-    """RFC 9112 3.2: a server must accept the absolute form too, whose host must be the one of `Host`."""
-    if target[:7].lower() == b"http://" or target[:8].lower() == b"https://":
-        rest = target.partition(b"://")[2]
-        ends = [at for at in (rest.find(b"/"), rest.find(b"?")) if at >= 0]
-        end = min(ends, default=len(rest))
-        if isinstance(host, bytes) and rest[:end].lower() != host.lower():
-            raise _Refusal(400, "Bad request: the request target and Host name different hosts")
-        return rest[end:] if rest[end : end + 1] == b"/" else b"/" + rest[end:]
-    raise _Refusal(400, "Bad request: the request target must be a path")
 
 
 class Server:
