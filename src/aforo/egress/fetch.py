@@ -14,7 +14,10 @@ from aforo.messages import Headers, Url, is_token, parse_url, wire_target
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_REDIRECTS = 5
-_FOR_ANYBODY = frozenset((b"accept", b"accept-encoding", b"accept-language", b"content-type", b"user-agent"))
+# What goes with a request to another origin than it was made for: any other field may be a credential.
+FOR_ANYBODY = frozenset(
+    (b"accept", b"accept-encoding", b"accept-language", b"content-encoding", b"content-type", b"user-agent")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,7 @@ async def _fetch(
                     method, body = "GET", b""
                 if (before.scheme, before.host, before.port) != (after.scheme, after.host, after.port):
                     # Credentials are for who they were given to, and any field may be one.
-                    headers = Headers(i for i in headers if i[0] in _FOR_ANYBODY)
+                    headers = Headers(i for i in headers if i[0] in FOR_ANYBODY)
                     reach = reach.elsewhere()
             raise Upstream(f"more than {MAX_REDIRECTS} redirects")
     except TimeoutError as error:

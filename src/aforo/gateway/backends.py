@@ -11,7 +11,7 @@ from typing import Protocol
 from aforo.egress.pool import Origin, Way
 from aforo.errors import Unavailable, Upstream
 from aforo.gateway.credentials import way_of
-from aforo.messages import Url, parse_url
+from aforo.messages import Url, parse_url, wire_target
 from aforo.policy.services import Certificates
 from aforo.snapshot.snapshot import BackendEntry, Bundle, PoolMember
 
@@ -34,17 +34,34 @@ class AlwaysHealthy:
 class Backend:
     """Where a base URL or a backend resource leads: made once, used by many calls."""
 
-    __slots__ = ("authority", "base_path", "entry", "origin", "prefix", "query")
+    __slots__ = ("authority", "base_path", "entry", "origin", "prefix", "query", "url")
 
     def __init__(self, url: Url, entry: BackendEntry | None = None, way: Way | None = None) -> None:
         chain = entry is None or entry.validate_chain
         name = entry is None or entry.validate_name
+        self.url = url
         self.entry = entry
         self.origin = Origin(url.scheme, url.host, url.port, chain, name, way)
         self.authority = url.authority.encode("idna" if not url.authority.isascii() else "ascii")
         self.base_path = url.path.rstrip("/")
         self.query = url.query
         self.prefix = f"{url.scheme}://{url.authority}"
+
+    def over(self, way: Way) -> Backend:
+        """The same backend over a proxy, or with another client certificate."""
+        own = self.origin.way
+        identity = way.identity or (own.identity if own is not None else None)
+        return Backend(self.url, self.entry, Way(identity, way.proxy))
+
+    def line(self, target: str) -> bytes:
+        """What stands between method and host in a request. It is one line, whatever a policy put into the target."""
+        wire = wire_target(target).encode()
+        proxy = self.origin.way.proxy if self.origin.way is not None else None
+        if proxy is None or self.origin.scheme != "http":
+            return b" %b HTTP/1.1\r\nhost: " % wire
+        # A proxy without a tunnel is told the whole URL (RFC 9112 3.2.2).
+        login = b"proxy-authorization: %b\r\n" % proxy.authorization.encode() if proxy.authorization else b""
+        return b" http://%b%b HTTP/1.1\r\n%bhost: " % (self.authority, wire, login)
 
 
 class _Turn:
