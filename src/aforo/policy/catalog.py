@@ -24,6 +24,7 @@ from aforo.policy.elements import (
     emit_metric,
     find_and_replace,
     forward_request,
+    get_authorization_context,
     include_fragment,
     ip_filter,
     json_to_xml,
@@ -125,6 +126,7 @@ ELEMENTS: Final[tuple[Element, ...]] = (
     validate_parameters.ELEMENT,
     validate_headers.ELEMENT,
     validate_status_code.ELEMENT,
+    get_authorization_context.ELEMENT,
 )
 
 BY_NAME: Final = {e.name: e for e in ELEMENTS}
@@ -132,7 +134,7 @@ BY_NAME: Final = {e.name: e for e in ELEMENTS}
 # API Management's, and on the way.
 NOT_YET: Final = frozenset(
     (
-        "validate-client-certificate", "get-authorization-context",
+        "validate-client-certificate",
        
        
     )
