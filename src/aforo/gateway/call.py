@@ -64,6 +64,14 @@ class Sink(Protocol):
     def push(self, data: bytes, *, last: bool) -> None: ...
 
 
+class Collecting(Protocol):
+    """Who keeps what comes of a stream."""
+
+    def add(self, piece: bytes) -> None: ...
+
+    def take(self) -> bytes: ...
+
+
 class Answering(Protocol):
     """Who hands the answer to the client."""
 
@@ -102,6 +110,7 @@ class Call(Exchange):
         "max_body_bytes",
         "method",
         "operation_runtime",
+        "produced",
         "received",
         "relay",
         "runtime",
@@ -152,6 +161,7 @@ class Call(Exchange):
         self.operation_runtime: OperationRuntime | None = None
         self.arrival: Arrival | None = None
         self.relay: Answering | None = None
+        self.produced: Collecting | None = None  # what has come of a stream that is metered
         self.error: LastError | None = None  # of a call that never got an operation
         self.hide_usage = False  # the client did not ask for the usage that its stream tells
         self.aborted = ""  # who ended it before its time: client, backend, gateway
@@ -191,6 +201,10 @@ class Call(Exchange):
         self.product = admission.product
         self.subscription = admission.subscription
         self.user = admission.user
+
+    @property
+    def transferred(self) -> int:
+        return self.received + self.sent
 
     def client_url(self) -> Url:
         """What the client asked for, as an absolute URL."""

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 
 from aforo.errors import Denied, Invalid, Limited, NotFound, Refusal, Timeout, Unavailable, Upstream
-from aforo.gateway import answers, keys
+from aforo.gateway import answers, keys, metering
 from aforo.gateway.call import Call
 from aforo.gateway.keeping import hand_over_kept
 from aforo.gateway.known import OWN_PATHS, Known
@@ -22,8 +22,10 @@ from aforo.gateway.signal import Steps
 from aforo.gateway.streaming import Relay, UsageFilter, hand_over, is_event_stream
 from aforo.gateway.usage import splice_usage
 from aforo.messages import Headers
+from aforo.policy import owing
 from aforo.policy.exchange import Body, FromCache, LastError, PolicyFailure, ResponseState, Returned
 from aforo.policy.pipeline import Pipeline
+from aforo.snapshot.build import wire_of
 from aforo.snapshot.runtime import ApiRuntime, OperationRuntime, Runtime
 
 log = logging.getLogger("aforo.gateway")
@@ -147,10 +149,13 @@ class Proxy:
         try:
             if not call.complete:
                 await self._take_body(call, operation, pipeline)
-            if operation.wire:
+            wire = operation.wire
+            if not wire and pipeline.effects.meters:
+                wire = wire_of(call.method, target.match.path)
+            if wire:
                 if call.request.body.data is None:
                     await _read_if_possible(call.request.body)
-                call.hide_usage = splice_usage(call.request.body, operation.wire, target.query)
+                call.hide_usage = splice_usage(call.request.body, wire, target.query)
             if pipeline.inbound is not None:
                 await pipeline.inbound(call)
             call.section = "backend"
@@ -159,6 +164,8 @@ class Proxy:
             elif pipeline.backend is not None:
                 await pipeline.backend(call)
             call.section = "outbound"
+            if call.owed is not None or call.meters is not None:
+                await owing.answered(call, operation.wire)
             if pipeline.outbound is not None:
                 await pipeline.outbound(call)
         except FromCache as hit:
@@ -170,9 +177,13 @@ class Proxy:
             raise
         except Exception as error:  # noqa: BLE001 - an expression can raise anything; the client gets an answer
             await self._on_error(call, pipeline, error)
+        if call.owed is not None or call.meters is not None:
+            await metering.close(call, operation.wire, self._gave_up)
         relay = self._send(call, operation)
         if relay is not None and not relay.is_set:
             await relay
+        if call.produced is not None:
+            await metering.settle(call, operation.wire)
 
     async def _take_body(self, call: Call, operation: OperationRuntime, pipeline: Pipeline) -> None:
         """Wait for a body that is still arriving where somebody must see all of it; let it stream otherwise."""
@@ -218,6 +229,7 @@ class Proxy:
         response = call.response = failure.response or _built_in(last, call.call_id)
         for name, value in failure.headers:
             response.headers.set(name, value)
+        owing.promised(call)
         if pipeline.on_error is None:
             return
         call.section = "on-error"
@@ -284,6 +296,7 @@ class Proxy:
         last.elapsed_us = call.elapsed_us
         call.errors.append(last)
         self.recorder.record(call)
+        metering.left(call)
         if call.arrival is not None:
             call.arrival.connection.close()
 

@@ -281,6 +281,8 @@ class Relay(Signal):
         if room > 0:
             self._kept.append(data if len(data) <= room else data[:room])
         self._kept_size += len(data)
+        if self._call.produced is not None:
+            self._call.produced.add(data)
 
     def _write_record(self) -> None:
         if self._recorded:

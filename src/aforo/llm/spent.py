@@ -64,7 +64,8 @@ def _of_whole(wire: str, request: bytes, answer: bytes) -> Spent | None:
     said = read_object(answer)
     usage = read_usage(said)
     if usage is None:
-        if not said or not (wire or _is_models(said)):
+        # Other services end their paths as models' do.
+        if not _is_models(said) and not (wire == "embeddings" and isinstance(said.get("data"), list)):
             return None
         usage = _estimate(request, _said(said))
     return Spent(usage, _model(said))
