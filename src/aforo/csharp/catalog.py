@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from aforo.csharp.runtime import (
+    addresses,
     bit_converter,
     builders,
     certificates,
@@ -50,6 +51,7 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     *encodings.TYPES,
     *text.TYPES,
     *uris.TYPES,
+    *addresses.TYPES,
     *regexes.TYPES,
     *builders.TYPES,
     *maths.TYPES,

@@ -46,7 +46,7 @@ VECTORS = [
     (f"new HMACMD5({_UTF8('Jefe')}).ComputeHash({_JEFE})", "750c783e6ab0b503eaa86e310a5db738"),
     (f"new HMACSHA1({_UTF8('Jefe')}).ComputeHash({_JEFE})", "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79"),
     (
-        f"new HMACSHA256 {{ Key = {_UTF8('Jefe')} }}.ComputeHash({_JEFE})",
+        f"new HMACSHA256({_UTF8('Jefe')}).ComputeHash({_JEFE})",
         "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
     ),
     (

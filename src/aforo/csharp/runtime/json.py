@@ -167,6 +167,24 @@ class JValue(JToken):
         return to_string(self.value)
 
 
+class JRaw(JValue):
+    """JSON that is written as it is."""
+
+    __slots__ = ()
+    net_name = "Newtonsoft.Json.Linq.JRaw"
+
+
+class JConstructor(JArray):
+    """`new Date(1)`: a name and arguments; JavaScript, which Newtonsoft writes too."""
+
+    __slots__ = ("name",)
+    net_name = "Newtonsoft.Json.Linq.JConstructor"
+
+    def __init__(self, name: str, items: list[Any] | None = None) -> None:
+        super().__init__(items)
+        self.name = name
+
+
 def wrap(value: Any) -> JToken:
     """A node for a plain value; text in ISO form becomes a date, as Newtonsoft's reader has it."""
     if isinstance(value, dict):
@@ -206,8 +224,13 @@ def adopt(token: JToken | None, parent: JContainer) -> JToken:
 def _plain(value: Any) -> Any:
     """What orjson is given for a value that it does not know."""
     work(1)
+    if isinstance(value, JConstructor):
+        inner = ",".join(write_plain(t, indented=False) for t in value.tokens())
+        return orjson.Fragment(f"new {value.name}({inner})")
     if isinstance(value, (JObject, JArray)):
         return value.items
+    if isinstance(value, JRaw):
+        return orjson.Fragment(value.value or "null")
     if isinstance(value, JValue):
         return value.value
     if isinstance(value, JProperty):
@@ -278,12 +301,14 @@ def deep_clone(token: JToken) -> JToken:
     """A copy; each of its nodes, names and texts is charged before it is made."""
     if isinstance(token, (JObject, JArray)):
         copied = _clone_raw(token.items)
+        if isinstance(token, JConstructor):
+            return JConstructor(token.name, copied)
         return JObject(copied) if isinstance(token, JObject) else JArray(copied)
     if isinstance(token, JProperty):
         return JProperty(token.name, deep_clone(token.value))
     assert isinstance(token, JValue)
     _clone_raw(token.value)
-    return JValue(token.value)
+    return type(token)(token.value)
 
 
 def _clone_raw(value: Any) -> Any:
@@ -313,11 +338,13 @@ def token_type(token: JToken) -> JTokenType:
     if isinstance(token, JObject):
         return JTokenType.Object
     if isinstance(token, JArray):
-        return JTokenType.Array
+        return JTokenType.Constructor if isinstance(token, JConstructor) else JTokenType.Array
     if isinstance(token, JProperty):
         return JTokenType.Property
     assert isinstance(token, JValue)
     value = token.value
+    if isinstance(token, JRaw):
+        return JTokenType.Raw
     if value is None:
         return JTokenType.Null
     for kinds, name in _KINDS:
@@ -447,51 +474,13 @@ def last(token: JToken) -> JToken | None:
 
 
 def parent(token: JToken) -> JToken | None:
-    return token.parent
-
-
-def root(token: JToken) -> JToken:
-    now = token
-    while now.parent is not None:
-        work(1)
-        now = now.parent
-    return now
-
-
-def path(token: JToken) -> str:
-    parts: list[str] = []
-    now: JToken = token
-    while now.parent is not None:
-        above = now.parent
-        work(len(above.items) if isinstance(above, (JObject, JArray)) else 1)
-        if isinstance(above, JArray):
-            parts.append(f"[{next(i for i, t in enumerate(above.items) if t is now)}]")
-        elif isinstance(above, JObject):
-            name = (
-                now.name
-                if isinstance(now, JProperty)
-                else next(k for k, t in above.items.items() if t is now)
-            )
-            parts.append(f".{name}" if name.isidentifier() else f"['{name}']")
-        now = above
-    return "".join(reversed(parts)).removeprefix(".")
-
-
-def deep_equals(left: JToken | None, right: JToken | None) -> bool:
-    if left is None or right is None:
-        return left is right
-    return bool(_comparable(left) == _comparable(right))
-
-
-def _comparable(token: Any) -> Any:
-    nodes(1)
-    if isinstance(token, JObject):
-        return {k: _comparable(token.child(k)) for k in token.items}
-    if isinstance(token, JArray):
-        return [_comparable(t) for t in token.tokens()]
-    if isinstance(token, JProperty):
-        return ("property", token.name, _comparable(token.value))
-    return (token_type(token), token.value)
+    """The container; what an object holds has its property above it."""
+    above = token.parent
+    if isinstance(above, JObject) and not isinstance(token, JProperty):
+        work(len(above.items))
+        name = next((k for k, t in above.items.items() if t is token), None)
+        return above if name is None else JProperty(name, None, above)
+    return above
 
 
 def property_name(token: JProperty) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 from aforo.csharp.runtime.dates import DateTime, DateTimeOffset
 from aforo.csharp.runtime.exceptions import (
@@ -181,7 +181,11 @@ def make_value(value: Any) -> JValue:
     token = from_object(value)
     if not isinstance(token, JValue):
         raise ArgumentException("Could not determine JSON object type for this type.")
-    return token
+    return JValue(token.value) if token is value else token
+
+
+def set_scalar(token: JValue, value: Any) -> None:
+    token.value = make_value(value).value
 
 
 def implicit_value(value: Any) -> JValue:
@@ -295,17 +299,70 @@ def set_value(token: JProperty, value: JToken | None) -> None:
         token.own = deep_clone(value) if value is not None and value.parent is not None else value
 
 
-def merge(token: JToken, content: Any) -> None:
-    """Objects are united, arrays are put one behind the other, values replaced."""
+class ArrayHandling(IntEnum):
+    Concat = 0
+    Union = 1
+    Replace = 2
+    Merge = 3
+
+
+class NullHandling(IntEnum):
+    Ignore = 0
+    Merge = 1
+
+
+class MergeSettings(Obj):
+    __slots__ = ("arrays", "nulls")
+    net_name = "Newtonsoft.Json.Linq.JsonMergeSettings"
+
+    def __init__(self) -> None:
+        self.arrays = ArrayHandling.Concat
+        self.nulls = NullHandling.Ignore
+
+
+def set_arrays(settings: MergeSettings, value: int) -> None:
+    settings.arrays = ArrayHandling(value)
+
+
+def set_nulls(settings: MergeSettings, value: int) -> None:
+    settings.nulls = NullHandling(value)
+
+
+_DEFAULT: Final = MergeSettings()
+
+
+def merge(token: JToken, content: Any, settings: MergeSettings | None = None) -> None:
+    """Objects are united, arrays are put one behind the other unless the settings say otherwise, values replaced."""
+    how = settings or _DEFAULT
     other = from_object(content)
     if isinstance(token, JObject) and isinstance(other, JObject):
         work(len(other.items))
         for name in list(other.items):
             new, old = other.child(name), token.child(name)
             if isinstance(old, (JObject, JArray)) and type(old) is type(new):
-                merge(old, new)
-            elif not (isinstance(new, JValue) and new.value is None):
+                merge(old, new, how)
+            elif how.nulls or not (isinstance(new, JValue) and new.value is None):
                 token.put(name, new)
     elif isinstance(token, JArray) and isinstance(other, JArray):
-        for each in other.tokens():
+        _merge_arrays(token, other, how)
+
+
+def _merge_arrays(token: JArray, other: JArray, how: MergeSettings) -> None:
+    if how.arrays is ArrayHandling.Merge:
+        for at, each in enumerate(other.tokens()):
+            if at >= len(token.items):
+                _append(token, each)
+                continue
+            old = token.child(at)
+            if isinstance(old, (JObject, JArray)) and type(old) is type(each):
+                merge(old, each, how)
+            elif how.nulls or not (isinstance(each, JValue) and each.value is None):
+                token.items[at] = adopt(each, token)
+        return
+    if how.arrays is ArrayHandling.Replace and token is not other:
+        token.items.clear()
+    from aforo.csharp.runtime.json_around import deep_equals
+
+    for each in other.tokens():
+        if how.arrays is not ArrayHandling.Union or not any(deep_equals(each, t) for t in token.tokens()):
             _append(token, each)

@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from aforo.csharp.runtime import converting as c
 from aforo.csharp.runtime import json as j
+from aforo.csharp.runtime import json_around as w
 from aforo.csharp.runtime import json_build as b
 from aforo.csharp.runtime import json_convert as v
 from aforo.csharp.runtime import json_parse as r
 from aforo.csharp.runtime import json_paths as p
-from aforo.csharp.types import Declared, TypeDecl, declare, member
+from aforo.csharp.types import Declared, TypeDecl, declare, enumeration, member
 
 _LINQ: Final = "Newtonsoft.Json.Linq"
 
@@ -61,15 +62,23 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         *_conversions(),
         member("static JToken Parse(string json)", r.parse_token),
         member("static JToken FromObject(object o)", b.from_object),
-        member("static bool DeepEquals(JToken t1, JToken t2)", j.deep_equals),
+        member("static bool DeepEquals(JToken t1, JToken t2)", w.deep_equals),
         member("JToken? this[object key]", j.at_key, store=j.set_at),
         member("JTokenType Type", j.token_type),
         member("bool HasValues", j.has_values),
         member("JToken? First", j.first),
         member("JToken? Last", j.last),
         member("JToken? Parent", j.parent),
-        member("JToken Root", j.root),
-        member("string Path", j.path),
+        member("JToken? Next", w.next_token),
+        member("JToken? Previous", w.previous_token),
+        member("IEnumerable<JToken> AfterSelf()", w.after_self),
+        member("IEnumerable<JToken> BeforeSelf()", w.before_self),
+        member("IEnumerable<JToken> Ancestors()", w.ancestors),
+        member("IEnumerable<JToken> AncestorsAndSelf()", w.ancestors_and_self),
+        member("void AddAfterSelf(object content)", w.add_after),
+        member("void AddBeforeSelf(object content)", w.add_before),
+        member("JToken Root", w.root),
+        member("string Path", w.path),
         member("string ToString()", j.token_text),
         member("string ToString(Formatting formatting, params object[] converters)", j.token_text_formatted),
         member("T? Value<T>(object key)", v.value_at, typed=True),
@@ -77,9 +86,15 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("JToken? SelectToken(string path)", p.select_token),
         member("JToken? SelectToken(string path, bool errorWhenNoMatch)", p.select_token),
         member("IEnumerable<JToken> SelectTokens(string path)", p.select_tokens),
+        member(
+            "IEnumerable<JToken> SelectTokens(string path, bool errorWhenNoMatch)", p.select_tokens_or_fail
+        ),
         member("IEnumerable<JToken> Children()", j.children),
         member("IEnumerable<T> Children<T>()", j.children_of, typed=True),
         member("IEnumerable<T> Values<T>()", v.values_of, typed=True),
+        member("IEnumerable<JToken> Values()", w.values),
+        member("IEnumerable<JToken> Values(object key)", w.values_at),
+        member("IEnumerable<T> Values<T>(object key)", w.values_as, typed=True),
         member("JToken DeepClone()", j.deep_clone),
         member("void Remove()", b.remove_self),
         member("void Replace(JToken value)", b.replace_self),
@@ -92,7 +107,11 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("int Count", j.size),
         member("void Add(object content)", b.container_add),
         member("void RemoveAll()", b.remove_all),
+        member("void AddFirst(object content)", w.add_first),
+        member("void ReplaceAll(object content)", w.replace_all),
         member("void Merge(object content)", b.merge),
+        member("void Merge(object content, JsonMergeSettings settings)", b.merge),
+        member("IEnumerable<JToken> DescendantsAndSelf()", w.descendants_and_self),
         member("IEnumerable<JToken> Descendants()", j.descendants),
         namespace=_LINQ,
         bases=("JToken",),
@@ -112,7 +131,13 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("JToken? GetValue(string propertyName)", j.get_value),
         member("JToken? GetValue(string propertyName, StringComparison comparison)", j.get_value),
         member("bool TryGetValue(string propertyName, out JToken value)", j.try_get_value),
+        member(
+            "bool TryGetValue(string propertyName, StringComparison comparison, out JToken value)",
+            w.try_get_with,
+        ),
         member("JProperty? Property(string name)", j.object_property),
+        member("JProperty? Property(string name, StringComparison comparison)", w.property_with),
+        member("IEnumerable<JToken> PropertyValues()", w.property_values),
         member("IEnumerable<JProperty> Properties()", j.properties),
         namespace=_LINQ,
         bases=("JContainer", "IEnumerable<KeyValuePair<string, JToken>>"),
@@ -131,6 +156,8 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("void Insert(int index, JToken item)", b.array_insert),
         member("void RemoveAt(int index)", b.array_remove_at),
         member("bool Remove(JToken item)", b.array_remove),
+        member("int IndexOf(JToken item)", w.index_of),
+        member("bool Contains(JToken item)", w.contains),
         member("void Clear()", b.clear),
         namespace=_LINQ,
         bases=("JContainer", "IList<JToken>"),
@@ -149,11 +176,44 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     declare(
         "JValue",
         member("new(object value)", b.make_value),
-        member("object? Value", j.scalar_value),
+        member("new(JValue other)", b.make_value),
+        member("static JValue CreateString(string value)", w.make_text),
+        member("static JValue CreateNull()", w.make_null),
+        member("object? Value", j.scalar_value, store=b.set_scalar),
+        member("int CompareTo(JValue obj)", w.compare_to),
+        member("bool Equals(object obj)", w.value_equals),
+        member("int GetHashCode()", w.value_hash),
+        member("string ToString(string format)", j.JValue.text),
         namespace=_LINQ,
         bases=("JToken",),
         python=j.JValue,
     ),
+    declare(
+        "JRaw",
+        member("new(object rawJson)", w.make_raw),
+        member("new(JRaw other)", w.copy_raw),
+        namespace=_LINQ,
+        bases=("JValue",),
+        python=j.JRaw,
+    ),
+    declare(
+        "JConstructor",
+        member("new(string name, params object[] content)", w.make_constructor),
+        member("string Name", attr="name", store=w.set_constructor_name),
+        namespace=_LINQ,
+        bases=("JContainer",),
+        python=j.JConstructor,
+    ),
+    declare(
+        "JsonMergeSettings",
+        member("new()", b.MergeSettings),
+        member("MergeArrayHandling MergeArrayHandling", attr="arrays", store=b.set_arrays),
+        member("MergeNullValueHandling MergeNullValueHandling", attr="nulls", store=b.set_nulls),
+        namespace=_LINQ,
+        python=b.MergeSettings,
+    ),
+    enumeration("MergeArrayHandling", b.ArrayHandling, _LINQ),
+    enumeration("MergeNullValueHandling", b.NullHandling, _LINQ),
     declare(
         "JTokenType",
         *(
@@ -185,6 +245,7 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         "JsonConvert",
         member("static string SerializeObject(object value)", v.serialize),
         member("static string SerializeObject(object value, Formatting formatting)", v.serialize),
+        member("static string ToString(object value)", w.json_text),
         member("static T? DeserializeObject<T>(string value)", v.deserialize, typed=True),
         member("static object? DeserializeObject(string value)", v.deserialize_object),
         namespace="Newtonsoft.Json",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from aforo.csharp.runtime import xml_change as change
 from aforo.csharp.runtime import xml_edit as e
 from aforo.csharp.runtime.exceptions import ArgumentNullException, InvalidOperationException, XmlException
 from aforo.csharp.runtime.limits import work
@@ -86,7 +87,7 @@ def inner_text(item: Any) -> str:
 
 
 def set_inner_text(item: Any, text: str | None) -> None:
-    e.set_value(_node(item), text or "")
+    change.set_value(_node(item), text or "")
 
 
 def node_value(item: Any) -> str | None:
@@ -133,7 +134,7 @@ def get_attribute(item: Any, name: str) -> str:
 def set_attribute(item: XElement, name: str, value: str | None) -> None:
     from aforo.csharp.runtime.xml_model import name_of
 
-    e.set_attribute(item, name_of(name), value or "")
+    change.set_attribute(item, name_of(name), value or "")
 
 
 def has_attribute(item: Any, name: str) -> bool:
@@ -176,14 +177,14 @@ def select_single(item: Any, path: str | None) -> Any:
 
 
 def remove_child(_item: Any, child: XNode) -> XNode:
-    e.remove(child)
+    change.remove(child)
     return child
 
 
 def append_child(item: Any, child: XNode) -> XNode:
     node = _node(item)
     if child.parent is not None:
-        e.remove(child)
+        change.remove(child)
     add(node, child)
     return child
 
@@ -299,7 +300,9 @@ def reader_ended(reader: XmlReader) -> bool:
 
 
 def reader_attribute(reader: XmlReader, name: str | None) -> str | None:
-    found = attribute_named(attributes(_current(reader)) or [], name) if _current(reader) is not None else None
+    found = (
+        attribute_named(attributes(_current(reader)) or [], name) if _current(reader) is not None else None
+    )
     return found.value if found is not None else None
 
 
@@ -338,9 +341,13 @@ def reader_text(reader: XmlReader) -> str:
     """`ReadElementContentAsString`"""
     node = _current(reader)
     if not isinstance(node, XElement):
-        raise InvalidOperationException("The ReadElementContentAsString method is not supported on this node type.")
+        raise InvalidOperationException(
+            "The ReadElementContentAsString method is not supported on this node type."
+        )
     if e.has_elements(node):
-        raise XmlException("ReadElementContentAsString cannot be called on an element that has child elements.")
+        raise XmlException(
+            "ReadElementContentAsString cannot be called on an element that has child elements."
+        )
     _skip(reader)
     return value_of(node)
 

@@ -1,4 +1,4 @@
-"""What expressions do with XML nodes: looking around, reading values, changing."""
+"""XML nodes: making them, looking around in them, reading their values."""
 
 from __future__ import annotations
 
@@ -94,7 +94,9 @@ def copy_element(other: XElement | None) -> XElement:
 
 def make_attribute(name: XName | None, value: Any) -> XAttribute:
     if name is None or value is None:
-        raise ArgumentNullException(f"Value cannot be null.\r\nParameter name: {'name' if name is None else 'value'}")
+        raise ArgumentNullException(
+            f"Value cannot be null.\r\nParameter name: {'name' if name is None else 'value'}"
+        )
     charge(1)
     text = xml_text(value)
     room(len(text))
@@ -251,7 +253,7 @@ def last_node(container: XContainer) -> XNode | None:
     return container.nodes[-1] if container.nodes else None
 
 
-def _place(node: XNode) -> tuple[XContainer, int]:
+def place(node: XNode) -> tuple[XContainer, int]:
     above = node.parent
     if above is None:
         raise InvalidOperationException("The parent is missing.")
@@ -262,7 +264,7 @@ def _place(node: XNode) -> tuple[XContainer, int]:
 def _beside(node: XNode, step: int) -> list[XNode]:
     if node.parent is None:
         return []
-    above, at = _place(node)
+    above, at = place(node)
     work(len(above.nodes))
     return above.nodes[at + 1 :] if step > 0 else above.nodes[:at]
 
@@ -376,135 +378,6 @@ def prefix_of_namespace(container: XElement, space: XNamespace) -> str | None:
     return prefix_of(container, space.name)
 
 
-# --- changing ---------------------------------------------------------------------------------------------------------
-
-
-def add_content(container: XContainer, content: Any) -> None:
-    add(container, content)
-
-
-def add_first(container: XContainer, content: Any) -> None:
-    add(container, content, 0)
-
-
-def add_after(node: XNode, content: Any) -> None:
-    above, at = _place(node)
-    add(above, content, at + 1)
-
-
-def add_before(node: XNode, content: Any) -> None:
-    above, at = _place(node)
-    add(above, content, at)
-
-
-def remove(item: XObject) -> None:
-    if isinstance(item, XAttribute):
-        owner = item.parent
-        if not isinstance(owner, XElement):
-            raise InvalidOperationException("The parent is missing.")
-        work(len(owner.attributes))
-        owner.attributes = [a for a in owner.attributes if a is not item]
-    else:
-        assert isinstance(item, XNode)
-        above, at = _place(item)
-        del above.nodes[at]
-    item.parent = None
-
-
-def remove_each(items: list[Any]) -> None:
-    for each in list(items):
-        if each is not None:
-            remove(each)
-
-
-def remove_nodes(container: XContainer) -> None:
-    work(len(container.nodes))
-    for each in container.nodes:
-        each.parent = None
-    container.nodes = []
-
-
-def remove_attributes(container: XElement) -> None:
-    for each in container.attributes:
-        each.parent = None
-    container.attributes = []
-
-
-def remove_all(container: XElement) -> None:
-    remove_attributes(container)
-    remove_nodes(container)
-
-
-def replace_with(node: XNode, content: Any) -> None:
-    above, at = _place(node)
-    remove(node)
-    add(above, content, at)
-
-
-def replace_nodes(container: XContainer, content: Any) -> None:
-    copied = [clone(c) if isinstance(c, XNode) and c.parent is container else c for c in content or ()]
-    remove_nodes(container)
-    add(container, copied)
-
-
-def replace_all(container: XElement, content: Any) -> None:
-    remove_attributes(container)
-    replace_nodes(container, content)
-
-
-def replace_attributes(container: XElement, content: Any) -> None:
-    remove_attributes(container)
-    add(container, content)
-
-
-def set_value(item: XObject, value: Any) -> None:
-    """`SetValue(object)`"""
-    if value is None:
-        raise ArgumentNullException("Value cannot be null.\r\nParameter name: value")
-    text = xml_text(value)
-    room(len(text))
-    if isinstance(item, XElement):
-        remove_nodes(item)
-        add(item, text)
-    elif isinstance(item, (XAttribute, XText, XComment)):
-        item.value = text
-
-
-def set_text(item: XObject, value: str | None) -> None:
-    """`Value = ...`"""
-    set_value(item, value)
-
-
-def set_name(container: XElement, name: XName | None) -> None:
-    if name is None:
-        raise ArgumentNullException("Value cannot be null.\r\nParameter name: value")
-    container.name = name
-
-
-def set_attribute(container: XElement, name: XName, value: Any) -> None:
-    """`SetAttributeValue`: null takes it away."""
-    found = attribute(container, name)
-    if value is None:
-        if found is not None:
-            remove(found)
-    elif found is not None:
-        set_value(found, value)
-    else:
-        add(container, make_attribute(name, value))
-
-
-def set_element(container: XElement, name: XName, value: Any) -> None:
-    """`SetElementValue`: null takes it away."""
-    found = element(container, name)
-    if value is None:
-        if found is not None:
-            remove(found)
-    elif found is not None:
-        set_value(found, value)
-    else:
-        add(container, make_element(name, value))
-
-
 # --- equality, order, casts -------------------------------------------------------------------------------------------
 
 
@@ -532,7 +405,7 @@ def _path(node: XObject) -> list[int]:
     out: list[int] = []
     now: Any = node
     while now.parent is not None:
-        above, at = _place(now)
+        above, at = place(now)
         out.append(at)
         now = above
     return [id(now), *reversed(out)]

@@ -66,7 +66,9 @@ def checked_name(local: str) -> str:
         rest = "character" if wrong == local[0] else ""
         shown = f"the '{wrong}' {rest}" if rest else f"'{wrong}' character"
         tail = "" if rest else " cannot be included in a name"
-        raise XmlException(f"{start} {shown}, hexadecimal value 0x{ord(wrong):02X}{',' if tail else ''}{tail}.")
+        raise XmlException(
+            f"{start} {shown}, hexadecimal value 0x{ord(wrong):02X}{',' if tail else ''}{tail}."
+        )
     return local
 
 

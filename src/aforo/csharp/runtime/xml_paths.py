@@ -153,7 +153,9 @@ def _tested(node: Any, test: str | None, axis: str) -> bool:
     if test == "*":
         return True
     if ":" in test:
-        raise XPathException("Namespace Manager or XsltContext needed. This query has a prefix, variable, or user-defined function.")
+        raise XPathException(
+            "Namespace Manager or XsltContext needed. This query has a prefix, variable, or user-defined function."
+        )
     return bool(node.name.local == test and not node.name.space)
 
 
@@ -177,7 +179,10 @@ def _filtered(hits: list[Any], condition: str) -> list[Any]:
 def _holds(node: Any, match: re.Match[str]) -> bool:
     if match["call"] is not None:
         part = match["part"][1:-1]
-        return any(part in v if match["call"] == "contains" else v.startswith(part) for v in _values(node, match["of"]))
+        return any(
+            part in v if match["call"] == "contains" else v.startswith(part)
+            for v in _values(node, match["of"])
+        )
     values = _values(node, match["left"])
     if match["op"] is None:
         return bool(values)

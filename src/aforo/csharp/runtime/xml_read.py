@@ -92,7 +92,11 @@ class _Builder:
         pairs = list(zip(attributes[::2], attributes[1::2], strict=True))
         nodes(len(pairs))
         scope = self.spaces[-1]
-        own = {n[6:] if n.startswith("xmlns:") else "": v for n, v in pairs if n == "xmlns" or n.startswith("xmlns:")}
+        own = {
+            n[6:] if n.startswith("xmlns:") else "": v
+            for n, v in pairs
+            if n == "xmlns" or n.startswith("xmlns:")
+        }
         if own:
             work(len(scope))
             scope = {**scope, **own}

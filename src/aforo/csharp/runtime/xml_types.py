@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntFlag
 from typing import Any, Final
 
+from aforo.csharp.runtime import xml_change as change
 from aforo.csharp.runtime import xml_edit as e
 from aforo.csharp.runtime import xml_model as m
 from aforo.csharp.runtime.numbers import same
@@ -81,8 +82,8 @@ def _each_named(run: Any) -> Any:
 def _sequences() -> tuple[Declared, ...]:
     """The extension methods over sequences."""
     out = [
-        member("static void Remove(this IEnumerable<XNode> source)", e.remove_each),
-        member("static void Remove(this IEnumerable<XAttribute> source)", e.remove_each),
+        member("static void Remove(this IEnumerable<XNode> source)", change.remove_each),
+        member("static void Remove(this IEnumerable<XAttribute> source)", change.remove_each),
         member("static IEnumerable<XNode> Nodes(this IEnumerable<XContainer> source)", _each(e.child_nodes)),
         member("static IEnumerable<XNode> DescendantNodes(this IEnumerable<XContainer> source)", _each(e.descendant_nodes)),
         member("static IEnumerable<T> InDocumentOrder<T>(this IEnumerable<T> source)", e.in_document_order),
@@ -164,9 +165,9 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         *_casts("XAttribute"),
         member("new(XName name, object value)", e.make_attribute),
         member("XName Name", attr="name"),
-        member("string Value", attr="value", store=e.set_text),
-        member("void SetValue(object value)", e.set_value),
-        member("void Remove()", e.remove),
+        member("string Value", attr="value", store=change.set_text),
+        member("void SetValue(object value)", change.set_value),
+        member("void Remove()", change.remove),
         member("bool IsNamespaceDeclaration", e.is_declaration),
         member("XAttribute? NextAttribute", e.next_attribute),
         member("XAttribute? PreviousAttribute", e.previous_attribute),
@@ -190,10 +191,10 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("IEnumerable<XElement> ElementsBeforeSelf(XName name)", e.elements_before_named),
         member("XNode? NextNode", e.next_node),
         member("XNode? PreviousNode", e.previous_node),
-        *many("AddAfterSelf", e.add_after),
-        *many("AddBeforeSelf", e.add_before),
-        *many("ReplaceWith", e.replace_with),
-        member("void Remove()", e.remove),
+        *many("AddAfterSelf", change.add_after),
+        *many("AddBeforeSelf", change.add_before),
+        *many("ReplaceWith", change.replace_with),
+        member("void Remove()", change.remove),
         namespace=_LINQ,
         bases=("XObject",),
         python=m.XNode,
@@ -201,7 +202,7 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     declare(
         "XText",
         member("new(string value)", m.XText),
-        member("string Value", attr="value", store=e.set_text),
+        member("string Value", attr="value", store=change.set_text),
         namespace=_LINQ,
         bases=("XNode",),
         python=m.XText,
@@ -210,7 +211,7 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     declare(
         "XComment",
         member("new(string value)", m.XComment),
-        member("string Value", attr="value", store=e.set_text),
+        member("string Value", attr="value", store=change.set_text),
         namespace=_LINQ,
         bases=("XNode",),
         python=m.XComment,
@@ -241,10 +242,10 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     ),
     declare(
         "XContainer",
-        *many("Add", e.add_content),
-        *many("AddFirst", e.add_first),
-        *many("ReplaceNodes", e.replace_nodes),
-        member("void RemoveNodes()", e.remove_nodes),
+        *many("Add", change.add_content),
+        *many("AddFirst", change.add_first),
+        *many("ReplaceNodes", change.replace_nodes),
+        member("void RemoveNodes()", change.remove_nodes),
         member("XElement? Element(XName name)", e.element),
         member("IEnumerable<XElement> Elements()", e.elements),
         member("IEnumerable<XElement> Elements(XName name)", e.elements_named),
@@ -267,8 +268,8 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("new(XElement other)", e.copy_element),
         member("static XElement Parse(string text)", e.parse_element),
         member("static XElement Parse(string text, LoadOptions options)", e.parse_element),
-        member("XName Name", attr="name", store=e.set_name),
-        member("string Value", m.value_of, store=e.set_text),
+        member("XName Name", attr="name", store=change.set_name),
+        member("string Value", m.value_of, store=change.set_text),
         member("bool HasElements", e.has_elements),
         member("bool HasAttributes", e.has_attributes),
         member("bool IsEmpty", e.is_empty),
@@ -281,13 +282,13 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("IEnumerable<XElement> AncestorsAndSelf(XName name)", e.self_and_ancestors_named),
         member("IEnumerable<XElement> DescendantsAndSelf()", e.with_self),
         member("IEnumerable<XElement> DescendantsAndSelf(XName name)", e.with_self_named),
-        member("void SetAttributeValue(XName name, object value)", e.set_attribute),
-        member("void SetElementValue(XName name, object value)", e.set_element),
-        member("void SetValue(object value)", e.set_value),
-        *many("ReplaceAll", e.replace_all),
-        *many("ReplaceAttributes", e.replace_attributes),
-        member("void RemoveAll()", e.remove_all),
-        member("void RemoveAttributes()", e.remove_attributes),
+        member("void SetAttributeValue(XName name, object value)", change.set_attribute),
+        member("void SetElementValue(XName name, object value)", change.set_element),
+        member("void SetValue(object value)", change.set_value),
+        *many("ReplaceAll", change.replace_all),
+        *many("ReplaceAttributes", change.replace_attributes),
+        member("void RemoveAll()", change.remove_all),
+        member("void RemoveAttributes()", change.remove_attributes),
         member("XNamespace GetDefaultNamespace()", e.default_namespace),
         member("XNamespace? GetNamespaceOfPrefix(string prefix)", e.namespace_of_prefix),
         member("string? GetPrefixOfNamespace(XNamespace ns)", e.prefix_of_namespace),
