@@ -8,4 +8,6 @@ responses  the same for the Responses API
 azure    what Azure adds: content-filter results
 catalog  the wires by name
 digest   one exchange in all that is recorded of it
+meaning  a request as a semantic cache compares it
+replay   a whole answer as the event stream that was asked for
 """

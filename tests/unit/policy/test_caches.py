@@ -10,8 +10,8 @@ import pytest
 from aforo.csharp.runtime.exceptions import ArgumentNullException
 from aforo.errors import Unavailable
 from aforo.messages import Headers, parse_url
+from aforo.policy.cached_answers import Lookup, answer_key, read_entry
 from aforo.policy.cached_values import get, put, remove
-from aforo.policy.caching import Lookup, answer_key, read_entry
 from aforo.policy.exchange import Body, Exchange, PolicyFailure, RequestState, ResponseState
 from aforo.policy.scripted import ScriptedCache, ScriptedServices
 from aforo.policy.semantic import read_vector

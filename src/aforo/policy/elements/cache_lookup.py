@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from aforo.policy.caching import CACHING_TYPE, Lookup, look_up, where
+from aforo.policy.cached_answers import Lookup, look_up
+from aforo.policy.caching import CACHING_TYPE, where
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.running import header_name, word
 from aforo.policy.scopes import INBOUND

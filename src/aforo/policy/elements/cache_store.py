@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from aforo.policy.caching import ANSWERS, CACHE_RESPONSE, DURATION, duration, store_answer
+from aforo.policy.cached_answers import store_answer
+from aforo.policy.caching import ANSWERS, CACHE_RESPONSE, DURATION, duration
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.scopes import Section
 from aforo.policy.spec import Element
