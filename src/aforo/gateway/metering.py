@@ -15,7 +15,6 @@ from aforo.gateway import encoding
 from aforo.gateway.arrival import Arrival
 from aforo.gateway.call import Call
 from aforo.policy import owing
-from aforo.policy.exchange import ResponseState
 from aforo.policy.services import Usage
 
 # Of a stream that is longer its end is kept: there the model tells what it has counted.
@@ -50,9 +49,12 @@ async def close(call: Call, wire: str, gave_up: Callable[[Call], None]) -> None:
         await owing.closed(call)
         if call.meters is None:
             return
-        response, arrival = call.response, call.arrival
-        if response is None or arrival is None or not _is_metered_stream(response, arrival):
+        arrival = call.arrival
+        if arrival is None or not _streams(arrival):
             await owing.metered(call, None)
+        elif arrival.response is not call.response:
+            # A policy answers in its place; the model has read the prompt all the same.
+            await owing.metered(call, owing.usage_of_prompt(call))
         elif arrival.connection.ended:
             # All of it is here: it was short, or a policy has read it (and may have changed it).
             arrival.buffered = arrival.take()
@@ -79,9 +81,11 @@ def left(call: Call) -> None:
         call.services.spawn(owing.metered(call, usage))
 
 
-def _is_metered_stream(response: ResponseState, arrival: Arrival) -> bool:
-    """Whether it is an event stream of the backend's that was not cut off already."""
-    return arrival.response is response and 200 <= response.status < 300 and owing.is_event_stream(response)
+def _streams(arrival: Arrival) -> bool:
+    """Whether the backend answers event by event, whatever policies have made of its head."""
+    connection = arrival.connection
+    content_type = connection.headers.get(b"content-type") or b""
+    return 200 <= connection.status < 300 and content_type.lower().startswith(b"text/event-stream")
 
 
 def _usage(call: Call, wire: str, data: bytes) -> Usage | None:

@@ -276,3 +276,15 @@ async def test_a_refusal_of_on_error_keeps_the_headers_that_it_was_promised() ->
 async def test_an_answer_without_a_backend_carries_promised_headers_and_costs_nothing() -> None:
     async with gate(policy(LIMIT.format(60, "true") + "<return-response/>")) as g:
         assert told(await g.call(post())) == (200, ["60"], [])
+
+
+@story
+async def test_a_stream_that_a_policy_answers_for_is_charged_for_its_prompt() -> None:
+    outbound = (
+        '<choose><when condition="@(context.Response.StatusCode == 200)"><return-response/></when></choose>'
+    )
+    async with gate(policy(LIMIT.format(60, "false"), outbound)) as g:
+        g.backend.plays(STREAM_HEAD, chunk(TEXT), asyncio.Event())
+        assert (await g.call(post(stream=True))).body == b""
+        g.backend.plays(plain(said({"prompt_tokens": 1, "completion_tokens": 0})))
+        assert told(await g.call(post())) == (200, ["49"], ["1"])
