@@ -8,22 +8,28 @@ from __future__ import annotations
 import time
 
 from aforo.egress.http1 import ClientConnection
-from aforo.egress.pool import Pool
+from aforo.egress.pool import Pool, Way
 from aforo.errors import Refusal, Timeout, Unavailable
 from aforo.errors import Upstream as UpstreamRefusal
+from aforo.gateway import redirects
 from aforo.gateway.arrival import Arrival
 from aforo.gateway.backends import Backend, Backends
 from aforo.gateway.call import Call
+from aforo.gateway.certificates import HeldCertificates
+from aforo.gateway.credentials import add_headers, add_query, way_of
 from aforo.gateway.known import MAX_REMEMBERED, MAX_REMEMBERED_LENGTH
-from aforo.messages import HOP_BY_HOP, Headers, encode_query, is_token, wire_target
+from aforo.messages import HOP_BY_HOP, Headers, is_token
 from aforo.policy.exchange import Body, LastError, PolicyFailure, ResponseState
 from aforo.policy.services import ForwardOptions
 from aforo.snapshot.runtime import Runtime
-from aforo.snapshot.snapshot import BackendEntry
 
 # Ours to write, whatever the client wrote.
 _NOT_FORWARDED = HOP_BY_HOP | {b"host", b"content-length", b"expect"}
 _NOT_FORWARDED_METERED = _NOT_FORWARDED | {b"accept-encoding"}
+
+
+# Expressions can make any number of certificates and proxies.
+_MOST_WAYS = 256
 
 
 class Upstream:
@@ -34,6 +40,8 @@ class Upstream:
         self.waiting: set[Arrival] = set()  # for a head
         self.arriving: set[Arrival] = set()  # whose head is here, and not yet all of the body
         self._backends: Backends | None = None
+        # Backends that calls reach with a client certificate of their own, or over a proxy.
+        self._ways: dict[tuple[Backend, Way], Backend] = {}
         # What goes into a request line, and the URL for the record, by where a request goes.
         self._lines: dict[tuple[Backend, str, str], tuple[bytes, str]] = {}
 
@@ -45,6 +53,8 @@ class Upstream:
             call.arrival = None
             call.response = None
         backend = self._backend(call)
+        if call.certificate is not None or call.proxy is not None:
+            backend = self._over(call, backend)
         entry = backend.entry
         request = call.request
         body = request.body.data
@@ -54,18 +64,19 @@ class Upstream:
         if b"content-encoding" in call.headers.fields and body is not None:
             body, headers = _as_it_came(call, headers, body)
         if entry is not None:
-            headers = await _with_credentials(call, headers, entry)
+            headers = await add_headers(headers, entry, call.services.tokens)
             call.backend_used = entry.id
         else:
             call.backend_used = ""
         method = request.method
         path, query = request.path, request.query
         line, url = self._lines.get((backend, path, query)) or self._line(backend, path, query)
-        data = _head(call, line, headers, backend, body)
+        data = _head(call, method, line, headers, backend, body)
         call.backend_request = (method, url, headers, request.body)
         call.attempts += 1
         # A body that streams through cannot be sent twice: no connection that may be stale.
         connection = self.pool.take(backend.origin) if body is not None else None
+        patience_s, hops = options.timeout_s, 0
         while True:
             if connection is None:
                 connection = await self._connect(backend)
@@ -73,7 +84,7 @@ class Upstream:
                 connection,
                 call.client,
                 call.content_length >= 0,
-                options.timeout_s,
+                patience_s,
             )
             connection.send(arrival, data, method == "HEAD")
             if body is None:
@@ -85,7 +96,25 @@ class Upstream:
                 self.waiting.discard(arrival)
             failure = connection.failure
             if failure is None:
-                break
+                if not options.follow_redirects or hops == redirects.MOST or body is None:
+                    break
+                if connection.status not in redirects.STATUSES:
+                    break
+                location = connection.headers.get(b"location")
+                step = redirects.following(connection.status, location, url, backend, method, headers, body)
+                if step is None:
+                    break
+                arrival.release()
+                call.arrival = None
+                hops += 1
+                patience_s -= time.perf_counter() - arrival.sent_at
+                if step.backend.entry is None:
+                    call.backend_used = ""
+                backend, method, headers, body, target, url = step
+                data = _head(call, method, backend.line(target), headers, backend, body)
+                call.backend_request = (method, url, headers, Body(body))
+                connection = self.pool.take(backend.origin)
+                continue
             call.arrival = None
             connection.close()
             # The other side closed an idle connection just as it was taken: nothing of the call was seen.
@@ -116,6 +145,20 @@ class Upstream:
             )
             raise PolicyFailure(error, call.response)
 
+    def _over(self, call: Call, backend: Backend) -> Backend:
+        try:
+            way = way_of(call.certificate, call.proxy)
+        except Refusal as error:
+            raise _failure("BackendConnectionFailure", error.message) from error
+        if way is None:
+            return backend
+        known = self._ways.get((backend, way))
+        if known is None:
+            if len(self._ways) >= _MOST_WAYS:
+                self._ways.clear()
+            known = self._ways[backend, way] = backend.over(way)
+        return known
+
     def _line(self, backend: Backend, path: str, query: str) -> tuple[bytes, str]:
         """What stands between method and host in a request, and the URL as the record shows it."""
         size = len(path) + len(query)
@@ -125,10 +168,8 @@ class Upstream:
             query = f"{backend.query}&{query}" if query else backend.query
         shown = query
         if backend.entry is not None and backend.entry.query:
-            query, shown = _query_with_credentials(query, backend.entry)
-        # Policies put decoded text into paths: it must not become another line of the request.
-        target = wire_target(f"{path}?{query}" if query else path).encode()
-        line = b" %b HTTP/1.1\r\nhost: " % target
+            query, shown = add_query(query, backend.entry)
+        line = backend.line(f"{path}?{query}" if query else path)
         made = line, f"{backend.prefix}{path}?{shown}" if shown else backend.prefix + path
         if size <= MAX_REMEMBERED_LENGTH:
             if len(self._lines) >= MAX_REMEMBERED:
@@ -158,8 +199,11 @@ class Upstream:
         """The backends of a configuration, made when they are first asked for."""
         backends = self._backends
         if backends is None or backends.version != runtime.bundle.version:
-            backends = self._backends = Backends(runtime.bundle, dict(runtime.backends))
+            backends = self._backends = Backends(
+                runtime.bundle, dict(runtime.backends), certificates=HeldCertificates(runtime.certificates)
+            )
             self._lines.clear()
+            self._ways.clear()
         return backends
 
     def _backend(self, call: Call) -> Backend:
@@ -188,7 +232,7 @@ async def _at_hand(call: Call, options: ForwardOptions) -> bytes | None:
             "BackendConnectionFailure",
             "the request's body has been streamed to a backend already; buffer-request-body keeps it for another try",
         )
-    if options.buffer_request_body or call.complete:
+    if options.buffer_request_body or options.follow_redirects or call.complete:
         return await call.collect()
     return None
 
@@ -202,32 +246,10 @@ def _as_it_came(call: Call, headers: Headers, body: bytes) -> tuple[bytes, Heade
     return body, headers
 
 
-def _query_with_credentials(query: str, entry: BackendEntry) -> tuple[str, str]:
-    """The query with the backend's own parameters, as it is sent and as it may be shown."""
-    own = encode_query((name, value) for name, values in entry.query for value in values)
-    masked = "&".join(f"{name}=*****" for name, values in entry.query for _ in values)
-    return (f"{query}&{own}", f"{query}&{masked}") if query else (own, masked)
-
-
-async def _with_credentials(call: Call, headers: Headers, entry: BackendEntry) -> Headers:
-    if not (entry.headers or entry.authorization or entry.managed_identity):
-        return headers
-    headers = headers.copy()
-    for name, values in entry.headers:
-        headers.set(name.lower().encode(), *(v.encode() for v in values))
-    if entry.authorization is not None:
-        headers.set(b"authorization", " ".join(entry.authorization).encode())
-    if entry.managed_identity is not None:
-        resource, client_id = entry.managed_identity
-        tokens = call.services.tokens
-        token = tokens.cached(resource, client_id) or await tokens.fetch(resource, client_id)
-        headers.set(b"authorization", b"Bearer " + token.encode())
-    return headers
-
-
-def _head(call: Call, line: bytes, headers: Headers, backend: Backend, body: bytes | None) -> bytes:
+def _head(
+    call: Call, method: str, line: bytes, headers: Headers, backend: Backend, body: bytes | None
+) -> bytes:
     """The request as it goes out: head, and the body when it is at hand."""
-    method = call.request.method
     if method != call.method and not is_token(method):
         # Policies put decoded text into methods: it must not become another line of the request.
         raise _failure("BackendConnectionFailure", f"{method!r} is not a method")
