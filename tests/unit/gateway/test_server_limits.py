@@ -280,9 +280,10 @@ async def test_an_answer_without_a_backend_carries_promised_headers_and_costs_no
 
 @story
 async def test_a_stream_that_a_policy_answers_for_is_charged_for_its_prompt() -> None:
-    outbound = (
-        '<choose><when condition="@(context.Response.StatusCode == 200)"><return-response/></when></choose>'
+    streams = (
+        "@(context.Response.Headers.GetValueOrDefault(&quot;content-type&quot;).StartsWith(&quot;text&quot;))"
     )
+    outbound = f'<choose><when condition="{streams}"><return-response/></when></choose>'
     async with gate(policy(LIMIT.format(60, "false"), outbound)) as g:
         g.backend.plays(STREAM_HEAD, chunk(TEXT), asyncio.Event())
         assert (await g.call(post(stream=True))).body == b""
