@@ -21,11 +21,11 @@ from aforo.gateway.services import GatewayServices
 from aforo.gateway.signal import Steps
 from aforo.gateway.streaming import Relay, UsageFilter, hand_over, is_event_stream
 from aforo.gateway.usage import splice_usage
+from aforo.llm.catalog import wire_of
 from aforo.messages import Headers
 from aforo.policy import owing
 from aforo.policy.exchange import Body, FromCache, LastError, PolicyFailure, ResponseState, Returned
 from aforo.policy.pipeline import Pipeline
-from aforo.snapshot.build import wire_of
 from aforo.snapshot.runtime import ApiRuntime, OperationRuntime, Runtime
 
 log = logging.getLogger("aforo.gateway")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from aforo.llm.catalog import wire_of
 from aforo.model.kind import REFERENCE
 from aforo.policy.compile import CompileContext, CompileResult, compile_document
 from aforo.policy.named_values import NamedValue
@@ -196,23 +197,6 @@ def _withheld(log: LogPlan) -> int:
 
 def _names(log: MessageLog) -> frozenset[bytes]:
     return frozenset(name.lower().encode("latin-1", "replace") for name in log.headers)
-
-
-# The ends of URL templates whose bodies the meter and the record can read.
-_WIRES = (
-    ("/chat/completions", "chat"),
-    ("/completions", "completions"),
-    ("/embeddings", "embeddings"),
-    ("/responses", "responses"),
-)
-
-
-def wire_of(method: str, template: str) -> str:
-    """Which model wire an operation speaks, "" for none."""
-    path = template.partition("?")[0].rstrip("/").lower()
-    if method.upper() != "POST":
-        return ""
-    return next((wire for end, wire in _WIRES if path.endswith(end)), "")
 
 
 def _filler(named: Mapping[str, NamedValue]) -> Callable[[str], str]:
