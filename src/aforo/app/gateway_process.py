@@ -26,6 +26,7 @@ from aforo.egress.pool import Pool
 from aforo.errors import Refusal
 from aforo.errors import Upstream as UpstreamRefusal
 from aforo.gateway.addresses import TrustedProxies
+from aforo.gateway.authorizations import Connections
 from aforo.gateway.cache import MemoryCache
 from aforo.gateway.counters import MemoryCounters
 from aforo.gateway.events import FileSink, Loggers, Sink
@@ -36,7 +37,9 @@ from aforo.gateway.record import Recorder
 from aforo.gateway.server import Server
 from aforo.gateway.services import GatewayServices
 from aforo.gateway.signing_keys import ENTRA, FetchedSigningKeys
+from aforo.gateway.traces import Traces
 from aforo.gateway.upstream import Upstream
+from aforo.identity import debug_token
 from aforo.identity.identity_sources import IDENTITY_PATH, AppServiceIdentity, HttpAnswer, detect
 from aforo.identity.keys import Secrets
 from aforo.identity.managed import ManagedTokens, NoIdentity, TokenSource
@@ -59,6 +62,7 @@ _ISSUER_DOCUMENTS = frozenset(
     for path, name in (("", ".well-known/openid-configuration"), ("discovery/", "keys"))
     for version in ("", "v2.0/")
 )
+_ISSUER_TOKENS = frozenset(("oauth2/token", "oauth2/v2.0/token"))
 # How long a gateway waits at its start for what control publishes at the same time.
 PATIENCE_S = 2.0
 DRAIN_S = 30.0
@@ -130,6 +134,11 @@ class _Gateway:
                 lambda: not self._stop.is_set() and spool.has_room(),
             )
             services.signing_keys = self._keys
+            services.authorizations = Connections(self._provider_token, services)
+            services.authorizations.use(runtime.authorizations)
+            proxy.traces = Traces(
+                self._layout.traces, subkey(self._secrets.master_key, debug_token.PURPOSE)
+            )
             services.events = Loggers(partial(self._sink, tokens))
             services.events.configure(runtime.loggers)
             metrics = services.metrics = SpooledMetrics(spool)
@@ -156,6 +165,7 @@ class _Gateway:
             await services.events.close(EVENTS_S)
             await tokens.close()
             await self._keys.close()
+            await services.authorizations.close()
             self._issuer_pool.close()
             self._pool.close()
 
@@ -287,7 +297,7 @@ class _Gateway:
         self._keys.tenants = {self._tenant: own} if self._tenant else {}
 
     async def _issuer_document(self, url: str) -> bytes:
-        pool = self._issuer_pool if self._is_own_issuer(url) else self._pool
+        pool = self._issuer_pool if self._is_own_issuer(url, _ISSUER_DOCUMENTS) else self._pool
         headers = Headers(((b"accept", b"application/json"),))
         answer = await fetch(
             pool, "GET", url, headers, timeout_s=10.0, max_bytes=1 << 20, follow_redirects=pool is self._pool
@@ -296,7 +306,16 @@ class _Gateway:
             raise UpstreamRefusal(f"the issuer answered {answer.status}")
         return answer.body
 
-    def _is_own_issuer(self, url: str) -> bool:
+    async def _provider_token(self, url: str, form: bytes) -> tuple[int, bytes]:
+        """A token of a credential provider, our own issuer among them."""
+        pool = self._issuer_pool if self._is_own_issuer(url, _ISSUER_TOKENS) else self._pool
+        headers = Headers(
+            ((b"accept", b"application/json"), (b"content-type", b"application/x-www-form-urlencoded"))
+        )
+        answer = await fetch(pool, "POST", url, headers, form, timeout_s=10.0, max_bytes=1 << 20)
+        return answer.status, answer.body
+
+    def _is_own_issuer(self, url: str, documents: frozenset[str]) -> bool:
         try:
             parts = parse_url(url)
         except ValueError:
@@ -308,7 +327,7 @@ class _Gateway:
             and parts.port in (spec.control_port, spec.control_tls_port)
             and bool(self._tenant)
             and inside.lower() == self._tenant
-            and document in _ISSUER_DOCUMENTS
+            and document in documents
         )
 
     async def _get(self, url: str, headers: tuple[tuple[bytes, bytes], ...]) -> HttpAnswer:
@@ -398,6 +417,8 @@ class _Gateway:
                 # A closed connection and its last call may be a circle, and a body hangs on it: of large ones the
                 # collector's own counting (of objects) would let hundreds wait.
                 gc.collect(2 if beat % FULL_BEATS == 0 else 1)
+                if beat % FULL_BEATS == 0 and proxy.traces is not None:
+                    proxy.traces.sweep()
                 if spool.has_room() != room:
                     room = not room
                     full = "the log is full: calls are refused until it has been stored or the disk has room"

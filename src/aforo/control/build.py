@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from aforo.control.build_authorizations import authorizations_of
 from aforo.control.build_contract import contract_of, schemas_of
 from aforo.control.build_log import log_plan, workspaces_of
 from aforo.control.live import Live, resolve_text
@@ -83,6 +84,7 @@ class BundleBuilder:
             self._backend(r, graph, hidden) for r in graph.children(key, BACKEND_TYPE)
         )  # fills `hidden`
         loggers = self._loggers(graph, key, hidden)
+        authorizations = authorizations_of(graph, service, lambda p, v: self._carried(p, v, hidden))
         named = [self._named_value(r, graph) for r in graph.children(key, NAMED_VALUE_TYPE)]
         return Bundle(
             version=version,
@@ -110,6 +112,7 @@ class BundleBuilder:
             tenant_id=self._tenant_id,
             certificates=self._all_certificates(graph, key),
             loggers=loggers,
+            authorizations=authorizations,
         )
 
     def _all_certificates(self, graph: Graph, service_key: str) -> tuple[CertificateEntry, ...]:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from aforo.errors import Refusal, Unavailable
 from aforo.gateway import outbound
+from aforo.gateway.authorizations import Connections
 from aforo.gateway.call import Call
 from aforo.gateway.certificates import HeldCertificates
 from aforo.gateway.events import Loggers, Sink
@@ -51,6 +52,7 @@ class GatewayServices:
         self.vectors: VectorStore = MemoryVectors()
         # Set by who composes the process; without, no issuer can be asked.
         self.signing_keys: SigningKeys = FetchedSigningKeys(_nowhere)
+        self.authorizations = Connections(_post_nowhere, self)
         self.metrics: Metrics = NoMetrics()
         self.certificates = HeldCertificates()
         self.events = Loggers(_no_sink)
@@ -64,6 +66,7 @@ class GatewayServices:
         self._runtime = runtime
         self.certificates.known = runtime.certificates
         self.events.configure(runtime.loggers)
+        self.authorizations.use(runtime.authorizations)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(driven(work))
@@ -110,6 +113,10 @@ class GatewayServices:
 
 def _no_sink(entry: LoggerEntry) -> Sink:
     raise Unavailable(f"this gateway has nothing that takes events for {entry.id!r}")
+
+
+async def _post_nowhere(_url: str, _form: bytes) -> tuple[int, bytes]:
+    raise Unavailable("this gateway asks no credential provider")
 
 
 async def _nowhere(_url: str) -> bytes:

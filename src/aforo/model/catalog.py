@@ -9,6 +9,7 @@ from aforo.model.kind import Kind
 from aforo.model.kinds.account import ACCOUNT, DEPLOYMENT
 from aforo.model.kinds.api import API
 from aforo.model.kinds.application import APPLICATION
+from aforo.model.kinds.authorization import ACCESS_POLICY, AUTHORIZATION, AUTHORIZATION_PROVIDER
 from aforo.model.kinds.backend import BACKEND
 from aforo.model.kinds.cache import CACHE
 from aforo.model.kinds.certificate import CERTIFICATE
@@ -48,6 +49,9 @@ KINDS: tuple[Kind, ...] = (
     POLICY_FRAGMENT,
     CERTIFICATE,
     SCHEMA,
+    AUTHORIZATION_PROVIDER,
+    AUTHORIZATION,
+    ACCESS_POLICY,
     BACKEND,
     CACHE,
     LOGGER,

@@ -131,23 +131,22 @@ class TokenCheck:
     ) -> None:
         """Goes on with a good token; PolicyFailure with the reason and the configured answer otherwise."""
         try:
-            good = await self.validated(x, token, asked)
+            good = await self.validated(x.services, x.started_ns / 1e9, token, asked)
         except Denied as denied:
             raise failure(site, denied, code, message) from denied
         accept(x, good, output)
 
-    async def validated(self, x: Exchange, token: str | None, asked: Asked) -> jwt.Token:
-        """The token, all of it checked. `Denied` with the reason as its code."""
+    async def validated(self, services: Services, now_s: float, token: str | None, asked: Asked) -> jwt.Token:
+        """The token, all of it checked at that unix second. `Denied` with the reason as its code."""
         text = (token or "").strip()
         if not text:
             raise jwt.refused("TokenNotPresent", ABSENT)
-        services = x.services
         if jwt.is_encrypted(text) and asked.decryption:
             keys = [self._key(spec, services.certificates, private=True) for spec in asked.decryption]
             text = jwt.decrypt(text, keys)
         found = jwt.read(text)
         allowed = await self._signature(found, asked, services)
-        _times(found.claims, x.started_ns / 1e9, asked)
+        _times(found.claims, now_s, asked)
         _audience(found.claims, asked.audiences)
         _issuer(found.claims, allowed if asked.tenant_allowed else [])
         _application(found.claims, asked.applications)

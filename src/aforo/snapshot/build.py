@@ -146,6 +146,12 @@ def _runtime(
             )
             for e in bundle.loggers
         ),
+        authorizations=tuple(
+            msgspec.structs.replace(
+                e, client_secret=fill(e.client_secret), refresh_token=fill(e.refresh_token)
+            )
+            for e in bundle.authorizations
+        ),
     )
 
 

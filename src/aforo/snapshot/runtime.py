@@ -14,6 +14,7 @@ from aforo.policy.subject import User
 from aforo.snapshot.routes import Router
 from aforo.snapshot.snapshot import (
     ApiEntry,
+    AuthorizationEntry,
     BackendEntry,
     Bundle,
     LoggerEntry,
@@ -96,6 +97,9 @@ class Runtime:
     backends: Mapping[str, BackendEntry]
     global_document: Document | None
     certificates: Mapping[str, Certificate] = field(default_factory=dict)  # by id and thumbprint, lower case
+    authorizations: tuple[AuthorizationEntry, ...] = field(
+        default=(), repr=False
+    )  # with their secrets in clear
     loggers: tuple[LoggerEntry, ...] = field(default=(), repr=False)  # with their credentials in clear
     _pipelines: dict[tuple[ApiRuntime, OperationRuntime | None, str], Pipeline] = field(default_factory=dict)
     _traced: dict[tuple[ApiRuntime, OperationRuntime | None, str], Pipeline] = field(default_factory=dict)

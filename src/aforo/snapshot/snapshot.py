@@ -145,6 +145,28 @@ class LoggerEntry(msgspec.Struct, frozen=True):
     identity_client: str = ""
 
 
+class AuthorizationEntry(msgspec.Struct, frozen=True):
+    """A connection of a credential provider. Its secrets travel as names of hidden named values.
+
+    Tokens are had at `token_url`, or for a tenant of Entra (`tenant`) at its authority, `login` where that is named.
+    `objects` are the (tenant, object id) pairs that may use it with a token of their own; `managed` says that the
+    service's identity may.
+    """
+
+    provider: str
+    id: str
+    grant: str  # client_credentials, refresh_token
+    token_url: str
+    tenant: str
+    login: str
+    client_id: str
+    client_secret: str
+    refresh_token: str
+    scope: str
+    managed: bool
+    objects: tuple[tuple[str, str], ...] = ()
+
+
 class Bundle(msgspec.Struct, frozen=True):
     """Everything a gateway must know. `version` counts up with each published change."""
 
@@ -167,6 +189,7 @@ class Bundle(msgspec.Struct, frozen=True):
     tenant_id: str = ""  # whose tokens the local issuer gives
     certificates: tuple[CertificateEntry, ...] = ()
     loggers: tuple[LoggerEntry, ...] = ()
+    authorizations: tuple[AuthorizationEntry, ...] = ()
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -29,7 +29,7 @@ def exchange(services: ScriptedServices, now: float = NOW, **headers: str) -> Ex
 def ask(
     check: TokenCheck, asked: Asked, text: str, services: ScriptedServices | None = None, now: float = NOW
 ) -> Any:
-    return asyncio.run(check.validated(exchange(services or ScriptedServices(), now), text, asked))
+    return asyncio.run(check.validated(services or ScriptedServices(), now, text, asked))
 
 
 def reason(
