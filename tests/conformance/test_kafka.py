@@ -13,7 +13,7 @@ from aforo.errors import Denied, Unavailable
 from aforo.gateway.events import Event, Loggers
 from aforo.gateway.kafka import KafkaSink, Target
 from aforo.snapshot.snapshot import LoggerEntry
-from tests.support.loops import in_a_loop
+from tests.support.gateway import story
 
 confluent_kafka = pytest.importorskip(
     "confluent_kafka", reason="the Kafka clients are not installed (dependency group `clients`)"
@@ -62,7 +62,7 @@ def kept(broker: tuple[str, int], number: int) -> list[tuple[int, bytes | None, 
     return out
 
 
-@in_a_loop
+@story
 async def test_events_arrive_where_they_belong(broker: tuple[str, int]) -> None:
     threads = threading.active_count()
     asked: list[tuple[str, int]] = []
@@ -93,7 +93,7 @@ async def test_events_arrive_where_they_belong(broker: tuple[str, int]) -> None:
     assert abs(found[0][3] / 1000 - time.time()) < 60
 
 
-@in_a_loop
+@story
 async def test_a_host_that_may_not_be_reached_is_not_connected_to(broker: tuple[str, int]) -> None:
     async def judge(_host: str, _port: int) -> None:
         raise Denied("not there")
@@ -104,7 +104,7 @@ async def test_a_host_that_may_not_be_reached_is_not_connected_to(broker: tuple[
     await sink.close()
 
 
-@in_a_loop
+@story
 async def test_a_broker_that_is_not_there() -> None:
     sink = KafkaSink(Target("127.0.0.1", 9, TOPIC, tls=False), anywhere, no_token)
     with pytest.raises(Unavailable, match="cannot be reached"):

@@ -8,10 +8,10 @@ import threading
 import pytest
 
 from aforo.app.ending_threads import EndingThreads
-from tests.support.loops import in_a_loop
+from tests.support.gateway import story
 
 
-@in_a_loop
+@story
 async def test_a_thread_ends_with_its_work() -> None:
     asyncio.get_running_loop().set_default_executor(EndingThreads())
     before = set(threading.enumerate())

@@ -16,7 +16,7 @@ from aforo.gateway import events
 from aforo.gateway.events import Event, FileSink, Loggers
 from aforo.gateway.kafka import Target, target_of
 from aforo.snapshot.snapshot import LoggerEntry
-from tests.support.loops import in_a_loop
+from tests.support.gateway import story
 
 HUB = LoggerEntry("hub", "eventhub", "h")
 
@@ -54,7 +54,7 @@ async def until(said: Callable[[], bool]) -> None:
             await asyncio.sleep(0)
 
 
-@in_a_loop
+@story
 async def test_events_go_in_their_order_and_the_drain_sends_what_is_queued() -> None:
     broker = Broker()
     loggers = Loggers(lambda _: broker)
@@ -71,7 +71,7 @@ async def test_events_go_in_their_order_and_the_drain_sends_what_is_queued() -> 
     assert loggers.dropped == 0
 
 
-@in_a_loop
+@story
 async def test_a_full_queue_drops_what_is_new_and_counts_it(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -89,7 +89,7 @@ async def test_a_full_queue_drops_what_is_new_and_counts_it(
     assert broker.got == [b"1", b"2", b"3"]
 
 
-@in_a_loop
+@story
 async def test_a_broker_that_is_away_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -106,7 +106,7 @@ async def test_a_broker_that_is_away_is_tried_again(
     await loggers.close(5)
 
 
-@in_a_loop
+@story
 async def test_what_a_drain_cannot_send_is_counted(caplog: pytest.LogCaptureFixture) -> None:
     broker = Broker()
     broker.open.clear()
@@ -118,7 +118,7 @@ async def test_what_a_drain_cannot_send_is_counted(caplog: pytest.LogCaptureFixt
     assert "2 events for the logger 'hub' were not delivered" in caplog.text
 
 
-@in_a_loop
+@story
 async def test_an_unknown_logger_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     loggers = Loggers(lambda _: Broker())
     send(loggers, "1", "2", to="nobody")
@@ -126,7 +126,7 @@ async def test_an_unknown_logger_is_told_once(caplog: pytest.LogCaptureFixture) 
     assert [r.levelno for r in caplog.records] == [logging.ERROR]
 
 
-@in_a_loop
+@story
 async def test_another_configuration_keeps_what_is_the_same_and_empties_the_rest() -> None:
     made: list[Broker] = []
 
@@ -148,7 +148,7 @@ async def test_another_configuration_keeps_what_is_the_same_and_empties_the_rest
     assert made[0].got == [b"1", b"3"]
 
 
-@in_a_loop
+@story
 async def test_files_of_json_lines(tmp_path: Path) -> None:
     file = tmp_path / "events" / "hub.jsonl"
     sink = FileSink(file, most_bytes=300)
