@@ -11,7 +11,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
 
 from aforo.policy.services import CounterState, Reservation
@@ -129,8 +128,7 @@ def _left(limit: int, window: _Window | _Bucket) -> int:
     return limit - math.ceil(window.taken - 1e-6)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Held(Reservation):
+class _Held(Reservation, frozen=True, eq=False):
     """A reservation that knows where it was taken: nothing is kept here for who never comes back."""
 
     name: tuple[str, int, _Form]

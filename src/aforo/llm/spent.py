@@ -6,8 +6,7 @@ a wire need not be known: policies also stand before operations whose path says 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from aforo.llm.catalog import WIRES
 from aforo.llm.digest import assemble, read_object
@@ -22,8 +21,7 @@ _IMAGES = ("image_url", "input_image", "image")
 _LOOKS_BACK = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
+class Spent(NamedTuple):
     """The usage of an answer, and the model that it says it is from."""
 
     usage: Usage
@@ -124,13 +122,16 @@ def _said(answer: Json) -> int:
 
 
 def _images(prompt: Any) -> int:
+    found = 0
     if isinstance(prompt, list):
-        return sum(map(_images, prompt))
-    if isinstance(prompt, dict):
-        if prompt.get("type") in _IMAGES:
-            return 1
-        return _images(prompt.get("content"))
-    return 0
+        for part in prompt:
+            if isinstance(part, dict):
+                content = part.get("content")
+                if content is None or type(content) is list:
+                    found += 1 if part.get("type") in _IMAGES else _images(content)
+            elif isinstance(part, list):
+                found += _images(part)
+    return found
 
 
 def _model(answer: Json) -> str:

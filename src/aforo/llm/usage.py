@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 PROVIDER = "provider"
 ESTIMATED = "estimated"
@@ -14,8 +15,7 @@ ESTIMATED = "estimated"
 BYTES_PER_TOKEN = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """Tokens of one call. `source` is PROVIDER or ESTIMATED; None where a provider does not tell."""
 
     prompt: int

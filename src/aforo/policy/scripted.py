@@ -113,8 +113,7 @@ class ScriptedCounters:
         return CounterState(used < limit, max(0, limit - used), wait)
 
 
-@dataclass(frozen=True, slots=True)
-class _Reserved(Reservation):
+class _Reserved(Reservation, frozen=True):
     limit: int
 
 

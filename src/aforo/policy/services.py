@@ -58,8 +58,7 @@ class OutboundRequest:
     proxy: Proxy | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(msgspec.Struct, frozen=True):
     """What was taken from a counter: hand it back to `settle` or `release`. `id` is the counter's own."""
 
     id: str
@@ -67,8 +66,7 @@ class Reservation:
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
-class CounterState:
+class CounterState(msgspec.Struct, frozen=True):
     """What a counter said: admitted or not, what is left, and seconds until a refused caller may come again."""
 
     admitted: bool
