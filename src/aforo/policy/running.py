@@ -9,7 +9,7 @@ from aforo.csharp.runtime.encodings import well_formed
 from aforo.csharp.runtime.exceptions import CsException, FormatException
 from aforo.csharp.runtime.limits import LimitExceeded, begin
 from aforo.messages import Headers
-from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState
+from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, RequestState, ResponseState
 
 _HIDDEN = "The message is not shown: a secret went into this policy."
 
@@ -171,3 +171,16 @@ def answer(exchange: Exchange) -> ResponseState:
     if response is None:
         response = exchange.response = ResponseState(200, "OK", Headers(), Body(b""))
     return response
+
+
+def new_body(message: RequestState | ResponseState, data: bytes) -> None:
+    """The new body is not encoded, whatever the old one was."""
+    message.body.replace(data)
+    message.headers.remove(b"content-encoding")
+
+
+def method_name(text: str | None) -> str:
+    name = (text or "").strip()
+    if not name.isascii() or not name.isalpha() or len(name) > 20:
+        raise FormatException("The name of the method is not valid.")
+    return name.upper()

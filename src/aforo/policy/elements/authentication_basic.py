@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-
 from aforo.policy.emit import Emitter, Use
+from aforo.policy.outgoing import basic
 from aforo.policy.scopes import INBOUND
 from aforo.policy.spec import Attribute, Element
-
-
-def header(username: str | None, password: str | None) -> bytes:
-    """The value of `Authorization` (RFC 7617), in UTF-8."""
-    return b"Basic " + base64.b64encode(f"{username or ''}:{password or ''}".encode())
 
 
 def write(use: Use, emit: Emitter) -> None:
@@ -21,7 +15,7 @@ def write(use: Use, emit: Emitter) -> None:
     emit.site(use, username, password)
     emit.do(
         f"{emit.message}.headers.set(b'authorization', HEADER(NAME, WORD))",
-        HEADER=header,
+        HEADER=basic,
         NAME=username,
         WORD=password,
     )

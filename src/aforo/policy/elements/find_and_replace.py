@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aforo.csharp.runtime.exceptions import ArgumentException
 from aforo.csharp.runtime.limits import begin, room
-from aforo.policy.elements.set_body import put
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.exchange import RequestState, ResponseState
+from aforo.policy.running import new_body
 from aforo.policy.spec import Attribute, Element
 
 
@@ -20,7 +20,7 @@ def replace(message: RequestState | ResponseState, old: str | None, new: str | N
     count = data.count(found)
     if count:
         room(len(data) + count * (len(given) - len(found)))
-        put(message, data.replace(found, given))
+        new_body(message, data.replace(found, given))
 
 
 def write(use: Use, emit: Emitter) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from aforo.policy.elements.set_body import put
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.exchange import Exchange, RequestState, ResponseState
-from aforo.policy.running import word
+from aforo.policy.running import new_body, word
 from aforo.policy.scopes import Section
 from aforo.policy.spec import Attribute, Element
 from aforo.policy.xml_json import NotConverted, XmlOptions, to_xml, wants
@@ -20,7 +19,7 @@ def convert(
     data = message.body.data or b""
     if not data.strip() or not wants(exchange, message, apply == "always", accept, "json", "xml"):
         return
-    put(message, NotConverted.guard("json-to-xml", lambda: to_xml(data, options)))
+    new_body(message, NotConverted.guard("json-to-xml", lambda: to_xml(data, options)))
     message.headers.set(b"content-type", b"application/xml")
 
 

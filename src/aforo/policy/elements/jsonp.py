@@ -6,9 +6,9 @@ import re
 from typing import Final
 
 from aforo.csharp.runtime.limits import begin, room
-from aforo.policy.elements.set_body import put
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.exchange import Exchange, LastError, PolicyFailure, ResponseState
+from aforo.policy.running import new_body
 from aforo.policy.scopes import Section
 from aforo.policy.spec import Attribute, Element
 
@@ -32,7 +32,7 @@ def wrap(exchange: Exchange, response: ResponseState, parameter: str | None) -> 
     room(len(data))
     # Line separators end a statement in old JavaScript, but not a JSON text.
     data = data.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
-    put(response, b"%b(%b);" % (function.encode(), data))
+    new_body(response, b"%b(%b);" % (function.encode(), data))
     response.headers.set(b"content-type", b"application/javascript")
 
 

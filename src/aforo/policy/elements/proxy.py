@@ -5,8 +5,8 @@ from __future__ import annotations
 from aforo.csharp.runtime.exceptions import UriFormatException
 from aforo.messages import parse_url
 from aforo.policy import diagnostics as say
-from aforo.policy.elements.authentication_basic import header
 from aforo.policy.emit import Emitter, Use
+from aforo.policy.outgoing import basic
 from aforo.policy.scopes import INBOUND
 from aforo.policy.services import Proxy
 from aforo.policy.spec import Attribute, Element
@@ -20,7 +20,7 @@ def through(url: str | None, username: str | None, password: str | None) -> Prox
         raise UriFormatException from None
     if parsed.scheme != "http":
         raise UriFormatException("Only proxies that are spoken to with http:// are supported.")
-    return Proxy(text, header(username, password).decode() if username is not None else "")
+    return Proxy(text, basic(username, password).decode() if username is not None else "")
 
 
 def write(use: Use, emit: Emitter) -> None:

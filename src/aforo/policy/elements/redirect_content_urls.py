@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from aforo.csharp.runtime.limits import begin, room
-from aforo.policy.elements.set_body import put
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.exchange import Exchange, RequestState, ResponseState
+from aforo.policy.running import new_body
 from aforo.policy.scopes import Section
 from aforo.policy.spec import Element
 
@@ -24,7 +24,7 @@ def redirect(exchange: Exchange, message: RequestState | ResponseState, *, inbou
         if count:
             room(len(data) + count * (len(after) - len(before)))
             data = data.replace(before.encode(), after.encode())
-            put(message, data)
+            new_body(message, data)
 
 
 def _gateway(exchange: Exchange) -> str:

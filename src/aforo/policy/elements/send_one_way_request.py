@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from aforo.policy.elements.send_request import CHILDREN, COMMON, Draft, request
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.exchange import Exchange
+from aforo.policy.outgoing import CHILDREN, COMMON, Draft, request
 from aforo.policy.spec import Element
 
 

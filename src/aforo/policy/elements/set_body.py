@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from aforo.messages import Headers
 from aforo.policy import diagnostics as say
 from aforo.policy.emit import Emitter, Use
-from aforo.policy.exchange import RequestState, ResponseState
 from aforo.policy.pipeline import Effects
-from aforo.policy.running import body_bytes
+from aforo.policy.running import body_bytes, new_body
 from aforo.policy.spec import Attribute, Element, Text
-
-
-def put(message: RequestState | ResponseState, data: bytes) -> None:
-    """The new body is not encoded, whatever the old one was."""
-    message.body.replace(data)
-    headers: Headers = message.headers
-    headers.remove(b"content-encoding")
 
 
 def write(use: Use, emit: Emitter) -> None:
@@ -40,11 +31,11 @@ def write(use: Use, emit: Emitter) -> None:
         emit.facts.effects |= Effects(writes_request_body=request, writes_response_body=not request)
     message = emit.expr(emit.message)
     if value is None:
-        emit.do("F(MESSAGE, b'')", F=put, MESSAGE=message)
+        emit.do("F(MESSAGE, b'')", F=new_body, MESSAGE=message)
     elif value.const is not None and not value.secret:
-        emit.do("F(MESSAGE, DATA)", F=put, MESSAGE=message, DATA=body_bytes(value.const))
+        emit.do("F(MESSAGE, DATA)", F=new_body, MESSAGE=message, DATA=body_bytes(value.const))
     else:
-        emit.do("F(MESSAGE, BYTES(VALUE))", F=put, MESSAGE=message, BYTES=body_bytes, VALUE=value)
+        emit.do("F(MESSAGE, BYTES(VALUE))", F=new_body, MESSAGE=message, BYTES=body_bytes, VALUE=value)
 
 
 ELEMENT = Element(

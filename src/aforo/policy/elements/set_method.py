@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from aforo.csharp.runtime.exceptions import FormatException
 from aforo.policy import diagnostics as say
 from aforo.policy.emit import Emitter, Use
+from aforo.policy.running import method_name
 from aforo.policy.scopes import Section
 from aforo.policy.spec import Element, Text
-
-
-def method(text: str | None) -> str:
-    name = (text or "").strip()
-    if not name.isascii() or not name.isalpha() or len(name) > 20:
-        raise FormatException("The name of the method is not valid.")
-    return name.upper()
 
 
 def write(use: Use, emit: Emitter) -> None:
@@ -29,7 +22,7 @@ def write(use: Use, emit: Emitter) -> None:
         emit.do("x.request.method = NAME", NAME=name.upper())
         return
     emit.site(use, value)
-    emit.do("x.request.method = F(VALUE)", F=method, VALUE=value)
+    emit.do("x.request.method = F(VALUE)", F=method_name, VALUE=value)
 
 
 ELEMENT = Element(

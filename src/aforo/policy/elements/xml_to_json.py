@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from aforo.policy.elements.set_body import put
 from aforo.policy.emit import Emitter, Use, Value
 from aforo.policy.exchange import Exchange, RequestState, ResponseState
-from aforo.policy.running import word
+from aforo.policy.running import new_body, word
 from aforo.policy.scopes import Section
 from aforo.policy.spec import Attribute, Element
 from aforo.policy.xml_json import NotConverted, to_json, wants
@@ -27,7 +26,7 @@ def convert(
     data = message.body.data or b""
     if not data.strip() or not wants(exchange, message, apply == "always", accept, "xml", "json"):
         return
-    put(
+    new_body(
         message,
         NotConverted.guard("xml-to-json", lambda: to_json(data, friendly=kind != "direct", arrays=arrays)),
     )
