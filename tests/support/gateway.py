@@ -29,7 +29,7 @@ from aforo.gateway.record import Recorder
 from aforo.gateway.server import Server
 from aforo.gateway.services import GatewayServices
 from aforo.gateway.upstream import Upstream
-from aforo.policy.pipeline import Pipeline
+from aforo.policy.pipeline import Document, Pipeline
 from aforo.policy.services import ForwardOptions
 from aforo.snapshot.routes import Router
 from aforo.snapshot.runtime import ApiRuntime, KeyHolder, LogNames, OperationRuntime, Runtime
@@ -158,13 +158,18 @@ def without_date(data: bytes) -> bytes:
 
 
 class Fixed:
-    """A document that is a pipeline made by hand."""
+    """A document that is a pipeline made by hand; it traces nothing."""
+
+    secrets: tuple[str, ...] = ()
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
 
     def bind(self, base: Pipeline) -> Pipeline:
         return self.pipeline
+
+    def traced(self) -> Fixed:
+        return self
 
 
 @dataclass
@@ -232,8 +237,10 @@ async def gate(
     backends: Callable[[int], dict[str, BackendEntry]] = lambda port: {},
     service_url: str | None = None,
     protocols: tuple[str, ...] = ("http", "https"),
+    document: Document | None = None,
 ) -> AsyncIterator[Gate]:
-    """A gateway with one API at `path`: every method at `/*`, and the chat wire at POST `/chat/completions`."""
+    """A gateway with one API at `path`: every method at `/*`, and the chat wire at POST `/chat/completions`. With
+    `document` that is the API's policy, in the place of a pipeline made by hand."""
     backend = ScriptedBackend()
     await backend.start()
     subject = api_subject(
@@ -249,7 +256,7 @@ async def gate(
     names = [frozenset(n.encode() for n in m.headers) for m in
              (log.frontend_request, log.frontend_response, log.backend_request, log.backend_response)]  # fmt: skip
     api = ApiRuntime(
-        entry, Fixed(pipeline), key_header.encode(), key_query, frozenset(), None, LogNames(*names)
+        entry, document or Fixed(pipeline), key_header.encode(), key_query, frozenset(), None, LogNames(*names)
     )
     router: Router[ApiRuntime, OperationRuntime] = Router()
     wires = [(o, "") for o in operations] + [(chat, "chat")]

@@ -96,6 +96,7 @@ class Call(Exchange):
         "complete",
         "content_length",
         "cut",
+        "debug_header",
         "error",
         "expects_continue",
         "first_byte_us",
@@ -126,6 +127,7 @@ class Call(Exchange):
     known: Target
     admission: Admission
     log: LogPlan  # from the first look at it on
+    debug_header: tuple[bytes, bytes]  # where `trace_flags` say that a trace was asked for
 
     def __init__(
         self,

@@ -15,15 +15,16 @@ from aforo.errors import Denied, Invalid, Limited, NotFound, Refusal, Timeout, U
 from aforo.gateway import answers, keys, metering
 from aforo.gateway.call import Call
 from aforo.gateway.keeping import hand_over_kept
-from aforo.gateway.known import OWN_PATHS, Known
+from aforo.gateway.known import OWN_PATHS, Admission, Known
 from aforo.gateway.record import BODY_CAP, Recorder, body_limit
 from aforo.gateway.services import GatewayServices
 from aforo.gateway.signal import Steps
 from aforo.gateway.streaming import Relay, UsageFilter, hand_over, is_event_stream
+from aforo.gateway.traces import DEBUG_HEADER, Traces, tell
 from aforo.gateway.usage import splice_usage
 from aforo.llm.catalog import wire_of
 from aforo.messages import Headers
-from aforo.policy import owing
+from aforo.policy import owing, trace
 from aforo.policy.exchange import Body, FromCache, LastError, PolicyFailure, ResponseState, Returned
 from aforo.policy.pipeline import Pipeline
 from aforo.snapshot.runtime import ApiRuntime, OperationRuntime, Runtime
@@ -55,6 +56,7 @@ class Proxy:
         self._ready = ready
         self.calls = 0
         self.in_flight = 0
+        self.traces: Traces | None = None  # set by who composes the process: without it no call is traced
         self._on_end = self._ended  # one bound method for all calls
         self.swap(runtime, recorder)
 
@@ -89,6 +91,8 @@ class Proxy:
     def _ended(self, call: Call, error: BaseException | None) -> None:
         self.in_flight -= 1
         if call.operation_runtime is not None:
+            if call.trace is not None and self.traces is not None:
+                self.traces.keep(call)
             if call.lent:
                 for give_back in call.lent:
                     give_back()
@@ -146,6 +150,8 @@ class Proxy:
             return
         pipeline = admission.pipeline
         call.open(self._services, self.runtime, target, admission)
+        if DEBUG_HEADER in call.headers.fields:
+            pipeline = self._traced(call, api, operation, admission) or pipeline
         try:
             if not call.complete:
                 await self._take_body(call, operation, pipeline)
@@ -184,6 +190,20 @@ class Proxy:
             await relay
         if call.produced is not None:
             await metering.settle(call, operation.wire)
+
+    def _traced(
+        self, call: Call, api: ApiRuntime, operation: OperationRuntime, admission: Admission
+    ) -> Pipeline | None:
+        """The sections that trace, where the call's token allows it; compiled when they are first wanted."""
+        if self.traces is None or not self.traces.allow(call, api):
+            return None
+        try:
+            pipeline, secrets = self.runtime.traced_pipeline(api, operation, admission.product_id)
+        except Exception:
+            log.exception("bug: the policies of %s do not compile with tracing", api.entry.subject.id)
+            return None
+        trace.start(call, secrets)
+        return pipeline
 
     async def _take_body(self, call: Call, operation: OperationRuntime, pipeline: Pipeline) -> None:
         """Wait for a body that is still arriving where somebody must see all of it; let it stream otherwise."""
@@ -272,6 +292,8 @@ class Proxy:
             error = LastError("gateway", "InternalError", f"{response.status} is not the status of an answer")
             call.errors.append(error)
             response = call.response = _built_in(error, call.call_id)
+        if call.trace_flags:
+            tell(call, response)
         changed = response.body.changed
         if changed:
             response.headers.remove(b"content-encoding")

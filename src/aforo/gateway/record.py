@@ -23,16 +23,19 @@ from aforo.gateway.arrival import Arrival
 from aforo.gateway.call import Call, new_id
 from aforo.gateway.streaming import is_event_stream
 from aforo.messages import Headers
+from aforo.policy import trace_records
 from aforo.policy.exchange import Body, LastError
 from aforo.snapshot.runtime import ApiRuntime, LogNames, OperationRuntime
 from aforo.snapshot.snapshot import LogPlan, MessageLog
 from aforo.spool.records import (
     LOG_GATEWAY,
     LOG_METRICS,
+    LOG_TRACES,
     AmendRecord,
     CallError,
     CallRecord,
     Message,
+    TraceRecord,
 )
 
 log = logging.getLogger("aforo.gateway")
@@ -75,6 +78,7 @@ _OPAQUE = (b"multipart/", b"audio/", b"image/", b"video/", b"application/octet-s
 
 _NOTHING = Message()
 _NO_ERRORS: list[CallError] = []
+_NO_TRACES: list[TraceRecord] = []
 _NO_HEADERS: list[tuple[bytes, bytes]] = []
 _NO_CLAIMS: dict[str, str] = {}
 
@@ -145,9 +149,14 @@ class Recorder:
             else:
                 if operation.wire:
                     flags |= api.llm_flags
+                said = _NO_TRACES
+                if call.trace_records and plan.gateway_log:
+                    # They go into a table of their own, whatever is sampled.
+                    said = _said(call, plan)
+                    flags |= LOG_TRACES if said else 0
                 if not flags:
                     return
-                record = self._of_exchange(call, plan, api, operation, flags)
+                record = self._of_exchange(call, plan, api, operation, flags, said)
             self.spool.append_call(record)
         except Refusal as refusal:
             self.dropped += 1
@@ -189,7 +198,7 @@ class Recorder:
         return (plan.always_log_errors and failed) or self._random.random() * 100.0 < plan.sampling
 
     def _of_exchange(
-        self, call: Call, plan: LogPlan, api: ApiRuntime, operation: OperationRuntime, flags: int
+        self, call: Call, plan: LogPlan, api: ApiRuntime, operation: OperationRuntime, flags: int, said: list[TraceRecord]
     ) -> CallRecord:
         client = call.client
         wire = operation.wire
@@ -269,7 +278,7 @@ class Recorder:
             call.attempts,
             call.aborted,
             [_error(e) for e in call.errors] if call.errors else _NO_ERRORS,
-            call.trace_records,
+            said,
             call.trace_flags,
             flags,
             wire,
@@ -420,6 +429,11 @@ def _credentials(call: Call, api: ApiRuntime) -> frozenset[bytes]:
     backend = call.runtime.backends.get(call.backend_used) if call.backend_used else None
     names = (name.lower().encode("latin-1", "replace") for name, _ in backend.headers) if backend else ()
     return frozenset((api.key_header, *names))
+
+
+def _said(call: Call, plan: LogPlan) -> list[TraceRecord]:
+    """What `trace` policies said, as far as the diagnostic wants it; masked."""
+    return [TraceRecord(*each) for each in trace_records.shown(call, plan.verbosity, (call.headers,))]
 
 
 def _error(error: LastError) -> CallError:
