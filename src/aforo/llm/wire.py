@@ -28,12 +28,21 @@ def objects(value: Any) -> list[Json]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
+_NO_TEXT = frozenset(("role", "type", "id"))
+
+
 def text_bytes(value: Any) -> int:
     """Bytes of the text in a message, wherever it stands; data URIs and vectors are no text."""
     if isinstance(value, str):
-        return 0 if value.startswith("data:") else len(value.encode("utf-8", "surrogatepass"))
+        if value.startswith("data:"):
+            return 0
+        return len(value) if value.isascii() else len(value.encode("utf-8", "surrogatepass"))
+    size = 0
     if isinstance(value, list):
-        return sum(map(text_bytes, value))
-    if isinstance(value, dict):
-        return sum(text_bytes(v) for k, v in value.items() if k not in ("role", "type", "id"))
-    return 0
+        for part in value:
+            size += text_bytes(part)
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            if name not in _NO_TEXT:
+                size += text_bytes(part)
+    return size

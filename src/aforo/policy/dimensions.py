@@ -30,7 +30,7 @@ _LONGEST = 1024
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 
 # (name, value): None stands for the value of a default dimension.
-Given = tuple[str | None, str | None]
+Given = tuple[str, str | None]
 
 NAMESPACE = Attribute(
     "namespace", "The namespace of the metric.", "name", default="API Management", expressions=False
@@ -60,25 +60,39 @@ def given(use: Use, emit: Emitter) -> tuple[list[ast.expr], list[object]]:
         if value is None and name.const is not None and name.const.strip().lower() not in _BY_FOLDED:
             emit.report(say.default_dimension(name.span, name.const.strip(), _DEFAULTS))
         values += [name, value]
-        pairs.append(ast.Tuple([name.code, emit.part(value)], ast.Load()))
+        code = (
+            emit.expr("F(V)", F=_named, V=name)
+            if name.const is None
+            else emit.part(_named(name.const, value is None))
+        )
+        pairs.append(ast.Tuple([code, emit.part(value)], ast.Load()))
     return pairs, values
 
 
 def resolve(exchange: Exchange, dimensions: tuple[Given, ...]) -> dict[str, str]:
-    """Names and values as they are now; FormatException for a name without a value that is no default."""
+    """Names and values as they are now."""
     out: dict[str, str] = {}
     for name, value in dimensions:
-        shown = (name or "").strip()
-        if value is None:
-            known = _BY_FOLDED.get(shown.lower())
-            if known is None:
-                # An expression that gave null, or a name that only the call knows.
-                out[shown] = ""
-                continue
-            out[known] = _DEFAULTS[known](exchange)
-        else:
-            out[shown] = value[:_LONGEST]
+        if value is not None:
+            out[name] = value if len(value) <= _LONGEST else value[:_LONGEST]
+            continue
+        known = _DEFAULTS.get(name)
+        if known is None:
+            # An expression that gave null, or a name that only the call knows.
+            name = _named(name, True)
+            known = _DEFAULTS.get(name, _nothing)
+        out[name] = known(exchange)
     return out
+
+
+def _named(text: str | None, default: bool = False) -> str:
+    """The name of a dimension; `default`: one of those that need no value, whatever its case."""
+    name = (text or "").strip()
+    return _BY_FOLDED.get(name.lower(), name) if default else name
+
+
+def _nothing(_exchange: Exchange) -> str:
+    return ""
 
 
 def is_number(text: str) -> bool:

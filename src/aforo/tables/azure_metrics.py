@@ -47,8 +47,12 @@ class Measure:
     minimum: float = 0.0
 
     def add(self, value: float) -> None:
-        self.maximum = value if not self.count else max(self.maximum, value)
-        self.minimum = value if not self.count else min(self.minimum, value)
+        if not self.count:
+            self.maximum = self.minimum = value
+        elif value > self.maximum:
+            self.maximum = value
+        elif value < self.minimum:
+            self.minimum = value
         self.total += value
         self.count += 1
 
