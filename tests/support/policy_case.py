@@ -10,6 +10,7 @@ request of a policy's own gets (several: one after the other; `answer fails URL`
 `backend-id:PATH`). `openid URL` holds JSON with `issuer` and `keys`; `usage` is `prompt completion` tokens;
 `certificate ID` a PEM chain
 (with its key after it); `examples` JSON: [status, media type, body] of the operation; `authorization PROVIDER ID` an access token.
+`client-certificate` is the PEM chain that the connection showed.
 `contract` is JSON of what the operation declares (subject.Contract), `schema ID` a JSON schema, of API and service.
 """
 
@@ -203,7 +204,8 @@ def bound(
 
 
 def declare(case: Case, exchange: Exchange, services: ScriptedServices) -> None:
-    """What the operation declares, and the schemas that this and policies name."""
+    """What the operation declares, the schemas that this and policies name, and what the client showed."""
+    exchange.request.certificate = case.one("client-certificate") or None
     schemas = tuple(Schema(name, "json", text) for name, text in case.all("schema"))
     if schemas:
         exchange.api = msgspec.structs.replace(exchange.api, schemas=schemas)

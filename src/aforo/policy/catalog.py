@@ -57,6 +57,7 @@ from aforo.policy.elements import (
     set_variable,
     trace,
     validate_azure_ad_token,
+    validate_client_certificate,
     validate_content,
     validate_headers,
     validate_jwt,
@@ -127,6 +128,7 @@ ELEMENTS: Final[tuple[Element, ...]] = (
     validate_headers.ELEMENT,
     validate_status_code.ELEMENT,
     get_authorization_context.ELEMENT,
+    validate_client_certificate.ELEMENT,
 )
 
 BY_NAME: Final = {e.name: e for e in ELEMENTS}
@@ -134,7 +136,7 @@ BY_NAME: Final = {e.name: e for e in ELEMENTS}
 # API Management's, and on the way.
 NOT_YET: Final = frozenset(
     (
-        "validate-client-certificate",
+       
        
        
     )

@@ -281,3 +281,22 @@ def shorter_than_azure(span: Span, name: str, least: int) -> Diagnostic:
         span,
         Severity.WARNING,
     )
+
+
+def no_revocation(span: Span) -> Diagnostic:
+    return Diagnostic(
+        "POL0504",
+        "revocation lists are not read: a certificate that its CA has revoked passes until it ends",
+        span,
+        Severity.WARNING,
+        hints=('say validate-revocation="false" if that is meant',),
+    )
+
+
+def handshake_decides(span: Span, name: str) -> Diagnostic:
+    return Diagnostic(
+        "POL0505",
+        f"`{name}` makes no difference: certificates out of their time are refused in the handshake",
+        span,
+        Severity.WARNING,
+    )
