@@ -12,6 +12,7 @@ import pytest
 
 from aforo.control.store import Revision, Row, Store, sqlite_url
 from aforo.settings import Layout
+from aforo.snapshot import bundle_file
 from tests.support.system import System, call, eventually, running_system
 
 CHAT = "/openai/deployments/gpt-35-turbo/chat/completions?api-version=2023-05-15"
@@ -69,7 +70,8 @@ def test_what_no_longer_compiles_is_told_and_mended(tmp_path: Path, last_good: b
         break_stored_policy(system.data)
         if not last_good:
             # An upgrade that refuses the policy refuses it in the last snapshot too.
-            (Layout(system.data).snapshots / "current.bundle").unlink()
+            for name in (bundle_file.CURRENT, bundle_file.LAST_GOOD):
+                (Layout(system.data).snapshots / name).unlink()
         system.start()
 
         if last_good:

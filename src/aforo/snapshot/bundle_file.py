@@ -18,6 +18,7 @@ from aforo.snapshot.snapshot import Bundle, decode, encode
 
 MAGIC = b"AFORO\x00B\x01"
 CURRENT = "current.bundle"
+LAST_GOOD = "last-good.bundle"  # what a gateway had in force last
 SIGNING_PURPOSE = "snapshot-signature"  # `identity.seal.subkey`
 SEALING_PURPOSE = "snapshot"
 _HEAD = len(MAGIC) + 8
