@@ -284,7 +284,7 @@ class Recorder:
             wire,
             known.deployment,
             known.api_version,
-            _NO_CLAIMS,
+            call.caller or _NO_CLAIMS,
         )
 
     @staticmethod
