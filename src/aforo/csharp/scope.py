@@ -150,7 +150,11 @@ class ScopeBinder:
             if ref.name == "Predicate":
                 args = (*args, BOOL)
             return func(*args)
-        decl = self.universe.by_path.get(ref.name.removeprefix("global::"))
+        path = ref.name.removeprefix("global::")
+        by_path = self.universe.by_path
+        # `Tuple<A, B>` is another type than `Tuple`: such a name has the number of its parameters in its alias.
+        decl = by_path.get(f"{path}`{len(ref.args)}") if ref.args else None
+        decl = decl or by_path.get(path)
         if decl is None:
             raise say.unknown_type(ref.span, ref.name, self.universe.types)
         if len(ref.args) != len(decl.type_params):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cmp_to_key
-from typing import Any, Final
+from typing import Any
 
 from aforo.csharp.runtime.exceptions import (
     ArgumentException,
@@ -20,9 +20,6 @@ from aforo.csharp.runtime.limits import count, made, nodes, room, work
 from aforo.csharp.runtime.objects import Obj, equals, to_string
 from aforo.csharp.runtime.ordering import compare_values
 from aforo.csharp.runtime.strings import StringComparer, characters
-from aforo.csharp.types import TypeDecl, declare, member
-
-_GENERIC: Final = "System.Collections.Generic"
 
 
 class List(list[Any]):
@@ -384,139 +381,3 @@ def set_remove(items: HashSet, value: Any) -> bool:
         del items[value]
         return True
     return False
-
-
-TYPES: Final[tuple[TypeDecl, ...]] = (
-    declare(
-        "Array",
-        member("int Length", len),
-        member("static void Copy<T>(T[] sourceArray, T[] destinationArray, int length)", array_copy),
-        member(
-            "static void Copy<T>(T[] sourceArray, int sourceIndex, T[] destinationArray, int destinationIndex, int length)",
-            array_copy_from,
-        ),
-        member("static void Reverse<T>(T[] array)", array_reverse),
-        member("static void Sort<T>(T[] array)", array_sort),
-        member("static int IndexOf<T>(T[] array, T value)", array_index_of),
-        member("static bool Exists<T>(T[] array, Predicate<T> match)", array_exists),
-        member("static T? Find<T>(T[] array, Predicate<T> match)", array_find),
-        python=(list, bytearray),
-    ),
-    declare("IEnumerable<T>", namespace=_GENERIC, kind="interface", python=(list, dict, str, bytearray)),
-    declare(
-        "ICollection<T>",
-        member("int Count", len),
-        namespace=_GENERIC,
-        kind="interface",
-        bases=("IEnumerable<T>",),
-        python=list,
-    ),
-    declare(
-        "IReadOnlyCollection<T>",
-        member("int Count", len),
-        namespace=_GENERIC,
-        kind="interface",
-        bases=("IEnumerable<T>",),
-        python=list,
-    ),
-    declare(
-        "IReadOnlyList<T>",
-        member("T this[int index]", list_at),
-        namespace=_GENERIC,
-        kind="interface",
-        bases=("IReadOnlyCollection<T>",),
-        python=list,
-    ),
-    declare(
-        "IList<T>",
-        member("T this[int index]", list_at, store=list_put),
-        member("void Add(T item)", list_add),
-        member("bool Remove(T item)", list_remove),
-        member("void Clear()", list_clear),
-        member("void Insert(int index, T item)", list_insert),
-        member("int IndexOf(T item)", array_index_of),
-        namespace=_GENERIC,
-        kind="interface",
-        bases=("ICollection<T>",),
-        python=list,
-    ),
-    declare(
-        "List<T>",
-        member("new()", new_list),
-        member("new(int capacity)", new_list_capacity),
-        member("new(IEnumerable<T> collection)", new_list),
-        member("void AddRange(IEnumerable<T> collection)", list_add_range),
-        member("void RemoveAt(int index)", list_remove_at),
-        member("bool Contains(T item)", list_contains),
-        member("bool Exists(Predicate<T> match)", array_exists),
-        member("T? Find(Predicate<T> match)", array_find),
-        member("void ForEach(Action<T> action)", list_for_each),
-        member("void Reverse()", array_reverse),
-        member("void Sort()", array_sort),
-        member("T[] ToArray()", to_array),
-        namespace=_GENERIC,
-        bases=("IList<T>", "IReadOnlyList<T>"),
-        python=List,
-    ),
-    declare(
-        "IReadOnlyDictionary<K, V>",
-        member("V this[K key]", dictionary_at),
-        member("int Count", len),
-        member("IEnumerable<K> Keys", dictionary_keys),
-        member("IEnumerable<V> Values", dictionary_values),
-        member("bool ContainsKey(K key)", dictionary_has),
-        member("bool TryGetValue(K key, out V value)", dictionary_get),
-        member("V? GetValueOrDefault(K key)", value_or_default),
-        member("V? GetValueOrDefault(K key, V defaultValue)", value_or_default),
-        namespace=_GENERIC,
-        kind="interface",
-        bases=("IEnumerable<KeyValuePair<K, V>>",),
-        python=dict,
-    ),
-    declare(
-        "IDictionary<K, V>",
-        member("V this[K key]", dictionary_at, store=dictionary_put),
-        member("void Add(K key, V value)", dictionary_add),
-        member("bool Remove(K key)", dictionary_remove),
-        member("void Clear()", list_clear),
-        namespace=_GENERIC,
-        kind="interface",
-        bases=("IReadOnlyDictionary<K, V>",),
-        python=dict,
-    ),
-    declare(
-        "Dictionary<K, V>",
-        member("new()", new_dictionary),
-        member("new(IEqualityComparer<K> comparer)", new_dictionary),
-        member("new(IDictionary<K, V> dictionary)", copy_dictionary),
-        namespace=_GENERIC,
-        bases=("IDictionary<K, V>",),
-        python=Dictionary,
-    ),
-    declare(
-        "HashSet<T>",
-        member("new()", new_set),
-        member("new(IEnumerable<T> collection)", new_set),
-        member("new(IEqualityComparer<T> comparer)", new_set_comparer),
-        member("new(IEnumerable<T> collection, IEqualityComparer<T> comparer)", new_set),
-        member("int Count", len),
-        member("bool Add(T item)", set_add),
-        member("bool Contains(T item)", set_has),
-        member("bool Remove(T item)", set_remove),
-        member("void Clear()", list_clear),
-        namespace=_GENERIC,
-        bases=("IEnumerable<T>",),
-        aliases=("ISet",),
-        python=HashSet,
-    ),
-    declare(
-        "KeyValuePair<K, V>",
-        member("new(K key, V value)", Pair),
-        member("K Key", pair_key),
-        member("V Value", pair_value),
-        namespace=_GENERIC,
-        kind="struct",
-        python=Pair,
-        default=Pair(None, None),
-    ),
-)

@@ -14,6 +14,8 @@ from aforo.csharp.runtime.exceptions import (
     OverflowException,
 )
 from aforo.csharp.runtime.limits import count, work
+from aforo.csharp.runtime.linq_more import MEMBERS, key_of
+from aforo.csharp.runtime.linq_more import TYPES as MORE
 from aforo.csharp.runtime.numbers import RANGES
 from aforo.csharp.runtime.objects import TypeInfo, is_instance
 from aforo.csharp.runtime.ordering import compare_values
@@ -24,22 +26,6 @@ Map = Callable[[Any], Any]
 _EMPTY: Final = "Sequence contains no elements"
 _NONE: Final = "Sequence contains no matching element"
 _MORE: Final = "Sequence contains more than one element"
-
-
-class Grouping(List):
-    """`IGrouping<K, T>`."""
-
-    __slots__ = ("group_key",)
-    group_key: Any
-
-
-def _key(value: Any) -> Any:
-    """A hashable stand-in under which equal values meet."""
-    try:
-        hash(value)
-    except TypeError:
-        return id(value)
-    return (type(value), value)
 
 
 def select(source: Any, run: Map) -> list[Any]:
@@ -176,7 +162,7 @@ def prepend(source: Any, value: Any) -> list[Any]:
 def distinct(source: Any) -> list[Any]:
     seen: dict[Any, Any] = {}
     for x in each(source):
-        seen.setdefault(_key(x), x)
+        seen.setdefault(key_of(x), x)
     return list(seen.values())
 
 
@@ -185,13 +171,13 @@ def union(source: Any, other: Any) -> list[Any]:
 
 
 def intersect(source: Any, other: Any) -> list[Any]:
-    keys = {_key(x) for x in each(other)}
-    return [x for x in distinct(source) if _key(x) in keys]
+    keys = {key_of(x) for x in each(other)}
+    return [x for x in distinct(source) if key_of(x) in keys]
 
 
 def except_(source: Any, other: Any) -> list[Any]:
-    keys = {_key(x) for x in each(other)}
-    return [x for x in distinct(source) if _key(x) not in keys]
+    keys = {key_of(x) for x in each(other)}
+    return [x for x in distinct(source) if key_of(x) not in keys]
 
 
 def skip(source: Any, number: int) -> list[Any]:
@@ -215,31 +201,6 @@ def take_while(source: Any, test: Test) -> list[Any]:
 
 def reverse(source: Any) -> list[Any]:
     return each(source)[::-1]
-
-
-def order_by(source: Any, key: Map) -> list[Any]:
-    return sorted(each(source), key=lambda x: cmp_to_key(compare_values)(key(x)))
-
-
-def order_by_descending(source: Any, key: Map) -> list[Any]:
-    # `reverse=True` keeps equal elements in their order, as .NET does.
-    return sorted(each(source), key=lambda x: cmp_to_key(compare_values)(key(x)), reverse=True)
-
-
-def group_by(source: Any, key: Map) -> list[Grouping]:
-    groups: dict[Any, Grouping] = {}
-    for x in each(source):
-        found = key(x)
-        group = groups.get(_key(found))
-        if group is None:
-            group = groups[_key(found)] = Grouping()
-            group.group_key = found
-        group.append(x)
-    return list(groups.values())
-
-
-def group_key(group: Grouping) -> Any:
-    return group.group_key
 
 
 def aggregate(source: Any, run: Callable[[Any, Any], Any]) -> Any:
@@ -275,7 +236,7 @@ def default_if_empty(source: Any, value: Any) -> list[Any]:
 
 
 def sequence_equal(source: Any, other: Any) -> bool:
-    return [_key(x) for x in each(source)] == [_key(x) for x in each(other)]
+    return [key_of(x) for x in each(source)] == [key_of(x) for x in each(other)]
 
 
 def _checked(total: int, name: str) -> int:
@@ -360,14 +321,7 @@ def _sums() -> tuple[Declared, ...]:
 
 
 TYPES: Final[tuple[TypeDecl, ...]] = (
-    declare(
-        "IGrouping<K, T>",
-        member("K Key", group_key),
-        namespace="System.Linq",
-        kind="interface",
-        bases=("IEnumerable<T>",),
-        python=Grouping,
-    ),
+    *MORE,
     declare(
         "Enumerable",
         member("static IEnumerable<R> Select<T, R>(this IEnumerable<T> source, Func<T, R> selector)", select),
@@ -455,18 +409,7 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
             take_while,
         ),
         member("static IEnumerable<T> Reverse<T>(this IEnumerable<T> source)", reverse),
-        member(
-            "static IEnumerable<T> OrderBy<T, K>(this IEnumerable<T> source, Func<T, K> keySelector)",
-            order_by,
-        ),
-        member(
-            "static IEnumerable<T> OrderByDescending<T, K>(this IEnumerable<T> source, Func<T, K> keySelector)",
-            order_by_descending,
-        ),
-        member(
-            "static IEnumerable<IGrouping<K, T>> GroupBy<T, K>(this IEnumerable<T> source, Func<T, K> keySelector)",
-            group_by,
-        ),
+        *MEMBERS,
         member("static T Aggregate<T>(this IEnumerable<T> source, Func<T, T, T> func)", aggregate),
         member(
             "static A Aggregate<T, A>(this IEnumerable<T> source, A seed, Func<A, T, A> func)", aggregate_from

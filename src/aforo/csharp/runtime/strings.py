@@ -18,7 +18,6 @@ from aforo.csharp.runtime.exceptions import (
 from aforo.csharp.runtime.formatting import aligned, composite
 from aforo.csharp.runtime.limits import count, made, read, room, work
 from aforo.csharp.runtime.objects import Obj, format_value, to_string
-from aforo.csharp.types import TypeDecl, declare, enumeration, member
 
 
 class StringComparison(IntEnum):
@@ -36,25 +35,41 @@ class StringSplitOptions(IntEnum):
     RemoveEmptyEntries = 1
 
 
+def _ignores(comparison: int) -> bool:
+    return comparison in (1, 3, 5)
+
+
 class StringComparer(Obj):
     """`StringComparer.Ordinal` and its kin: `fold` gives the key under which equal strings meet."""
 
-    __slots__ = ("ignore_case",)
+    __slots__ = ("comparison", "ignore_case")
     net_name = "System.StringComparer"
 
-    def __init__(self, ignore_case: bool) -> None:
-        self.ignore_case = ignore_case
+    def __init__(self, comparison: int) -> None:
+        self.comparison = comparison
+        self.ignore_case = _ignores(comparison)
 
     def fold(self, value: str) -> str:
         return value.upper() if self.ignore_case else value
 
 
-ORDINAL: Final = StringComparer(False)
-IGNORE_CASE: Final = StringComparer(True)
+IGNORE_CASE: Final = StringComparer(5)
 
 
-def _ignores(comparison: int) -> bool:
-    return comparison in (1, 3, 5)
+def comparer_compare(comparer: StringComparer, left: str | None, right: str | None) -> int:
+    return compare_with(left, right, comparer.comparison)
+
+
+def comparer_equals(comparer: StringComparer, left: str | None, right: str | None) -> bool:
+    if left is None or right is None:
+        return left is right
+    return comparer.fold(left) == comparer.fold(right)
+
+
+def comparer_hash(comparer: StringComparer, value: str | None) -> int:
+    from aforo.csharp.runtime.objects import hash_code
+
+    return hash_code(comparer.fold(_some(value)))
 
 
 # --- UTF-16 ----------------------------------------------------------------------------------------------------
@@ -108,14 +123,22 @@ def concat(*parts: str | None) -> str:
 
 
 def concat_objects(values: Iterable[Any]) -> str:
-    return concat(*[to_string(v) for v in values])
+    return concat(*[to_string(v) for v in _each(values)])
+
+
+def _each(values: Any) -> Any:
+    if isinstance(values, (list, tuple)):
+        return values
+    from aforo.csharp.runtime.collections import each
+
+    return each(values)
 
 
 def join(separator: str | None, values: Iterable[Any] | None) -> str:
     if values is None:
         raise ArgumentNullException("Value cannot be null.\r\nParameter name: values")
     parts = []
-    for value in values:
+    for value in _each(values):
         parts.append(to_string(value))
         work(1)
     glue = separator or ""
@@ -474,107 +497,3 @@ def to_char_array(text: str) -> list[str]:
 
 def identity(text: str) -> str:
     return text
-
-
-TYPES: Final[tuple[TypeDecl, ...]] = (
-    declare(
-        "string",
-        member("static string Empty", const=""),
-        member("int Length", length),
-        member("char this[int index]", char_at),
-        member("new(char c, int count)", repeat),
-        member("new(char[] value)", from_chars),
-        member("static bool IsNullOrEmpty(string value)", is_null_or_empty),
-        member("static bool IsNullOrWhiteSpace(string value)", is_null_or_white_space),
-        member("static string Concat(params string[] values)", concat_objects),
-        member("static string Concat(params object[] args)", concat_objects),
-        member("static string Concat<T>(IEnumerable<T> values)", concat_objects),
-        member("static string Join(string separator, params string[] value)", join),
-        member("static string Join(string separator, params object[] values)", join),
-        member("static string Join<T>(string separator, IEnumerable<T> values)", join),
-        member("static string Format(string format, params object[] args)", string_format),
-        member("static bool Equals(string a, string b)", equal),
-        member("static bool Equals(string a, string b, StringComparison comparisonType)", equal),
-        member("static int Compare(string strA, string strB)", compare_culture),
-        member("static int Compare(string strA, string strB, bool ignoreCase)", compare_fold),
-        member("static int Compare(string strA, string strB, StringComparison comparisonType)", compare_with),
-        member("static int CompareOrdinal(string strA, string strB)", compare_ordinal),
-        member("static string Copy(string str)", identity),
-        member("bool Equals(string value)", equal),
-        member("bool Equals(string value, StringComparison comparisonType)", equal),
-        member("int CompareTo(string strB)", compare_culture),
-        member("bool Contains(string value)", contains),
-        member("bool Contains(string value, StringComparison comparisonType)", contains_with),
-        member("bool Contains(char value)", contains_char),
-        member("bool StartsWith(string value)", starts_with),
-        member("bool StartsWith(string value, StringComparison comparisonType)", starts_with),
-        member("bool EndsWith(string value)", ends_with),
-        member("bool EndsWith(string value, StringComparison comparisonType)", ends_with),
-        member("int IndexOf(string value)", index_of),
-        member("int IndexOf(char value)", index_of),
-        member("int IndexOf(string value, StringComparison comparisonType)", index_of),
-        member("int IndexOf(string value, int startIndex)", index_of_from),
-        member("int IndexOf(char value, int startIndex)", index_of_from),
-        member("int IndexOf(string value, int startIndex, StringComparison comparisonType)", index_of_from),
-        member("int LastIndexOf(string value)", last_index_of),
-        member("int LastIndexOf(char value)", last_index_of),
-        member("int LastIndexOf(string value, StringComparison comparisonType)", last_index_of),
-        member("int IndexOfAny(char[] anyOf)", index_of_any),
-        member("string Substring(int startIndex)", substring),
-        member("string Substring(int startIndex, int length)", substring),
-        member("string Remove(int startIndex)", remove),
-        member("string Remove(int startIndex, int count)", remove),
-        member("string Insert(int startIndex, string value)", insert),
-        member("string Replace(string oldValue, string newValue)", replace),
-        member("string Replace(char oldChar, char newChar)", replace_char),
-        member("string[] Split(params char[] separator)", split_chars),
-        member("string[] Split(char separator, StringSplitOptions options)", split_char_options),
-        member("string[] Split(char separator, int count)", split_char_limit),
-        member("string[] Split(char separator, int count, StringSplitOptions options)", split_char_limit),
-        member("string[] Split(char[] separator, int count)", split_chars),
-        member("string[] Split(char[] separator, StringSplitOptions options)", split_chars_options),
-        member("string[] Split(char[] separator, int count, StringSplitOptions options)", split_chars),
-        member("string[] Split(string separator)", split_string),
-        member("string[] Split(string separator, StringSplitOptions options)", split_string),
-        member("string[] Split(string[] separator, StringSplitOptions options)", split_strings),
-        member(
-            "string[] Split(string[] separator, int count, StringSplitOptions options)", split_strings_limit
-        ),
-        member("string Trim(params char[] trimChars)", trim),
-        member("string TrimStart(params char[] trimChars)", trim_start),
-        member("string TrimEnd(params char[] trimChars)", trim_end),
-        member("string ToLower()", to_lower),
-        member("string ToLowerInvariant()", to_lower),
-        member("string ToUpper()", to_upper),
-        member("string ToUpperInvariant()", to_upper),
-        member("string PadLeft(int totalWidth)", pad_left),
-        member("string PadLeft(int totalWidth, char paddingChar)", pad_left),
-        member("string PadRight(int totalWidth)", pad_right),
-        member("string PadRight(int totalWidth, char paddingChar)", pad_right),
-        member("char[] ToCharArray()", to_char_array),
-        member("string ToString()", identity),
-        bases=("IEnumerable<char>",),
-        python=str,
-        aliases=("String",),
-    ),
-    enumeration("StringComparison", StringComparison),
-    declare(
-        "StringSplitOptions",
-        member("static StringSplitOptions None", const=StringSplitOptions.Nothing),
-        member("static StringSplitOptions RemoveEmptyEntries", const=StringSplitOptions.RemoveEmptyEntries),
-        kind="enum",
-        python=StringSplitOptions,
-        default=StringSplitOptions.Nothing,
-    ),
-    declare(
-        "StringComparer",
-        member("static StringComparer Ordinal", const=ORDINAL),
-        member("static StringComparer OrdinalIgnoreCase", const=IGNORE_CASE),
-        member("static StringComparer InvariantCulture", const=ORDINAL),
-        member("static StringComparer InvariantCultureIgnoreCase", const=IGNORE_CASE),
-        member("static StringComparer CurrentCultureIgnoreCase", const=IGNORE_CASE),
-        bases=("IEqualityComparer<string>",),
-        python=StringComparer,
-    ),
-    declare("IEqualityComparer<T>", namespace="System.Collections.Generic", kind="interface"),
-)
