@@ -23,8 +23,13 @@ ROOT: Final = "Document"
 ITEM: Final = "item"  # of an array that has no name
 _XSI: Final = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,7})?(?:Z|[+-]\d{2}:\d{2})?\Z")
-_START: Final = re.compile(r"[A-Za-z_]|[^\x00-\x7f]")
-_LETTER: Final = re.compile(r"[\w.\-]|[^\x00-\x7f]", re.ASCII)
+# Letters that every edition of XML 1.0 lets into names: Latin, Greek, Cyrillic, kana, Han, Hangul.
+_LETTERS: Final = (
+    "A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u0131\u0134-\u013e\u0141-\u0148\u014a-\u017e\u03a3-\u03ce"
+    "\u0410-\u044f\u3041-\u3094\u30a1-\u30fa\u4e00-\u9fa5\uac00-\ud7a3"
+)
+_START: Final = re.compile(f"[{_LETTERS}]")
+_LETTER: Final = re.compile(f"[{_LETTERS}0-9.\\-]")
 # What XML 1.0 has no way to write.
 _NEVER: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
@@ -84,6 +89,16 @@ def to_xml(data: bytes, options: XmlOptions) -> bytes:
     return text.encode()
 
 
+@dataclass(slots=True)
+class _Parts:
+    """What the properties of an object are in XML; `spaces` are namespaces by prefix."""
+
+    spaces: dict[str, str] = field(default_factory=dict)
+    attributes: list[tuple[str, str]] = field(default_factory=list)
+    text: str | None = None
+    children: list[tuple[str, Any]] = field(default_factory=list)
+
+
 class _XmlWriter:
     def __init__(self, options: XmlOptions) -> None:
         self.options = options
@@ -95,16 +110,18 @@ class _XmlWriter:
             raise NotConverted(f"It is nested deeper than {DEEPEST} levels.")
         nodes(1)
         if isinstance(value, dict):
-            declared, attributes, text, children = self.parts(value)
-            inside = prefixes | declared
+            parts = self.parts(value)
+            inside = prefixes | parts.spaces.keys()
             tag = self.name(name, inside)
-            shown = "".join(f" {self.name(n, inside) if n else ''}{rest}" for n, rest in attributes)
-            self.out.append(f"<{tag}{shown}")
-            if not children and text is None:
+            # Of two attributes with one name the last one counts, as in the objects of JSON.
+            named = {(f"xmlns:{_encoded(p)}" if p else "xmlns"): uri for p, uri in parts.spaces.items()}
+            named |= {self.name(n, inside): v for n, v in parts.attributes}
+            self.out.append(f"<{tag}{''.join(f' {n}={quoteattr(v)}' for n, v in named.items())}")
+            if not parts.children and parts.text is None:
                 self.out.append(" />")
                 return
-            self.out.append(f">{text or ''}")
-            for child, inner in children:
+            self.out.append(f">{escape(parts.text or '')}")
+            for child, inner in parts.children:
                 self.several(child, inner, inside, depth + 1)
             self.out.append(f"</{tag}>")
             return
@@ -130,36 +147,30 @@ class _XmlWriter:
         for each in value:
             self.element(name, each, prefixes, depth)
 
-    def parts(
-        self, value: dict[str, Any]
-    ) -> tuple[frozenset[str], list[tuple[str, str]], str | None, list[tuple[str, Any]]]:
-        """(prefixes that are declared here, attributes as (name, rest), text, children)"""
+    def parts(self, value: dict[str, Any]) -> _Parts:
         options = self.options
-        declared: set[str] = set()
-        attributes: list[tuple[str, str]] = []
-        children: list[tuple[str, Any]] = []
-        text: str | None = None
+        out = _Parts()
         for name, inner in value.items():
             plain = not isinstance(inner, (dict, list))
-            if options.prefix and plain and self.declares(name):
-                prefix = name[len(options.prefix) + len(options.separator) :]
-                shown = f"xmlns:{_encoded(prefix)}" if prefix else "xmlns"
-                declared.add(prefix)
-                attributes.append(("", f"{shown}={quoteattr(self.text(inner))}"))
+            if options.prefix and plain and self.declares(name, inner):
+                out.spaces[name[len(options.prefix) + len(options.separator) :]] = self.text(inner)
             elif options.attributes and name == options.attributes and isinstance(inner, dict):
-                attributes += [(n, f"={quoteattr(self.text(v))}") for n, v in inner.items()]
+                out.attributes += [(n, self.text(v)) for n, v in inner.items()]
             elif name.startswith("@") and len(name) > 1 and plain:
-                attributes.append((name[1:], f"={quoteattr(self.text(inner))}"))
+                out.attributes.append((name[1:], self.text(inner)))
             elif name == "#text" and plain:
-                text = escape(self.text(inner))
+                out.text = self.text(inner)
             else:
-                children.append((name, inner))
-        return frozenset(declared), attributes, text, children
+                out.children.append((name, inner))
+        return out
 
-    def declares(self, name: str) -> bool:
-        """Whether a property declares a namespace."""
+    def declares(self, name: str, value: Any) -> bool:
+        """Whether a property declares a namespace. What XML does not let be one is a property like any other."""
         prefix, separator = self.options.prefix, self.options.separator
-        return name == prefix or bool(separator and name.startswith(prefix + separator))
+        if name == prefix:
+            return bool(self.text(value))
+        own = name.removeprefix(prefix + separator)
+        return bool(separator and own != name and own not in ("", "xml", "xmlns") and self.text(value))
 
     def name(self, name: str, prefixes: frozenset[str]) -> str:
         """A name of XML; the separator means a colon where it follows a declared prefix."""
@@ -191,8 +202,9 @@ def _encoded(name: str) -> str:
     """A name with what XML does not allow in it as _xHHHH_, as .NET's XmlConvert has it."""
     out = []
     for at, letter in enumerate(name):
-        good = (_START if at == 0 else _LETTER).match(letter) and not _NEVER.match(letter)
-        out.append(letter if good else f"_x{ord(letter):04X}_")
+        good = (_START if at == 0 else _LETTER).match(letter)
+        code = ord(letter)
+        out.append(letter if good else f"_x{code:04X}_" if code < 0x10000 else f"_x{code:08X}_")
     return "".join(out) or "_"
 
 

@@ -228,4 +228,5 @@ def _filled_backend(backend: BackendEntry, fill: Callable[[str], str]) -> Backen
         headers=fill_all(backend.headers),
         query=fill_all(backend.query),
         authorization=None if authorization is None else (authorization[0], fill(authorization[1])),
+        certificate=fill(backend.certificate),
     )

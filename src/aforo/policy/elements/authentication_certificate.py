@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from aforo.csharp.runtime.exceptions import (
@@ -40,12 +41,16 @@ def given(data: Any, password: str | None) -> Certificate:
     if isinstance(data, str):
         raise InvalidCastException("The body of a certificate must be byte[].")
     try:
-        found = read_certificate(bytes(data), password)
+        found = _read(bytes(data), password)
     except (Invalid, TypeError, ValueError):
         raise CryptographicException("The certificate cannot be read with this password.") from None
     if not found.key_pem:
         raise CryptographicException("The certificate has no private key.")
     return Certificate("", found.thumbprint, found.pem, found.key_pem)
+
+
+# To open a PFX file takes milliseconds, and every call gives the same one.
+_read = lru_cache(maxsize=32)(read_certificate)
 
 
 def write(use: Use, emit: Emitter) -> None:
