@@ -8,11 +8,13 @@ from __future__ import annotations
 import itertools
 import random
 import time
+from hashlib import sha256
 from typing import Protocol
 
 from aforo.errors import Invalid
 from aforo.gateway import encoding
 from aforo.gateway.arrival import Arrival
+from aforo.gateway.keys import presented
 from aforo.gateway.known import Admission, Target
 from aforo.gateway.signal import Signal, Steps
 from aforo.messages import Headers, Url, split_authority
@@ -41,6 +43,7 @@ class Client(Protocol):
     proxied_ip: str
     tls_version: str
     scheme: str
+    certificate: str | None  # that was shown in the handshake: PEM, with its chain
 
     def write(self, data: bytes) -> None: ...
 
@@ -197,12 +200,21 @@ class Call(Exchange):
             known.query,
             match.parameters,
         )
+        if self.client.certificate is not None:
+            request.certificate = self.client.certificate
         Exchange.__init__(self, new_id(), request, services, self.started, self.started_ns)
         self.api = known.api.entry.subject
         self.operation = operation.entry.subject
         self.product = admission.product
         self.subscription = admission.subscription
         self.user = admission.user
+
+    @property
+    def shown_key(self) -> tuple[bytes, tuple[bytes, ...]] | None:
+        """As it came: policies may have taken it out of what goes on."""
+        key = presented(self.known.api, self.headers, self.known.query)
+        holder = self.runtime.keys.get(sha256(key).digest()) if key else None
+        return None if holder is None else (key, holder.entry.key_hashes)
 
     @property
     def transferred(self) -> int:

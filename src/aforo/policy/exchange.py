@@ -233,7 +233,6 @@ class Exchange:
         "response",
         "section",
         "services",
-        "shown_key",
         "started",
         "started_ns",
         "subscription",
@@ -264,8 +263,6 @@ class Exchange:
         self.product: Product | None = None
         self.subscription: Subscription | None = None
         self.user: User | None = None
-        # The subscription key that the call showed, and the digests of the subscription's keys (primary, secondary).
-        self.shown_key: tuple[bytes, tuple[bytes, ...]] | None = None
         # Who called, by a token that a policy has validated: oid, appid, name, tid, sub, iss. None without one.
         self.caller: dict[str, str] | None = None
         self.variables: dict[str, Any] = {}
@@ -293,6 +290,19 @@ class Exchange:
         self.meters: list[Meter] | None = None
         self.caching: Caching | None = None
         self.owed: Owed | None = None
+
+    @property
+    def shown_key(self) -> tuple[bytes, tuple[bytes, ...]] | None:
+        """The subscription key that the call shows, and the digests of the subscription's keys (primary, secondary)
+        as far as they are known here."""
+        api = self.api
+        if api is None:
+            return None
+        key = self.request.headers.get(api.key_header.lower().encode())
+        if key is None:
+            values = self.request.url.query_values().get(api.key_query)
+            key = values[0].encode() if values else None
+        return None if key is None else (key, ())
 
     @property
     def transferred(self) -> int:
