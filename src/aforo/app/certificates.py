@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 
 from aforo.errors import Invalid
@@ -18,10 +19,25 @@ class Certificate:
     def __init__(self, chain: Path, key: Path) -> None:
         self._chain = chain
         self._key = key
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self.context.set_alpn_protocols(["http/1.1"])
+        self.context = _context()
         self._stamp = self._load()
+
+    def ask_clients(self, cas: Sequence[str]) -> None:
+        """A new `context`, for listeners that are made from now on: clients may show certificates of those CAs (PEM),
+        others are refused in the handshake. Without CAs nobody is asked."""
+        context = _context()
+        if cas:
+            try:
+                context.load_verify_locations(cadata="\n".join(cas))
+            except ssl.SSLError as error:
+                raise Invalid(f"the CAs of client certificates cannot be used: {error}") from error
+            context.verify_mode = ssl.CERT_OPTIONAL
+        before, self.context = self.context, context
+        try:
+            self._stamp = self._load()
+        except Invalid:
+            self.context = before
+            raise
 
     def _load(self) -> tuple[float, float]:
         stamp = (self._chain.stat().st_mtime, self._key.stat().st_mtime)
@@ -42,6 +58,13 @@ class Certificate:
         except (OSError, Invalid):
             return False
         return True
+
+
+def _context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def certificate(chain: str, key: str, local: TlsFiles) -> Certificate:

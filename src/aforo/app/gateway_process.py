@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import os
+import socket
 import threading
 from collections.abc import Mapping
 from functools import partial
@@ -23,7 +24,7 @@ from aforo.app.spec import Said, Spec, on_stop, say, snapshot_stamp
 from aforo.egress.fetch import fetch
 from aforo.egress.policy import EgressPolicy, parse
 from aforo.egress.pool import Pool
-from aforo.errors import Refusal
+from aforo.errors import Invalid, Refusal
 from aforo.errors import Upstream as UpstreamRefusal
 from aforo.gateway.addresses import TrustedProxies
 from aforo.gateway.authorizations import Connections
@@ -136,9 +137,7 @@ class _Gateway:
             services.signing_keys = self._keys
             services.authorizations = Connections(self._provider_token, services)
             services.authorizations.use(runtime.authorizations)
-            proxy.traces = Traces(
-                self._layout.traces, subkey(self._secrets.master_key, debug_token.PURPOSE)
-            )
+            proxy.traces = Traces(self._layout.traces, subkey(self._secrets.master_key, debug_token.PURPOSE))
             services.events = Loggers(partial(self._sink, tokens))
             services.events.configure(runtime.loggers)
             metrics = services.metrics = SpooledMetrics(spool)
@@ -148,7 +147,9 @@ class _Gateway:
             server = Server(proxy)
             tls = certificate(spec.certificate, spec.certificate_key, self._secrets.tls)
             await server.listen(inherited(spec.sockets["http"]))
-            await server.listen(inherited(spec.sockets["https"]), tls.context)
+            https = inherited(spec.sockets["https"])
+            self._https = _Https(https, tls, server)
+            await self._https.use(bundle.client_cas)
             self._collect_less()
             self._acknowledge(bundle, self._seen)
             say(Said(ready=True, snapshot_ns=self._seen[0]))
@@ -354,6 +355,7 @@ class _Gateway:
             runtime = await self._built_aside(bundle)
             if runtime is not None:
                 self._use_tenant(bundle)
+                await self._https.use(bundle.client_cas)
                 policy = self._egress(bundle.egress_private)
                 if policy != self._pool.policy:
                     # What is idle was judged by the old one.
@@ -435,6 +437,33 @@ class _Gateway:
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 50, 1_000)
+
+
+class _Https:
+    """The https listener: made anew when other CAs of client certificates are trusted, without missing a client."""
+
+    def __init__(self, sock: socket.socket, tls: Certificate, server: Server) -> None:
+        self._sock = sock
+        self._tls = tls
+        self._server = server
+        self._cas: tuple[str, ...] | None = None
+        self._listener: asyncio.Server | None = None
+
+    async def use(self, cas: tuple[str, ...]) -> None:
+        if cas == self._cas:
+            return
+        try:
+            self._tls.ask_clients(cas)
+        except Invalid as error:
+            log.error("the CAs before stay in force: %s", error)
+            if self._listener is not None:
+                return
+        before = self._listener
+        # A descriptor of its own: the socket goes on listening when the listener before is closed.
+        self._listener = await self._server.listen(self._sock.dup(), self._tls.context)
+        if before is not None:
+            self._server.replaced(before)
+        self._cas = cas
 
 
 def _identity_places(environ: Mapping[str, str]) -> frozenset[tuple[str, int]]:

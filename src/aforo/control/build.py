@@ -30,7 +30,7 @@ from aforo.model.kinds.named_value import NAMED_VALUE_TYPE
 from aforo.model.kinds.policy import FRAGMENT_TYPE
 from aforo.model.kinds.product import PRODUCT_TYPE
 from aforo.model.kinds.schema import API_SCHEMA_TYPE, SCHEMA_TYPE
-from aforo.model.kinds.service import SERVICE_TYPE
+from aforo.model.kinds.service import SERVICE_TYPE, trusted_cas
 from aforo.model.kinds.subscription import SUBSCRIPTION_TYPE
 from aforo.model.kinds.user import USER_TYPE
 from aforo.model.secret import Secret
@@ -113,6 +113,7 @@ class BundleBuilder:
             certificates=self._all_certificates(graph, key),
             loggers=loggers,
             authorizations=authorizations,
+            client_cas=trusted_cas(service),
         )
 
     def _all_certificates(self, graph: Graph, service_key: str) -> tuple[CertificateEntry, ...]:

@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 
 import httptools
 
-from aforo.gateway import answers, proxy_protocol
+from aforo.gateway import answers, client_certificate, proxy_protocol
 from aforo.gateway.call import WHOLE_BODY_BYTES, Call
 from aforo.gateway.framing import Misframed, origin_form, stated_length
 from aforo.messages import Fields, Headers, repeat
@@ -72,6 +72,7 @@ class ServerConnection(asyncio.Protocol):
         "_unsent",
         "_waiting",
         "_writable",
+        "certificate",
         "current",
         "deadline",
         "peer_ip",
@@ -106,6 +107,7 @@ class ServerConnection(asyncio.Protocol):
         self._preamble: bytes | None = None  # what has come of it, None when none is expected
         self.scheme = "http"
         self.tls_version = ""
+        self.certificate: str | None = None
         self.deadline = time.monotonic() + HEAD_TIMEOUT_S
 
     # asyncio.Protocol
@@ -119,6 +121,7 @@ class ServerConnection(asyncio.Protocol):
         if isinstance(tls, ssl.SSLObject | ssl.SSLSocket):
             self.scheme = "https"
             self.tls_version = (tls.version() or "").removeprefix("TLSv")
+            self.certificate = client_certificate.shown(tls)
         if self._server.serve.trusts(self.peer_ip):
             self._preamble = b""
         self._server.connections.add(self)
@@ -430,12 +433,26 @@ class Server:
         self._listeners: list[asyncio.Server] = []
         self._empty = asyncio.Event()
 
-    async def listen(self, sock: object, tls: ssl.SSLContext | None = None) -> None:
+    async def listen(self, sock: object, tls: ssl.SSLContext | None = None) -> asyncio.Server:
         """Serve on a listening socket that somebody else opened."""
         loop = asyncio.get_running_loop()
-        self._listeners.append(
-            await loop.create_server(lambda: ServerConnection(self), sock=sock, ssl=tls, backlog=2048)  # type: ignore[call-overload]
+        listener: asyncio.Server = await loop.create_server(  # type: ignore[call-overload]
+            lambda: ServerConnection(self), sock=sock, ssl=tls, backlog=2048
         )
+        self._listeners.append(listener)
+        return listener
+
+    def replaced(self, listener: asyncio.Server) -> None:
+        """Another listener has taken its place, with other CAs: what was let in by a certificate ends with its call."""
+        self._listeners.remove(listener)
+        listener.close()
+        for connection in list(self.connections):
+            if connection.certificate is None or connection.transport is None:
+                continue
+            if connection.current is None:
+                connection.transport.close()
+            else:
+                connection.current.keep_alive = False
 
     def sweep(self) -> None:
         """Close connections that are too slow or idle; call it about once a second."""

@@ -134,13 +134,7 @@ ELEMENTS: Final[tuple[Element, ...]] = (
 BY_NAME: Final = {e.name: e for e in ELEMENTS}
 
 # API Management's, and on the way.
-NOT_YET: Final = frozenset(
-    (
-       
-       
-       
-    )
-)  # fmt: skip
+NOT_YET: Final[frozenset[str]] = frozenset()
 
 NEVER: Final = {
     "validate-graphql-request": "there are no GraphQL APIs here",

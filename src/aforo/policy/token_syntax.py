@@ -225,10 +225,10 @@ def keys_of(use: Use, emit: Emitter, group: str) -> tuple[tuple[tuple[Any, ...],
         else:
             spec = ("numbers", kid, n, e)
             wanted = "an RSA key of at least 2048 bits in base64url"
-        parts = [p for p in spec[1:] if p is not None]
+        parts: list[Value] = [p for p in spec[1:] if p is not None]
         if certificate is None and all(p.const is not None for p in parts):
             try:
-                made_key(spec[0], "", [p.const or "" for p in spec[2:]])
+                made_key(str(spec[0]), "", [p.const or "" for p in spec[2:] if p is not None])
             except ValueError:
                 emit.report(say.bad_value(given[0].span, "key", wanted))
                 continue

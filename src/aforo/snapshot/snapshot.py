@@ -190,6 +190,7 @@ class Bundle(msgspec.Struct, frozen=True):
     certificates: tuple[CertificateEntry, ...] = ()
     loggers: tuple[LoggerEntry, ...] = ()
     authorizations: tuple[AuthorizationEntry, ...] = ()
+    client_cas: tuple[str, ...] = ()  # PEM: whose certificates clients may show
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from aforo.model.declare import LOCATION, TAGS, anything, listing, record, refused, text, whole
 from aforo.model.ids import RESOURCE_GROUP_TYPE, ResourceId
@@ -62,6 +66,33 @@ def _ranges_are_ranges(service: Resource, _view: View) -> Iterable[Problem]:
                 yield Problem(
                     ("properties", name, index), f"{entry!r} is neither an address nor a range (CIDR)"
                 )
+
+
+def trusted_cas(service: Resource) -> tuple[str, ...]:
+    """The CAs of client certificates, as PEM; those that cannot be read are left out."""
+    found = (_pem(str(c.get("encodedCertificate", ""))) for c in service.properties.get("certificates", ()))
+    return tuple(pem for pem in found if pem)
+
+
+def _pem(encoded: str) -> str:
+    """ "" when it is no certificate. A key beside it is none of our business: it is refused too."""
+    try:
+        data = base64.b64decode("".join(encoded.split()), validate=True)
+        if b"-----BEGIN " not in data:
+            return x509.load_der_x509_certificate(data).public_bytes(Encoding.PEM).decode()
+        if b"PRIVATE KEY" in data:
+            return ""
+        chain = x509.load_pem_x509_certificates(data)
+        return "".join(c.public_bytes(Encoding.PEM).decode() for c in chain)
+    except ValueError:
+        return ""
+
+
+def _cas_are_readable(service: Resource, _view: View) -> Iterable[Problem]:
+    for index, each in enumerate(service.properties.get("certificates", ())):
+        if not _pem(str(each.get("encodedCertificate", ""))):
+            place = ("properties", "certificates", index, "encodedCertificate")
+            yield Problem(place, "a certificate (PEM or DER) in base64 is expected, without a key")
 
 
 SERVICE = Kind(
@@ -123,12 +154,34 @@ SERVICE = Kind(
         refused("virtualNetworkConfiguration", _NETWORK),
         refused("additionalLocations", "run one system per region"),
         refused("hostnameConfigurations", "give the certificate to `aforo up`"),
-        refused("certificates", "certificates of the service are not supported yet"),
+        listing(
+            "certificates",
+            record(
+                "certificate",
+                text(
+                    "encodedCertificate",
+                    required=True,
+                    minimum=1,
+                    doc="A CA's certificate (PEM or DER) in base64.",
+                ),
+                text("storeName", required=True, values=("Root", "CertificateAuthority")),
+                refused("certificatePassword", "give the CA's certificate alone, without its key"),
+                record(
+                    "certificate",
+                    text("subject"),
+                    text("thumbprint"),
+                    text("expiry"),
+                    readonly=True,
+                ),
+            ),
+            maximum=10,
+            doc="CAs whose certificates clients may show at the https listener; others are refused in the handshake.",
+        ),
         refused("apiVersionConstraint", "every ARM api-version is accepted"),
         refused("restore", "there is no deleted service to restore"),
     ),
     names=NameRule(r"^[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?$", 50, "letters, digits and -, a letter first"),
-    rules=(_ranges_are_ranges,),
+    rules=(_ranges_are_ranges, _cas_are_readable),
     fill=_fill,
     companions=_companions,
 )
