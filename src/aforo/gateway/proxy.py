@@ -150,9 +150,9 @@ class Proxy:
             return
         pipeline = admission.pipeline
         call.open(self._services, self.runtime, target, admission)
-        if DEBUG_HEADER in call.headers.fields:
-            pipeline = self._traced(call, api, operation, admission) or pipeline
         try:
+            if DEBUG_HEADER in call.headers.fields:
+                pipeline = await self._traced(call, api, operation, admission) or pipeline
             if not call.complete:
                 await self._take_body(call, operation, pipeline)
             wire = operation.wire
@@ -191,14 +191,20 @@ class Proxy:
         if call.produced is not None:
             await metering.settle(call, operation.wire)
 
-    def _traced(
+    async def _traced(
         self, call: Call, api: ApiRuntime, operation: OperationRuntime, admission: Admission
     ) -> Pipeline | None:
         """The sections that trace, where the call's token allows it; compiled when they are first wanted."""
         if self.traces is None or not self.traces.allow(call, api):
             return None
+        runtime = call.runtime
+        wanted = (api, operation, admission.product_id)
         try:
-            pipeline, secrets = self.runtime.traced_pipeline(api, operation, admission.product_id)
+            if not runtime.has_traced(*wanted):
+                # A large document takes a while: other calls go on meanwhile.
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(None, runtime.traced_pipeline, *wanted)
+            pipeline, secrets = runtime.traced_pipeline(*wanted)
         except Exception:
             log.exception("bug: the policies of %s do not compile with tracing", api.entry.subject.id)
             return None

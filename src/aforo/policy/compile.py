@@ -463,7 +463,8 @@ def _compile_traced(use: Use, emitter: Emitter) -> None:
     emitter.do(
         f"{step} = BEGIN(x, PLACE, OUTER)",
         BEGIN=trace.begin,
-        PLACE=place,
+        # By a name that is free: looking for one among thousands takes its time.
+        PLACE=ast.Name(unit.names.of(place, f"place_{step}"), ast.Load()),
         OUTER=ast.Name(before, ast.Load()),
     )
     holder = use.parent.spec if use.parent is not None else None

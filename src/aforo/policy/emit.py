@@ -374,7 +374,7 @@ class Emitter:
             "NOTE(x, STEP, ABOUT, CODE)",
             NOTE=trace.note,
             STEP=ast.Name(self.unit.step, ast.Load()),
-            ABOUT=about,
+            ABOUT=ast.Name(self.unit.names.of(about, self.local("about_")), ast.Load()),
             CODE=code,
         )
         self.span = before

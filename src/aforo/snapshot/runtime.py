@@ -117,12 +117,16 @@ class Runtime:
     ) -> tuple[Pipeline, tuple[str, ...]]:
         """The same sections in the variant that tells `Exchange.trace` what it does, compiled when first needed, and
         the secret named values that their documents may refer to."""
-        key = (api, operation, product_id)
-        found = self._traced.get(key)
+        found = self._traced.get((api, operation, product_id))
         if found is None:
-            found = self._traced[key] = self._bind(api, operation, product_id, traced=True)
+            found = self._bind(api, operation, product_id, traced=True)
+            self._traced[api, operation, product_id] = found
         secrets = {s for d in self._chain(api, operation, product_id) for s in d.secrets}
         return found, tuple(secrets)
+
+    def has_traced(self, api: ApiRuntime, operation: OperationRuntime | None, product_id: str) -> bool:
+        """Whether that takes no time."""
+        return (api, operation, product_id) in self._traced
 
     def _chain(self, api: ApiRuntime, operation: OperationRuntime | None, product_id: str) -> list[Document]:
         """The documents of a call, broadest first."""
