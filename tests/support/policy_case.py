@@ -1,18 +1,4 @@
-"""A golden policy case: one text file with documents, a request and what comes of it. Read, run, written back.
-
-Parts begin with `=== name`: `policy SCOPE` (broad ones first), `fragment NAME`, `values` (`name = value`, with
-`secret` in front), `tokens` (`resource = token`), `request`, `backend` and the expected parts `result` and, where the
-case has one, `trace`: what a traced call shows.
-
-`request` may stand several times: the calls are made one after the other, on the same services. `backend` too: each
-attempt takes the next one, the last one stays; `backend fails` is a connection that fails. `answer METHOD URL` is what a
-request of a policy's own gets (several: one after the other; `answer fails URL`: no connection; a backend's stands at
-`backend-id:PATH`). `openid URL` holds JSON with `issuer` and `keys`; `usage` is `prompt completion` tokens;
-`certificate ID` a PEM chain
-(with its key after it); `examples` JSON: [status, media type, body] of the operation; `authorization PROVIDER ID` an access token.
-`client-certificate` is the PEM chain that the connection showed.
-`contract` is JSON of what the operation declares (subject.Contract), `schema ID` a JSON schema, of API and service.
-"""
+"""A golden policy case: one text file with documents, a request and what comes of it. Read, run, written back. What parts it has is said at `Case`."""
 
 from __future__ import annotations
 
@@ -74,6 +60,23 @@ SUBSCRIPTION = Subscription("team-a", "Team A", 1_700_000_000, None, None)
 
 @dataclass(frozen=True)
 class Case:
+    """The parts of a case.
+
+    Parts begin with `=== name`: `policy SCOPE` (broad ones first), `fragment NAME`, `values` (`name = value`, with
+    `secret` in front), `tokens` (`resource = token`), `request`, `backend` and the expected parts `result` and, where the
+    case has one, `trace`: what a traced call shows.
+
+    `request` may stand several times: the calls are made one after the other, on the same services. `backend` too: each
+    attempt takes the next one, the last one stays; `backend fails` is a connection that fails. `answer METHOD URL` is what a
+    request of a policy's own gets (several: one after the other; `answer fails URL`: no connection; a backend's stands at
+    `backend-id:PATH`). `openid URL` holds JSON with `issuer` and `keys`; `usage` is `prompt completion` tokens;
+    `certificate ID` a PEM chain
+    (`certificate ID with-key`: it has a key); `examples` JSON: [status, media type, body] of the operation;
+    `authorization PROVIDER ID` an access token.
+    `client-certificate` is the PEM chain that the connection showed.
+    `contract` is JSON of what the operation declares (subject.Contract), `schema ID` a JSON schema, of API and service.
+    """
+
     path: Path
     parts: tuple[tuple[str, str], ...]
 
@@ -186,9 +189,9 @@ def scripted(case: Case) -> ScriptedServices:
         known = json.loads(text)
         services.signing_keys.known[url] = OpenIdKeys(known["issuer"], known["keys"])
     for name, text in case.all("certificate"):
-        at = text.find("-----BEGIN PRIVATE KEY-----")
-        pem, key = (text, "") if at < 0 else (text[:at], text[at:])
-        services.certificates.known[name] = Certificate(name, name.upper(), pem, key)
+        known_as, _, with_key = name.partition(" ")
+        key = "the key" if with_key else ""
+        services.certificates.known[known_as] = Certificate(known_as, known_as.upper(), text, key)
     for name, text in case.all("authorization"):
         provider, _, connection = name.partition(" ")
         services.authorizations.known[provider, connection] = Authorization(text.strip(), {})

@@ -66,9 +66,7 @@ def read_certificate(data: bytes, password: str | None) -> ReadCertificate:
     )
 
 
-def _pfx(
-    data: bytes, word: bytes | None
-) -> tuple[_Key | None, list[x509.Certificate]]:
+def _pfx(data: bytes, word: bytes | None) -> tuple[_Key | None, list[x509.Certificate]]:
     key, end, more = pkcs12.load_key_and_certificates(data, word)
     chain = [*([end] if end is not None else []), *more]
     if not chain:
