@@ -300,3 +300,9 @@ def handshake_decides(span: Span, name: str) -> Diagnostic:
         span,
         Severity.WARNING,
     )
+
+
+def says_nothing(span: Span, element: str, name: str) -> Diagnostic:
+    return Diagnostic(
+        "POL0521", f"`{name}` says nothing in `{element}`: it is left out of account", span, Severity.WARNING
+    )

@@ -58,6 +58,13 @@ COUNT = Attribute(
     "int",
     default="1",
 )
+AFTER = Attribute(
+    "increment-after-response",
+    "Whether the call counts only when its answer is there, also where nothing depends on the answer.",
+    "bool",
+    default="false",
+    expressions=False,
+)
 
 
 def header_of(use: Use, emit: Emitter, attribute: str, default: bytes = b"") -> bytes:
@@ -98,6 +105,7 @@ class Increment:
         self.condition = emit.condition(use, "increment-condition")
         self.count = emit.value(use, "increment-count")
         self.values: tuple[Value | None, ...] = (self.condition, self.count)
+        self.after = "increment-after-response" in use.attributes and emit.flag(use, AFTER.name) is True
 
     def code(self, emit: Emitter, site: Any) -> Any:
         """A number that is known now, or a `Later`."""
@@ -106,9 +114,9 @@ class Increment:
             1 if count is None or count.const is None else number(emit, count, "increment-count", 0, MOST)
         )
         known_count = count is None or count.const is not None
-        if (condition is None or condition.const is not None) and known_count:
+        if (condition is None or condition.const is not None) and known_count and not self.after:
             return 0 if condition is not None and condition.const == "false" else amount
-        if not known_count:
+        if not known_count and count is not None:
             amount = emit.expr("F(V, 'increment-count', 0, MOST)", F=whole_number, V=count, MOST=MOST)
         effects = [v.effects for v in (condition, count) if v is not None]
         return emit.expr(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from aforo.policy import diagnostics as say
 from aforo.policy.dimensions import CHILD, NAMESPACE, Given, given, resolve
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.exchange import Exchange
@@ -38,6 +39,9 @@ def write(use: Use, emit: Emitter) -> None:
     pairs, values = given(use, emit)
     if namespace is None or namespace.const is None:
         return
+    if "value" in use.attributes:
+        # Old documents have it; what is measured are tokens all the same.
+        emit.report(say.says_nothing(use.attributes["value"].whole, use.name, "value"))
     real: list[Any] = values
     emit.facts.effects |= _EFFECTS
     emit.site(use, *real)

@@ -24,6 +24,7 @@ from aforo.policy.admission import (
     counter_name,
     span,
 )
+from aforo.policy.elements import quota, rate_limit
 from aforo.policy.exchange import Body, Exchange, PolicyFailure, RequestState, ResponseState
 from aforo.policy.scripted import ScriptedCounters, ScriptedServices
 from aforo.policy.services import CounterState, Reservation, Usage
@@ -123,13 +124,13 @@ def test_a_call_that_one_of_several_limits_refuses_is_counted_by_none(
 def test_calls_at_once_never_overshoot_a_quota(calls: int, callers: int, seed: int) -> None:
     async def tell() -> None:
         world = World(shuffled=random.Random(seed))
-        quota = Quota("k", calls, None, 3600, 0)
+        limit = Quota("k", calls, None, 3600, 0)
 
         async def call() -> None:
             exchange = world.call()
-            await admit_quotas(exchange, "quota-by-key", [quota], 1)
+            await admit_quotas(exchange, "quota-by-key", [limit], 1)
             # At another scope, for the same key: the call is counted once and held up by nothing of its own.
-            await admit_quotas(exchange, "quota-by-key", [quota], 1)
+            await admit_quotas(exchange, "quota-by-key", [limit], 1)
 
         assert await admitted(*(call() for _ in range(callers))) == min(calls, callers)
         state = await world.counters.peek("k:calls", calls, 3600, sliding=False)  # type: ignore[operator]
@@ -183,12 +184,12 @@ def test_a_rate_slides() -> None:
 def test_a_quota_begins_with_its_epoch_and_a_bandwidth_is_weighed_at_the_end() -> None:
     async def tell() -> None:
         world = World()
-        quota = Quota("k", 1, None, 3600, int(world.now) - 600)
-        await admit_quotas(world.call(), "quota", [quota], 1)
+        limit = Quota("k", 1, None, 3600, int(world.now) - 600)
+        await admit_quotas(world.call(), "quota", [limit], 1)
         with pytest.raises(PolicyFailure, match=r"replenished in 00:50:00\."):
-            await admit_quotas(world.call(), "quota", [quota], 1)
+            await admit_quotas(world.call(), "quota", [limit], 1)
         world.now += 3000
-        await admit_quotas(world.call(), "quota", [quota], 1)
+        await admit_quotas(world.call(), "quota", [limit], 1)
         heavy = Quota("h", None, 1, 3600, 0)
         first = world.call(b"x" * KILOBYTE)
         await admit_quotas(first, "quota", [heavy], 1)
@@ -199,6 +200,18 @@ def test_a_quota_begins_with_its_epoch_and_a_bandwidth_is_weighed_at_the_end() -
             await work
         with pytest.raises(PolicyFailure, match="Out of bandwidth quota"):
             await admit_quotas(world.call(), "quota", [heavy], 1)
+
+    asyncio.run(tell())
+
+
+def test_calls_without_a_subscription_are_not_limited_by_it() -> None:
+    async def tell() -> None:
+        for _ in range(3):
+            exchange = World().call()
+            await rate_limit.admit(exchange, "api", 0, 60, (), Told(remaining_variable="left"))
+            await quota.admit(exchange, "product", 0, 0, 60, ())
+            assert exchange.variables == {}
+            assert exchange.lent == []
 
     asyncio.run(tell())
 

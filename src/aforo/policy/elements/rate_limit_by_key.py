@@ -8,7 +8,7 @@ from aforo.policy.emit import Emitter, Use
 from aforo.policy.exchange import Exchange
 from aforo.policy.scopes import INBOUND
 from aforo.policy.spec import Attribute, Element
-from aforo.policy.telling import CALLS, CONDITION, COUNT, LONGEST_S, MOST, Increment, number, told
+from aforo.policy.telling import AFTER, CALLS, CONDITION, COUNT, LONGEST_S, MOST, Increment, number, told
 
 NAME = "rate-limit-by-key"
 LONGEST_WINDOW_S = 300
@@ -54,7 +54,7 @@ ELEMENT = Element(
         Attribute("counter-key", "What is counted by: one counter per value, in all scopes.", required=True),
         CONDITION,
         COUNT,
-        Attribute("increment-after-response", "Accepted for compatibility.", "bool", default="false"),
+        AFTER,
         *CALLS,
     ),
 )
