@@ -1,4 +1,7 @@
-"""A golden policy case: one text file with documents, a request and what comes of it. Read, run, written back. What parts it has is said at `Case`."""
+"""A golden policy case: one text file with documents, a request and what comes of it. Read, run, written back.
+
+What parts it has is said at `Case`.
+"""
 
 from __future__ import annotations
 

@@ -207,3 +207,17 @@ async def test_the_egress_policy_judges_proxy_and_target() -> None:
         await fetch(Pool(parse(("127.0.0.1:9",))), "GET", "https://127.0.0.1:9/", way=way)
     assert proxy.heads == []
     await proxy.stop()
+
+
+@story
+async def test_a_name_that_only_the_proxy_knows_is_the_proxys_to_judge() -> None:
+    proxy, pool = ProxyServer(), Pool(OPEN)
+    proxy.answer = b"HTTP/1.1 403 Forbidden\r\n\r\n"
+    await proxy.start()
+    way = Way(None, Proxy("127.0.0.1", proxy.port))
+    with pytest.raises(Upstream, match="403"):
+        await fetch(pool, "GET", "https://known-inside.invalid/", way=way)
+    assert proxy.heads[0].startswith("CONNECT known-inside.invalid:443 HTTP/1.1\r\n")
+    with pytest.raises(Upstream):
+        await fetch(pool, "GET", "https://known-inside.invalid/")
+    await proxy.stop()

@@ -250,3 +250,15 @@ async def test_a_request_that_takes_too_long_is_told_as_such() -> None:
         assert (await g.call(request(port=g.backend.port))).status == 500
         await g.settled()
         assert "Timeout" in str(g.records[0].errors[0])
+
+
+@story
+async def test_a_client_that_leaves_ends_all_branches() -> None:
+    async with gate(policy(f"<wait>{send('a', '/a')}{send('b', '/b')}</wait>")) as g:
+        g.backend.always = (asyncio.Event(),)
+        client = await g.connect()
+        await client.send(request(port=g.backend.port))
+        await both(g)
+        client.leave()
+        await g.settled()
+        await until(lambda: g.backend.open == 0)
