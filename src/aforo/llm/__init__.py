@@ -6,8 +6,10 @@ usage    token counts of an answer; estimates where a provider gives none
 openai   chat, completions, embeddings: messages, and the JSON answer that a stream amounts to
 responses  the same for the Responses API
 azure    what Azure adds: content-filter results
-catalog  the wires by name
+catalog  the wires by name, and the paths that speak them
 digest   one exchange in all that is recorded of it
 meaning  a request as a semantic cache compares it
+spent    what a call spent in tokens, for who must know it at once
+said     the text of prompts and answers, for who must look at the words
 replay   a whole answer as the event stream that was asked for
 """

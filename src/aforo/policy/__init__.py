@@ -5,4 +5,6 @@ named_values (texts with their places), diagnostics (all wording), limits, expla
 scopes, subject (what a call is about), exchange (a call in flight), services (ports), context_types and its like
 (what expressions see). bound and pipeline (documents over their scopes), running (what generated code calls), cors,
 resuming (what of outbound follows a cache's answer), caching and its like (what the policies that cache do).
+owing (what policies owe a call after their element has run), admission and token_admission (limits at work), telling,
+subscribed, token_limits, token_metrics, dimensions (what limits and metrics declare in common), content_safety.
 """
