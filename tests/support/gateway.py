@@ -256,7 +256,13 @@ async def gate(
     names = [frozenset(n.encode() for n in m.headers) for m in
              (log.frontend_request, log.frontend_response, log.backend_request, log.backend_response)]  # fmt: skip
     api = ApiRuntime(
-        entry, document or Fixed(pipeline), key_header.encode(), key_query, frozenset(), None, LogNames(*names)
+        entry,
+        document or Fixed(pipeline),
+        key_header.encode(),
+        key_query,
+        frozenset(),
+        None,
+        LogNames(*names),
     )
     router: Router[ApiRuntime, OperationRuntime] = Router()
     wires = [(o, "") for o in operations] + [(chat, "chat")]
