@@ -53,6 +53,8 @@ CERTIFICATE = Kind(
     name="certificate",
     type=CERTIFICATE_TYPE,
     parent=SERVICE_TYPE,
+    # The service's own property `certificates` (CAs that it trusts) has that key.
+    yaml="clientCertificates",
     properties=(
         text("data", secret=True, required=True, minimum=1, doc="A PFX or PEM file with its key, in base64."),
         text("password", secret=True, doc="What opens the PFX file."),
