@@ -1,7 +1,7 @@
 """What the two token policies do when they run: find the token, check it, remember who called. It fetches nothing itself.
 
 The order of the checks is that of .NET's handler: signature, times, audience, issuer, claims. No message holds a token or
-a key; claims are shown as the failure's text needs them, they are no secrets (docs/decisions/0100).
+a key; claims are shown as the failure's text needs them, they are no secrets.
 """
 
 from __future__ import annotations
