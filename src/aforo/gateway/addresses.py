@@ -48,6 +48,11 @@ class TrustedProxies:
         return any(ip in network for network in self._networks if network.version == ip.version)
 
 
+def is_loopback(address: str) -> bool:
+    """Whether it is this machine's own, in the form in which a socket gives it."""
+    return address.startswith(("127.", "::ffff:127.")) or address == "::1"
+
+
 def _address(part: str) -> str:
     """The address in one entry, without port or brackets; "" when there is none."""
     part = part.strip()

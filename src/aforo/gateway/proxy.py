@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from aforo.errors import Denied, Invalid, Limited, NotFound, Refusal, Timeout, Unavailable, Upstream
 from aforo.gateway import answers, keys, metering
+from aforo.gateway.addresses import is_loopback
 from aforo.gateway.call import Call
 from aforo.gateway.keeping import hand_over_kept
 from aforo.gateway.known import OWN_PATHS, Admission, Known
@@ -362,11 +363,17 @@ class Proxy:
         self._answer(call, answers.answer(404, answers.NOT_FOUND), error)
 
     def _scheme(self, call: Call) -> str:
-        """How the client came: by this connection, or by what a trusted proxy that ends TLS says of its own."""
+        """How the client came: by this connection, or by what a trusted proxy that ends TLS says of its own.
+
+        "" for what never leaves this machine: nobody can listen there, so plain http is as good as https.
+        """
         said = call.headers.get(b"x-forwarded-proto")
         if said is not None and self.trusts(call.client.peer_ip):
             return "https" if said.partition(b",")[0].strip().lower() == b"https" else "http"
-        return call.client.scheme
+        client = call.client
+        if client.scheme == "http" and is_loopback(client.proxied_ip or client.peer_ip):
+            return ""
+        return client.scheme
 
     def _health(self, call: Call, path: str) -> None:
         good = path != "/readyz" or self._ready()

@@ -274,6 +274,9 @@ async def test_a_record_that_cannot_be_made_does_not_cost_the_answer(
         assert g.proxy.recorder.dropped == 1
 
 
+FROM_AFAR = b"PROXY TCP4 203.0.113.9 10.0.0.1 4711 80\r\n"
+
+
 def forwarded_proto(value: str) -> bytes:
     return f"GET /echo/a HTTP/1.1\r\nHost: gate\r\nX-Forwarded-Proto: {value}\r\n\r\n".encode()
 
@@ -283,9 +286,10 @@ def forwarded_proto(value: str) -> bytes:
     [
         (("http", "https"), GET, (), 200),
         (("http",), GET, (), 200),
-        (("https",), GET, (), 404),
-        # Anybody can write the field; only a trusted proxy knows.
-        (("https",), forwarded_proto("https"), (), 404),
+        # What stays on this machine cannot be listened to.
+        (("https",), GET, (), 200),
+        (("https",), FROM_AFAR + GET, ("127.0.0.0/8",), 404),
+        (("http",), FROM_AFAR + GET, ("127.0.0.0/8",), 200),
         (("https",), forwarded_proto("https"), ("127.0.0.0/8",), 200),
         (("https",), forwarded_proto("HTTPS, http"), ("127.0.0.0/8",), 200),
         (("https",), forwarded_proto("http"), ("127.0.0.0/8",), 404),
