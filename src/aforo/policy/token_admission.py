@@ -12,10 +12,10 @@ from datetime import UTC, datetime, timedelta
 from aforo.llm.digest import read_object
 from aforo.llm.spent import asks_for_stream, prompt_tokens
 from aforo.policy.admission import Told, counter_name, in_seconds, refusal
-from aforo.policy.exchange import Exchange
+from aforo.policy.exchange import Exchange, PolicyFailure
 from aforo.policy.owing import is_event_stream, owed
 from aforo.policy.running import word
-from aforo.policy.services import CounterState, Reservation, Usage
+from aforo.policy.services import Counters, CounterState, Reservation, Usage
 
 PERIODS = frozenset(("hourly", "daily", "weekly", "monthly", "yearly"))
 MINUTE_S = 60
@@ -33,11 +33,26 @@ class TokenNames:
     consumed_header: bytes = b""
     consumed_variable: str = ""
 
+    @property
+    def in_head(self) -> bool:
+        """Whether anything is told in the head of answers."""
+        return bool(self.remaining_header or self.quota_header or self.consumed_header)
+
 
 class _Limit:
-    """One counter of a call: a minute's, or a period's."""
+    """One counter of a call: a minute's bucket, or a period's window."""
 
-    __slots__ = ("epoch_s", "header", "limit", "name", "reservation", "variable", "window_s")
+    __slots__ = (
+        "bucket",
+        "epoch_s",
+        "header",
+        "limit",
+        "name",
+        "remaining",
+        "reservation",
+        "variable",
+        "window_s",
+    )
 
     def __init__(
         self, name: str, limit: int, window_s: int, epoch_s: int | None, header: bytes, variable: str
@@ -45,60 +60,40 @@ class _Limit:
         self.name = name
         self.limit = limit
         self.window_s = window_s
-        self.epoch_s = epoch_s  # None: a bucket
+        self.bucket = epoch_s is None
+        self.epoch_s = epoch_s or 0
         self.header = header
         self.variable = variable
+        self.remaining = 0
         self.reservation: Reservation | None = None
 
-    async def ask(self, exchange: Exchange, prompt: int) -> CounterState:
-        """Whether the call may go on: there is room for its prompt, or for anything where that is not known."""
-        counters = exchange.services.counters
-        bucket, epoch_s = self.epoch_s is None, self.epoch_s or 0
-        if not prompt:
-            return await counters.peek(
-                self.name, self.limit, self.window_s, sliding=False, epoch_s=epoch_s, bucket=bucket
+    async def give_back(self, counters: Counters) -> None:
+        reservation, self.reservation = self.reservation, None
+        if reservation is not None:
+            await counters.release(reservation)
+
+    async def spend(self, counters: Counters, tokens: int) -> None:
+        reservation, self.reservation = self.reservation, None
+        if reservation is not None:
+            state = await counters.settle(reservation, tokens)
+        else:
+            state = await counters.charge(
+                self.name,
+                tokens,
+                self.limit,
+                self.window_s,
+                sliding=False,
+                epoch_s=self.epoch_s,
+                bucket=self.bucket,
             )
-        state = await counters.reserve(
-            self.name, prompt, self.limit, self.window_s, sliding=False, epoch_s=epoch_s, bucket=bucket
+        self.remaining = state.remaining
+
+    async def look(self, counters: Counters) -> CounterState:
+        state = await counters.peek(
+            self.name, self.limit, self.window_s, sliding=False, epoch_s=self.epoch_s, bucket=self.bucket
         )
-        self.reservation = state.reservation
+        self.remaining = state.remaining
         return state
-
-    async def give_back(self, exchange: Exchange) -> None:
-        reservation, self.reservation = self.reservation, None
-        if reservation is not None:
-            await exchange.services.counters.release(reservation)
-
-    async def spend(self, exchange: Exchange, tokens: int) -> CounterState:
-        counters = exchange.services.counters
-        reservation, self.reservation = self.reservation, None
-        if reservation is not None:
-            return await counters.settle(reservation, tokens)
-        return await counters.charge(
-            self.name,
-            tokens,
-            self.limit,
-            self.window_s,
-            sliding=False,
-            epoch_s=self.epoch_s or 0,
-            bucket=self.epoch_s is None,
-        )
-
-    async def state(self, exchange: Exchange) -> CounterState:
-        return await exchange.services.counters.peek(
-            self.name,
-            self.limit,
-            self.window_s,
-            sliding=False,
-            epoch_s=self.epoch_s or 0,
-            bucket=self.epoch_s is None,
-        )
-
-    def tell(self, exchange: Exchange, remaining: int, *, heads: bool) -> None:
-        if self.variable:
-            exchange.variables[self.variable] = remaining
-        if heads and self.header and exchange.response is not None:
-            exchange.response.headers.set(self.header, b"%d" % remaining)
 
 
 async def admit_tokens(
@@ -115,6 +110,7 @@ async def admit_tokens(
     body = exchange.request.body.data or b""
     prompt = prompt_tokens(read_object(body)) if estimate or asks_for_stream(body) else 0
     counter = counter_name(source, key)
+    counters = exchange.services.counters
     limits: list[_Limit] = []
     if quota is not None:
         unit = word(period, "token-quota-period", PERIODS)
@@ -122,85 +118,105 @@ async def admit_tokens(
         name = f"{counter}:{unit}:{start_s}"
         limits.append(_Limit(name, quota, length_s, start_s, names.quota_header, names.quota_variable))
     if per_minute is not None:
-        name = f"{counter}:minute"
         limits.append(
-            _Limit(name, per_minute, MINUTE_S, None, names.remaining_header, names.remaining_variable)
+            _Limit(
+                counter + ":minute",
+                per_minute,
+                MINUTE_S,
+                None,
+                names.remaining_header,
+                names.remaining_variable,
+            )
         )
-    remaining: list[int] = []
+    asked: list[_Limit] = []
+    meter = _Meter(asked, names, prompt)
+    if names.in_head:
+        owed(exchange).heads.append(meter.head)
     for limit in limits:
-        state = await limit.ask(exchange, prompt)
-        remaining.append(state.remaining)
+        asked.append(limit)
+        if prompt:
+            state = await counters.reserve(
+                limit.name,
+                prompt,
+                limit.limit,
+                limit.window_s,
+                sliding=False,
+                epoch_s=limit.epoch_s,
+                bucket=limit.bucket,
+            )
+            limit.remaining, limit.reservation = state.remaining, state.reservation
+        else:
+            state = await limit.look(counters)
+        if limit.variable:
+            exchange.variables[limit.variable] = limit.remaining
         if not state.admitted:
-            for each in limits:
-                await each.give_back(exchange)
-            _promise(exchange, limits[: len(remaining)], remaining, b"", 0)
-            _note(exchange, names, 0)
-            what, status = ("limit", 429) if limit.epoch_s is None else ("quota", 403)
-            seconds = in_seconds(state.retry_after_s)
-            message = f"Token {what} is exceeded. Try again in {seconds} seconds."
-            error = (source, f"Token{what.capitalize()}Exceeded", message)
-            raise refusal(exchange, status, error, message, state.retry_after_s, names.told)
-    _promise(exchange, limits, remaining, names.consumed_header, prompt)
-    _note(exchange, names, prompt)
+            for each in asked:
+                await each.give_back(counters)
+            raise _refused(exchange, source, limit, state.retry_after_s, names)
+    if names.consumed_variable:
+        exchange.variables[names.consumed_variable] = prompt
     if exchange.meters is None:
-        exchange.meters = []
-    exchange.meters.append(_Meter(limits, names))
+        exchange.meters = [meter]
+    else:
+        exchange.meters.append(meter)
+
+
+def _refused(
+    exchange: Exchange, source: str, limit: _Limit, wait_s: float, names: TokenNames
+) -> PolicyFailure:
+    if names.consumed_variable:
+        exchange.variables[names.consumed_variable] = 0
+    what, status = ("limit", 429) if limit.bucket else ("quota", 403)
+    message = f"Token {what} is exceeded. Try again in {in_seconds(wait_s)} seconds."
+    error = (source, f"Token{what.capitalize()}Exceeded", message)
+    return refusal(exchange, status, error, message, wait_s, names.told)
 
 
 class _Meter:
-    """Settles the limits of a call with what it spent."""
+    """Settles the limits of a call with what it spent, and tells in its answer how they stand."""
 
-    __slots__ = ("_limits", "_names")
+    __slots__ = ("_limits", "_names", "_prompt")
 
-    def __init__(self, limits: list[_Limit], names: TokenNames) -> None:
+    def __init__(self, limits: list[_Limit], names: TokenNames, prompt: int) -> None:
         self._limits = limits
         self._names = names
+        self._prompt = prompt
+
+    def head(self, exchange: Exchange) -> None:
+        """What is known before the end. What was consumed is known with the answer, of a stream only the prompt: its
+        head leaves before its end."""
+        response = exchange.response
+        assert response is not None
+        for limit in self._limits:
+            if limit.header:
+                response.headers.set(limit.header, b"%d" % limit.remaining)
+        consumed = self._names.consumed_header
+        if consumed and response.status < 300 and is_event_stream(response):
+            response.headers.set(consumed, b"%d" % self._prompt)
 
     async def __call__(self, exchange: Exchange, usage: Usage | None) -> None:
         names = self._names
-        tokens = usage.prompt + usage.completion if usage is not None else 0
+        counters = exchange.services.counters
+        tokens = 0 if usage is None else usage.prompt + usage.completion
         response = exchange.response
         # The head of a stream has left.
-        heads = response is not None and not is_event_stream(response)
+        headers = None if response is None or is_event_stream(response) else response.headers
         for limit in self._limits:
             if usage is None:
-                await limit.give_back(exchange)
-                state = await limit.state(exchange)
-                told = heads and response is not None and limit.header in response.headers
+                await limit.give_back(counters)
+                await limit.look(counters)
+                told = headers is not None and limit.header in headers
             else:
-                state = await limit.spend(exchange, tokens)
-                told = heads
-            limit.tell(exchange, state.remaining, heads=told)
-        _note(exchange, names, tokens)
-        if usage is not None and names.consumed_header and response is not None and heads:
-            response.headers.set(names.consumed_header, b"%d" % tokens)
-
-
-def _note(exchange: Exchange, names: TokenNames, tokens: int) -> None:
-    if names.consumed_variable:
-        exchange.variables[names.consumed_variable] = tokens
-
-
-def _promise(
-    exchange: Exchange, limits: list[_Limit], remaining: list[int], consumed_header: bytes, prompt: int
-) -> None:
-    """What is known before the call, in variables now and in headers when there is an answer.
-
-    What was consumed is known with the answer; of a stream only the prompt, as its head leaves before its end.
-    """
-    for limit, left in zip(limits, remaining, strict=True):
-        limit.tell(exchange, left, heads=False)
-    if not (consumed_header or any(limit.header for limit in limits)):
-        return
-
-    def put(x: Exchange) -> None:
-        for limit, left in zip(limits, remaining, strict=True):
-            if limit.header and x.response is not None:
-                x.response.headers.set(limit.header, b"%d" % left)
-        if consumed_header and x.response is not None and is_event_stream(x.response):
-            x.response.headers.set(consumed_header, b"%d" % prompt)
-
-    owed(exchange).heads.append(put)
+                await limit.spend(counters, tokens)
+                told = bool(limit.header)
+            if limit.variable:
+                exchange.variables[limit.variable] = limit.remaining
+            if told and headers is not None:
+                headers.set(limit.header, b"%d" % limit.remaining)
+        if names.consumed_variable:
+            exchange.variables[names.consumed_variable] = tokens
+        if usage is not None and names.consumed_header and headers is not None:
+            headers.set(names.consumed_header, b"%d" % tokens)
 
 
 def window_of(unit: str, now_s: int) -> tuple[int, int]:
