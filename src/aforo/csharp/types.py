@@ -266,6 +266,8 @@ class Universe:
             if decl is not None:
                 binding = dict(zip(decl.type_params, now.args, strict=False))
                 queue += [substitute(b, binding) for b in decl.bases]
+                if decl.kind == "enum":
+                    queue.append(Type("Enum"))
         if not is_value(self, type_) and OBJECT not in seen and type_ not in (NULL, VOID):
             yield OBJECT
 

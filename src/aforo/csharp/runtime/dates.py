@@ -14,9 +14,7 @@ from aforo.csharp.runtime.exceptions import (
     ArgumentOutOfRangeException,
     FormatException,
 )
-from aforo.csharp.runtime.numbers import compare, same
-from aforo.csharp.runtime.spans import DAY, SECOND, Ticks, TimeSpan, between, scaled
-from aforo.csharp.types import TypeDecl, declare, enumeration, member
+from aforo.csharp.runtime.spans import DAY, SECOND, Ticks, TimeSpan, scaled
 
 EPOCH: Final = 719162 * DAY  # 1970-01-01
 _MAX: Final = 3652059 * DAY - 1
@@ -293,7 +291,7 @@ _RFC: Final = re.compile(
 )
 
 
-def _parse(text: str | None) -> tuple[int, int | None]:
+def read_date(text: str | None) -> tuple[int, int | None]:
     """(local ticks, offset in ticks or None)."""
     if text is None:
         raise ArgumentNullException("Value cannot be null.\r\nParameter name: s")
@@ -330,7 +328,7 @@ def _parse(text: str | None) -> tuple[int, int | None]:
 
 
 def parse_date(text: str | None) -> DateTime:
-    ticks, offset = _parse(text)
+    ticks, offset = read_date(text)
     return DateTime(ticks) if offset is None else DateTime(ticks - offset, 2)
 
 
@@ -342,7 +340,7 @@ def try_parse_date(text: str | None) -> tuple[bool, DateTime]:
 
 
 def parse_offset(text: str | None) -> DateTimeOffset:
-    ticks, offset = _parse(text)
+    ticks, offset = read_date(text)
     return DateTimeOffset(ticks - (offset or 0), offset or 0)
 
 
@@ -391,107 +389,3 @@ def offset_span(value: DateTimeOffset) -> TimeSpan:
 
 MIN_DATE: Final = DateTime(0)
 MAX_DATE: Final = DateTime(_MAX)
-
-_COMMON: Final = tuple(
-    (name, run)
-    for name, run in (
-        ("Year", year), ("Month", month), ("Day", day), ("Hour", hour), ("Minute", minute), ("Second", second),
-        ("Millisecond", millisecond), ("DayOfYear", day_of_year),
-    )
-)  # fmt: skip
-
-
-def _calendar(t: str) -> tuple[Any, ...]:
-    return (
-        *(member(f"int {name}", run) for name, run in _COMMON),
-        member("long Ticks", ticks_of),
-        member("DayOfWeek DayOfWeek", day_of_week),
-        member("TimeSpan TimeOfDay", time_of_day),
-        member("DateTime Date", date_part),
-        *(
-            member(f"{t} {name}(double value)", run)
-            for name, run in (
-                ("AddDays", add_days), ("AddHours", add_hours), ("AddMinutes", add_minutes),
-                ("AddSeconds", add_seconds), ("AddMilliseconds", add_milliseconds),
-            )
-        ),
-        member(f"{t} AddTicks(long value)", add_ticks),
-        member(f"{t} AddMonths(int months)", add_months),
-        member(f"{t} AddYears(int value)", add_years),
-        member(f"{t} Add(TimeSpan value)", add_span),
-        member(f"{t} Subtract(TimeSpan value)", subtract_span),
-        member(f"TimeSpan Subtract({t} value)", between),
-        member(f"{t} operator +({t} d, TimeSpan t)", add_span),
-        member(f"{t} operator -({t} d, TimeSpan t)", subtract_span),
-        member(f"TimeSpan operator -({t} a, {t} b)", between),
-        member(f"{t} ToUniversalTime()", to_universal),
-        member(f"{t} ToLocalTime()", to_local),
-        member(f"int CompareTo({t} value)", compare),
-        member(f"bool Equals({t} value)", same),
-        member(f"static int Compare({t} t1, {t} t2)", compare),
-        member("string ToString(string format)", date_text),
-    )  # fmt: skip
-
-
-TYPES: Final[tuple[TypeDecl, ...]] = (
-    declare(
-        "DateTime",
-        member("new(int year, int month, int day)", make_date),
-        member("new(int year, int month, int day, int hour, int minute, int second)", make_date),
-        member(
-            "new(int year, int month, int day, int hour, int minute, int second, int millisecond)", make_date
-        ),
-        member(
-            "new(int year, int month, int day, int hour, int minute, int second, DateTimeKind kind)",
-            make_date_kind,
-        ),
-        member(
-            "new(int year, int month, int day, int hour, int minute, int second, int millisecond, DateTimeKind kind)",
-            make_date,
-        ),
-        member("new(long ticks)", date_from_ticks),
-        member("new(long ticks, DateTimeKind kind)", date_from_ticks),
-        member("static DateTime UtcNow", utc_now),
-        member("static DateTime Now", local_now),
-        member("static DateTime Today", today),
-        member("static DateTime MinValue", const=MIN_DATE),
-        member("static DateTime MaxValue", const=MAX_DATE),
-        member("static DateTime Parse(string s)", parse_date),
-        member("static bool TryParse(string s, out DateTime result)", try_parse_date),
-        member("static int DaysInMonth(int year, int month)", days_in_month),
-        member("static bool IsLeapYear(int year)", is_leap_year),
-        member("static DateTime SpecifyKind(DateTime value, DateTimeKind kind)", specify_kind),
-        member("DateTimeKind Kind", kind_of),
-        member("bool IsDaylightSavingTime()", never_summer),
-        *_calendar("DateTime"),
-        kind="struct",
-        python=DateTime,
-        default=MIN_DATE,
-    ),
-    declare(
-        "DateTimeOffset",
-        member("new(DateTime dateTime)", offset_from_date),
-        member("new(DateTime dateTime, TimeSpan offset)", offset_from_date_span),
-        member("implicit DateTimeOffset(DateTime dateTime)", offset_from_date),
-        member("static DateTimeOffset UtcNow", offset_now),
-        member("static DateTimeOffset Now", offset_now),
-        member("static DateTimeOffset MinValue", const=DateTimeOffset(0)),
-        member("static DateTimeOffset MaxValue", const=DateTimeOffset(_MAX)),
-        member("static DateTimeOffset Parse(string input)", parse_offset),
-        member("static bool TryParse(string input, out DateTimeOffset result)", try_parse_offset),
-        member("static DateTimeOffset FromUnixTimeSeconds(long seconds)", offset_from_unix),
-        member("static DateTimeOffset FromUnixTimeMilliseconds(long milliseconds)", offset_from_unix_ms),
-        member("long ToUnixTimeSeconds()", to_unix),
-        member("long ToUnixTimeMilliseconds()", to_unix_ms),
-        member("DateTime UtcDateTime", utc_date),
-        member("DateTime DateTime", plain_date),
-        member("DateTime LocalDateTime", utc_date),
-        member("TimeSpan Offset", offset_span),
-        *_calendar("DateTimeOffset"),
-        kind="struct",
-        python=DateTimeOffset,
-        default=DateTimeOffset(0),
-    ),
-    enumeration("DayOfWeek", DayOfWeek),
-    enumeration("DateTimeKind", DateTimeKind),
-)

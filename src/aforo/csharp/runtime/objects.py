@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from decimal import Decimal
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Any, Final
 
 from aforo.csharp.runtime.exceptions import (
@@ -104,15 +104,31 @@ def format_value(value: Any, spec: str | None) -> str:
         return value.text(spec)
     if isinstance(value, bool):
         return bool_text(value)
-    if isinstance(value, IntEnum):
+    if isinstance(value, (IntEnum, IntFlag)):
         return (
-            value.name if not spec or spec in "gG" else number_text(int(value), "D" if spec in "dD" else spec)
+            enum_text(value)
+            if not spec or spec in "gGfF"
+            else number_text(int(value), "D" if spec in "dD" else spec)
         )
     if isinstance(value, (int, float, Decimal)):
         return number_text(value, spec)
     if isinstance(value, CsException):
         return str(value)
     return net_type_name(value)
+
+
+def enum_text(value: Any) -> str:
+    """The name of an enum's value; several flags with commas between them; a number that has no name."""
+    if isinstance(value, IntFlag) and int(value) not in type(value)._value2member_map_:
+        parts = [enum_text(v) for v in type(value) if int(v) & int(value) == int(v)]
+        return ", ".join(parts) or str(int(value))
+    name = getattr(value, "name", None)
+    if name is None:
+        return "None" if isinstance(value, IntFlag) and not int(value) else str(int(value))
+    if isinstance(value, IntFlag) and "|" in name:
+        return ", ".join(name.split("|"))
+    # `None` is no name in Python.
+    return "None" if name in ("Nothing", "Plain") else str(name)
 
 
 def net_type_name(value: Any) -> str:
@@ -291,12 +307,32 @@ def reference_equals(left: Any, right: Any) -> bool:
     return left is right
 
 
+def dispose_any(value: Any) -> None:
+    if value is None:
+        raise NullReferenceException
+
+
 def exception_message(error: CsException) -> str:
     return error.message
 
 
 def exception_inner(error: CsException) -> CsException | None:
     return error.inner
+
+
+def exception_base(error: CsException) -> CsException:
+    while error.inner is not None:
+        work(1)
+        error = error.inner
+    return error
+
+
+def exception_nothing(_error: CsException) -> None:
+    """Where it happened is nothing that an expression is told."""
+
+
+def exception_code(_error: CsException) -> int:
+    return -2146233088  # COR_E_EXCEPTION
 
 
 def _exceptions() -> tuple[TypeDecl, ...]:
@@ -320,6 +356,11 @@ def _exceptions() -> tuple[TypeDecl, ...]:
                 member("new(string message, Exception innerException)", maker),
                 member("string Message", exception_message),
                 member("Exception? InnerException", exception_inner),
+                member("Exception GetBaseException()", exception_base),
+                member("string? StackTrace", exception_nothing),
+                member("string? Source", exception_nothing),
+                member("string? HelpLink", exception_nothing),
+                member("int HResult", exception_code),
                 namespace=kind.net_name.rpartition(".")[0],
                 bases=base,
                 python=kind,
@@ -347,8 +388,7 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         python=object,
         aliases=("Object",),
     ),
-    declare("Enum", kind="class"),
     declare("Array", bases=("object",)),
-    declare("IDisposable", kind="interface"),
+    declare("IDisposable", member("void Dispose()", dispose_any), kind="interface"),
     *_exceptions(),
 )

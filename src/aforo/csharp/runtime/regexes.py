@@ -10,13 +10,12 @@ from typing import Any, Final
 from aforo.csharp.runtime.exceptions import (
     ArgumentException,
     ArgumentNullException,
+    ArgumentOutOfRangeException,
     RegexMatchTimeoutException,
 )
 from aforo.csharp.runtime.limits import REGEX_TIMEOUT_S, count, look_at_clock, made, nodes, read, room
 from aforo.csharp.runtime.objects import Obj
-from aforo.csharp.types import TypeDecl, declare, member
-
-_RX: Final = "System.Text.RegularExpressions"
+from aforo.csharp.runtime.spans import SECOND, TimeSpan
 
 
 class RegexOptions(IntFlag):
@@ -27,32 +26,71 @@ class RegexOptions(IntFlag):
     Compiled = 8
     Singleline = 16
     IgnorePatternWhitespace = 32
+    RightToLeft = 64
+    ECMAScript = 256
     CultureInvariant = 512
 
 
 class Regex(Obj):
-    __slots__ = ("pattern",)
+    """`timeout` is the policy's own; ours holds where it is longer."""
+
+    __slots__ = ("options", "pattern", "source", "timeout")
     net_name = "System.Text.RegularExpressions.Regex"
 
-    def __init__(self, pattern: str | None, options: int = 0) -> None:
+    def __init__(self, pattern: str | None, options: int = 0, timeout: TimeSpan | None = None) -> None:
         if pattern is None:
             raise ArgumentNullException("Value cannot be null.\r\nParameter name: pattern")
-        self.pattern = compiled(pattern, int(options))
+        self.source = pattern
+        self.options = int(options)
+        self.pattern = compiled(pattern, self.options)
+        wanted = REGEX_TIMEOUT_S if timeout is None or timeout.ticks <= 0 else timeout.ticks / SECOND
+        self.timeout = min(wanted, REGEX_TIMEOUT_S)
+
+    def text(self, _spec: str | None = None) -> str:
+        return self.source
 
 
 class Match(Obj):
     """A match, a group of one, or neither (`found` None): `Success` is false then."""
 
-    __slots__ = ("at", "found", "group")
+    __slots__ = ("at", "found", "group", "owner")
     net_name = "System.Text.RegularExpressions.Match"
 
-    def __init__(self, found: Any, group: int | str = 0) -> None:
+    def __init__(self, found: Any, group: int | str = 0, owner: Regex | None = None) -> None:
         self.found = found
+        self.owner = owner
         self.group = group
         self.at = -1 if found is None else found.start(group)
 
     def text(self, _spec: str | None = None) -> str:
         return match_value(self)
+
+
+class Captured(Obj):
+    """One of the things that a group captured."""
+
+    __slots__ = ("at", "value")
+    net_name = "System.Text.RegularExpressions.Capture"
+
+    def __init__(self, at: int, value: str) -> None:
+        self.at = at
+        self.value = value
+
+    def text(self, _spec: str | None = None) -> str:
+        return self.value
+
+
+class Groups(Obj):
+    __slots__ = ("match",)
+    net_name = "System.Text.RegularExpressions.GroupCollection"
+
+    def __init__(self, match: Match) -> None:
+        self.match = match
+
+    def elements(self) -> list[Match]:
+        size = group_count(self)
+        nodes(size)
+        return [group_at(self, i) for i in range(size)]
 
 
 def regex_problem(pattern: str, options: int = 0) -> str:
@@ -71,28 +109,38 @@ def _anchor(match: re.Match[str]) -> str:
     return {"z": r"\Z", "Z": r"(?=\n?\Z)"}.get(match[1], match[0])
 
 
+def _silent(match: re.Match[str]) -> str:
+    return "(?:" if match[0] == "(" else match[0]
+
+
 @lru_cache(maxsize=512)
 def compiled(pattern: str, options: int) -> Any:
     # 10 MB of a gateway's memory, for those whose policies match patterns.
     import regex
 
     flags = regex.VERSION0
-    for bit, flag in ((1, regex.IGNORECASE), (2, regex.MULTILINE), (16, regex.DOTALL), (32, regex.VERBOSE)):
+    for bit, flag in (
+        (1, regex.IGNORECASE), (2, regex.MULTILINE), (16, regex.DOTALL), (32, regex.VERBOSE), (64, regex.REVERSE),
+        (256, regex.ASCII),
+    ):  # fmt: skip
         if options & bit:
             flags |= flag
     room(len(pattern))
     translated = re.sub(r"\\(.)", _anchor, pattern, flags=re.DOTALL)
+    if options & 4:
+        # Only groups with names capture. A parenthesis in a class or behind a backslash is none.
+        translated = re.sub(r"\\.|\[(?:\\.|[^\]\\])*\]|\((?!\?)", _silent, translated, flags=re.DOTALL)
     try:
         return regex.compile(translated, flags)
     except (regex.error, RecursionError, OverflowError, ValueError) as error:
         raise ArgumentException(f"parsing the pattern failed - {str(error)[:80]}") from None
 
 
-def _run(method: Any, *args: Any, **options: Any) -> Any:
+def _run(pattern: Regex, method: Any, *args: Any, **options: Any) -> Any:
     # A timeout can be caught, and the next match would have all its time again: the evaluation has not.
     look_at_clock()
     try:
-        return method(*args, timeout=REGEX_TIMEOUT_S, **options)
+        return method(*args, timeout=pattern.timeout, **options)
     except TimeoutError:
         raise RegexMatchTimeoutException from None
 
@@ -103,215 +151,261 @@ def _input(text: str | None) -> str:
     return text
 
 
-def is_match(pattern: Regex, text: str | None) -> bool:
-    return _run(pattern.pattern.search, _input(text)) is not None
+def _from(text: str | None, start: int) -> str:
+    if not 0 <= start <= len(_input(text)):
+        raise ArgumentOutOfRangeException(
+            "Start index cannot be less than 0 or greater than input length.\r\nParameter name: startat"
+        )
+    return _input(text)
 
 
-def match(pattern: Regex, text: str | None) -> Match:
-    return Match(_run(pattern.pattern.search, _input(text)))
+def is_match(pattern: Regex, text: str | None, start: int = 0) -> bool:
+    return _run(pattern, pattern.pattern.search, _from(text, start), start) is not None
 
 
-def matches(pattern: Regex, text: str | None) -> list[Match]:
+def match(pattern: Regex, text: str | None, start: int = 0) -> Match:
+    return Match(_run(pattern, pattern.pattern.search, _from(text, start), start), 0, pattern)
+
+
+def matches(pattern: Regex, text: str | None, start: int = 0) -> list[Match]:
     out: list[Match] = []
     look_at_clock()
     try:
-        for found in pattern.pattern.finditer(_input(text), timeout=REGEX_TIMEOUT_S):
+        for found in pattern.pattern.finditer(_from(text, start), start, timeout=pattern.timeout):
             count(len(out))
             nodes(1)
-            out.append(Match(found))
+            out.append(Match(found, 0, pattern))
     except TimeoutError:
         raise RegexMatchTimeoutException from None
     return out
 
 
-def regex_replace(pattern: Regex, text: str | None, replacement: str | None) -> str:
+def _times(number: int) -> int:
+    """A count of replacements for `regex`, where 0 is no limit and -1 is."""
+    if number < -1:
+        raise ArgumentOutOfRangeException("Count cannot be less than -1.\r\nParameter name: count")
+    return max(0, number)
+
+
+def regex_replace(pattern: Regex, text: str | None, replacement: str | None, number: int = -1) -> str:
     template = replacement or ""
     room(len(read(_input(text))))
+    if number == 0:
+        return _input(text)
 
     def one(found: Any) -> str:
-        piece = _expand(found, template)
+        piece = expand(found, template)
         room(len(piece))
         return piece
 
-    return str(_run(pattern.pattern.sub, one, _input(text)))
+    return str(_run(pattern, pattern.pattern.sub, one, _input(text), _times(number)))
 
 
-def regex_replace_with(pattern: Regex, text: str | None, evaluator: Any) -> str:
+def regex_replace_with(pattern: Regex, text: str | None, evaluator: Any, number: int = -1) -> str:
     room(len(read(_input(text))))
-    return str(_run(pattern.pattern.sub, lambda found: made(evaluator(Match(found)) or ""), _input(text)))
+    if number == 0:
+        return _input(text)
+
+    def one(found: Any) -> str:
+        return made(evaluator(Match(found, 0, pattern)) or "")
+
+    return str(_run(pattern, pattern.pattern.sub, one, _input(text), _times(number)))
 
 
-def _expand(found: Any, template: str) -> str:
-    """`$1`, `${name}`, `$$`, `$&`."""
+def expand(found: Any, template: str) -> str:
+    """`$1`, `${name}`, `$$`, `$&`, `` $` ``, `$'`, `$+`, `$_`."""
+    text = found.string
 
     def one(m: re.Match[str]) -> str:
+        word = m[0][1:]
         token = m[1] or m[2]
-        if m[0] == "$$":
-            return "$"
-        if m[0] == "$&":
-            return str(found.group(0))
+        if token is None:
+            start, end = found.span()
+            last = found.group(found.re.groups) if found.re.groups else ""
+            known = {"$": "$", "&": found.group(0), "`": text[:start], "'": text[end:], "+": last, "_": text}
+            return made(known[word] or "")
         group: Any = int(token) if token.isdigit() else token
         try:
             return found.group(group) or ""
         except IndexError:
             return m[0]
 
-    return re.sub(r"\$(?:\$|&|(\d{1,4})|\{(\w+)\})", one, template)
+    return re.sub(r"\$(?:[$&`'+_]|(\d{1,4})|\{(\w+)\})", one, template)
 
 
-def regex_split(pattern: Regex, text: str | None) -> list[str]:
-    return [p or "" for p in _run(pattern.pattern.split, _input(text))]
+def regex_split(pattern: Regex, text: str | None, number: int = 0) -> list[str]:
+    if number == 1:
+        return [made(_input(text))]
+    return [
+        p for p in _run(pattern, pattern.pattern.split, _input(text), max(0, number - 1)) if p is not None
+    ]
 
 
-def regex_escape(text: str) -> str:
-    return re.sub(r"([\\*+?|{\[()^$.# ])", r"\\\1", text).replace("\n", "\\n").replace("\t", "\\t")
+_ESCAPES: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f"}
 
 
-def regex_unescape(text: str) -> str:
-    return re.sub(r"\\(.)", lambda m: {"n": "\n", "t": "\t", "r": "\r"}.get(m[1], m[1]), text)
+def regex_escape(text: str | None) -> str:
+    if text is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: str")
+    room(2 * len(read(text)))
+    return re.sub(r"[\\*+?|{\[()^$.# \n\r\t\f]", lambda m: _ESCAPES.get(m[0], "\\" + m[0]), text)
 
 
-def static_is_match(text: str | None, pattern: str, options: int = 0) -> bool:
-    return is_match(Regex(pattern, options), text)
+def regex_unescape(text: str | None) -> str:
+    if text is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: str")
+    known = {
+        "n": "\n",
+        "t": "\t",
+        "r": "\r",
+        "f": "\f",
+        "v": "\v",
+        "a": "\a",
+        "e": "\x1b",
+        "b": "\b",
+        "0": "\0",
+    }
+
+    def one(m: re.Match[str]) -> str:
+        word = m[1]
+        return chr(int(word[1:], 16)) if len(word) > 1 else known.get(word, word)
+
+    return re.sub(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", one, made(text), flags=re.DOTALL)
 
 
-def static_match(text: str | None, pattern: str, options: int = 0) -> Match:
-    return match(Regex(pattern, options), text)
+def static_is_match(
+    text: str | None, pattern: str, options: int = 0, timeout: TimeSpan | None = None
+) -> bool:
+    return is_match(Regex(pattern, options, timeout), text)
 
 
-def static_matches(text: str | None, pattern: str, options: int = 0) -> list[Match]:
-    return matches(Regex(pattern, options), text)
+def static_match(text: str | None, pattern: str, options: int = 0, timeout: TimeSpan | None = None) -> Match:
+    return match(Regex(pattern, options, timeout), text)
 
 
-def static_replace(text: str | None, pattern: str, replacement: str, options: int = 0) -> str:
-    return regex_replace(Regex(pattern, options), text, replacement)
+def static_matches(
+    text: str | None, pattern: str, options: int = 0, timeout: TimeSpan | None = None
+) -> list[Match]:
+    return matches(Regex(pattern, options, timeout), text)
 
 
-def static_replace_with(text: str | None, pattern: str, evaluator: Any) -> str:
-    return regex_replace_with(Regex(pattern), text, evaluator)
+def static_replace(
+    text: str | None, pattern: str, replacement: str, options: int = 0, timeout: TimeSpan | None = None
+) -> str:
+    return regex_replace(Regex(pattern, options, timeout), text, replacement)
 
 
-def static_split(text: str | None, pattern: str, options: int = 0) -> list[str]:
-    return regex_split(Regex(pattern, options), text)
+def static_replace_with(
+    text: str | None, pattern: str, evaluator: Any, options: int = 0, timeout: TimeSpan | None = None
+) -> str:
+    return regex_replace_with(Regex(pattern, options, timeout), text, evaluator)
+
+
+def static_split(
+    text: str | None, pattern: str, options: int = 0, timeout: TimeSpan | None = None
+) -> list[str]:
+    return regex_split(Regex(pattern, options, timeout), text)
+
+
+def group_names(pattern: Regex) -> list[str]:
+    by_number = {number: name for name, number in pattern.pattern.groupindex.items()}
+    return [by_number.get(i, str(i)) for i in range(pattern.pattern.groups + 1)]
+
+
+def group_number(pattern: Regex, name: str) -> int:
+    found = pattern.pattern.groupindex.get(name, -1)
+    return int(name) if found < 0 and name.isdigit() and int(name) <= pattern.pattern.groups else int(found)
+
+
+def regex_options(pattern: Regex) -> RegexOptions:
+    return RegexOptions(pattern.options)
+
+
+def right_to_left(pattern: Regex) -> bool:
+    return bool(pattern.options & 64)
 
 
 def match_success(value: Match) -> bool:
     return value.at >= 0
 
 
-def match_value(value: Match) -> str:
+def match_value(value: Match | Captured) -> str:
+    if isinstance(value, Captured):
+        return value.value
     return made(value.found.group(value.group) or "") if value.found is not None else ""
 
 
-def match_index(value: Match) -> int:
+def match_index(value: Match | Captured) -> int:
     return max(0, value.at)
 
 
-def match_length(value: Match) -> int:
+def match_length(value: Match | Captured) -> int:
     return len(match_value(value))
 
 
-def match_groups(value: Match) -> Match:
-    return value
+def match_groups(value: Match) -> Groups:
+    return Groups(value)
 
 
-def group_at(value: Match, index: int) -> Match:
-    if value.found is None or not 0 <= index <= len(value.found.groups()):
-        return Match(None)
-    return Match(value.found, index)
-
-
-def group_named(value: Match, name: str) -> Match:
+def match_captures(value: Match) -> list[Captured]:
     if value.found is None:
+        return []
+    spans = value.found.spans(value.group)
+    nodes(len(spans))
+    return [Captured(start, made(value.found.string[start:end])) for start, end in spans]
+
+
+def match_name(value: Match) -> str:
+    if value.found is None:
+        return ""
+    names = {number: name for name, number in value.found.re.groupindex.items()}
+    return names.get(value.group, str(value.group)) if isinstance(value.group, int) else value.group
+
+
+def match_result(value: Match, template: str | None) -> str:
+    if template is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: replacement")
+    if value.found is None:
+        from aforo.csharp.runtime.exceptions import NotSupportedException
+
+        raise NotSupportedException("Result cannot be called on a failed Match.")
+    return expand(value.found, template)
+
+
+def group_at(groups: Groups, index: int) -> Match:
+    found = groups.match.found
+    if found is None or not 0 <= index <= found.re.groups:
+        return Match(None)
+    return Match(found, index)
+
+
+def group_named(groups: Groups, name: str) -> Match:
+    found = groups.match.found
+    if found is None:
         return Match(None)
     if name.isdigit():
-        return group_at(value, int(name))
-    return Match(value.found, name) if name in value.found.groupdict() else Match(None)
+        return group_at(groups, int(name))
+    return Match(found, name) if name in found.re.groupindex else Match(None)
 
 
-def group_count(value: Match) -> int:
-    return 1 if value.found is None else len(value.found.groups()) + 1
+def group_count(groups: Groups) -> int:
+    found = groups.match.found
+    return 1 if found is None else int(found.re.groups) + 1
+
+
+def capture_at(items: list[Captured], index: int) -> Captured:
+    if not 0 <= index < len(items):
+        raise ArgumentOutOfRangeException
+    return items[index]
 
 
 def next_match(value: Match) -> Match:
-    if value.found is None:
+    if value.found is None or value.owner is None:
         return value
-    pattern, text, end = value.found.re, value.found.string, value.found.end()
+    pattern, text, end = value.owner, value.found.string, value.found.end()
     start = end + 1 if value.found.start() == end else end
-    return Match(_run(pattern.search, text, start)) if start <= len(text) else Match(None)
-
-
-TYPES: Final[tuple[TypeDecl, ...]] = (
-    declare(
-        "Regex",
-        member("new(string pattern)", Regex),
-        member("new(string pattern, RegexOptions options)", Regex),
-        member("bool IsMatch(string input)", is_match),
-        member("Match Match(string input)", match),
-        member("MatchCollection Matches(string input)", matches),
-        member("string Replace(string input, string replacement)", regex_replace),
-        member("string Replace(string input, Func<Match, string> evaluator)", regex_replace_with),
-        member("string[] Split(string input)", regex_split),
-        member("static bool IsMatch(string input, string pattern)", static_is_match),
-        member("static bool IsMatch(string input, string pattern, RegexOptions options)", static_is_match),
-        member("static Match Match(string input, string pattern)", static_match),
-        member("static Match Match(string input, string pattern, RegexOptions options)", static_match),
-        member("static MatchCollection Matches(string input, string pattern)", static_matches),
-        member(
-            "static MatchCollection Matches(string input, string pattern, RegexOptions options)",
-            static_matches,
-        ),
-        member("static string Replace(string input, string pattern, string replacement)", static_replace),
-        member(
-            "static string Replace(string input, string pattern, string replacement, RegexOptions options)",
-            static_replace,
-        ),
-        member(
-            "static string Replace(string input, string pattern, Func<Match, string> evaluator)",
-            static_replace_with,
-        ),
-        member("static string[] Split(string input, string pattern)", static_split),
-        member("static string[] Split(string input, string pattern, RegexOptions options)", static_split),
-        member("static string Escape(string str)", regex_escape),
-        member("static string Unescape(string str)", regex_unescape),
-        namespace=_RX,
-        python=Regex,
-    ),
-    declare(
-        "Capture",
-        member("string Value", match_value),
-        member("int Index", match_index),
-        member("int Length", match_length),
-        namespace=_RX,
-        python=Match,
-    ),
-    declare("Group", member("bool Success", match_success), namespace=_RX, bases=("Capture",), python=Match),
-    declare(
-        "Match",
-        member("GroupCollection Groups", match_groups),
-        member("Match NextMatch()", next_match),
-        namespace=_RX,
-        bases=("Group",),
-        python=Match,
-    ),
-    declare(
-        "GroupCollection",
-        member("int Count", group_count),
-        member("Group this[int groupnum]", group_at),
-        member("Group this[string groupname]", group_named),
-        namespace=_RX,
-        python=Match,
-    ),
-    declare("MatchCollection", namespace=_RX, bases=("IReadOnlyList<Match>",), python=list),
-    declare(
-        "RegexOptions",
-        *(
-            member(f"static RegexOptions {'None' if v == 0 else v.name}", const=v)
-            for v in (RegexOptions.Nothing, *RegexOptions)
-        ),
-        namespace=_RX,
-        kind="enum",
-        python=RegexOptions,
-        default=RegexOptions.Nothing,
-    ),
-)
+    return (
+        Match(_run(pattern, pattern.pattern.search, text, start), 0, pattern)
+        if start <= len(text)
+        else Match(None)
+    )
