@@ -7,6 +7,7 @@ no policy asked for anything.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 
@@ -14,8 +15,11 @@ from aforo.errors import Refusal
 from aforo.gateway import encoding
 from aforo.gateway.arrival import Arrival
 from aforo.gateway.call import Call
+from aforo.gateway.signal import Steps
 from aforo.policy import owing
 from aforo.policy.services import Usage
+
+log = logging.getLogger("aforo.gateway")
 
 # Of a stream that is longer its end is kept: there the model tells what it has counted.
 MAX_BYTES = 8 * 1024 * 1024
@@ -24,9 +28,11 @@ MAX_BYTES = 8 * 1024 * 1024
 class Produced:
     """What has come of a stream, for its meters. The pieces are those that are sent, not copies."""
 
-    __slots__ = ("_pieces", "_size")
+    __slots__ = ("_call", "_pieces", "_size", "_wire")
 
-    def __init__(self) -> None:
+    def __init__(self, call: Call, wire: str) -> None:
+        self._call = call
+        self._wire = wire
         self._pieces: deque[bytes] = deque()
         self._size = 0
 
@@ -36,11 +42,24 @@ class Produced:
         while self._size > MAX_BYTES and len(self._pieces) > 1:
             self._size -= len(self._pieces.popleft())
 
-    def take(self) -> bytes:
-        whole = b"".join(self._pieces)
+    def complete(self) -> None:
+        """The stream has ended, or its client has left: the meters are told what it came to, before its last bytes
+        leave. Whoever calls next finds it counted."""
+        call = self._call
+        call.produced = None
+        try:
+            usage = _usage(call, self._wire, b"".join(self._pieces))
+        except Exception:
+            # A bug of ours; the client's answer must not fall with it.
+            log.exception("bug: what a stream has spent could not be read")
+            usage = owing.usage_of_prompt(call)
         self._pieces.clear()
-        self._size = 0
-        return whole
+        Steps(owing.metered(call, usage), _told, call).run()
+
+
+def _told(call: Call, error: BaseException | None) -> None:
+    if error is not None:
+        log.error("the meters of call %s were not told", call.call_id, exc_info=error)
 
 
 async def close(call: Call, wire: str, gave_up: Callable[[Call], None]) -> None:
@@ -60,18 +79,10 @@ async def close(call: Call, wire: str, gave_up: Callable[[Call], None]) -> None:
             arrival.buffered = arrival.take()
             await owing.metered(call, _usage(call, wire, b"".join(arrival.buffered)))
         else:
-            call.produced = Produced()
+            call.produced = Produced(call, wire)
     except asyncio.CancelledError:
         gave_up(call)
         raise
-
-
-async def settle(call: Call, wire: str) -> None:
-    """The stream has ended, or its client has left: the meters are told what it came to."""
-    produced = call.produced
-    if produced is not None:
-        call.produced = None
-        await owing.metered(call, _usage(call, wire, produced.take()))
 
 
 def left(call: Call) -> None:

@@ -189,8 +189,6 @@ class Proxy:
         relay = self._send(call, operation)
         if relay is not None and not relay.is_set:
             await relay
-        if call.produced is not None:
-            await metering.settle(call, operation.wire)
 
     async def _traced(
         self, call: Call, api: ApiRuntime, operation: OperationRuntime, admission: Admission

@@ -293,6 +293,8 @@ class Relay(Signal):
         call.cut = self._kept_size > len(call.kept)
         if self._recorder is not None:
             self._recorder.record(call)
+        if call.produced is not None:
+            call.produced.complete()
 
     def _end(self) -> None:
         self._call.client.done(self._call)

@@ -107,6 +107,20 @@ async def test_a_stream_is_settled_with_its_true_usage(path: str, log: LogPlan) 
 
 
 @story
+async def test_a_stream_is_settled_when_its_client_stops_reading_not_when_its_backend_closes() -> None:
+    async with gate(policy(LIMIT.format(60, "false"))) as g:
+        end = asyncio.Event()
+        g.backend.plays(STREAM_HEAD, chunk(TEXT), chunk(TOLD + DONE), end, b"0\r\n\r\n")
+        client = await g.connect()
+        await client.send(post(stream=True))
+        await client.reader.readuntil(b"[DONE]")
+        g.backend.plays(plain(said()))
+        assert told(await g.call(post())) == (200, ["0"], ["50"])
+        end.set()
+        await g.settled()
+
+
+@story
 async def test_a_stream_that_says_nothing_is_estimated() -> None:
     async with gate(policy(LIMIT.format(60, "false") + METRIC)) as g:
         metrics = kept_metrics(g)
