@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from aforo.control.desired import DesiredState, Mistake, Place, TextPlace, Wanted
-from aforo.control.openapi import Description, Fetch, carried, fetch_text, read_description
+from aforo.control.openapi import SCHEMA_ID, Description, Fetch, carried, fetch_text, read_description
 from aforo.control.yaml_tree import Node, Tree, read_tree, text_place
 from aforo.errors import Invalid, NotFound, Refusal
 from aforo.model.catalog import children_of
@@ -25,6 +25,7 @@ from aforo.model.kinds.api import API_TYPE
 from aforo.model.kinds.operation import OPERATION
 from aforo.model.kinds.resource_group import RESOURCE_GROUP
 from aforo.model.kinds.role_assignment import ROLE_ASSIGNMENT_TYPE
+from aforo.model.kinds.schema import API_SCHEMA, imported_schema
 from aforo.model.nearest import unknown
 from aforo.source import Source, Span
 
@@ -298,6 +299,11 @@ class _Reader:
         properties = body["properties"]
         if description.title:
             properties.setdefault("displayName", description.title[:300])
+        if description.schemas:
+            schema = {"properties": imported_schema(description.schemas)}
+            self.resources.append(
+                Wanted(api.child("schemas", SCHEMA_ID), API_SCHEMA, schema, {(): node.place})
+            )
         own = {str(k.value).lower(): n for d in declared for k, n in d.items()}
         for name, operation in description.operations.items():
             if name.lower() in own:

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from aforo.control.openapi import CARRIED, carried, read_description
+from aforo.control.openapi import CARRIED, SCHEMA_ID, carried, read_description
 from aforo.control.secrets import revealed, without_secrets
 from aforo.model.catalog import KINDS, children_of
 from aforo.model.graph import Graph
@@ -177,6 +177,9 @@ class _Writer:
             if own:
                 left[key] = own
         out = {k: v for k, v in inner.items() if k != "operations"}
+        schemas = {k: v for k, v in out.pop("schemas", {}).items() if k != SCHEMA_ID}
+        if schemas:
+            out["schemas"] = schemas
         if left:
             out["operations"] = left
         return out

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from aforo.control.desired import Wanted
-from aforo.control.openapi import FORMATS, Fetch, fetch_text, read_description
+from aforo.control.openapi import FORMATS, SCHEMA_ID, Fetch, fetch_text, read_description
 from aforo.errors import Invalid
 from aforo.model.graph import Graph
 from aforo.model.kinds.api import API_TYPE
 from aforo.model.kinds.operation import OPERATION
+from aforo.model.kinds.schema import API_SCHEMA, imported_schema
 
 _IMPORT = ("format", "value", "translateRequiredQueryParameters")
 
@@ -59,6 +60,9 @@ async def _api(
     for name, body in description.operations.items():
         out.append(Wanted(wanted.id.child("operations", name), OPERATION, {"properties": body}))
     gone = [r.id.key for r in graph.children(wanted.id.key, OPERATION.type) if r.name.lower() not in names]
+    if description.schemas:
+        schema = wanted.id.child("schemas", SCHEMA_ID)
+        out.insert(1, Wanted(schema, API_SCHEMA, {"properties": imported_schema(description.schemas)}))
     return out, gone
 
 

@@ -17,6 +17,8 @@ import yaml
 
 from aforo.control import samples
 from aforo.errors import Invalid, Refusal, Upstream
+from aforo.model.kinds.schema import MAX_BYTES as MAX_SCHEMA_BYTES
+from aforo.model.kinds.schema import references
 from aforo.model.nearest import nearest
 
 # (method, url, headers, body, timeout in seconds) -> (status, headers, body)
@@ -31,6 +33,8 @@ FORMATS = {
     "openapi+json-link": True,
     "swagger-link-json": True,
 }
+# The API schema that an import makes.
+SCHEMA_ID = "imported"
 CARRIED = ("azure-openai-2023-05-15", "azure-openai-v1")
 MAX_BYTES = 16 * 1024 * 1024
 _TIMEOUT_S = 30.0
@@ -46,6 +50,8 @@ class Description:
     description: str
     server: str  # "" when there is none
     operations: dict[str, dict[str, Any]] = field(default_factory=dict)
+    # The document of the API's schema SCHEMA_ID, which the operations' representations name; empty when none does.
+    schemas: dict[str, Any] = field(default_factory=dict)
 
 
 def carried(name: str) -> str:
@@ -110,6 +116,7 @@ def read_description(text: str, where: str, *, query_in_template: bool = True) -
         str(info.get("description", "")),
         _server(document),
         reader.operations(paths),
+        reader.schemas(),
     )
 
 
@@ -170,6 +177,9 @@ class _Reader:
         self.document = document
         self.where = where
         self.query_in_template = query_in_template
+        self.definitions = _definitions(document)
+        self.inline: dict[bytes, str] = {}  # schemas that stand in operations, by their text
+        self.named = False
 
     def operations(self, paths: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
@@ -243,13 +253,45 @@ class _Reader:
         body = self.deref(operation.get("requestBody"))
         if isinstance(body, Mapping) and isinstance(body.get("content"), Mapping):
             return [
-                samples.representation(str(kind), _examples_alone(self.deref(c)), self.deref)
+                self.typed(
+                    samples.representation(str(kind), _examples_alone(self.deref(c)), self.deref),
+                    self.deref(c),
+                )
                 for kind, c in body["content"].items()
             ]
         if any(p.get("in") in ("body", "formData") for p in parameters):
             consumes = operation.get("consumes") or self.document.get("consumes") or ["application/json"]
-            return [{"contentType": str(kind)} for kind in consumes]
+            sent = next((p for p in parameters if p.get("in") == "body"), {})
+            return [self.typed({"contentType": str(kind)}, sent) for kind in consumes]
         return []
+
+    def typed(self, representation: dict[str, Any], content: Any) -> dict[str, Any]:
+        """The representation with the name of its schema, where it has one and is JSON."""
+        schema = content.get("schema") if isinstance(content, Mapping) else None
+        json = "json" in representation["contentType"].lower()
+        if self.definitions is None or not isinstance(schema, Mapping) or not schema or not json:
+            return representation
+        reference = schema.get("$ref")
+        place = "#/definitions/" if "swagger" in self.document else "#/components/schemas/"
+        if isinstance(reference, str) and reference.startswith(place) and "/" not in reference[len(place) :]:
+            name = reference[len(place) :].replace("~1", "/").replace("~0", "~")
+        else:
+            try:
+                text = orjson.dumps(schema, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+            except TypeError:
+                return representation
+            if _leads_away(schema):
+                return representation
+            name = self.inline.setdefault(text, f"inline-{len(self.inline) + 1}")
+        self.named = True
+        return {**representation, "schemaId": SCHEMA_ID, "typeName": name}
+
+    def schemas(self) -> dict[str, Any]:
+        """What the named schemas are, and what they refer to."""
+        if not self.named or self.definitions is None:
+            return {}
+        found = {**self.definitions, **{name: orjson.loads(text) for text, name in self.inline.items()}}
+        return {"definitions": found} if "swagger" in self.document else {"components": {"schemas": found}}
 
     def produces(self, operation: Mapping[str, Any]) -> list[Any]:
         given = operation.get("produces") or self.document.get("produces")
@@ -275,15 +317,18 @@ class _Reader:
         """The representations of a response: of OpenAPI 3, or of Swagger 2, which tells its media types elsewhere."""
         if isinstance(content.get("content"), Mapping):
             return [
-                samples.representation(str(kind), self.deref(c), self.deref)
+                self.typed(samples.representation(str(kind), self.deref(c), self.deref), self.deref(c))
                 for kind, c in content["content"].items()
             ]
         examples = content.get("examples")
         known = examples if isinstance(examples, Mapping) else {}
         kinds = [str(k) for k in known] or ([str(k) for k in produces] if content.get("schema") else [])
         return [
-            samples.representation(
-                kind, {"example": known.get(kind), "schema": content.get("schema")}, self.deref
+            self.typed(
+                samples.representation(
+                    kind, {"example": known.get(kind), "schema": content.get("schema")}, self.deref
+                ),
+                content,
             )
             for kind in kinds
         ]
@@ -307,6 +352,30 @@ class _Reader:
                 raise Invalid(f"{self.where}: the reference {ref!r} leads nowhere", code="NotOpenApi")
             target = target[key]
         return self.deref(target, depth + 1)
+
+
+def _definitions(document: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The named schemas of a description; None when gateways could not use them: too large, or parts lie elsewhere."""
+    place = document.get("components") if "swagger" not in document else document
+    known = (
+        place.get("schemas" if place is not document else "definitions")
+        if isinstance(place, Mapping)
+        else None
+    )
+    if not isinstance(known, Mapping):
+        return {}
+    try:
+        text = orjson.dumps(known, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:
+        return None
+    if len(text) > MAX_SCHEMA_BYTES // 2 or _leads_away(known):
+        return None
+    found: dict[str, Any] = orjson.loads(text)
+    return found
+
+
+def _leads_away(schema: Any) -> bool:
+    return any(not reference.startswith("#") for reference in references(schema))
 
 
 def _operation_name(operation: Mapping[str, Any], method: str, path: str) -> str:

@@ -103,7 +103,14 @@ def test_swagger_2_tells_media_types_elsewhere() -> None:
         {"swagger": "2.0", "produces": ["application/json"], "paths": {"/a": {"get": {"responses": answers}}}}
     )
     assert [r.get("representations") for r in found] == [
-        [{"contentType": "application/json", "examples": {"default": {"value": '[\n  "string"\n]'}}}],
+        [
+            {
+                "contentType": "application/json",
+                "examples": {"default": {"value": '[\n  "string"\n]'}},
+                "schemaId": "imported",
+                "typeName": "inline-1",
+            }
+        ],
         [{"contentType": "application/json", "examples": {"default": {"value": '{\n  "a": 1\n}'}}}],
         None,
     ]

@@ -15,6 +15,8 @@ SCHEMA_TYPE = f"{SERVICE_TYPE}/schemas"
 API_SCHEMA_TYPE = f"{API_TYPE}/schemas"
 # Azure's limit, and enough: gateways carry all of them.
 MAX_BYTES = 4 * 1024 * 1024
+_COMPONENTS = "application/vnd.oai.openapi.components+json"
+_DEFINITIONS = "application/vnd.ms-azure-apim.swagger.definitions+json"
 _XML = ("application/vnd.ms-azure-apim.xsd+xml", "application/vnd.ms-azure-apim.wsdl+xml")
 
 
@@ -49,7 +51,7 @@ def _is_usable(schema: Resource, _view: View) -> Iterable[Problem]:
     if len(found.encode()) > MAX_BYTES:
         yield Problem(("properties", "document"), f"a schema may have {MAX_BYTES} bytes")
     elif not is_xml(schema):
-        for reference in _references(json.loads(found)):
+        for reference in references(json.loads(found)):
             if not reference.startswith("#"):
                 what = (
                     f"the reference {reference!r} leads to another document; put what it means into this one"
@@ -57,7 +59,8 @@ def _is_usable(schema: Resource, _view: View) -> Iterable[Problem]:
                 yield Problem(("properties", "document"), what, code="NotSupported")
 
 
-def _references(document: Any) -> Iterator[str]:
+def references(document: Any) -> Iterator[str]:
+    """All `$ref` in it."""
     waiting = [document]
     while waiting:
         node = waiting.pop()
@@ -68,6 +71,12 @@ def _references(document: Any) -> Iterator[str]:
             waiting.extend(node.values())
         elif isinstance(node, list):
             waiting.extend(node)
+
+
+def imported_schema(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The properties of an API schema for a document with `components` or `definitions`."""
+    kind = _COMPONENTS if "components" in document else _DEFINITIONS
+    return {"contentType": kind, "document": dict(document)}
 
 
 SCHEMA = Kind(
