@@ -78,9 +78,14 @@ def compile_document(
 
 
 def _explained(
-    source: Source, scope: Scope, context: CompileContext, format_: Literal["rawxml", "xml"]
+    source: Source,
+    scope: Scope,
+    context: CompileContext,
+    format_: Literal["rawxml", "xml"],
+    *,
+    tracing: bool,
 ) -> str:
-    compiler = _Compiler(source, scope, context, format_)
+    compiler = _Compiler(source, scope, context, format_, tracing=tracing)
     compiler.run()
     return "\n\n".join(each.text() for each in compiler.listings)
 
@@ -188,7 +193,7 @@ class _Compiler:
         return CompiledDocument(
             self.scope,
             codes,
-            lambda: _explained(*again),
+            lambda: _explained(*again, tracing=self.tracing),
             lambda family: _rest(*again, family, tracing=self.tracing),
             lambda: _traced(*again),
             self.secrets,

@@ -2,7 +2,8 @@
 
 Labels: `request-body` and `response-body` say that a body must be at hand before the expression runs, `variable`,
 `header` and `query` which variable, header or parameter is read, `header-name` that only names are, `headers` that
-headers are used in some way; `secret` is for members that give a credential.
+headers are used in some way, and so for the query (`query-name`, `queries`); `url` that a URL is used, `url-part` that a
+part without its query, `query-text` that all of its query; `secret` is for members that give a credential.
 """
 
 from __future__ import annotations
@@ -257,7 +258,7 @@ def _values(name: str, python: type, effects: tuple[str, ...] = (), names: tuple
 
 _TYPES: Final[tuple[TypeDecl, ...]] = (
     _values("IHeaders", HeaderValues, ("header",), ("header-name",)),
-    _values("IQuery", QueryValues, ("query",)),
+    _values("IQuery", QueryValues, ("query",), ("query-name",)),
     _values("IClaims", Claims),
     declare(
         "IContext",
@@ -286,8 +287,8 @@ _TYPES: Final[tuple[TypeDecl, ...]] = (
         "IRequest",
         member("string Method", request_method),
         member("IHeaders Headers", request_headers, effects=("headers",)),
-        member("IUrl Url", request_url),
-        member("IUrl OriginalUrl", original_url),
+        member("IUrl Url", request_url, effects=("url",)),
+        member("IUrl OriginalUrl", original_url, effects=("url",)),
         member("string IpAddress", request_ip),
         member("IMessageBody? Body", request_body, effects=("request-body",)),
         member("IReadOnlyDictionary<string, string> MatchedParameters", matched_parameters),
@@ -338,13 +339,13 @@ _TYPES: Final[tuple[TypeDecl, ...]] = (
     ),
     declare(
         "IUrl",
-        member("string Host", url_host),
-        member("string Path", url_path),
-        member("int Port", url_port),
-        member("string Scheme", url_scheme),
-        member("IQuery Query", url_query),
-        member("string QueryString", url_query_string),
-        member("string ToString()", url_text),
+        member("string Host", url_host, effects=("url-part",)),
+        member("string Path", url_path, effects=("url-part",)),
+        member("int Port", url_port, effects=("url-part",)),
+        member("string Scheme", url_scheme, effects=("url-part",)),
+        member("IQuery Query", url_query, effects=("queries",)),
+        member("string QueryString", url_query_string, effects=("query-text",)),
+        member("string ToString()", url_text, effects=("query-text",)),
         namespace=APIM,
         kind="interface",
         python=UrlView,

@@ -35,6 +35,8 @@ _BODY_EFFECTS = {
 }
 # Labels of headers that are read by name; see context_types.
 _BY_NAME = frozenset(("header", "header-name"))
+_QUERY_BY_NAME = frozenset(("query", "query-name"))
+_URL_PARTS = frozenset(("url-part", "queries", "query-text"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,8 +441,18 @@ def _reads(effects: frozenset[tuple[str, str | None]]) -> frozenset[str | None]:
             out.add(literal)
         elif label == "header" and literal is not None:
             out.add(f"header:{literal.lower()}")
+        elif label == "query" and literal is not None:
+            out.add(f"query:{literal.lower()}")
         elif label in _BODY_EFFECTS:
             out.add(label)
+    labels = {label for label, _ in effects}
+    if (
+        "query-text" in labels
+        or ("query", None) in effects
+        or ("url" in labels and labels.isdisjoint(_URL_PARTS))
+        or ("queries" in labels and labels.isdisjoint(_QUERY_BY_NAME))
+    ):
+        out.add("query")
     return frozenset(out)
 
 

@@ -52,7 +52,7 @@ _SCHEME: Final = re.compile(r"^[A-Za-z][A-Za-z0-9-]*\s+")
 
 
 class Secrets:
-    """Texts that were found to be secret in one call."""
+    """Texts that were found to be secret in one call; in upper and lower case they are the same."""
 
     __slots__ = ("_found", "_pattern", "longest")
 
@@ -81,7 +81,7 @@ class Secrets:
         if self._pattern is None:
             # The longest first: one secret may be a part of another.
             ordered = sorted(self._found, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, ordered)))
+            self._pattern = re.compile("|".join(map(re.escape, ordered)), re.IGNORECASE)
         return self._pattern.sub(MASK, text)
 
 

@@ -17,7 +17,7 @@ _HIDDEN = "The message is not shown: a secret went into this policy."
 @dataclass(frozen=True, slots=True)
 class Site:
     """A place in a document that can fail. `secret`: a secret went into its expressions as text; `reads` are the
-    variables that they read (None among them: any), `header:<name>`, `request-body` and `response-body`."""
+    variables that they read (None among them: any), `header:<name>`, `query:<name>`, `query` (all of it), `request-body` and `response-body`."""
 
     source: str
     section: str

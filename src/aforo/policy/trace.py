@@ -235,6 +235,10 @@ class Trace:
 def start(exchange: Exchange, secrets: Sequence[str] = ()) -> Trace:
     """From here on the call is traced; it must be run through traced sections. `secrets` are texts that documents hold."""
     made = exchange.trace = Trace(exchange, secrets)
+    # What this API calls its key is known only now; no expression can tell when it is compiled.
+    if exchange.api is not None:
+        _taint(exchange, f"header:{exchange.api.key_header.lower()}")
+        _taint(exchange, f"query:{exchange.api.key_query.lower()}")
     return made
 
 
@@ -339,6 +343,10 @@ class _Seen:
         if now.method != self.method:
             out.append(Change("request method", "", _text(now.method)))
         if (now.target, now.query) != (self.target, self.query):
+            if hidden:
+                _taint(exchange, "query")
+                for part in set(now.query.split("&")) - set(self.query.split("&")):
+                    _taint(exchange, f"query:{decode_component(part.partition('=')[0]).lower()}")
             shown = now.target + (f"?{_shown_query(exchange, now.query)}" if now.query else "")
             out.append(Change("request url", "", _text(shown, hidden=hidden)))
         out += _headers("request header", self.request, now.request, exchange, secrets, hidden)
