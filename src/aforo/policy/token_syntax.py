@@ -29,7 +29,7 @@ ATTRIBUTES = (
     Attribute("failed-validation-httpcode", "The status code of a refusal.", "int", default="401"),
     Attribute(
         "failed-validation-error-message",
-        "The message of a refusal; without it `JWT not present.` or `Invalid JWT.`",
+        "The message of a refusal; `JWT not present.` or `Invalid JWT.` without it.",
     ),
     Attribute(
         "output-token-variable-name",
