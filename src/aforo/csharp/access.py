@@ -9,15 +9,19 @@ from aforo.csharp import diagnostics as say
 from aforo.csharp import syntax as s
 from aforo.csharp.overloads import Given
 from aforo.csharp.runtime import collections as rc
+from aforo.csharp.runtime import numbers as rn
 from aforo.csharp.runtime import objects as ro
-from aforo.csharp.scope import Namespace, ScopeBinder, TypeName
+from aforo.csharp.scope import LocalName, Namespace, ScopeBinder, Signature, TypeName
 from aforo.csharp.types import (
     INT,
     MISSING,
     OBJECT,
+    STRING,
     VOID,
     Member,
+    Parameter,
     Type,
+    array,
     can_be_null,
     is_value,
     nullable,
@@ -50,13 +54,15 @@ class AccessBinder(ScopeBinder):
         if not (isinstance(start, s.Name) and isinstance(first, s.Call)):
             return self.any(start)
         local = self.lookup(start.name)
+        if local is None and start.name == "nameof":
+            return self.nameof(first)
         if local is None:
             if start.name in self.names or start.name in self.universe.by_path:
                 raise say.misplaced(first.span, "a call")
             raise say.unknown_name(start.span, start.name, [n for sc in self.scopes for n in sc])
         if local.function is not None:
-            takes, gives = local.function
-        elif local.type.name == "Func":
+            return self.call_local(local, local.function, start, first)
+        if local.type.name == "Func":
             *rest, gives = local.type.args
             takes = tuple(rest)
         else:
@@ -71,6 +77,83 @@ class AccessBinder(ScopeBinder):
             first.span,
             can_be_null(self.universe, gives),
         )
+
+    def call_local(self, local: LocalName, function: Signature, start: s.Name, call: s.Call) -> b.Expr:
+        """A call of a local function: arguments by name, defaults, `params`, `out` and `ref`."""
+        given = self.given(call.arguments, refs=True)
+        target = b.Read(local.python, OBJECT, start.span)
+        parameters = function.parameters
+        first: say.Mistake | None = None
+        for expanded in (False, True):
+            if expanded and not (parameters and parameters[-1].params):
+                continue
+            slots = self.overloads.slots(parameters, given, expanded)
+            if slots is None:
+                continue
+            try:
+                rows = [[self.argument(p, g, function) for g in each] for p, each in slots]
+            except say.Mistake as mistake:
+                first = first or mistake
+                continue
+            args: list[b.Expr] = []
+            for at, ((parameter, _), row) in enumerate(zip(slots, rows, strict=True)):
+                if expanded and at == len(slots) - 1:
+                    args.append(self.array_of(row, parameter.type, call.span))
+                else:
+                    args.append(row[0] if row else b.Const(parameter.default, parameter.type, call.span))
+            gives = function.returns
+            made = b.CallValue(target, tuple(args), gives, call.span, can_be_null(self.universe, gives))
+            outs = [(p, each[0]) for p, each in slots if p.out]
+            return self.overloads.with_outs(made, outs, {}, call.span) if outs else made
+        if first is not None:
+            raise first
+        shown = ", ".join(g.shown for g in given)
+        raise say.no_overload(call.span, start.name, shown, (_shown(start.name, parameters),))
+
+    def argument(self, parameter: Parameter, given: Given, function: Signature) -> b.Expr:
+        wanted = "" if not parameter.out else "ref" if parameter.name in function.reads else "out"
+        if given.mode != wanted:
+            raise say.misplaced(
+                given.span,
+                f"an argument {f'with `{given.mode}`' if given.mode else 'without `' + wanted + '`'}",
+            )
+        if wanted == "out":
+            return b.Const(None, parameter.type, given.span)
+        if wanted == "ref":
+            return self.value(given.syntax)
+        if given.value is None:
+            if parameter.type.name != "Func":
+                raise say.misplaced(given.span, "a function")
+            return self.function(given.syntax, list(parameter.type.args[:-1]), parameter.type.args[-1])
+        return self.convert(given.value, parameter.type)
+
+    def array_of(self, row: list[b.Expr], element: Type, span: Span) -> b.Expr:
+        items: b.Expr = b.Items(tuple(row), array(element), span)
+        return (
+            b.Invoke(rc.bytes_of, (items,), array(element), span, False) if element.name == "byte" else items
+        )
+
+    def nameof(self, call: s.Call) -> b.Expr:
+        """`nameof(a.b.C)` is "C"; what it names must exist."""
+        if len(call.arguments) != 1 or call.arguments[0].name or call.arguments[0].mode:
+            raise say.no_overload(call.span, "nameof", f"{len(call.arguments)} arguments", ())
+        node = call.arguments[0].value
+        match node:
+            case s.Name(name=name):
+                local = self.lookup(name)
+                if local is None or local.function is None:
+                    self.any(node if not node.args else s.Name(name, node.args, node.span))
+            case s.Member(target=target, name=name):
+                owner = self.any(target)
+                if isinstance(owner, Namespace):
+                    self.any(node)
+                elif not any(
+                    self.universe.find(owner.type, name, static=static) for static in (False, True)
+                ) and not (name in self.universe.extensions and not isinstance(owner, TypeName)):
+                    self.property(owner, node)
+            case _:
+                raise say.misplaced(node.span, "what has no name")
+        return b.Const(name, STRING, call.span)
 
     def walk(
         self, value: b.Expr | TypeName | Namespace, links: list[s.Member | s.Index | s.Call], at: int
@@ -183,6 +266,8 @@ class AccessBinder(ScopeBinder):
         return b.Read(python, type_, span, False)
 
     def anonymous_property(self, value: b.Expr, link: s.Member) -> b.Expr | None:
+        if value.type.is_tuple:
+            return self.tuple_item(value, link)
         if not value.type.name.startswith("{"):
             return None
         names = value.type.name[1:-1].split(",")
@@ -191,6 +276,21 @@ class AccessBinder(ScopeBinder):
         at = names.index(link.name)
         place = b.Const(at, INT, link.span)
         return b.Invoke(ro.anonymous_member, (value, place), value.type.args[at], link.span)
+
+    def tuple_item(self, value: b.Expr, link: s.Member) -> b.Expr:
+        at = self.tuple_place(value.type, link)
+        return b.Invoke(
+            ro.anonymous_member, (value, b.Const(at, INT, link.span)), value.type.args[at], link.span
+        )
+
+    def tuple_place(self, type_: Type, link: s.Member) -> int:
+        names = type_.name[1:-1].split(",")
+        numbered = [f"Item{i + 1}" for i in range(len(names))]
+        if link.name in numbered:
+            return numbered.index(link.name)
+        if link.name not in names:
+            raise say.unknown_member(link.name_span, str(type_), link.name, [*filter(None, names), *numbered])
+        return names.index(link.name)
 
     def method(self, value: b.Expr | TypeName, link: s.Member, call: s.Call) -> b.Expr:
         static = isinstance(value, TypeName)
@@ -207,6 +307,9 @@ class AccessBinder(ScopeBinder):
                 )
             plain = [(self.as_static(m), bd) for m, bd in found]
             return self.overloads.choose(plain, given, type_args, None, f"{type_}.{link.name}", call.span)
+        if type_.name == "Nullable" and link.name == "GetValueOrDefault" and not given:
+            default = b.Const(self.conversions.info(type_.args[0]).default, type_.args[0], link.span)
+            return b.Invoke(rn.value_or, (value, default), type_.args[0], call.span, False)
         extensions = [(m, dict[str, Type]()) for m in self.universe.extensions.get(link.name, ())]
         if not found and not extensions:
             held = self.held_function(value, link, call)
@@ -269,12 +372,12 @@ class AccessBinder(ScopeBinder):
             return member
         return replace(member, extension=False)
 
-    def given(self, arguments: tuple[s.Argument, ...]) -> list[Given]:
+    def given(self, arguments: tuple[s.Argument, ...], *, refs: bool = False) -> list[Given]:
         out: list[Given] = []
         for each in arguments:
-            if each.mode == "ref" or each.mode == "in":
+            if each.mode == "in" or (each.mode == "ref" and not refs):
                 raise say.unsupported(each.span, f"a `{each.mode}` argument")
-            waits = isinstance(each.value, s.Lambda) or each.mode == "out" or self.is_method_group(each.value)
+            waits = isinstance(each.value, s.Lambda) or bool(each.mode) or self.is_method_group(each.value)
             value = None if waits else self.value(each.value)
             out.append(Given(each.name, each.mode, value, each.value, each.span))
         return out
@@ -320,3 +423,10 @@ class AccessBinder(ScopeBinder):
         if len(given) != 1 or given[0].value is None:
             raise say.not_indexable(link.span, "an array")
         return given[0].value
+
+
+def _shown(name: str, parameters: tuple[Parameter, ...]) -> str:
+    inner = ", ".join(
+        ("params " if p.params else "out " if p.out else "") + f"{p.type} {p.name}" for p in parameters
+    )
+    return f"{name}({inner})"

@@ -6,18 +6,19 @@ the compile of its expression: a second message about a thing without a type hel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from aforo.csharp import bound as b
 from aforo.csharp import diagnostics as say
 from aforo.csharp import syntax as s
-from aforo.csharp.changes import ChangeBinder
 from aforo.csharp.conversions import retype
 from aforo.csharp.overloads import Overloads
 from aforo.csharp.runtime import objects as ro
 from aforo.csharp.scope import Namespace, TypeName
+from aforo.csharp.tuples import TupleBinder
 from aforo.csharp.types import (
     BOOL,
     EXCEPTION,
@@ -33,7 +34,7 @@ from aforo.csharp.types import (
 from aforo.source import Span
 
 
-class Binder(ChangeBinder):
+class Binder(TupleBinder):
     """Binds one expression or block; made anew for each."""
 
     def __init__(
@@ -82,14 +83,29 @@ class Binder(ChangeBinder):
                 return self.interpolated(node)
             case s.Default():
                 return self.default(node, wanted)
+            case s.Tuple():
+                return self.tuple(node, wanted)
+            case s.Checked():
+                with self.checked(node.on):
+                    return self.value(node.inner, wanted)
             case s.ThrowExpr():
                 return b.Raise(self.converted(node.value, EXCEPTION), NEVER, node.span)
             case s.Lambda():
                 raise say.no_type(node.span, "this lambda")
             case s.TypeOf():
-                raise say.unsupported(node.span, "`typeof`")
+                reason = "System.Type is not among the types that policy expressions can use"
+                raise say.refused(node.span, "`typeof`", reason)
             case s.Declaration():
                 raise say.misplaced(node.span, "a declaration")
+
+    @contextmanager
+    def checked(self, on: bool) -> Iterator[None]:
+        """What is bound inside overflows with an exception, or wraps."""
+        before, self.conversions.checked = self.conversions.checked, on
+        try:
+            yield
+        finally:
+            self.conversions.checked = before
 
     # --- operators --------------------------------------------------------------------------------------------
 
@@ -175,6 +191,11 @@ class Binder(ChangeBinder):
 
     def cast(self, node: s.Cast) -> b.Expr:
         target = self.resolve_type(node.type)
+        inner = node.operand
+        while isinstance(inner, s.Paren):
+            inner = inner.inner
+        if isinstance(inner, s.Lambda):
+            return self.converted(inner, target)
         value = self.value(node.operand, target)
         found = self.conversions.explicit(value.type, target, value)
         if found is None:

@@ -13,6 +13,7 @@ from aforo.csharp.overloads import Given
 from aforo.csharp.runtime import collections as rc
 from aforo.csharp.runtime import objects as ro
 from aforo.csharp.runtime import strings as rs
+from aforo.csharp.runtime.value_tuples import with_item
 from aforo.csharp.scope import LocalName
 from aforo.csharp.types import (
     INT,
@@ -53,7 +54,12 @@ class ChangeBinder(AccessBinder):
             function.nonlocals.add(local.python)
 
     def assign(self, node: s.Assign) -> b.Expr:
-        local = self.local_target(node.target)
+        target = node.target
+        if isinstance(target, s.Tuple):
+            return self.deconstruct(node, target)
+        if isinstance(target, s.Name) and target.name == "_" and self.lookup("_") is None:
+            return self.value(node.value)
+        local = self.local_target(target)
         if local is None:
             return self.store(node)
         if node.operator == "=":
@@ -61,6 +67,10 @@ class ChangeBinder(AccessBinder):
         current = b.Read(local.python, local.type, node.target.span, can_be_null(self.universe, local.type))
         result = self.compound(node.operator, current, self.value(node.value), local.type, node.span)
         return b.Write(local.python, result, local.type, node.span)
+
+    def deconstruct(self, node: s.Assign, target: s.Tuple) -> b.Expr:
+        """`(a, b) = value`: tuples.py."""
+        raise NotImplementedError
 
     def compound(self, operator: str, current: b.Expr, value: b.Expr, target: Type, span: Span) -> b.Expr:
         symbol = operator[:-1]
@@ -83,6 +93,8 @@ class ChangeBinder(AccessBinder):
             return self.store_index(node, target)
         if isinstance(target, s.Member):
             owner = self.value(target.target)
+            if owner.type.is_tuple:
+                return self.store_tuple_item(node, target, owner)
             for member, binding in self.universe.find(owner.type, target.name, static=False):
                 if member.store is not None:
                     type_ = substitute(member.returns, binding)
@@ -93,6 +105,28 @@ class ChangeBinder(AccessBinder):
                     return self.stored(member.store, (own,), value, node.span)
             raise say.not_assignable(target.span, f"`{target.name}` of `{owner.type}`")
         raise say.not_assignable(target.span, "this")
+
+    def store_tuple_item(self, node: s.Assign, target: s.Member, owner: b.Expr) -> b.Expr:
+        """`t.a = v` where `t` is a local: the local gets another tuple."""
+        local = self.local_target(target.target)
+        if local is None:
+            raise say.not_assignable(target.span, f"`{target.name}` of `{owner.type}`")
+        at = self.tuple_place(owner.type, target)
+        type_ = owner.type.args[at]
+        if node.operator == "=":
+            value = self.converted(node.value, type_)
+        else:
+            current = self.tuple_item(owner, target)
+            value = self.compound(node.operator, current, self.value(node.value), type_, node.span)
+        temp = self.temp()
+        held, place = b.Read(temp, type_, node.span), b.Const(at, INT, node.span)
+        changed = b.Invoke(with_item, (owner, place, held), owner.type, node.span, False)
+        parts = (
+            b.Write(temp, value, type_, node.span),
+            b.Write(local.python, changed, owner.type, node.span),
+            held,
+        )
+        return b.Sequence(parts, 2, type_, node.span)
 
     def stored(self, run: Any, before: tuple[b.Expr, ...], value: b.Expr, span: Span) -> b.Expr:
         temp = self.temp()

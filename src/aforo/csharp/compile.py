@@ -20,7 +20,19 @@ from aforo.csharp.parser import parse_block, parse_expression
 from aforo.csharp.reader import Place
 from aforo.csharp.runtime.objects import bool_text, cast_bool, to_string
 from aforo.csharp.statements import bind_body, bind_lambda
-from aforo.csharp.types import BOOL, CHAR, MISSING, NULL, OBJECT, STRING, VOID, Type, Universe, can_be_null
+from aforo.csharp.types import (
+    BOOL,
+    CHAR,
+    FLOAT,
+    MISSING,
+    NULL,
+    OBJECT,
+    STRING,
+    VOID,
+    Type,
+    Universe,
+    can_be_null,
+)
 from aforo.source import Diagnostic, Span
 
 Wanted: TypeAlias = Literal["text", "bool", "object"]
@@ -151,7 +163,7 @@ def _finish(binder: Binder, value: b.Expr, wanted: Wanted) -> b.Expr:
         return binder.convert(value, OBJECT)
     if value.type in (STRING, CHAR, NULL):
         return value
-    if isinstance(value, b.Const):
+    if isinstance(value, b.Const) or FLOAT in (value.type, *value.type.args[:1]):
         return binder.text(value)
     if value.type == BOOL:
         return b.Invoke(bool_text, (value,), STRING, value.span, False)

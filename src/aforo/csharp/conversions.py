@@ -14,6 +14,7 @@ from aforo.csharp.runtime import collections as rc
 from aforo.csharp.runtime import numbers as rn
 from aforo.csharp.runtime import objects as ro
 from aforo.csharp.runtime.chars import char_code, from_code
+from aforo.csharp.runtime.value_tuples import ValueTuple, check, check_truncated, make_tuple, map_tuple
 from aforo.csharp.types import (
     BOOL,
     CHAR,
@@ -66,6 +67,7 @@ class Conversions:
 
     def __init__(self, universe: Universe) -> None:
         self.universe = universe
+        self.checked = False  # inside of `checked`: what does not fit is an exception
         self._infos: dict[Type, ro.TypeInfo] = {}
 
     # --- implicit ------------------------------------------------------------------------------------------
@@ -90,6 +92,8 @@ class Conversions:
             if into is None:
                 return None
             return Conversion(into.cost + 1, lambda e: retype(into.apply(e), target))
+        if source.is_tuple or target.is_tuple:
+            return self.tupled(source, target)
         if target.name in _WIDER.get(source.name, ()):
             distance = 1 + _WIDER[source.name].index(target.name)
             return Conversion(distance, lambda e: self.numeric(e, target))
@@ -100,6 +104,33 @@ class Conversions:
         if target == OBJECT:
             return Conversion(20, self.box)
         return self.reference(source, target)
+
+    def tupled(self, source: Type, target: Type) -> Conversion | None:
+        """Element by element; the names do not count."""
+        if not target.is_tuple:
+            return Conversion(20, self.box) if target == OBJECT else None
+        if len(source.args) != len(target.args):
+            return None
+        if source.args == target.args:
+            return Conversion(0, lambda e: retype(e, target))
+        inner = [self.implicit(s, t) for s, t in zip(source.args, target.args, strict=True)]
+        steps = [i for i in inner if i is not None]
+        if len(steps) != len(inner):
+            return None
+
+        def apply(expr: b.Expr) -> b.Expr:
+            held = b.Read("p", source, expr.span, False)
+            items = tuple(
+                step.apply(
+                    b.Invoke(ro.anonymous_member, (held, b.Const(i, INT, expr.span)), type_, expr.span)
+                )
+                for i, (step, type_) in enumerate(zip(steps, source.args, strict=True))
+            )
+            made = b.Invoke(make_tuple, items, target, expr.span, False)
+            convert = b.Function(("p",), made, "", (), OBJECT, expr.span)
+            return b.Invoke(map_tuple, (expr, convert), target, expr.span, False)
+
+        return Conversion(1 + sum(s.cost for s in steps), apply)
 
     def reference(self, source: Type, target: Type) -> Conversion | None:
         if is_value(self.universe, source):
@@ -241,8 +272,8 @@ class Conversions:
             low, high = rn.RANGES[source]
             if rn.RANGES[name][0] <= low and high <= rn.RANGES[name][1]:
                 return retype(expr, target)
-            return call(rn.wrap, expr, named)
-        return call(rn.truncate_to, expr, named)
+            return call(check if self.checked else rn.wrap, expr, named)
+        return call(check_truncated if self.checked else rn.truncate_to, expr, named)
 
     def box(self, expr: b.Expr) -> b.Expr:
         """A value as object: what Python could not tell apart is wrapped."""
@@ -282,6 +313,8 @@ class Conversions:
             return self.python(type_.args[0])
         if type_.name == "char":
             return ro.Char
+        if type_.is_tuple:
+            return ValueTuple
         decl = self.universe.decl(type_)
         return decl.python if decl is not None else None
 
@@ -292,6 +325,8 @@ class Conversions:
             element = self.info(type_.args[-1]) if type_.args and type_.name != "Func" else None
             decl = self.universe.decl(type_)
             default = decl.default if decl is not None and type_.name not in ("Nullable", "[]") else None
+            if type_.is_tuple:
+                default = make_tuple(*(self.info(a).default for a in type_.args))
             python = self.python(type_) or object
             found = ro.TypeInfo(type_.name, python, default, self.caster(type_, python), element)
             self._infos[type_] = found

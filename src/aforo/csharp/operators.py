@@ -11,6 +11,7 @@ from aforo.csharp import diagnostics as say
 from aforo.csharp.conversions import Conversions, retype
 from aforo.csharp.runtime import numbers as rn
 from aforo.csharp.runtime import objects as ro
+from aforo.csharp.runtime.value_tuples import both, check, either
 from aforo.csharp.types import BOOL, INT, INTEGRAL, NULL, NUMERIC, OBJECT, STRING, Type, is_value, nullable
 from aforo.source import Diagnostic, Span
 
@@ -144,6 +145,8 @@ class Operators:
             )
         else:
             value = b.Operate(operator, left, right, kind, span)
+        if self.conversions.checked:
+            return b.Invoke(check, (value, b.Const(kind.name, STRING, span)), kind, span, False)
         return b.Invoke(rn.WRAPS[kind.name], (value,), kind, span, False)
 
     def bitwise(self, operator: str, left: b.Expr, right: b.Expr, kind: Type, span: Span) -> b.Expr:
@@ -167,6 +170,9 @@ class Operators:
         """Relational operators are false with null; arithmetic is null with null."""
         inner_left = left.type.args[0] if left.type.name == "Nullable" else left.type
         inner_right = right.type.args[0] if right.type.name == "Nullable" else right.type
+        if operator in ("&", "|") and inner_left == inner_right == BOOL:
+            three = both if operator == "&" else either
+            return b.Invoke(three, (left, right), nullable(BOOL), span)
         a = b.Read("a", inner_left, span, False)
         c = b.Read("c", inner_right, span, False)
         inner = self.binary(operator, a, c, span)
@@ -192,6 +198,12 @@ class Operators:
             return b.Operate(operator, self.promote(left, kind), self.promote(right, kind), BOOL, span)
         if left.type == right.type and self.by_value(left.type):
             return b.Operate(operator, left, right, BOOL, span)
+        if left.type.is_tuple and right.type.is_tuple:
+            for source, target in ((left, right), (right, left)):
+                into = self.conversions.implicit(source.type, target.type)
+                if into is not None:
+                    pair = (into.apply(left), right) if source is left else (left, into.apply(right))
+                    return b.Operate(operator, *pair, BOOL, span)
         if {left.type, right.type} == {OBJECT, STRING}:
             self.warnings.append(say.reference_comparison(span))
             return self.maybe_not(b.Invoke(ro.equals, (left, right), BOOL, span, False), negated, span)

@@ -96,6 +96,10 @@ class Overloads:
                 if fit is not None:
                     fits.append(fit)
         if not fits:
+            rest = [g for g in given if g.shown != "CultureInfo"]
+            if len(rest) < len(given):
+                # All text is the invariant culture's: one that is handed over says nothing new.
+                return self.choose(candidates, rest, type_args, receiver, what, span)
             if inner is not None:
                 raise inner
             shown = ", ".join(g.shown for g in given)
@@ -284,7 +288,11 @@ class Overloads:
         return self.with_outs(call, outs, binding, span)
 
     def with_outs(
-        self, call: b.Invoke, outs: list[tuple[Parameter, Given]], binding: dict[str, Type], span: Span
+        self,
+        call: b.Invoke | b.CallValue,
+        outs: list[tuple[Parameter, Given]],
+        binding: dict[str, Type],
+        span: Span,
     ) -> b.Expr:
         """The runtime returns (result, out values...); they are put into their locals, the result is the value."""
         temp = self.binder.temp()

@@ -9,7 +9,7 @@ from aforo.csharp import diagnostics as say
 from aforo.csharp import regroup
 from aforo.csharp import syntax as s
 from aforo.csharp.literals import decode_string
-from aforo.csharp.reader import DEPTH_LIMIT, Reader, named
+from aforo.csharp.reader import BRACES, DEPTH_LIMIT, Reader, named
 from aforo.source import Span
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ _TYPE_NODES = frozenset(
 )
 _EXPRESSION_WORDS = {
     "await_expression": "`await`",
-    "tuple_expression": "a tuple",
     "switch_expression": "a switch expression (C# 8)",
     "query_expression": "query syntax (`from ... select`)",
     "sizeof_expression": "`sizeof`",
@@ -89,10 +88,23 @@ class ExpressionReader(Reader):
         return s.Paren(self.expr(self.only(node)), self.span(node))
 
     def x_checked_expression(self, node: Node) -> s.Expr:
-        word = "checked" if self.raw(node).startswith("checked") else "unchecked"
-        if word == "checked":
-            raise say.unsupported(self.span(node), "`checked`")
-        return s.Paren(self.expr(self.only(node)), self.span(node))
+        on = self.raw(node).startswith("checked")
+        return s.Checked(on, self.expr(self.only(node)), self.span(node))
+
+    def x_tuple_expression(self, node: Node) -> s.Expr:
+        elements = self.arguments(node)
+        return s.Tuple(tuple((a.name, a.value) for a in elements), self.span(node))
+
+    def x_tuple_pattern(self, node: Node) -> s.Expr:
+        """`(a, (b, _))` behind `var`."""
+        inner = [
+            self.expr(c) if c.type == "tuple_pattern" else self.declared(self.raw(c), self.span(c))
+            for c in named(node)
+        ]
+        return s.Tuple(tuple(("", e) for e in inner), self.span(node))
+
+    def declared(self, name: str, span: Span) -> s.Expr:
+        return s.Declaration(None, "" if name == "_" else name, span)
 
     def x_integer_literal(self, node: Node) -> s.Expr:
         return self.literals.integer(self.raw(node), self.is_secret(node), self.span(node))
@@ -123,7 +135,7 @@ class ExpressionReader(Reader):
 
     def x_interpolated_string_expression(self, node: Node) -> s.Expr:
         raw = self.raw(node)
-        verbatim = "@" in raw[:2]
+        verbatim = "@" in raw[:3]
         if raw.startswith(('$"""', "$$")):
             raise say.unsupported(self.span(node), _EXPRESSION_WORDS["raw_string_literal"])
         parts: list[str | s.Hole] = []
@@ -131,7 +143,7 @@ class ExpressionReader(Reader):
             if child.type == "interpolation":
                 parts.append(self.hole(child))
             elif child.type in ("string_content", "escape_sequence", "interpolation_quote_escape"):
-                text = self.raw(child).replace("{{", "{").replace("}}", "}")
+                text = self.raw(child).replace(BRACES, "{").replace("}}", "}")
                 text = text.replace('""', '"') if verbatim else decode_string(text, self.span(child))
                 parts.append(text)
         return s.Interpolated(tuple(parts), self.is_secret(node), self.span(node))
@@ -368,15 +380,18 @@ class ExpressionReader(Reader):
         raise say.unsupported(self.span(node), "an initialiser without `new`")
 
     def x_array_creation_expression(self, node: Node) -> s.Expr:
-        written = self.field(node, "type")
-        element = self.type_ref(self.field(written, "type"))
-        ranks = [c for c in written.children if c.type == "array_rank_specifier"]
-        sizes = named(ranks[0]) if ranks else []
-        if len(ranks) > 1:
-            for _ in ranks[1:]:
-                element = s.TypeRef("[]", (element,), element.span)
-        if len(sizes) > 1:
+        # `new T[2][]`: the size stands at the innermost rank, what is behind it belongs to the elements.
+        inner = self.field(node, "type")
+        ranks: list[Node] = []
+        while inner.type == "array_type":
+            ranks.insert(0, self.field(inner, "rank"))
+            inner = self.field(inner, "type")
+        if any("," in self.raw(r) for r in ranks):
             raise say.unsupported(self.span(node), "an array with several dimensions")
+        element = self.type_ref(inner)
+        for _ in ranks[1:]:
+            element = s.TypeRef("[]", (element,), element.span)
+        sizes = named(ranks[0])
         init = next((c for c in named(node) if c.type == "initializer_expression"), None)
         size = self.expr(sizes[0]) if sizes else None
         return s.NewArray(element, size, self.elements(init), self.span(node))

@@ -16,7 +16,6 @@ _STATEMENT_WORDS = {
     "goto_statement": "`goto`",
     "labeled_statement": "a label",
     "yield_statement": "`yield`",
-    "lock_statement": "`lock`",
     "fixed_statement": "`fixed`",
     "unsafe_statement": "`unsafe`",
 }
@@ -49,9 +48,14 @@ class StatementReader(Reader):
         return s.Block((), self.span(node))
 
     def s_checked_statement(self, node: Node) -> s.Stmt:
-        if self.raw(node).startswith("checked"):
-            raise say.unsupported(self.span(node), "`checked`")
-        return self.block(self.only(node))
+        return s.CheckedBlock(
+            self.raw(node).startswith("checked"), self.block(self.only(node)), self.span(node)
+        )
+
+    def s_lock_statement(self, node: Node) -> s.Stmt:
+        """One evaluation is one thread: the body, behind the value that is locked."""
+        held, body = named(node)
+        return s.Using(self.expr(held), self.stmt(body), self.span(node))
 
     def s_expression_statement(self, node: Node) -> s.Stmt:
         return s.Do(self.expr(self.only(node)), self.span(node))
@@ -62,7 +66,17 @@ class StatementReader(Reader):
             raise self.wrong(node)
         if node.children[0].type == "using":
             raise say.unsupported(self.span(node), "a `using` declaration (C# 8)")
-        return self.local(declaration)
+        apart = self.deconstruction(declaration)
+        return apart if apart is not None else self.local(declaration)
+
+    def deconstruction(self, node: Node) -> s.Stmt | None:
+        """`var (a, b) = ...`, which declares as it assigns."""
+        declarators = [c for c in named(node) if c.type == "variable_declarator"]
+        inner = named(declarators[0]) if len(declarators) == 1 else []
+        if len(inner) != 2 or inner[0].type != "tuple_pattern":
+            return None
+        span = self.span(node)
+        return s.Do(s.Assign(self.expr(inner[0]), "=", self.expr(inner[1]), span), span)
 
     def local(self, node: Node) -> s.Local:
         written = self.field(node, "type")
@@ -130,10 +144,17 @@ class StatementReader(Reader):
         )
 
     def s_foreach_statement(self, node: Node) -> s.Stmt:
-        written = self.field(node, "type")
         left = self.field(node, "left")
+        if left.type in ("tuple_pattern", "tuple_expression"):
+            # Each element into a local that no author can name, then apart.
+            span = self.span(left)
+            name = f"\u2026{span.start}"
+            apart = s.Do(s.Assign(self.expr(left), "=", s.Name(name, (), span), span), span)
+            body = s.Block((apart, self.stmt(self.field(node, "body"))), self.span(node))
+            return s.Foreach(None, name, self.expr(self.field(node, "right")), body, self.span(node))
         if left.type != "identifier":
-            raise say.unsupported(self.span(left), "deconstruction")
+            raise self.wrong(left)
+        written = self.field(node, "type")
         return s.Foreach(
             None if written.type == "implicit_type" else self.type_ref(written),
             self.raw(left).removeprefix("@"),
@@ -224,12 +245,7 @@ class StatementReader(Reader):
         written = self.field(node, "type")
         if node.child_by_field_name("type_parameters") is not None:
             raise say.unsupported(self.span(node), "a generic local function")
-        parameters: list[tuple[str, s.TypeRef]] = []
-        for each in named(self.field(node, "parameters")):
-            name, type_ref = self.parameter(each)
-            if type_ref is None or len(named(each)) > 2:
-                raise say.unsupported(self.span(each), "this parameter")
-            parameters.append((name, type_ref))
+        parameters = self.function_parameters(self.field(node, "parameters"))
         body = self.field(node, "body")
         inner: Any = self.block(body) if body.type == "block" else self.expr(self.only(body))
         returns = self.type_ref(written)
@@ -240,3 +256,26 @@ class StatementReader(Reader):
             inner,
             self.span(node),
         )
+
+    def function_parameters(self, node: Node) -> list[s.FunctionParameter]:
+        """Of a local function. The grammar puts what stands behind `params` beside the other parameters."""
+        out: list[s.FunctionParameter] = []
+        rest = node.child_by_field_name("type")
+        for each in named(node):
+            if each.type != "parameter":
+                continue
+            mode = " ".join(self.raw(c) for c in each.children if c.type == "modifier")
+            if mode not in ("", "out", "ref"):
+                raise say.unsupported(self.span(each), f"a parameter with `{mode}`")
+            inner = [c for c in named(each) if c.type != "modifier"]
+            written, name = self.field(each, "type"), self.field(each, "name")
+            default = next((self.expr(c) for c in inner if c not in (written, name)), None)
+            out.append(
+                s.FunctionParameter(self.raw(name), self.type_ref(written), mode, default, self.span(each))
+            )
+        if rest is not None:
+            name = self.field(node, "name")
+            out.append(
+                s.FunctionParameter(self.raw(name), self.type_ref(rest), "params", None, self.span(rest))
+            )
+        return out

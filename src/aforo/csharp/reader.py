@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from aforo.csharp import diagnostics as say
 from aforo.csharp import syntax as s
 from aforo.csharp.literals import Literals
+from aforo.csharp.scan import brace_escapes
 from aforo.source import Span
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ DEPTH_LIMIT = 60
 LENGTH_LIMIT = 65_536
 
 Place = Callable[[int, int], Span]
+
+# What `{{` of an interpolated string is handed to the grammar as: it takes `{{{x}` for text.
+BRACES = "\x01\x01"
 
 
 @lru_cache(maxsize=1)
@@ -50,7 +54,7 @@ class Reader:
         self.place = place
         self.secret = secret
         # A lone surrogate cannot be encoded; it is no part of any well-formed program either.
-        self.data = (before + text + after).encode("utf-8", "replace")
+        self.data = (before + _marked(text) + after).encode("utf-8", "replace")
         self.ascii = len(self.data) == len(before) + len(text) + len(after)
         self.root = _grammar().parse(self.data).root_node
         self.depth = 0
@@ -93,6 +97,7 @@ class Reader:
         return self.place(max(0, start), min(max(0, end), len(self.text)))
 
     def raw(self, node: Node) -> str:
+        """The node's text; `{{` of an interpolated string is BRACES."""
         return self.data[node.start_byte : node.end_byte].decode("utf-8", "replace")
 
     def is_secret(self, node: Node) -> bool:
@@ -139,9 +144,21 @@ class Reader:
                 if "," in rank:
                     raise say.unsupported(span, "an array with several dimensions")
                 return s.TypeRef("[]", (element,), span)
+            case "tuple_type":
+                return self.tuple_type(node)
             case "nullable_type":
                 return s.TypeRef("Nullable", (self.type_ref(self.field(node, "type")),), span)
         raise say.unsupported(span, f"the type `{self.raw(node)[:40]}`")
+
+    def tuple_type(self, node: Node) -> s.TypeRef:
+        """`(int a, string)` is a type of the name `(a,)`."""
+        names: list[str] = []
+        types: list[s.TypeRef] = []
+        for each in named(node):
+            name = each.child_by_field_name("name")
+            names.append(self.raw(name).removeprefix("@") if name is not None else "")
+            types.append(self.type_ref(self.field(each, "type")))
+        return s.TypeRef(f"({','.join(names)})", tuple(types), self.span(node))
 
     def generic(self, node: Node) -> tuple[str, tuple[s.TypeRef, ...]]:
         if node.type == "generic_name":
@@ -155,6 +172,16 @@ class Reader:
         written = node.child_by_field_name("type")
         name = self.raw(self.field(node, "name"))
         return name, self.type_ref(written) if written is not None else None
+
+
+def _marked(text: str) -> str:
+    """The text with BRACES for `{{` in interpolated strings; nothing moves."""
+    if "{{" not in text or '"' not in text:
+        return text
+    marked = list(text)
+    for at in brace_escapes(text):
+        marked[at : at + 2] = BRACES
+    return "".join(marked)
 
 
 def named(node: Node | None) -> list[Node]:

@@ -33,11 +33,24 @@ def scan(text: str, start: int) -> Scan | Unclosed:
     return _Scanner(text).brackets(start)
 
 
+def brace_escapes(text: str) -> list[int]:
+    """Where `{{` stands in the text of interpolated strings."""
+    scanner = _Scanner(text)
+    at = 0
+    while at < scanner.size:
+        step = scanner.token(at)
+        if isinstance(step, Unclosed):
+            break
+        at = step
+    return scanner.braces
+
+
 class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
         self.size = len(text)
         self.escaped = False
+        self.braces: list[int] = []
 
     def brackets(self, start: int) -> Scan | Unclosed:
         stack: list[tuple[str, int]] = []
@@ -135,6 +148,7 @@ class _Scanner:
             c = text[now]
             if c == "{":
                 if text.startswith("{{", now):
+                    self.braces.append(now)
                     now += 2
                     continue
                 hole = self.brackets(now)

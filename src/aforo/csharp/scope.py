@@ -18,10 +18,12 @@ from aforo.csharp.runtime import objects as ro
 from aforo.csharp.types import (
     BOOL,
     CHAR,
+    FLOAT,
     NULL,
     STRING,
     VOID,
     Member,
+    Parameter,
     Type,
     Universe,
     array,
@@ -36,6 +38,15 @@ from aforo.source import Diagnostic, Span
 _EFFORT_LIMIT = 3000
 
 
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Of a local function; `reads` are the `ref` parameters among those that are `out`."""
+
+    parameters: tuple[Parameter, ...]
+    returns: Type
+    reads: frozenset[str] = frozenset()
+
+
 @dataclass(slots=True)
 class LocalName:
     """A local, parameter or local function: its Python name, and the function it belongs to."""
@@ -43,7 +54,7 @@ class LocalName:
     python: str
     type: Type
     depth: int
-    function: tuple[tuple[Type, ...], Type] | None = None
+    function: Signature | None = None
     constant_not_null: bool = False
 
 
@@ -53,6 +64,7 @@ class FunctionScope:
 
     returns: Type | None
     found: list[Type] = field(default_factory=list)
+    outs: tuple[b.Read, ...] = ()  # what a local function gives back beside its result
     nonlocals: set[str] = field(default_factory=set)
 
 
@@ -136,6 +148,8 @@ class ScopeBinder:
     def resolve_type(self, ref: s.TypeRef) -> Type:
         if ref.name == "[]":
             return array(self.resolve_type(ref.args[0]))
+        if ref.name.startswith("("):
+            return Type(ref.name, tuple(self.resolve_type(a) for a in ref.args))
         if ref.name == "Nullable" or (ref.name == "System.Nullable" and ref.args):
             inner = self.resolve_type(ref.args[0])
             if not is_value(self.universe, inner) or inner.name == "Nullable":
@@ -191,8 +205,11 @@ class ScopeBinder:
 
     def converted(self, node: s.Expr, target: Type) -> b.Expr:
         """A value of exactly `target`, implicitly converted."""
-        if target.name == "Func" and isinstance(node, s.Lambda):
-            return self.function(node, list(target.args[:-1]), target.args[-1])
+        inner = node
+        while isinstance(inner, s.Paren):
+            inner = inner.inner
+        if target.name == "Func" and isinstance(inner, s.Lambda):
+            return self.function(inner, list(target.args[:-1]), target.args[-1])
         return self.convert(self.value(node, target), target)
 
     def convert(self, value: b.Expr, target: Type) -> b.Expr:
@@ -237,6 +254,9 @@ class ScopeBinder:
         """A value as it stands in a concatenation: `ToString()`, null as nothing."""
         if value.type in (STRING, CHAR):
             return retype(value, STRING)
+        if FLOAT in (value.type, *value.type.args[:1]):
+            # Only its box knows that it has fewer digits than a double.
+            return b.Invoke(ro.to_string, (self.conversions.box(value),), STRING, value.span, False)
         if value.type == NULL:
             return b.Const("", STRING, value.span)
         if isinstance(value, b.Const) and not isinstance(value.value, (list, dict)):

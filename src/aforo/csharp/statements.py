@@ -13,16 +13,18 @@ from aforo.csharp.binder import Binder
 from aforo.csharp.conversions import Conversions
 from aforo.csharp.runtime import collections as rc
 from aforo.csharp.runtime.exceptions import CsException
-from aforo.csharp.scope import FunctionScope, LocalName
+from aforo.csharp.scope import FunctionScope, LocalName, Signature
 from aforo.csharp.types import (
     BOOL,
     CHAR,
     EXCEPTION,
+    MISSING,
     NEVER,
     NULL,
     OBJECT,
     STRING,
     VOID,
+    Parameter,
     Type,
     can_be_null,
     func,
@@ -61,8 +63,10 @@ def bind_body(binder: Binder, block: s.Block, returns: Type) -> tuple[b.Stmt, ..
     return statements
 
 
-def bind_lambda(binder: Binder, node: s.Lambda, takes: list[Type], gives: Type | None) -> b.Function:
-    """A lambda; `gives` None is found out from what it returns."""
+def bind_lambda(
+    binder: Binder, node: s.Lambda, takes: list[Type], gives: Type | None, outs: tuple[str, ...] = ()
+) -> b.Function:
+    """A lambda; `gives` None is found out from what it returns. `outs`: its `out` and `ref` parameters."""
     function = FunctionScope(gives)
     binder.functions.append(function)
     try:
@@ -78,12 +82,20 @@ def bind_lambda(binder: Binder, node: s.Lambda, takes: list[Type], gives: Type |
                     raise say.declared_twice(node.span, name)
                 binder.scopes[-1][name] = local
                 names.append(local.python)
+                if name in outs:
+                    function.outs = (*function.outs, b.Read(local.python, type_, node.span))
             body: b.Expr | tuple[b.Stmt, ...]
             if isinstance(node.body, s.Block):
                 body = bind_all(binder, node.body.statements)
                 result = gives or _common(binder, function.found, node.span)
                 if result != VOID and not ends(body):
                     raise say.no_return(node.span)
+                if outs and result == VOID:
+                    body = (*body, b.Return(_with_outs(function, None, node.span), node.span))
+            elif outs:
+                assert gives is not None
+                body = _out_body(binder, node.body, gives, function)
+                result = gives
             elif gives == VOID:
                 body = binder.expr(node.body)
                 result = VOID
@@ -97,6 +109,14 @@ def bind_lambda(binder: Binder, node: s.Lambda, takes: list[Type], gives: Type |
     binder.counter += 1
     outer = tuple(sorted(function.nonlocals))
     return b.Function(tuple(names), body, f"f{binder.counter}", outer, func(*takes, result), node.span)
+
+
+def _out_body(binder: Binder, node: s.Expr, gives: Type, function: FunctionScope) -> tuple[b.Stmt, ...]:
+    """`=> value` of a function with `out` parameters, as statements."""
+    if gives == VOID:
+        done = b.Do(binder.expr(node), node.span)
+        return (done, b.Return(_with_outs(function, None, node.span), node.span))
+    return (b.Return(_with_outs(function, binder.converted(node, gives), node.span), node.span),)
 
 
 def _common(binder: Binder, types: list[Type], span: Span) -> Type:
@@ -166,6 +186,9 @@ def bind(binder: Binder, node: s.Stmt) -> list[b.Stmt]:
             return [_try(binder, node)]
         case s.Using():
             return _using(binder, node)
+        case s.CheckedBlock():
+            with binder.checked(node.on):
+                return list(block(binder, node.body))
         case s.Function():
             raise say.unsupported(node.span, "a local function here")
         case _:
@@ -289,18 +312,26 @@ def _switch(binder: Binder, node: s.Switch) -> b.Stmt:
 
 
 def _return(binder: Binder, node: s.Return) -> b.Stmt:
-    wanted = binder.functions[-1].returns
+    function = binder.functions[-1]
+    wanted = function.returns
     if node.value is None:
         if wanted not in (None, VOID):
             raise say.misplaced(node.span, "a `return` without a value")
-        return b.Return(None, node.span)
+        return b.Return(_with_outs(function, None, node.span), node.span)
     if wanted == VOID:
         raise say.misplaced(node.span, "a value behind `return`")
     if wanted is None:
         value = binder.value(node.value)
         binder.functions[-1].found.append(value.type)
         return b.Return(value, node.span)
-    return b.Return(binder.converted(node.value, wanted), node.span)
+    return b.Return(_with_outs(function, binder.converted(node.value, wanted), node.span), node.span)
+
+
+def _with_outs(function: FunctionScope, value: b.Expr | None, span: Span) -> b.Expr | None:
+    """What a local function returns: its result, or that and what its `out` and `ref` parameters hold by then."""
+    if not function.outs:
+        return value
+    return b.Items((value or b.Const(None, OBJECT, span), *function.outs), OBJECT, span)
 
 
 def _try(binder: Binder, node: s.Try) -> b.Stmt:
@@ -338,21 +369,32 @@ def _using(binder: Binder, node: s.Using) -> list[b.Stmt]:
 
 
 def _announce(binder: Binder, node: s.Function) -> None:
-    takes = tuple(binder.resolve_type(t) for _, t in node.parameters)
+    parameters: list[Parameter] = []
+    for each in node.parameters:
+        type_ = binder.resolve_type(each.type)
+        default: object = MISSING
+        if each.default is not None:
+            value = binder.converted(each.default, type_)
+            if not isinstance(value, b.Const):
+                raise say.misplaced(each.span, "a default that is not a constant")
+            default = value.value
+        out = each.mode in ("out", "ref")
+        parameters.append(Parameter(each.name, type_, default, each.mode == "params", out))
     gives = binder.resolve_type(node.returns) if node.returns is not None else VOID
-    binder.declare(node.name, OBJECT, node.span).function = (takes, gives)
+    reads = frozenset(p.name for p in node.parameters if p.mode == "ref")
+    binder.declare(node.name, OBJECT, node.span).function = Signature(tuple(parameters), gives, reads)
 
 
 def _define(binder: Binder, node: s.Function) -> b.Stmt:
     local = binder.lookup(node.name)
     assert local is not None
     assert local.function is not None
-    takes, gives = local.function
     made = bind_lambda(
         binder,
-        s.Lambda(tuple((n, None) for n, _ in node.parameters), node.body, node.span),
-        list(takes),
-        gives,
+        s.Lambda(tuple((p.name, None) for p in node.parameters), node.body, node.span),
+        [p.type for p in local.function.parameters],
+        local.function.returns,
+        tuple(p.name for p in local.function.parameters if p.out),
     )
     return b.Define(
         b.Function(made.parameters, made.body, local.python, made.nonlocals, made.type, made.span), node.span

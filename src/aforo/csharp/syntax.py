@@ -203,6 +203,23 @@ class Interpolated:
 
 
 @dataclass(frozen=True, slots=True)
+class Tuple:
+    """`(1, b: "x")`, and what a deconstruction assigns to; an element's name is empty where none is written."""
+
+    elements: tuple[tuple[str, Expr], ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """`checked(...)`, or `unchecked(...)` where `on` is false."""
+
+    on: bool
+    inner: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class TypeOf:
     type: TypeRef
     span: Span
@@ -249,6 +266,8 @@ Expr: TypeAlias = (
     | NewAnonymous
     | Lambda
     | Interpolated
+    | Tuple
+    | Checked
     | TypeOf
     | Default
     | ThrowExpr
@@ -407,12 +426,32 @@ class Using:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckedBlock:
+    """`checked { ... }`, or `unchecked` where `on` is false."""
+
+    on: bool
+    body: Block
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionParameter:
+    """A parameter of a local function; `mode` is empty, `out`, `ref` or `params`."""
+
+    name: str
+    type: TypeRef
+    mode: str
+    default: Expr | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
     """A local function; `returns` None is void."""
 
     returns: TypeRef | None
     name: str
-    parameters: tuple[tuple[str, TypeRef], ...]
+    parameters: tuple[FunctionParameter, ...]
     body: Block | Expr
     span: Span
 
@@ -432,5 +471,6 @@ Stmt: TypeAlias = (
     | Throw
     | Try
     | Using
+    | CheckedBlock
     | Function
 )

@@ -20,9 +20,17 @@ class Type:
     name: str
     args: tuple[Type, ...] = ()
 
+    @property
+    def is_tuple(self) -> bool:
+        """`(a,)` with two arguments is `(A a, B)`."""
+        return self.name.startswith("(")
+
     def __str__(self) -> str:
         if self.name == "[]":
             return f"{self.args[0]}[]"
+        if self.is_tuple:
+            names = self.name[1:-1].split(",")
+            return f"({', '.join(f'{t} {n}'.rstrip() for t, n in zip(self.args, names, strict=True))})"
         if self.name == "Nullable":
             return f"{self.args[0]}?"
         if self.args:
@@ -36,6 +44,7 @@ STRING: Final = Type("string")
 OBJECT: Final = Type("object")
 INT: Final = Type("int")
 LONG: Final = Type("long")
+FLOAT: Final = Type("float")
 DOUBLE: Final = Type("double")
 DECIMAL: Final = Type("decimal")
 VOID: Final = Type("void")
@@ -303,7 +312,7 @@ class Universe:
 
 def is_value(universe: Universe, type_: Type) -> bool:
     """Whether it is a value type (never null)."""
-    if type_.name == "Nullable":
+    if type_.name == "Nullable" or type_.is_tuple:
         return True
     decl = universe.decl(type_)
     return decl is not None and decl.kind in ("struct", "enum")
