@@ -6,7 +6,6 @@ a key; claims are shown as the failure's text needs them, they are no secrets.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -115,7 +114,8 @@ class TokenCheck:
     looked at each time."""
 
     def __init__(self) -> None:
-        self._signed: OrderedDict[tuple[bytes, jwt.Key], None] = OrderedDict()
+        # Tokens by their text, with the keys that signed them: only those that a known key has signed.
+        self._signed: OrderedDict[str, tuple[jwt.Token, set[jwt.Key]]] = OrderedDict()
         self._sets: OrderedDict[str, tuple[OpenIdKeys, list[jwt.Key]]] = OrderedDict()
         self._made: OrderedDict[tuple[str, ...], jwt.Key] = OrderedDict()
 
@@ -144,7 +144,8 @@ class TokenCheck:
         if jwt.is_encrypted(text) and asked.decryption:
             keys = [self._key(spec, services.certificates, private=True) for spec in asked.decryption]
             text = jwt.decrypt(text, keys)
-        found = jwt.read(text)
+        known = self._signed.get(text)
+        found = jwt.read(text) if known is None else known[0]
         allowed = await self._signature(found, asked, services)
         _times(found.claims, now_s, asked)
         _audience(found.claims, asked.audiences)
@@ -216,13 +217,13 @@ class TokenCheck:
     def _is_signed(self, token: jwt.Token, key: jwt.Key) -> bool:
         if not key.serves(token.algorithm):
             return False
-        known = (hashlib.sha256(token.text.encode()).digest(), key)
-        if known in self._signed:
-            self._signed.move_to_end(known)
+        known = self._signed.get(token.text)
+        if known is not None and key in known[1]:
+            self._signed.move_to_end(token.text)
             return True
         if not token.signed_by(key):
             return False
-        _keep(self._signed, known, None, _REMEMBERED)
+        _keep(self._signed, token.text, (token, {key, *(known[1] if known is not None else ())}), _REMEMBERED)
         return True
 
     def _set(self, url: str, known: OpenIdKeys) -> list[jwt.Key]:
