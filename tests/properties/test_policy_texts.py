@@ -50,6 +50,9 @@ def test_documents(text: str) -> None:
         source = Source("any", text)
         result = compile_document(source, Scope.API, CONTEXT, format=format_)  # type: ignore[arg-type]
         assert result.document is not None or result.diagnostics
+        if result.document is not None:
+            # What compiles can be traced.
+            result.document.traced()
         for diagnostic in result.diagnostics:
             assert 0 <= diagnostic.span.start <= diagnostic.span.end <= len(text)
             assert "s3cr3t" not in render(source, diagnostic) or "s3cr3t" in text

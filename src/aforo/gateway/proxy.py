@@ -25,7 +25,7 @@ from aforo.gateway.traces import DEBUG_HEADER, Traces, tell
 from aforo.gateway.usage import splice_usage
 from aforo.llm.catalog import wire_of
 from aforo.messages import Headers
-from aforo.policy import owing, trace
+from aforo.policy import owing, running, trace
 from aforo.policy.exchange import Body, FromCache, LastError, PolicyFailure, ResponseState, Returned
 from aforo.policy.pipeline import Pipeline
 from aforo.snapshot.runtime import ApiRuntime, OperationRuntime, Runtime
@@ -247,6 +247,7 @@ class Proxy:
         """Jump to on-error: the built-in answer first, which the section may change."""
         failure = self._failure(error, call)
         last = failure.error
+        running.cleaned(last, call)
         last.elapsed_us = call.elapsed_us
         last.section = last.section or call.section
         call.last_error = last

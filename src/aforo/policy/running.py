@@ -75,6 +75,16 @@ def placed(failure: PolicyFailure, site: Site, exchange: Exchange) -> None:
         error.policy_id = site.policy_id
 
 
+def cleaned(error: LastError, exchange: Exchange) -> None:
+    """Takes the secrets of the call out of a message that has come from no place in a document."""
+    if not error.scope:
+        from aforo.policy.masking import Secrets, gather
+
+        secrets = Secrets()
+        gather(exchange, secrets)
+        error.message = secrets.mask(error.message)
+
+
 def _masked(text: str, site: Site, exchange: Exchange) -> str:
     """A message without the secrets of the call that stand in it."""
     from aforo.policy.masking import Secrets, gather

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from aforo.errors import Refusal
 from aforo.messages import Headers
-from aforo.policy import owing
+from aforo.policy import owing, running
 from aforo.policy.exchange import Body, Exchange, FromCache, LastError, PolicyFailure, ResponseState, Returned
 from aforo.policy.pipeline import Pipeline
 from aforo.policy.scripted import ScriptedServices
@@ -79,6 +79,7 @@ async def _on_error(pipeline: Pipeline, exchange: Exchange, error: PolicyFailure
         else PolicyFailure(LastError("gateway", error.code, error.message))
     )
     last = failure.error
+    running.cleaned(last, exchange)
     exchange.last_error = last
     exchange.errors.append(last)
     response = failure.response or ResponseState(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from aforo.errors import Upstream
 from aforo.messages import Headers, parse_url
 from aforo.policy import trace as room
 from aforo.policy import trial
@@ -160,3 +161,18 @@ def test_secrets_by_their_text() -> None:
     assert secrets.mask('{"a":"quo\\"ted"}') == '{"a":"*****"}'
     assert secrets.mask("ABC/DEF+123") == "*****"
     assert secrets.mask("short Bearer") == "short Bearer"
+
+
+def test_a_refusal_from_no_place_in_a_document_shows_no_credential() -> None:
+    def backend(_: Exchange) -> ResponseState:
+        raise Upstream("cannot connect to https://b/?k=CANARY-key")
+
+    text = "<policies><backend><forward-request/></backend></policies>"
+    document = compile_document(Source("p.xml", text), Scope.API, CompileContext()).document
+    assert document is not None
+    services = ScriptedServices(backend=backend)
+    headers = Headers([(b"api-key", b"CANARY-key")])
+    request = RequestState("GET", parse_url("https://gate/a"), headers, Body(b""), "10.0.0.1")
+    exchange = Exchange("0" * 32, request, services)
+    asyncio.run(trial.run(document.bind(EMPTY), exchange, services))
+    assert exchange.errors[0].message == "cannot connect to https://b/?k=*****"
