@@ -109,10 +109,14 @@ def untaint(exchange: Exchange, name: str) -> None:
 
 def pass_taint(exchange: Exchange, name: str, site: Site) -> None:
     """A variable computed from variables is as secret as they are."""
-    if site.tainted(exchange):
-        taint(exchange, name)
+    known = exchange.tainted
+    if known is None:
+        if site.secret:
+            exchange.tainted = {name}
+    elif site.secret or None in site.reads or not known.isdisjoint(site.reads):
+        known.add(name)
     else:
-        untaint(exchange, name)
+        known.discard(name)
 
 
 def header_value(text: str) -> bytes:
