@@ -192,11 +192,7 @@ class Binder(CallBinder):
         self.budget.spend()
         match tree:
             case s.Pipeline(source=source, operators=operators):
-                relation = self.relation(source, scope)
-                for operator in operators:
-                    if isinstance(operator, s.Operator) and relation is not _SOME_TABLE:
-                        relation = self.operators[type(operator)](self, relation, operator, scope)
-                return relation
+                return self.applied(self.relation(source, scope), operators, scope)
             case s.Name(text=text):
                 return self._table(tree, text, scope)
             case s.Operator():
@@ -214,6 +210,13 @@ class Binder(CallBinder):
             case _:
                 self.report(say.not_a_table(tree.span))
                 return _SOME_TABLE
+
+    def applied(self, relation: Relation, operators: Sequence[s.Operator], scope: Scope) -> Relation:
+        """The operators one after the other over the relation."""
+        for operator in operators:
+            if isinstance(operator, s.Operator) and relation is not _SOME_TABLE:
+                relation = self.operators[type(operator)](self, relation, operator, scope)
+        return relation
 
     def _table(self, tree: s.Name, text: str, scope: Scope) -> Relation:
         meaning = scope.find(text)

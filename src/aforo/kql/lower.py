@@ -146,7 +146,8 @@ class _Lowering:
                     (c, Windowed(w.operation, tuple(map(self.expression, w.arguments)), w.type))
                     for c, w in relation.items
                 )
-                return Window(self.rewrite(relation.input), items)
+                partition = tuple(map(self.expression, relation.partition))
+                return Window(self.rewrite(relation.input), items, partition)
             case Sort():
                 keys = tuple(
                     SortKey(self.expression(k.expression), k.ascending, k.nulls_first) for k in relation.keys
@@ -315,8 +316,9 @@ class _Lowering:
                     )
                 return Aggregate(self.prune(relation.input, below), relation.keys, aggregates)
             case Window():
-                below = needed | set().union(*(_read(e) for _, w in relation.items for e in w.arguments))
-                return Window(self.prune(relation.input, below), relation.items)
+                arguments = (_read(e) for _, w in relation.items for e in w.arguments)
+                below = needed.union(*arguments, *map(_read, relation.partition))
+                return replace(relation, input=self.prune(relation.input, below))
             case Sort():
                 return Sort(self.prune(relation.input, needed | set().union(*(_read(k.expression) for k in relation.keys))),
                             relation.keys)  # fmt: skip

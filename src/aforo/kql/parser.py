@@ -200,11 +200,13 @@ class Parser(ExpressionParser):
         token = self.tokens[after]
         return token.kind is TokenKind.END or token.text in ("|", ";", ")", ",")
 
-    def pipes(self) -> tuple[s.Operator, ...]:
-        """`| operator | operator ...` from here."""
+    def pipes(self, *, first: bool = False) -> tuple[s.Operator, ...]:
+        """`| operator | operator ...` from here; with `first`, one operator stands before the first pipe."""
         out: list[s.Operator] = []
-        while self.peek_mark("|"):
-            self.next()
+        while self.peek_mark("|") or first:
+            if not first or self.peek_mark("|"):
+                self.next()
+            first = False
             token = self.peek()
             keyword, after = self.operator_keyword()
             grammar = self.operators.get(keyword)
@@ -254,6 +256,15 @@ class Parser(ExpressionParser):
             word += "-" + self.tokens[i + 2].text
             i += 2
         return word, i + 1
+
+    def transformation(self, opening: str = "(", closing: str = ")") -> tuple[s.Operator, ...]:
+        """`(operator | operator ...)`: what is done to rows that are not named."""
+        self.expect_mark(opening)
+        # The first operator stands behind no pipe; the mark before it is read as one.
+        with self.deeper() as fine:
+            out = self.pipes(first=True) if fine else ()
+        self.expect_mark(closing)
+        return out
 
     # -- pieces that operators share ---------------------------------------------------------------------
 

@@ -103,10 +103,14 @@ class Aggregate(Relation):
 
 @dataclass(frozen=True, slots=True)
 class Window(Relation):
-    """The input's columns and one more per item, computed over the rows in their order."""
+    """The input's columns and one more per item, computed over the rows in their order.
+
+    With `partition` the rows that agree in these columns are on their own, wherever they stand.
+    """
 
     input: Relation
     items: tuple[tuple[Column, Windowed], ...]
+    partition: tuple[Expression, ...] = ()
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -183,7 +187,8 @@ class Unnest(Relation):
     """`mv-expand`: one row per element of the arrays (side by side); other columns are repeated.
 
     `items` are (new column, dynamic expression); `index` numbers the elements from 0; `pairs` gives bags as
-    `[name, value]` arrays instead of one-property bags. A row whose arrays are all empty or null gives one row of nulls.
+    `[name, value]` arrays instead of one-property bags. Null counts as one element, an empty array as none: a row
+    gives as many rows as its longest array has elements.
     """
 
     input: Relation
@@ -229,7 +234,7 @@ def expressions(node: Relation) -> list[Expression]:
                 [e for _, e in node.keys] + [e for _, a in node.aggregates for e in a.arguments] + conditions
             )
         case Window():
-            return [e for _, w in node.items for e in w.arguments]
+            return [*(e for _, w in node.items for e in w.arguments), *node.partition]
         case Sort():
             return [k.expression for k in node.keys]
         case Limit():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aforo.kql.functions.spec import Scalar, scalar
+from aforo.kql.functions.spec import Naming, Scalar, scalar
 from aforo.kql.types import BOOL, DYNAMIC, LONG, STRING
 
 FUNCTIONS: tuple[Scalar, ...] = (
@@ -25,7 +25,8 @@ FUNCTIONS: tuple[Scalar, ...] = (
     ),
     scalar("countof", "source:string, search:string, kind?:string", LONG, "How often the search occurs."),
     scalar(
-        "split", "source:string, delimiter:string, index?:long", DYNAMIC, "The pieces between the delimiters."
+        "split", "source:string, delimiter:string, index?:long", DYNAMIC, "The pieces between the delimiters.",
+        naming=Naming.FIRST_ARGUMENT,
     ),
     scalar("reverse", "source:any", STRING, "The characters backwards."),
     scalar("trim", "regex:string, source:string", STRING, "The text without matches at both ends."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aforo.kql import diagnostics as say
@@ -192,19 +192,29 @@ def bind_union(b: Binder, relation: Relation, tree: UnionOf, scope: Scope) -> Re
     legs = [(name, leg) for name, leg in legs if leg.columns]
     if not legs:
         return relation
-    plan = _outline([leg for _, leg in legs], inner=tree.kind == "inner")
+    labels = [label for label, _ in legs]
+    return united(
+        b, [leg for _, leg in legs], inner=tree.kind == "inner", source=tree.source_column, labels=labels
+    )
+
+
+def united(
+    b: Binder, legs: Sequence[Relation], *, inner: bool = False, source: str = "", labels: Sequence[str] = ()
+) -> Union:
+    """All rows of all legs, columns matched by name and type; with `source`, a first column that has the leg's label."""
+    plan = _outline(list(legs), inner=inner)
     made = [b.column(name, type_) for name, type_, _ in plan]
-    if tree.source_column:
-        made.insert(0, b.column(tree.source_column, STRING))
+    if source:
+        made.insert(0, b.column(source, STRING))
     branches: list[tuple[Relation, tuple[Expression, ...]]] = []
-    for i, (label, leg) in enumerate(legs):
+    for i, leg in enumerate(legs):
         expressions: list[Expression] = []
         for _, type_, sources in plan:
             column = sources.get(i)
             null = Constant("" if type_ is STRING else None, type_)
             expressions.append(null if column is None else Reference(column))
-        if tree.source_column:
-            expressions.insert(0, Constant(label, STRING))
+        if source:
+            expressions.insert(0, Constant(labels[i], STRING))
         branches.append((leg, tuple(expressions)))
     return Union(tuple(made), tuple(branches))
 

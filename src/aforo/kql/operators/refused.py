@@ -15,14 +15,11 @@ from aforo.kql.scope import Scope
 from aforo.source import Span
 
 _PIPED = [
-    "mv-apply",
-    "mvapply",
     "top-nested",
     "top-hitters",
     "sample",
     "sample-distinct",
     "parse-kv",
-    "partition",
     "scan",
     "reduce",
     "fork",

@@ -231,12 +231,16 @@ class Writer(FrameWriter):
         frame.order = []
         frame = self.wrap(frame, extra=[t.alias(over, number)])
         frame.order = [e.Ordered(this=t.column(number), desc=False, nulls_first=False)]
+        frame, apart = self._apart(frame, window.partition)
         for column, windowed in window.items:
             if any(not t.is_plain(frame.slots[c.id].node) for a in windowed.arguments for c in references(a)):
                 # A window function over the result of another one.
                 frame = self.wrap(frame)
                 number = frame.order[0].this.name
             frame, windowed, part = self._restarts(frame, windowed, number)
+            if apart is not None:
+                among = frame.slots[apart].node
+                part = among.copy() if part is None else t.call("row", among.copy(), part)
             arguments = [self.scalars.value(a, frame.slots) for a in windowed.arguments]
             at = t.column(frame.order[0].this.name)
             node = self.dialect.window(
@@ -245,6 +249,20 @@ class Writer(FrameWriter):
             frame.slots[column.id] = Slot(node)
             self.name(column)
         return frame
+
+    def _apart(self, frame: Frame, partition: tuple[Expression, ...]) -> tuple[Frame, int | None]:
+        """What tells partitions apart, as one hidden column."""
+        if not partition:
+            return frame, None
+        name = self.fresh("_partition")
+        frame = self.settled(frame, partition)
+        values = [self.scalars.value(x, frame.slots) for x in partition]
+        value = values[0] if len(values) == 1 else t.call("row", *values)
+        frame = self.wrap(frame, extra=[t.alias(value, name)])
+        self._parts -= 1
+        frame.slots[self._parts] = Slot(t.column(name))
+        self._names[self._parts] = name
+        return frame, self._parts
 
     def _restarts(self, frame: Frame, windowed: Windowed, number: str) -> tuple[Frame, Windowed, Node | None]:
         """`row_cumsum(x, restart)`: the rows between two restarts are a part of their own, numbered first."""
@@ -406,7 +424,7 @@ class Writer(FrameWriter):
         frame = self.wrap(frame, extra=extra)
         number = self.fresh("_index")
         lengths = [self.dialect.length(t.column(name)) for name in arrays]
-        longest = t.call("greatest", t.number(1), *lengths)
+        longest = t.call("greatest", *lengths)
         if unnest.limit is not None:
             longest = t.call("least", longest, t.number(unnest.limit))
         numbers = self.dialect.count_up(longest)

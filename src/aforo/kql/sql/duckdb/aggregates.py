@@ -239,7 +239,7 @@ def window(
             default = arguments[2] if len(arguments) > 2 else (t.text("") if result is STRING else t.null())
             offset = arguments[1] if len(arguments) > 1 else t.number(1)
             return _over(
-                t.call("lag" if operation == "prev" else "lead", arguments[0], offset, default), order
+                t.call("lag" if operation == "prev" else "lead", arguments[0], offset, default), order, part
             )
         case "row_cumsum":
             return t.cast(_over(t.call("sum", arguments[0]), order, part, frame=True), TYPE_NAMES[result])

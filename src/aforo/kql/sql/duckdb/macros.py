@@ -52,11 +52,11 @@ MACROS: dict[str, str] = {
     "kql_elements": """(d) AS CASE WHEN starts_with(d, '[') THEN json_extract(d, '$[*]')::VARCHAR[]
         WHEN starts_with(d, '{') THEN list_transform(json_keys(d), lambda k:
             '{' || to_json(k)::VARCHAR || ':' || json_extract(d, '/' || replace(replace(k, '~', '~0'), '/', '~1'))::VARCHAR || '}')
-        WHEN d IS NULL THEN [] ELSE [d] END""",
+        WHEN d IS NULL THEN ['null'] ELSE [d] END""",
     "kql_pairs": """(d) AS CASE WHEN starts_with(d, '[') THEN json_extract(d, '$[*]')::VARCHAR[]
         WHEN starts_with(d, '{') THEN list_transform(json_keys(d), lambda k:
             '[' || to_json(k)::VARCHAR || ',' || json_extract(d, '/' || replace(replace(k, '~', '~0'), '/', '~1'))::VARCHAR || ']')
-        WHEN d IS NULL THEN [] ELSE [d] END""",
+        WHEN d IS NULL THEN ['null'] ELSE [d] END""",
     "kql_element_at": """(d, i) AS CASE WHEN starts_with(d, '[') THEN nullif(list_extract(json_extract(d, '$[*]')::VARCHAR[],
         CASE WHEN i < 0 THEN i ELSE i + 1 END), 'null') END""",
     "kql_property_at": """(d, k) AS CASE WHEN starts_with(d, '{') THEN
