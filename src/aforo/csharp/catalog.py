@@ -22,7 +22,7 @@ from aforo.csharp.runtime import (
     json_types,
     linq,
     maths,
-    numbers,
+    number_types,
     objects,
     randoms,
     readers,
@@ -40,7 +40,7 @@ from aforo.csharp.types import TypeDecl
 TYPES: Final[tuple[TypeDecl, ...]] = (
     *objects.TYPES,
     *enums.TYPES,
-    *numbers.TYPES,
+    *number_types.TYPES,
     *string_types.TYPES,
     *chars.TYPES,
     *cultures.TYPES,

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from aforo.csharp.runtime.exceptions import ArgumentOutOfRangeException
+from aforo.csharp.runtime.exceptions import ArgumentOutOfRangeException, IndexOutOfRangeException
 from aforo.csharp.runtime.limits import room
 from aforo.csharp.runtime.objects import Obj, to_string
-from aforo.csharp.runtime.strings import replace, string_format
+from aforo.csharp.runtime.strings import (
+    from_chars,
+    in_units,
+    join,
+    joined_units,
+    length,
+    repeat,
+    replace,
+    string_format,
+    substring,
+)
 from aforo.csharp.types import TypeDecl, declare, member
 
 
@@ -58,8 +68,101 @@ def builder_insert(builder: StringBuilder, at: int, value: Any) -> StringBuilder
     return builder
 
 
+def sized_builder(_capacity: int) -> StringBuilder:
+    return StringBuilder()
+
+
+def filled_builder(text: str | None, _capacity: int) -> StringBuilder:
+    return StringBuilder(text)
+
+
+def _units(builder: StringBuilder, at: int, size: int) -> str:
+    """The text in units of UTF-16, and whether a part of it exists."""
+    units = in_units(builder.text())
+    if min(at, size) < 0 or at > len(units) - size:
+        raise ArgumentOutOfRangeException(
+            "Index was out of range. Must be non-negative and less than the size of the collection.\r\nParameter name: index"
+        )
+    return units
+
+
+def _put(builder: StringBuilder, units: str) -> StringBuilder:
+    room(len(units))
+    text = joined_units(units)
+    builder.parts, builder.size = [text], len(text)
+    return builder
+
+
+def builder_append_part(builder: StringBuilder, value: str | None, at: int, size: int) -> StringBuilder:
+    return builder_append(builder, substring(value or "", at, size))
+
+
+def builder_append_chars(builder: StringBuilder, value: str, times: int) -> StringBuilder:
+    return builder_append(builder, repeat(value, times))
+
+
+def builder_append_array(builder: StringBuilder, values: list[str] | None) -> StringBuilder:
+    return builder_append(builder, from_chars(values))
+
+
+def builder_join(builder: StringBuilder, separator: str | None, values: Any) -> StringBuilder:
+    return builder_append(builder, join(separator, values))
+
+
+def builder_remove(builder: StringBuilder, at: int, size: int) -> StringBuilder:
+    units = _units(builder, at, size)
+    return _put(builder, units[:at] + units[at + size :])
+
+
+def builder_replace_part(
+    builder: StringBuilder, old: str, new: str | None, at: int, size: int
+) -> StringBuilder:
+    units = _units(builder, at, size)
+    text = builder.text()
+    inner = replace(substring(text, at, size), old, new)
+    return _put(builder, units[:at] + inner + units[at + size :])
+
+
+def builder_part(builder: StringBuilder, at: int, size: int) -> str:
+    _units(builder, at, size)
+    return substring(builder.text(), at, size)
+
+
+def builder_at(builder: StringBuilder, at: int) -> str:
+    if not 0 <= at < len(_units(builder, 0, 0)):
+        raise IndexOutOfRangeException
+    return _units(builder, at, 1)[at]
+
+
+def builder_put(builder: StringBuilder, at: int, value: str) -> None:
+    if not 0 <= at < len(_units(builder, 0, 0)):
+        raise ArgumentOutOfRangeException("Index was out of range. Must be non-negative and less than the size of the collection.\r\nParameter name: index")  # fmt: skip
+    units = _units(builder, at, 1)
+    _put(builder, units[:at] + value + units[at + 1 :])
+
+
+def set_builder_length(builder: StringBuilder, size: int) -> None:
+    """Shorter, or filled with NUL characters."""
+    if size < 0:
+        raise ArgumentOutOfRangeException("Length cannot be less than zero.\r\nParameter name: value")
+    room(size)
+    units = _units(builder, 0, 0)
+    _put(builder, units[:size] + "\0" * max(0, size - len(units)))
+
+
+def builder_capacity(builder: StringBuilder) -> int:
+    capacity = 16
+    while capacity < builder.size:
+        capacity *= 2
+    return capacity
+
+
+def builder_equals(builder: StringBuilder, other: StringBuilder | None) -> bool:
+    return other is not None and builder.text() == other.text()
+
+
 def builder_length(builder: StringBuilder) -> int:
-    return builder.size
+    return length(builder.text())
 
 
 def builder_clear(builder: StringBuilder) -> StringBuilder:
@@ -83,7 +186,20 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("StringBuilder Replace(string oldValue, string newValue)", builder_replace),
         member("StringBuilder Insert(int index, object value)", builder_insert),
         member("StringBuilder Clear()", builder_clear),
-        member("int Length", builder_length),
+        member("new(int capacity)", sized_builder),
+        member("new(string value, int capacity)", filled_builder),
+        member("StringBuilder Append(string value, int startIndex, int count)", builder_append_part),
+        member("StringBuilder Append(char value, int repeatCount)", builder_append_chars),
+        member("StringBuilder Append(char[] value)", builder_append_array),
+        member("StringBuilder AppendJoin<T>(string separator, IEnumerable<T> values)", builder_join),
+        member("StringBuilder Remove(int startIndex, int length)", builder_remove),
+        member("StringBuilder Replace(char oldChar, char newChar)", builder_replace),
+        member("StringBuilder Replace(string oldValue, string newValue, int startIndex, int count)", builder_replace_part),
+        member("string ToString(int startIndex, int length)", builder_part),
+        member("char this[int index]", builder_at, store=builder_put),
+        member("int Capacity", builder_capacity),
+        member("bool Equals(StringBuilder sb)", builder_equals),
+        member("int Length", builder_length, store=set_builder_length),
         namespace="System.Text",
         python=StringBuilder,
     ),

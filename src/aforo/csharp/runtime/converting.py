@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from collections.abc import Callable
 from decimal import ROUND_HALF_EVEN, Decimal
+from enum import IntEnum
 from typing import Any, Final
 
 from aforo.csharp.runtime import dates as d
 from aforo.csharp.runtime import numbers as n
 from aforo.csharp.runtime.exceptions import (
+    ArgumentException,
     ArgumentNullException,
+    ArgumentOutOfRangeException,
     FormatException,
     InvalidCastException,
     OverflowException,
@@ -87,21 +91,38 @@ def to_ushort(value: Any) -> int:
     return _integral(value, "ushort")
 
 
-def to_base(text: str | None, base: int) -> int:
-    """`Convert.ToInt32(text, base)`: 2, 8, 10 or 16."""
+def to_base(text: str | None, base: int, name: str = "int") -> int:
+    """`Convert.ToInt32(text, base)`: 2, 8, 10 or 16; bits beyond the sign make it negative."""
+    if base not in (2, 8, 10, 16):
+        raise ArgumentException("Invalid Base.")
     if text is None:
         return 0
-    try:
-        value = int(text.lower().removeprefix("0x") if base == 16 else text, base)
-    except ValueError:
-        raise FormatException("Could not find any recognizable digits.") from None
-    if base != 10 and 2**31 <= value < 2**32:
-        value -= 2**32
-    return n.checked(value, "int")
+    if not text:
+        raise ArgumentOutOfRangeException(
+            "Index was out of range. Must be non-negative and less than the size of the collection.\r\nParameter name: startIndex"
+        )
+    digits = text.lower().removeprefix("0x") if base == 16 else text
+    allowed = "0123456789abcdef"[:base]
+    whole = digits.lstrip("+-") if base == 10 else digits
+    if not whole or any(c not in allowed for c in whole):
+        at = next((i for i, c in enumerate(whole) if c not in allowed), 0)
+        what = "Additional non-parsable characters are at the end of the string." if at else "Could not find any recognizable digits."
+        raise FormatException(what)
+    if len(whole) > 200:
+        raise OverflowException(f"Value was either too large or too small for an {n.NET_NAMES[name]}.")
+    value = int(digits, base)
+    low, high = n.RANGES[name]
+    if base != 10 and low < 0 and high < value <= high * 2 + 1:
+        value -= (high + 1) * 2
+    return n.checked(value, name)
 
 
-def to_byte_base(text: str | None, base: int) -> int:
-    return n.checked(to_base(text, base), "byte")
+def _based(name: str) -> Callable[[str | None, int], int]:
+    def convert(text: str | None, base: int) -> int:
+        return to_base(text, base, name)
+
+    convert.__qualname__ = f"{name}_of_base"
+    return convert
 
 
 def to_double(value: Any) -> float:
@@ -160,9 +181,20 @@ def text_or_null(value: str | None) -> str | None:
     return value
 
 
-def int_to_base(value: int, base: int) -> str:
-    value = value & 0xFFFFFFFF if value < 0 and base != 10 else value
-    return {2: f"{value:b}", 8: f"{value:o}", 10: str(value), 16: f"{value:x}"}.get(base, str(value))
+def _to_base(name: str) -> Callable[[int, int], str]:
+    """`Convert.ToString(value, base)`: a negative number as its bits."""
+    low, high = n.RANGES[name]
+
+    def convert(value: int, base: int) -> str:
+        if base not in (2, 8, 10, 16):
+            raise ArgumentException("Invalid Base.")
+        if base == 10:
+            return str(value)
+        bits = value & (high - low)
+        return {2: f"{bits:b}", 8: f"{bits:o}", 16: f"{bits:x}"}[base]
+
+    convert.__qualname__ = f"{name}_to_base"
+    return convert
 
 
 def to_date(value: Any) -> d.DateTime:
@@ -238,25 +270,93 @@ def from_base64(text: str | None) -> bytearray:
         ) from None
 
 
+class Base64FormattingOptions(IntEnum):
+    Nothing = 0  # `None` in C#
+    InsertLineBreaks = 1
+
+
+def base64_lines(data: bytearray | None, options: int) -> str:
+    """With `InsertLineBreaks`, CRLF after each 76 characters."""
+    text = base64_text(data)
+    if not options:
+        return text
+    room(len(text) + len(text) // 38)
+    return "\r\n".join(text[i : i + 76] for i in range(0, len(text), 76))
+
+
+def _piece(data: bytearray | None, at: int, size: int) -> bytearray:
+    if data is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: inArray")
+    if min(at, size) < 0 or at > len(data) - size:
+        raise ArgumentOutOfRangeException("Offset and length must refer to a position in the string.\r\nParameter name: offset")  # fmt: skip
+    return data[at : at + size]
+
+
+def base64_part(data: bytearray | None, at: int, size: int) -> str:
+    return base64_text(_piece(data, at, size))
+
+
+def hex_string(data: bytearray | None) -> str:
+    room(2 * len(data or b""))
+    return _piece(data, 0, len(data or b"")).hex().upper()
+
+
+def from_hex(text: str | None) -> bytearray:
+    if text is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: s")
+    room(len(text))
+    if len(text) % 2 or not re.fullmatch("[0-9a-fA-F]*", text):
+        raise FormatException("The input is not a valid hex string as its length is not a multiple of 2." if len(text) % 2 else "The input is not a valid hex string as it contains a non-hex character.")  # fmt: skip
+    return bytearray.fromhex(text)
+
+
+def is_null(_value: Any) -> bool:
+    """`IsDBNull`: there is none here."""
+    return False
+
+
+def _with_culture(run: Callable[[Any], Any]) -> Callable[[Any, Any], Any]:
+    def convert(value: Any, _culture: Any) -> Any:
+        return run(value)
+
+    convert.__qualname__ = f"{run.__qualname__}_with_culture"
+    return convert
+
+
 def _named(name: str) -> str:
     return n.NET_NAMES.get(name, {"bool": "Boolean", "char": "Char"}.get(name, name))
 
 
+_CONVERT: Final = tuple((k, v) for k, v in CONVERTERS.items() if k not in ("DateTimeOffset", "Guid", "TimeSpan"))
+
 TYPES: Final[tuple[TypeDecl, ...]] = (
     declare(
+        "Base64FormattingOptions",
+        member("static Base64FormattingOptions None", const=Base64FormattingOptions.Nothing),
+        member("static Base64FormattingOptions InsertLineBreaks", const=Base64FormattingOptions.InsertLineBreaks),
+        kind="enum",
+        python=Base64FormattingOptions,
+        default=Base64FormattingOptions.Nothing,
+    ),
+    declare(
         "Convert",
+        *(member(f"static {name} To{_named(name)}(object value)", run) for name, run in _CONVERT),
         *(
-            member(f"static {name} To{_named(name)}(object value)", run)
-            for name, run in CONVERTERS.items()
-            if name not in ("DateTimeOffset", "Guid", "TimeSpan")
+            member(f"static {name} To{_named(name)}(object value, IFormatProvider provider)", _with_culture(run))
+            for name, run in _CONVERT
         ),
-        member("static int ToInt32(string value, int fromBase)", to_base),
-        member("static byte ToByte(string value, int fromBase)", to_byte_base),
+        *(member(f"static {name} To{_named(name)}(string value, int fromBase)", _based(name)) for name in n.RANGES),
         member("static string ToString(object value)", to_text),
         member("static string? ToString(string value)", text_or_null),
-        member("static string ToString(int value, int toBase)", int_to_base),
+        member("static string ToString(object value, IFormatProvider provider)", _with_culture(to_text)),
+        *(member(f"static string ToString({name} value, int toBase)", _to_base(name)) for name in ("byte", "short", "int", "long")),
         member("static string ToBase64String(byte[] inArray)", base64_text),
+        member("static string ToBase64String(byte[] inArray, Base64FormattingOptions options)", base64_lines),
+        member("static string ToBase64String(byte[] inArray, int offset, int length)", base64_part),
         member("static byte[] FromBase64String(string s)", from_base64),
+        member("static string ToHexString(byte[] inArray)", hex_string),
+        member("static byte[] FromHexString(string s)", from_hex),
+        member("static bool IsDBNull(object value)", is_null),
         kind="static",
     ),
-)
+)  # fmt: skip

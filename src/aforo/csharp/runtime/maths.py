@@ -8,9 +8,11 @@ from enum import IntEnum
 from typing import Any, Final
 
 from aforo.csharp.runtime.exceptions import (
+    ArgumentException,
     ArgumentOutOfRangeException,
     OverflowException,
 )
+from aforo.csharp.runtime.numbers import divide_int
 from aforo.csharp.types import Declared, TypeDecl, declare, enumeration, member
 
 
@@ -102,6 +104,63 @@ def _singles(name: str, run: Any, *types: str) -> tuple[Declared, ...]:
     return tuple(member(f"static {t} {name}({t} value)", run) for t in types)
 
 
+def _guarded(name: str, run: Any) -> Any:
+    """A function of real numbers: outside of its domain NaN, beyond the largest number infinity."""
+
+    def call(value: float) -> float:
+        try:
+            return float(run(value))
+        except ValueError:
+            return math.nan
+        except OverflowError:
+            return math.inf if name != "Sinh" or value > 0 else -math.inf
+
+    call.__qualname__ = f"math_{name}"
+    return call
+
+
+def arc_tangent_2(y: float, x: float) -> float:
+    return math.atan2(y, x)
+
+
+def logarithm_base(value: float, base: float) -> float:
+    if math.isnan(value) or math.isnan(base) or base == 1 or value < 0 or base < 0:
+        return math.nan
+    if value != 1 and (base == 0 or base == math.inf):
+        return math.nan
+    if value == 0:
+        return -math.inf if base > 1 else math.inf
+    return math.log(value) / math.log(base)
+
+
+def ieee_remainder(left: float, right: float) -> float:
+    try:
+        return math.remainder(left, right)
+    except ValueError:
+        return math.nan
+
+
+def big_multiply(left: int, right: int) -> int:
+    return left * right
+
+
+def divide_remainder(left: int, right: int) -> tuple[int, int]:
+    quotient = divide_int(left, right)
+    return quotient, left - quotient * right
+
+
+def clamp(value: Any, low: Any, high: Any) -> Any:
+    if low > high:
+        raise ArgumentException(f"'{low}' cannot be greater than {high}.")
+    return max(low, min(value, high))
+
+
+_REAL: Final = (
+    ("Sin", math.sin), ("Cos", math.cos), ("Tan", math.tan), ("Asin", math.asin), ("Acos", math.acos),
+    ("Atan", math.atan), ("Sinh", math.sinh), ("Cosh", math.cosh), ("Tanh", math.tanh), ("Exp", math.exp),
+    ("Cbrt", math.cbrt),
+)  # fmt: skip
+
 _ALL: Final = ("int", "long", "double", "decimal", "uint", "ulong", "float")
 
 TYPES: Final[tuple[TypeDecl, ...]] = (
@@ -128,6 +187,15 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("static double Sqrt(double d)", square_root),
         member("static double Log(double d)", logarithm),
         member("static double Log10(double d)", logarithm_10),
+        member("static double Log(double a, double newBase)", logarithm_base),
+        *(member(f"static double {name}(double d)", _guarded(name, run)) for name, run in _REAL),
+        member("static double Atan2(double y, double x)", arc_tangent_2),
+        member("static double IEEERemainder(double x, double y)", ieee_remainder),
+        member("static long BigMul(int a, int b)", big_multiply),
+        member("static int DivRem(int a, int b, out int result)", divide_remainder),
+        member("static long DivRem(long a, long b, out long result)", divide_remainder),
+        *(member(f"static {t} Clamp({t} value, {t} min, {t} max)", clamp) for t in _ALL),
+        member("static float Abs(float value)", absolute),
         kind="static",
     ),
     enumeration("MidpointRounding", MidpointRounding),

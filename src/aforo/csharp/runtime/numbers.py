@@ -18,7 +18,6 @@ from aforo.csharp.runtime.exceptions import (
     InvalidOperationException,
     OverflowException,
 )
-from aforo.csharp.types import Declared, TypeDecl, declare, member
 
 RANGES: Final[dict[str, tuple[int, int]]] = {
     "sbyte": (-(2**7), 2**7 - 1),
@@ -333,109 +332,9 @@ def lifted(run: Any, left: Any, right: Any) -> Any:
     return None if left is None or right is None else run(left, right)
 
 
-def _integral(name: str) -> tuple[Declared, ...]:
-    low, high = RANGES[name]
-
-    def parse(text: str | None) -> int:
-        return parse_integer(text, name)
-
-    def attempt(text: str | None) -> tuple[bool, int]:
-        return try_parse(parse, text, 0)
-
-    parse.__qualname__ = f"parse_{name}"
-    attempt.__qualname__ = f"try_parse_{name}"
-    return (
-        member(f"static {name} MaxValue", const=high),
-        member(f"static {name} MinValue", const=low),
-        member(f"static {name} Parse(string s)", parse),
-        member(f"static bool TryParse(string s, out {name} result)", attempt),
-        member(f"int CompareTo({name} value)", compare),
-        member(f"bool Equals({name} obj)", same),
-    )
-
-
 def compare(left: Any, right: Any) -> int:
     return int((left > right) - (left < right))
 
 
 def same(left: Any, right: Any) -> bool:
     return bool(left == right)
-
-
-def try_parse_double(text: str | None) -> tuple[bool, float]:
-    return try_parse(parse_double, text, 0.0)
-
-
-def try_parse_decimal(text: str | None) -> tuple[bool, Decimal]:
-    return try_parse(parse_decimal, text, Decimal(0))
-
-
-def try_parse_bool(text: str | None) -> tuple[bool, bool]:
-    return try_parse(parse_bool, text, False)
-
-
-def _number(name: str, default: Any, *more: Declared) -> TypeDecl:
-    return declare(
-        name, *more, kind="struct", python=CLASSES[name], aliases=(NET_NAMES[name],), default=default
-    )
-
-
-TYPES: Final[tuple[TypeDecl, ...]] = (
-    *(_number(name, 0, *_integral(name)) for name in RANGES),
-    *(
-        _number(
-            name,
-            0.0,
-            member(
-                f"static {name} MaxValue",
-                const=1.7976931348623157e308 if name == "double" else 3.4028234663852886e38,
-            ),
-            member(
-                f"static {name} MinValue",
-                const=-1.7976931348623157e308 if name == "double" else -3.4028234663852886e38,
-            ),
-            member(f"static {name} NaN", const=math.nan),
-            member(f"static {name} PositiveInfinity", const=math.inf),
-            member(f"static {name} NegativeInfinity", const=-math.inf),
-            member(f"static {name} Parse(string s)", parse_double),
-            member(f"static bool TryParse(string s, out {name} result)", try_parse_double),
-            member(f"static bool IsNaN({name} d)", math.isnan),
-            member(f"static bool IsInfinity({name} d)", math.isinf),
-            member(f"int CompareTo({name} value)", compare),
-            member(f"bool Equals({name} obj)", same),
-        )
-        for name in ("double", "float")
-    ),
-    _number(
-        "decimal",
-        Decimal(0),
-        member("static decimal Zero", const=Decimal(0)),
-        member("static decimal One", const=Decimal(1)),
-        member("static decimal MaxValue", const=Decimal(79228162514264337593543950335)),
-        member("static decimal MinValue", const=Decimal(-79228162514264337593543950335)),
-        member("static decimal Parse(string s)", parse_decimal),
-        member("static bool TryParse(string s, out decimal result)", try_parse_decimal),
-        member("int CompareTo(decimal value)", compare),
-        member("bool Equals(decimal obj)", same),
-    ),
-    declare(
-        "bool",
-        member("static bool Parse(string value)", parse_bool),
-        member("static bool TryParse(string value, out bool result)", try_parse_bool),
-        member("static string TrueString", const="True"),
-        member("static string FalseString", const="False"),
-        member("bool Equals(bool obj)", same),
-        member("int CompareTo(bool value)", compare),
-        kind="struct",
-        python=bool,
-        aliases=("Boolean",),
-        default=False,
-    ),
-    declare(
-        "Nullable<T>",
-        member("T Value", nullable_value),
-        member("bool HasValue", has_value),
-        member("T GetValueOrDefault(T defaultValue)", value_or),
-        kind="struct",
-    ),
-)

@@ -175,6 +175,65 @@ def parse_span(text: str | None) -> TimeSpan:
     return TimeSpan(-ticks if minus else ticks)
 
 
+def try_parse_span(text: str | None) -> tuple[bool, TimeSpan]:
+    try:
+        return True, parse_span(text)
+    except (FormatException, OverflowException, ArgumentNullException):
+        return False, ZERO_SPAN
+
+
+def parse_span_exact(text: str | None, spec: str | None, _culture: Any = None) -> TimeSpan:
+    """By one of the standard formats, or by `d`, `h`, `m`, `s`, `f` with escaped or quoted separators."""
+    if text is None or spec is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: input")
+    if spec in ("c", "t", "T", "g", "G"):
+        return parse_span(text.replace(":", ".", 1) if spec in "gG" and text.count(":") == 3 else text)
+    wrong = FormatException("String was not recognized as a valid TimeSpan.")
+    pattern, at, seen = "", 0, set()
+    while at < len(spec) and len(spec) < 100:
+        c = spec[at]
+        run = len(spec[at:]) - len(spec[at:].lstrip(c))
+        if c in "dhms" and c not in seen:
+            seen.add(c)
+            pattern += f"(?P<{c}>\\d{{{run},{8 if c == 'd' else 2}}})"
+        elif c in "fF" and "f" not in seen and run <= 7:
+            seen.add("f")
+            pattern += f"(?P<f>\\d{{{run if c == 'f' else 0},{run}}})"
+        elif c == "\\":
+            pattern += re.escape(spec[at + 1 : at + 2])
+            run = 2
+        elif c in "'\"" and spec.find(c, at + 1) > 0:
+            end = spec.find(c, at + 1)
+            pattern += re.escape(spec[at + 1 : end])
+            run = end + 1 - at
+        elif c == "%" and run == 1:
+            pass
+        else:
+            raise FormatException
+        at += run
+    found = re.fullmatch(pattern, text)
+    if found is None:
+        raise wrong
+    part = {k: int(v) for k, v in found.groupdict().items() if v and k != "f"}
+    if part.get("h", 0) > 23 or part.get("m", 0) > 59 or part.get("s", 0) > 59:
+        raise wrong
+    whole = make_span(part.get("d", 0), part.get("h", 0), part.get("m", 0), part.get("s", 0)).ticks
+    fraction = found.groupdict().get("f") or "0"
+    return TimeSpan(whole + int(fraction.ljust(7, "0")))
+
+
+def compare_spans(left: TimeSpan, right: TimeSpan) -> int:
+    return compare(left, right)
+
+
+def culture_text(value: TimeSpan, spec: str | None, _culture: Any) -> str:
+    return value.text(spec)
+
+
+def by_culture(text: str | None, _culture: Any) -> TimeSpan:
+    return parse_span(text)
+
+
 def span_text(value: TimeSpan, spec: str | None = None) -> str:
     return value.text(spec)
 
@@ -193,6 +252,15 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("static TimeSpan MaxValue", const=TimeSpan(2**63 - 1)),
         member("static TimeSpan MinValue", const=TimeSpan(-(2**63))),
         member("static TimeSpan Parse(string s)", parse_span),
+        member("static TimeSpan Parse(string s, IFormatProvider provider)", by_culture),
+        member("static bool TryParse(string s, out TimeSpan result)", try_parse_span),
+        member("static TimeSpan ParseExact(string input, string format, IFormatProvider provider)", parse_span_exact),
+        member("static int Compare(TimeSpan t1, TimeSpan t2)", compare_spans),
+        *(
+            member(f"static long TicksPer{name.removesuffix('s')}", const=unit)
+            for name, unit, _ in _UNITS
+        ),
+        member("string ToString(string format, IFormatProvider provider)", culture_text),
         member("static TimeSpan FromTicks(long value)", span_from_ticks),
         *(member(f"static TimeSpan From{n}(double value)", _span(u)) for n, u, _ in _UNITS),
         *(member(f"double Total{n}", _total(u)) for n, u, _ in _UNITS),

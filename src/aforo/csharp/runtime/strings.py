@@ -75,7 +75,7 @@ def comparer_hash(comparer: StringComparer, value: str | None) -> int:
 # --- UTF-16 ----------------------------------------------------------------------------------------------------
 
 
-def _wide(text: str) -> str:
+def in_units(text: str) -> str:
     """The text as UTF-16 code units, one per character, so that Python's positions are .NET's."""
     if read(text).isascii() or max(text) <= "\uffff":
         return text
@@ -85,7 +85,7 @@ def _wide(text: str) -> str:
     return wide.decode("utf-32-le" if byteorder == "little" else "utf-32-be", "surrogatepass")
 
 
-def _joined(text: str) -> str:
+def joined_units(text: str) -> str:
     """Surrogate pairs put together again."""
     if text.isascii():
         return text
@@ -99,11 +99,11 @@ def _joined(text: str) -> str:
 
 
 def length(text: str) -> int:
-    return len(text) if text.isascii() else len(_wide(text))
+    return len(text) if text.isascii() else len(in_units(text))
 
 
 def char_at(text: str, index: int) -> str:
-    units = _wide(text)
+    units = in_units(text)
     if not 0 <= index < len(units):
         raise IndexOutOfRangeException
     return units[index]
@@ -183,7 +183,7 @@ def contains_with(text: str, value: str | None, comparison: int) -> bool:
 
 
 def contains_char(text: str, value: str) -> bool:
-    return value in _wide(text)
+    return value in in_units(text)
 
 
 def starts_with(text: str, value: str | None, comparison: int = 4) -> bool:
@@ -201,7 +201,7 @@ def index_of(text: str, value: str | None, comparison: int = 4) -> int:
 
 
 def index_of_from(text: str, value: str | None, start: int, comparison: int = 4) -> int:
-    units, wanted = _wide(text), _wide(_some(value))
+    units, wanted = in_units(text), in_units(_some(value))
     _in_range(start, len(units), "startIndex")
     if _ignores(comparison):
         units, wanted = _upper_units(units), _upper_units(wanted)
@@ -219,14 +219,14 @@ def _upper_units(text: str) -> str:
 
 
 def last_index_of(text: str, value: str | None, comparison: int = 4) -> int:
-    units, wanted = _wide(text), _wide(_some(value))
+    units, wanted = in_units(text), in_units(_some(value))
     if _ignores(comparison):
         units, wanted = _upper_units(units), _upper_units(wanted)
     return units.rfind(wanted)
 
 
 def index_of_any(text: str, values: list[str]) -> int:
-    return next((i for i, c in enumerate(_wide(text)) if c in values), -1)
+    return next((i for i, c in enumerate(in_units(text)) if c in values), -1)
 
 
 def _some(value: str | None) -> str:
@@ -246,7 +246,7 @@ def _in_range(value: int, top: int, name: str) -> None:
 
 
 def substring(text: str, start: int, size: int | None = None) -> str:
-    units = _wide(text)
+    units = in_units(text)
     if start < 0:
         raise ArgumentOutOfRangeException(
             "StartIndex cannot be less than zero.\r\nParameter name: startIndex"
@@ -256,30 +256,30 @@ def substring(text: str, start: int, size: int | None = None) -> str:
             "startIndex cannot be larger than length of string.\r\nParameter name: startIndex"
         )
     if size is None:
-        return made(_joined(units[start:]))
+        return made(joined_units(units[start:]))
     if size < 0:
         raise ArgumentOutOfRangeException("Length cannot be less than zero.\r\nParameter name: length")
     if start + size > len(units):
         raise ArgumentOutOfRangeException(
             "Index and length must refer to a location within the string.\r\nParameter name: length"
         )
-    return made(_joined(units[start : start + size]))
+    return made(joined_units(units[start : start + size]))
 
 
 def remove(text: str, start: int, size: int | None = None) -> str:
-    units = _wide(text)
+    units = in_units(text)
     if start < 0 or start > len(units) or (size is not None and (size < 0 or start + size > len(units))):
         raise ArgumentOutOfRangeException(
             "startIndex must be less than length of string.\r\nParameter name: startIndex"
         )
-    return made(_joined(units[:start] + ("" if size is None else units[start + size :])))
+    return made(joined_units(units[:start] + ("" if size is None else units[start + size :])))
 
 
 def insert(text: str, at: int, value: str | None) -> str:
-    units = _wide(text)
+    units = in_units(text)
     _in_range(at, len(units), "startIndex")
     room(len(text) + len(_some(value)))
-    return _joined(units[:at] + _some(value) + units[at:])
+    return joined_units(units[:at] + _some(value) + units[at:])
 
 
 def replace(text: str, old: str | None, new: str | None) -> str:
@@ -296,7 +296,7 @@ def replace(text: str, old: str | None, new: str | None) -> str:
 
 
 def replace_char(text: str, old: str, new: str) -> str:
-    return made(_joined(_wide(text).replace(old, new)))
+    return made(joined_units(in_units(text).replace(old, new)))
 
 
 def split_chars(
@@ -453,7 +453,7 @@ def repeat(char: str, times: int) -> str:
 
 def from_chars(values: list[str] | None) -> str:
     room(len(values or ()))
-    return _joined("".join(values or ()))
+    return joined_units("".join(values or ()))
 
 
 def compare_ordinal(left: str | None, right: str | None) -> int:
@@ -488,7 +488,7 @@ def compare_fold(left: str | None, right: str | None, ignore_case: bool) -> int:
 
 
 def to_char_array(text: str) -> list[str]:
-    units = _wide(text)
+    units = in_units(text)
     count(len(units))
     work(len(units))
     room(len(units) * 8)
