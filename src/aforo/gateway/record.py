@@ -198,7 +198,13 @@ class Recorder:
         return (plan.always_log_errors and failed) or self._random.random() * 100.0 < plan.sampling
 
     def _of_exchange(
-        self, call: Call, plan: LogPlan, api: ApiRuntime, operation: OperationRuntime, flags: int, said: list[TraceRecord]
+        self,
+        call: Call,
+        plan: LogPlan,
+        api: ApiRuntime,
+        operation: OperationRuntime,
+        flags: int,
+        said: list[TraceRecord],
     ) -> CallRecord:
         client = call.client
         wire = operation.wire

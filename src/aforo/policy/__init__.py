@@ -7,4 +7,6 @@ scopes, subject (what a call is about), exchange (a call in flight), services (p
 resuming (what of outbound follows a cache's answer), caching and its like (what the policies that cache do).
 owing (what policies owe a call after their element has run), admission and token_admission (limits at work), telling,
 subscribed, token_limits, token_metrics, dimensions (what limits and metrics declare in common), content_safety.
+around (what is written around each policy), masking (what nobody may read), trace, trace_records, trace_text (what a
+call tells about itself). scripted, trial, rehearsal (a call without a gateway).
 """
