@@ -306,3 +306,9 @@ def says_nothing(span: Span, element: str, name: str) -> Diagnostic:
     return Diagnostic(
         "POL0521", f"`{name}` says nothing in `{element}`: it is left out of account", span, Severity.WARNING
     )
+
+
+def unusable_key(span: Span, wanted: str) -> Diagnostic:
+    return Diagnostic(
+        "POL0506", f"`key` must be {wanted}; no token passes by this one", span, Severity.WARNING
+    )

@@ -142,7 +142,7 @@ class TokenCheck:
         if not text:
             raise jwt.refused("TokenNotPresent", ABSENT)
         if jwt.is_encrypted(text) and asked.decryption:
-            keys = [self._key(spec, services.certificates, private=True) for spec in asked.decryption]
+            keys, _ = self._keys(asked.decryption, services.certificates, private=True)
             text = jwt.decrypt(text, keys)
         known = self._signed.get(text)
         found = jwt.read(text) if known is None else known[0]
@@ -163,8 +163,9 @@ class TokenCheck:
             return [named if asked.issuers else None]
         if token.algorithm == "none" or token.text.endswith("."):
             raise jwt.refused("TokenSignatureInvalid", "The token has no signature. Access denied.")
-        own = [self._key(spec, services.certificates) for spec in asked.keys]
+        own, unusable = self._keys(asked.keys, services.certificates)
         sets, failed = await self._configured(asked.configs, services, token, own)
+        failed = failed or unusable
         configured = frozenset(issuer for _, issuer in sets if issuer)
         # A key of one's own may speak for all issuers that are named somewhere; one of a configuration for that one's.
         mine = named | configured if asked.issuers or asked.configs else None
@@ -233,14 +234,25 @@ class TokenCheck:
             _keep(self._sets, url, found, _SOURCES)
         return found[1]
 
+    def _keys(
+        self, specs: Sequence[KeySpec], certificates: Certificates, *, private: bool = False
+    ) -> tuple[list[jwt.Key], str | None]:
+        """The keys, and what is wrong with one that is none."""
+        keys: list[jwt.Key] = []
+        failed: str | None = None
+        for spec in specs:
+            try:
+                keys.append(self._key(spec, certificates, private=private))
+            except Denied as denied:
+                failed = denied.message
+        return keys, failed
+
     def _key(self, spec: KeySpec, certificates: Certificates, *, private: bool = False) -> jwt.Key:
         kind, kid, *rest = (part or "" for part in spec)
         if kind == "certificate":
             certificate = certificates.find(rest[0].strip())
             if certificate is None:
-                raise jwt.refused(
-                    "JwtInvalid", f"There is no certificate '{rest[0][:_SHOWN]}'. Access denied."
-                )
+                raise jwt.refused("JwtInvalid", f"There is no certificate '{rest[0][:_SHOWN]}'.")
             rest = [certificate.key_pem if private else certificate.pem]
         known = (kind, kid, *rest)
         found = self._made.get(known)
@@ -248,9 +260,7 @@ class TokenCheck:
             try:
                 found = made_key(kind, kid, rest, private=private)
             except ValueError as error:
-                raise jwt.refused(
-                    "JwtInvalid", "A key of the policy cannot be used for this. Access denied."
-                ) from error
+                raise jwt.refused("JwtInvalid", "A key of the policy cannot be used for this.") from error
             _keep(self._made, known, found, _SOURCES)
         return found
 

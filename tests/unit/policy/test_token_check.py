@@ -166,3 +166,11 @@ def test_a_skew_is_seconds_or_a_time_span() -> None:
     for wrong in (None, "", "soon", "-1", "1:2", "1.5"):
         with pytest.raises(Exception, match="clock-skew"):
             seconds(wrong)
+
+
+def test_a_key_that_is_none_leaves_the_others_in_force() -> None:
+    broken = ("secret", None, "YOUR KEY HERE")
+    gone = ("certificate", None, "gone")
+    good = token(SECRET, "HS256")
+    ask(TokenCheck(), Asked(keys=(broken, gone, *MINE.keys)), good)
+    assert reason(TokenCheck(), Asked(keys=(broken,)), good) == "JwtInvalid"
