@@ -34,6 +34,7 @@ from aforo.csharp.runtime import (
     uris,
     xml_dom,
     xml_types,
+    zones,
 )
 from aforo.csharp.types import TypeDecl
 
@@ -67,4 +68,5 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     *readers.TYPES,
     *xml_types.TYPES,
     *xml_dom.TYPES,
+    *zones.TYPES,
 )

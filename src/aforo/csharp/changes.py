@@ -192,6 +192,13 @@ class ChangeBinder(AccessBinder):
         held = b.Write(temp, current, current.type, node.span)
         return b.Sequence((held, change, b.Read(temp, current.type, node.span)), 2, current.type, node.span)
 
+    def out_type(self, node: s.Expr) -> Type | None:
+        """The type that an `out` argument has by itself; None for `var` and discards."""
+        if isinstance(node, s.Declaration):
+            return self.resolve_type(node.type) if node.type is not None else None
+        local = self.lookup(node.name) if isinstance(node, s.Name) else None
+        return None if local is None else local.type
+
     def out_target(self, node: s.Expr, type_: Type) -> str | None:
         """The Python name of the local that an `out` argument fills; None for a discard."""
         if isinstance(node, s.Declaration):

@@ -43,6 +43,8 @@ class Binding(Protocol):
 
     def out_target(self, node: s.Expr, type_: Type) -> str | None: ...
 
+    def out_type(self, node: s.Expr) -> Type | None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -137,6 +139,10 @@ class Overloads:
                     parameter.type, one.value.type, binding, open_names
                 ):
                     return None
+                if one.mode == "out" and open_names:
+                    known = self.binder.out_type(one.syntax)
+                    if known is not None and not self.infer(parameter.type, known, binding, open_names):
+                        return None
         cost = 0
         converted: list[list[b.Expr]] = []
         for parameter, each in slots:

@@ -194,7 +194,10 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("StringBuilder AppendJoin<T>(string separator, IEnumerable<T> values)", builder_join),
         member("StringBuilder Remove(int startIndex, int length)", builder_remove),
         member("StringBuilder Replace(char oldChar, char newChar)", builder_replace),
-        member("StringBuilder Replace(string oldValue, string newValue, int startIndex, int count)", builder_replace_part),
+        member(
+            "StringBuilder Replace(string oldValue, string newValue, int startIndex, int count)",
+            builder_replace_part,
+        ),
         member("string ToString(int startIndex, int length)", builder_part),
         member("char this[int index]", builder_at, store=builder_put),
         member("int Capacity", builder_capacity),

@@ -106,7 +106,11 @@ def to_base(text: str | None, base: int, name: str = "int") -> int:
     whole = digits.lstrip("+-") if base == 10 else digits
     if not whole or any(c not in allowed for c in whole):
         at = next((i for i, c in enumerate(whole) if c not in allowed), 0)
-        what = "Additional non-parsable characters are at the end of the string." if at else "Could not find any recognizable digits."
+        what = (
+            "Additional non-parsable characters are at the end of the string."
+            if at
+            else "Could not find any recognizable digits."
+        )
         raise FormatException(what)
     if len(whole) > 200:
         raise OverflowException(f"Value was either too large or too small for an {n.NET_NAMES[name]}.")
@@ -327,7 +331,9 @@ def _named(name: str) -> str:
     return n.NET_NAMES.get(name, {"bool": "Boolean", "char": "Char"}.get(name, name))
 
 
-_CONVERT: Final = tuple((k, v) for k, v in CONVERTERS.items() if k not in ("DateTimeOffset", "Guid", "TimeSpan"))
+_CONVERT: Final = tuple(
+    (k, v) for k, v in CONVERTERS.items() if k not in ("DateTimeOffset", "Guid", "TimeSpan")
+)
 
 TYPES: Final[tuple[TypeDecl, ...]] = (
     declare(

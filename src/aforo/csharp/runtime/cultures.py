@@ -79,7 +79,10 @@ def _flags(name: str, values: Any) -> TypeDecl:
     members = dict.fromkeys(values.__members__.items())
     return declare(
         name,
-        *(member(f"static {name} {'None' if word == 'Nothing' else word}", const=value) for word, value in members),
+        *(
+            member(f"static {name} {'None' if word == 'Nothing' else word}", const=value)
+            for word, value in members
+        ),
         namespace=_GLOBAL,
         kind="enum",
         python=values,

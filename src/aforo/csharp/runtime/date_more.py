@@ -151,7 +151,9 @@ class _Exact:
                 return
             if self.at == len(self.text) or self.text[self.at] not in "+-":
                 return
-        match = re.compile(r"([+-])(\d{1,2})(?::?(\d{2}))?" if run != 2 else r"([+-])(\d{1,2})()").match(self.text, self.at)
+        match = re.compile(r"([+-])(\d{1,2})(?::?(\d{2}))?" if run != 2 else r"([+-])(\d{1,2})()").match(
+            self.text, self.at
+        )
         if match is None:
             raise _wrong()
         self.at = match.end()
@@ -213,7 +215,9 @@ def try_parse_exact(text: str | None, spec: str | None, culture: Any, styles: in
         return False, MIN_DATE
 
 
-def try_parse_exact_any(text: str | None, specs: list[str], culture: Any, styles: int) -> tuple[bool, DateTime]:
+def try_parse_exact_any(
+    text: str | None, specs: list[str], culture: Any, styles: int
+) -> tuple[bool, DateTime]:
     try:
         return True, parse_exact_any(text, specs, culture, styles)
     except CsException:
@@ -323,11 +327,15 @@ def make_offset_ms(
 
 def checked_offset(value: DateTime, span: TimeSpan) -> DateTimeOffset:
     if abs(span.ticks) > 14 * 60 * _MINUTE:
-        raise ArgumentOutOfRangeException("Offset must be within plus or minus 14 hours.\r\nParameter name: offset")
+        raise ArgumentOutOfRangeException(
+            "Offset must be within plus or minus 14 hours.\r\nParameter name: offset"
+        )
     if span.ticks % _MINUTE:
         raise ArgumentException("Offset must be specified in whole minutes.\r\nParameter name: offset")
     if value.kind == 1 and span.ticks:
-        raise ArgumentException("The UTC Offset for Utc DateTime instances must be 0.\r\nParameter name: offset")
+        raise ArgumentException(
+            "The UTC Offset for Utc DateTime instances must be 0.\r\nParameter name: offset"
+        )
     return offset_from_date_span(value, span)
 
 

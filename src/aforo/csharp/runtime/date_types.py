@@ -60,7 +60,8 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("new(int year, int month, int day)", d.make_date),
         member("new(int year, int month, int day, int hour, int minute, int second)", d.make_date),
         member(
-            "new(int year, int month, int day, int hour, int minute, int second, int millisecond)", d.make_date
+            "new(int year, int month, int day, int hour, int minute, int second, int millisecond)",
+            d.make_date,
         ),
         member(
             "new(int year, int month, int day, int hour, int minute, int second, DateTimeKind kind)",

@@ -72,9 +72,7 @@ def _parsed(info: TypeInfo | None, text: str | None, ignore_case: bool) -> Any:
         if digits.isascii() and digits.isdigit() and len(digits) < 19:
             total |= int(word)
             continue
-        found = next(
-            (v for v in python.__members__.values() if _same(enum_text(v), word, ignore_case)), None
-        )
+        found = next((v for v in python.__members__.values() if _same(enum_text(v), word, ignore_case)), None)
         if found is None:
             return None
         total |= int(found)
@@ -91,7 +89,11 @@ def _same(name: str, word: str, ignore_case: bool) -> bool:
 def parse(info: TypeInfo, text: str | None, ignore_case: bool = False) -> Any:
     found = _parsed(info, text, ignore_case)
     if found is None:
-        what = "Must specify valid information for parsing in the string." if not (text or "").strip() else f"Requested value '{text}' was not found."
+        what = (
+            "Must specify valid information for parsing in the string."
+            if not (text or "").strip()
+            else f"Requested value '{text}' was not found."
+        )
         raise ArgumentException(what)
     return found
 
@@ -147,7 +149,9 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("static T Parse<T>(string value)", parse, typed=True),
         member("static T Parse<T>(string value, bool ignoreCase)", parse, typed=True),
         member("static bool TryParse<T>(string value, out T result)", try_parse, typed=True),
-        member("static bool TryParse<T>(string value, bool ignoreCase, out T result)", try_parse_case, typed=True),
+        member(
+            "static bool TryParse<T>(string value, bool ignoreCase, out T result)", try_parse_case, typed=True
+        ),
         member("static object Parse(Type enumType, string value)", parse_type),
         member("static object Parse(Type enumType, string value, bool ignoreCase)", parse_type),
         member("static bool IsDefined(Type enumType, object value)", is_defined),

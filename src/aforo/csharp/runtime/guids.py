@@ -136,9 +136,14 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("new(string g)", parse_guid),
         member("new(byte[] b)", guid_of_bytes),
         member("new(int a, short b, short c, byte[] d)", guid_of_parts),
-        member("new(int a, short b, short c, byte d, byte e, byte f, byte g, byte h, byte i, byte j, byte k)", guid_of_parts),
+        member(
+            "new(int a, short b, short c, byte d, byte e, byte f, byte g, byte h, byte i, byte j, byte k)",
+            guid_of_parts,
+        ),
         member("static Guid ParseExact(string input, string format)", parse_guid_exact),
-        member("static bool TryParseExact(string input, string format, out Guid result)", try_parse_guid_exact),
+        member(
+            "static bool TryParseExact(string input, string format, out Guid result)", try_parse_guid_exact
+        ),
         member("static Guid NewGuid()", new_guid),
         member("static Guid Empty", const=EMPTY_GUID),
         member("static Guid Parse(string input)", parse_guid),

@@ -40,7 +40,11 @@ def _styled(text: str | None, styles: int, *, whole: bool) -> str:
         out = lead.replace(",", "") + point + rest
     elif "," in out:
         raise FormatException
-    if not styles & _EXPONENT and re.search("[eE]", out) and out.lower().lstrip("+-") not in ("nan", "infinity"):
+    if (
+        not styles & _EXPONENT
+        and re.search("[eE]", out)
+        and out.lower().lstrip("+-") not in ("nan", "infinity")
+    ):
         raise FormatException
     if "." in out and not styles & _DECIMAL_POINT:
         raise FormatException
@@ -126,6 +130,7 @@ def bits_of(value: Decimal) -> list[int]:
 def _casts() -> tuple[Declared, ...]:
     out = []
     for name in (*n.RANGES, "double", "float"):
+
         def run(value: Decimal, target: str = name) -> Any:
             if target in n.RANGES:
                 return n.checked(int(value), target)
@@ -197,7 +202,13 @@ def try_parse_bool(text: str | None) -> tuple[bool, bool]:
 
 def _number(name: str, default: Any, *more: Declared) -> TypeDecl:
     return declare(
-        name, *more, *_parsers(name), kind="struct", python=n.CLASSES[name], aliases=(n.NET_NAMES[name],), default=default
+        name,
+        *more,
+        *_parsers(name),
+        kind="struct",
+        python=n.CLASSES[name],
+        aliases=(n.NET_NAMES[name],),
+        default=default,
     )
 
 

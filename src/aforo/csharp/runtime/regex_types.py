@@ -35,7 +35,9 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("string Replace(string input, string replacement)", r.regex_replace),
         member("string Replace(string input, string replacement, int count)", r.regex_replace),
         member("string Replace(string input, Func<Match, string> evaluator)", r.regex_replace_with),
-        member("string Replace(string input, Func<Match, string> evaluator, int count)", r.regex_replace_with),
+        member(
+            "string Replace(string input, Func<Match, string> evaluator, int count)", r.regex_replace_with
+        ),
         member("string[] Split(string input)", r.regex_split),
         member("string[] Split(string input, int count)", r.regex_split),
         member("string[] GetGroupNames()", r.group_names),

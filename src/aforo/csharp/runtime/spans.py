@@ -254,12 +254,12 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("static TimeSpan Parse(string s)", parse_span),
         member("static TimeSpan Parse(string s, IFormatProvider provider)", by_culture),
         member("static bool TryParse(string s, out TimeSpan result)", try_parse_span),
-        member("static TimeSpan ParseExact(string input, string format, IFormatProvider provider)", parse_span_exact),
-        member("static int Compare(TimeSpan t1, TimeSpan t2)", compare_spans),
-        *(
-            member(f"static long TicksPer{name.removesuffix('s')}", const=unit)
-            for name, unit, _ in _UNITS
+        member(
+            "static TimeSpan ParseExact(string input, string format, IFormatProvider provider)",
+            parse_span_exact,
         ),
+        member("static int Compare(TimeSpan t1, TimeSpan t2)", compare_spans),
+        *(member(f"static long TicksPer{name.removesuffix('s')}", const=unit) for name, unit, _ in _UNITS),
         member("string ToString(string format, IFormatProvider provider)", culture_text),
         member("static TimeSpan FromTicks(long value)", span_from_ticks),
         *(member(f"static TimeSpan From{n}(double value)", _span(u)) for n, u, _ in _UNITS),
