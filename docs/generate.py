@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
+CASES = REFERENCE.parents[1] / "tests" / "golden" / "policy"
 HEAD = "<!-- Written by docs/generate.py from {source}; change that and run `make docs`. -->\n\n"
 
 
@@ -152,29 +153,58 @@ def tables() -> str:
 
 
 def policies() -> str:
-    """Every policy with its attributes and children, and those that are refused by name."""
-    from aforo.policy.catalog import ELEMENTS, NEVER, NOT_YET
-    from aforo.policy.scopes import ALL_SCOPES, Scope, Section
+    """The table of support: every policy that runs, with where it may stand, and those that are refused by name."""
+    from aforo.policy.catalog import ELEMENTS, NEVER
+    from aforo.policy.scopes import Scope, Section
+
+    def mark(there: bool) -> str:
+        return "yes" if there else ""
 
     out = [
         "# Policies",
         "",
-        "A document that uses anything else is refused when it is saved, with line and column.",
+        "What runs, and where it may stand. A document that uses anything else is refused when it is saved, with line "
+        "and column. How bodies, streams and traces behave is told in [policies](../policies.md).",
         "",
     ]
-    for element in sorted(ELEMENTS, key=lambda e: e.name):
+    out += table(
+        ("policy", *(s.value for s in Section), *(s.value for s in Scope), "meaning"),
+        (
+            (
+                f"[`{e.name}`](policies/{e.name}.md)",
+                *(mark(s in e.sections) for s in Section),
+                *(mark(s in e.scopes) for s in Scope),
+                e.doc.partition(". ")[0].rstrip(".") + ".",
+            )
+            for e in sorted(ELEMENTS, key=lambda e: e.name)
+        ),
+    )
+    out += ["## Refused by name", ""]
+    out += table(("policy", "reason"), ((f"`{name}`", f"{why}.") for name, why in sorted(NEVER.items())))
+    return "\n".join(out)
+
+
+def policy_pages() -> dict[str, str]:
+    """A page for each policy: its declaration, and the golden cases that show it at work."""
+    from aforo.policy.catalog import ELEMENTS
+    from aforo.policy.scopes import ALL_SCOPES, Scope, Section
+
+    cases = {path: path.read_text() for path in sorted(CASES.glob("*.policy"))}
+    made = {}
+    for element in ELEMENTS:
         sections = ", ".join(s.value for s in Section if s in element.sections)
         scopes = ", ".join(s.value for s in Scope if s in element.scopes)
         where = f"Sections: {sections}." + ("" if element.scopes == ALL_SCOPES else f" Scopes: {scopes}.")
-        out += [f"## `{element.name}`", "", element.doc, "", where, ""]
+        out = [f"# `{element.name}`", "", element.doc, "", where, ""]
         out += table(
             ("attribute or element", "kind", "default", "meaning"),
             _parts(element.attributes, element.children, element.text, ""),
         )
-    out += ["## Refused by name", "", "Not yet:", ""]
-    out += [f"- `{name}`" for name in sorted(NOT_YET)]
-    out += ["", "Never:", "", *(f"- `{name}`: {why}." for name, why in sorted(NEVER.items())), ""]
-    return "\n".join(out)
+        shown = [p for p, text in cases.items() if f"<{element.name}" in text.partition("=== result")[0]]
+        out += ["Shown by these cases, each with its request and what came of it:", ""]
+        out += [f"- [{p.stem.replace('_', ' ')}](../../../tests/golden/policy/{p.name})" for p in shown]
+        made[f"policies/{element.name}.md"] = "\n".join(out)
+    return made
 
 
 def _parts(
@@ -266,6 +296,8 @@ def _pages() -> dict[str, str]:
         "",
         *(f"- [{text.splitlines()[2].lstrip('# ')}]({name})" for name, text in made.items()),
     ]
+    for name, text in policy_pages().items():
+        made[name] = HEAD.format(source="aforo.policy.elements") + text.rstrip() + "\n"
     made["README.md"] = HEAD.format(source="the list of pages") + "\n".join(index) + "\n"
     return made
 
@@ -281,10 +313,11 @@ def main() -> int:
         if not path.is_file() or path.read_text() != text:
             stale.append(name)
             if not check:
+                path.parent.mkdir(exist_ok=True)
                 path.write_text(text)
-    gone = [path for path in REFERENCE.glob("*.md") if path.name not in made]
+    gone = [path for path in REFERENCE.rglob("*.md") if str(path.relative_to(REFERENCE)) not in made]
     if check:
-        for name in [*stale, *(path.name for path in gone)]:
+        for name in [*stale, *(str(path.relative_to(REFERENCE)) for path in gone)]:
             print(f"docs/reference/{name} is out of date: run `make docs`", file=sys.stderr)
         return 1 if stale or gone else 0
     for path in gone:

@@ -42,3 +42,14 @@ def test_the_readme_names_only_commands_that_exist() -> None:
     assert set(re.findall(r"^\$? *(?:\.venv/bin/)?aforo ([a-z]+)", text, re.MULTILINE)) <= known
     verbs = set(re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"^\$? *make ([a-z]+)", text, re.MULTILINE)) <= verbs
+
+
+def test_every_policy_is_shown_by_a_golden_case() -> None:
+    from aforo.policy.catalog import ELEMENTS
+
+    cases = [
+        path.read_text().partition("=== result")[0]
+        for path in (ROOT / "tests/golden/policy").glob("*.policy")
+    ]
+    unseen = {e.name for e in ELEMENTS if not any(f"<{e.name}" in text for text in cases)}
+    assert unseen == set()

@@ -133,9 +133,7 @@ ELEMENTS: Final[tuple[Element, ...]] = (
 
 BY_NAME: Final = {e.name: e for e in ELEMENTS}
 
-# API Management's, and on the way.
-NOT_YET: Final[frozenset[str]] = frozenset()
-
+# API Management's, and not for here.
 NEVER: Final = {
     "validate-graphql-request": "there are no GraphQL APIs here",
     "validate-odata-request": "there are no OData APIs here",

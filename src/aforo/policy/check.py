@@ -20,12 +20,11 @@ _ID = Attribute("id", "An identifier of your own; `context.LastError.PolicyId` s
 
 @dataclass(slots=True)
 class Checker:
-    """Checks what stands in one section; `known` are the policies that run, the other two those that do not."""
+    """Checks what stands in one section; `known` are the policies that run, `never` those that do not, with the reason."""
 
     section: Section
     scope: Scope
     known: Mapping[str, Element]
-    not_yet: frozenset[str]
     never: Mapping[str, str]
     values: Mapping[str, NamedValue]
     report: Callable[[Diagnostic], None]
@@ -49,14 +48,12 @@ class Checker:
         name, span = element.name, element.name_span
         spec = self.known.get(name)
         if spec is None:
-            if name in self.not_yet:
-                self.report(say.not_yet(span, name))
-            elif name in self.never:
+            if name in self.never:
                 self.report(say.never(span, name, self.never[name]))
-            elif name != name.lower() and (name.lower() in self.known or name.lower() in self.not_yet):
+            elif name != name.lower() and name.lower() in self.known:
                 self.report(say.name_case(span, name.lower()))
             else:
-                self.report(say.unknown_policy(span, name, [*self.known, *self.not_yet]))
+                self.report(say.unknown_policy(span, name, self.known))
             return None
         if self.section not in spec.sections:
             self.report(

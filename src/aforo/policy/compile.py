@@ -277,7 +277,6 @@ class _Compiler:
             section,
             self.scope,
             catalog.BY_NAME,
-            catalog.NOT_YET,
             catalog.NEVER,
             self.context.named_values,
             report,

@@ -91,12 +91,6 @@ def unknown_policy(span: Span, name: str, names: Iterable[str]) -> Diagnostic:
     return Diagnostic("POL0201", f"`{name}` is not a policy", span, hints=nearest(name, names))
 
 
-def not_yet(span: Span, name: str) -> Diagnostic:
-    return Diagnostic(
-        "POL0202", f"`{name}` is an API Management policy that this version does not run yet", span
-    )
-
-
 def never(span: Span, name: str, reason: str) -> Diagnostic:
     return Diagnostic("POL0203", f"`{name}` is refused: {reason}", span)
 
