@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from aforo.csharp.runtime.collections import each
 from aforo.csharp.runtime.exceptions import ArgumentOutOfRangeException, IndexOutOfRangeException
 from aforo.csharp.runtime.limits import room
 from aforo.csharp.runtime.objects import Obj, to_string
@@ -106,7 +107,7 @@ def builder_append_array(builder: StringBuilder, values: list[str] | None) -> St
 
 
 def builder_join(builder: StringBuilder, separator: str | None, values: Any) -> StringBuilder:
-    return builder_append(builder, join(separator, values))
+    return builder_append(builder, join(separator, each(values)))
 
 
 def builder_remove(builder: StringBuilder, at: int, size: int) -> StringBuilder:

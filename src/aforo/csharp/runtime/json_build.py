@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any
 
 from aforo.csharp.runtime.dates import DateTime, DateTimeOffset
 from aforo.csharp.runtime.exceptions import (
@@ -151,27 +151,27 @@ def make_property_many(name: str | None, content: list[Any]) -> JProperty:
 def make_array(content: list[Any] | None = None) -> JArray:
     made = JArray()
     for each in content or ():
-        _append(made, each)
+        append_token(made, each)
     return made
 
 
 def make_array_of(content: Any) -> JArray:
     made = JArray()
     if isinstance(content, JArray):
-        _append(made, content)
+        append_token(made, content)
     elif isinstance(content, (list, tuple, set)):
         for each in content:
-            _append(made, each)
+            append_token(made, each)
     else:
-        _append(made, content)
+        append_token(made, content)
     return made
 
 
-def _append(target: JArray, value: Any) -> None:
+def append_token(target: JArray, value: Any) -> None:
     nodes(1)
     if isinstance(value, (list, tuple)):
         for each in value:
-            _append(target, each)
+            append_token(target, each)
         return
     count(len(target.items))
     target.items.append(adopt(from_object(value), target))
@@ -215,7 +215,7 @@ def container_add(token: JToken, content: Any) -> None:
         for each in _flat((content,)):
             add_content(token, each)
     elif isinstance(token, JArray):
-        _append(token, content)
+        append_token(token, content)
     else:
         raise JsonException("Newtonsoft.Json.Linq.JProperty cannot have multiple values.")
 
@@ -297,72 +297,3 @@ def set_value(token: JProperty, value: JToken | None) -> None:
         token.owner.put(token.name, value)
     else:
         token.own = deep_clone(value) if value is not None and value.parent is not None else value
-
-
-class ArrayHandling(IntEnum):
-    Concat = 0
-    Union = 1
-    Replace = 2
-    Merge = 3
-
-
-class NullHandling(IntEnum):
-    Ignore = 0
-    Merge = 1
-
-
-class MergeSettings(Obj):
-    __slots__ = ("arrays", "nulls")
-    net_name = "Newtonsoft.Json.Linq.JsonMergeSettings"
-
-    def __init__(self) -> None:
-        self.arrays = ArrayHandling.Concat
-        self.nulls = NullHandling.Ignore
-
-
-def set_arrays(settings: MergeSettings, value: int) -> None:
-    settings.arrays = ArrayHandling(value)
-
-
-def set_nulls(settings: MergeSettings, value: int) -> None:
-    settings.nulls = NullHandling(value)
-
-
-_DEFAULT: Final = MergeSettings()
-
-
-def merge(token: JToken, content: Any, settings: MergeSettings | None = None) -> None:
-    """Objects are united, arrays are put one behind the other unless the settings say otherwise, values replaced."""
-    how = settings or _DEFAULT
-    other = from_object(content)
-    if isinstance(token, JObject) and isinstance(other, JObject):
-        work(len(other.items))
-        for name in list(other.items):
-            new, old = other.child(name), token.child(name)
-            if isinstance(old, (JObject, JArray)) and type(old) is type(new):
-                merge(old, new, how)
-            elif how.nulls or not (isinstance(new, JValue) and new.value is None):
-                token.put(name, new)
-    elif isinstance(token, JArray) and isinstance(other, JArray):
-        _merge_arrays(token, other, how)
-
-
-def _merge_arrays(token: JArray, other: JArray, how: MergeSettings) -> None:
-    if how.arrays is ArrayHandling.Merge:
-        for at, each in enumerate(other.tokens()):
-            if at >= len(token.items):
-                _append(token, each)
-                continue
-            old = token.child(at)
-            if isinstance(old, (JObject, JArray)) and type(old) is type(each):
-                merge(old, each, how)
-            elif how.nulls or not (isinstance(each, JValue) and each.value is None):
-                token.items[at] = adopt(each, token)
-        return
-    if how.arrays is ArrayHandling.Replace and token is not other:
-        token.items.clear()
-    from aforo.csharp.runtime.json_around import deep_equals
-
-    for each in other.tokens():
-        if how.arrays is not ArrayHandling.Union or not any(deep_equals(each, t) for t in token.tokens()):
-            _append(token, each)

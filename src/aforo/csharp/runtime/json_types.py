@@ -9,6 +9,7 @@ from aforo.csharp.runtime import json as j
 from aforo.csharp.runtime import json_around as w
 from aforo.csharp.runtime import json_build as b
 from aforo.csharp.runtime import json_convert as v
+from aforo.csharp.runtime import json_merge as g
 from aforo.csharp.runtime import json_parse as r
 from aforo.csharp.runtime import json_paths as p
 from aforo.csharp.types import Declared, TypeDecl, declare, enumeration, member
@@ -109,8 +110,8 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("void RemoveAll()", b.remove_all),
         member("void AddFirst(object content)", w.add_first),
         member("void ReplaceAll(object content)", w.replace_all),
-        member("void Merge(object content)", b.merge),
-        member("void Merge(object content, JsonMergeSettings settings)", b.merge),
+        member("void Merge(object content)", g.merge),
+        member("void Merge(object content, JsonMergeSettings settings)", g.merge),
         member("IEnumerable<JToken> DescendantsAndSelf()", w.descendants_and_self),
         member("IEnumerable<JToken> Descendants()", j.descendants),
         namespace=_LINQ,
@@ -206,14 +207,14 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     ),
     declare(
         "JsonMergeSettings",
-        member("new()", b.MergeSettings),
-        member("MergeArrayHandling MergeArrayHandling", attr="arrays", store=b.set_arrays),
-        member("MergeNullValueHandling MergeNullValueHandling", attr="nulls", store=b.set_nulls),
+        member("new()", g.MergeSettings),
+        member("MergeArrayHandling MergeArrayHandling", attr="arrays", store=g.set_arrays),
+        member("MergeNullValueHandling MergeNullValueHandling", attr="nulls", store=g.set_nulls),
         namespace=_LINQ,
-        python=b.MergeSettings,
+        python=g.MergeSettings,
     ),
-    enumeration("MergeArrayHandling", b.ArrayHandling, _LINQ),
-    enumeration("MergeNullValueHandling", b.NullHandling, _LINQ),
+    enumeration("MergeArrayHandling", g.ArrayHandling, _LINQ),
+    enumeration("MergeNullValueHandling", g.NullHandling, _LINQ),
     declare(
         "JTokenType",
         *(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Any
 
+from aforo.csharp.runtime.collections import each
 from aforo.csharp.runtime.exceptions import (
     ArgumentException,
     ArgumentNullException,
@@ -13,6 +15,7 @@ from aforo.csharp.runtime.exceptions import (
 from aforo.csharp.runtime.limits import made, read, room, work
 from aforo.csharp.runtime.strings import (
     compare_culture,
+    concat_objects,
     from_chars,
     index_of_from,
     join,
@@ -28,6 +31,17 @@ def _range(at: int, size: int, whole: int, name: str = "startIndex") -> None:
         raise ArgumentOutOfRangeException(f"Index was out of range. Must be non-negative and less than the size of the collection.\r\nParameter name: {name}")  # fmt: skip
     if size < 0 or at > whole - size:
         raise ArgumentOutOfRangeException("Count must be positive and count must refer to a location within the string/array/collection.\r\nParameter name: count")  # fmt: skip
+
+
+def join_each(separator: str | None, values: Any) -> str:
+    """`Join` of what can be enumerated."""
+    if values is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: values")
+    return join(separator, each(values))
+
+
+def concat_each(values: Any) -> str:
+    return concat_objects(each(values))
 
 
 def join_part(separator: str | None, values: list[str] | None, at: int, size: int) -> str:

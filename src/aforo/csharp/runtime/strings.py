@@ -123,22 +123,14 @@ def concat(*parts: str | None) -> str:
 
 
 def concat_objects(values: Iterable[Any]) -> str:
-    return concat(*[to_string(v) for v in _each(values)])
-
-
-def _each(values: Any) -> Any:
-    if isinstance(values, (list, tuple)):
-        return values
-    from aforo.csharp.runtime.collections import each
-
-    return each(values)
+    return concat(*[to_string(v) for v in values])
 
 
 def join(separator: str | None, values: Iterable[Any] | None) -> str:
     if values is None:
         raise ArgumentNullException("Value cannot be null.\r\nParameter name: values")
     parts = []
-    for value in _each(values):
+    for value in values:
         parts.append(to_string(value))
         work(1)
     glue = separator or ""

@@ -16,7 +16,6 @@ from aforo.csharp.runtime.exceptions import (
 from aforo.csharp.runtime.limits import nodes as charge
 from aforo.csharp.runtime.limits import room, work
 from aforo.csharp.runtime.xml_model import (
-    XMLNS,
     XAttribute,
     XCData,
     XComment,
@@ -39,7 +38,7 @@ from aforo.csharp.runtime.xml_model import (
     xml_text,
 )
 from aforo.csharp.runtime.xml_read import read_document, read_element
-from aforo.csharp.runtime.xml_write import prefix_of
+from aforo.csharp.runtime.xml_write import XMLNS, prefix_of
 
 
 class XmlNodeType(IntEnum):

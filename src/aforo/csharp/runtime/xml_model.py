@@ -13,9 +13,8 @@ from aforo.csharp.runtime.dates import DateTime, DateTimeOffset
 from aforo.csharp.runtime.exceptions import ArgumentException, ArgumentNullException, XmlException
 from aforo.csharp.runtime.limits import count, nodes, room, work
 from aforo.csharp.runtime.objects import Obj, to_string
+from aforo.csharp.runtime.xml_write import attribute_text, node_text
 
-XML: Final = "http://www.w3.org/XML/1998/namespace"
-XMLNS: Final = "http://www.w3.org/2000/xmlns/"
 _NAME: Final = re.compile(r"[^\W\d][\w.\-·]*\Z")
 
 
@@ -88,12 +87,14 @@ def name_of(text: str | None) -> XName:
 class XObject(Obj):
     __slots__ = ("parent",)
     net_name = "System.Xml.Linq.XObject"
+    kind = ""
     parent: XContainer | None
 
 
 class XAttribute(XObject):
     __slots__ = ("name", "value")
     net_name = "System.Xml.Linq.XAttribute"
+    kind = "attribute"
 
     def __init__(self, name: XName, value: str) -> None:
         self.name = name
@@ -101,8 +102,6 @@ class XAttribute(XObject):
         self.parent = None
 
     def text(self, _spec: str | None = None) -> str:
-        from aforo.csharp.runtime.xml_write import attribute_text
-
         return attribute_text(self)
 
 
@@ -111,14 +110,13 @@ class XNode(XObject):
     net_name = "System.Xml.Linq.XNode"
 
     def text(self, _spec: str | None = None) -> str:
-        from aforo.csharp.runtime.xml_write import node_text
-
         return node_text(self)
 
 
 class XText(XNode):
     __slots__ = ("value",)
     net_name = "System.Xml.Linq.XText"
+    kind = "text"
 
     def __init__(self, value: str | None) -> None:
         if value is None:
@@ -130,11 +128,13 @@ class XText(XNode):
 class XCData(XText):
     __slots__ = ()
     net_name = "System.Xml.Linq.XCData"
+    kind = "cdata"
 
 
 class XComment(XNode):
     __slots__ = ("value",)
     net_name = "System.Xml.Linq.XComment"
+    kind = "comment"
 
     def __init__(self, value: str | None) -> None:
         if value is None:
@@ -146,6 +146,7 @@ class XComment(XNode):
 class XProcessingInstruction(XNode):
     __slots__ = ("data", "target")
     net_name = "System.Xml.Linq.XProcessingInstruction"
+    kind = "instruction"
 
     def __init__(self, target: str, data: str | None) -> None:
         if data is None:
@@ -158,6 +159,7 @@ class XProcessingInstruction(XNode):
 class XDocumentType(XNode):
     __slots__ = ("name", "public", "subset", "system")
     net_name = "System.Xml.Linq.XDocumentType"
+    kind = "doctype"
 
     def __init__(self, name: str, public: str | None, system: str | None, subset: str | None) -> None:
         self.name = checked_name(name)
@@ -195,6 +197,7 @@ class XElement(XContainer):
 
     __slots__ = ("attributes", "closed", "name")
     net_name = "System.Xml.Linq.XElement"
+    kind = "element"
 
     def __init__(self, name: XName | None) -> None:
         if name is None:
@@ -208,6 +211,7 @@ class XElement(XContainer):
 class XDocument(XContainer):
     __slots__ = ("declaration",)
     net_name = "System.Xml.Linq.XDocument"
+    kind = "document"
 
     def __init__(self) -> None:
         super().__init__()

@@ -8,8 +8,6 @@ from xml.parsers import expat
 from aforo.csharp.runtime.exceptions import ArgumentNullException, XmlException
 from aforo.csharp.runtime.limits import nodes, room, work
 from aforo.csharp.runtime.xml_model import (
-    XML,
-    XMLNS,
     XAttribute,
     XCData,
     XComment,
@@ -22,6 +20,7 @@ from aforo.csharp.runtime.xml_model import (
     XProcessingInstruction,
     XText,
 )
+from aforo.csharp.runtime.xml_write import XML, XMLNS
 
 DEEPEST: Final = 200
 _DTD: Final = (

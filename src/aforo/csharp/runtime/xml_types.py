@@ -12,7 +12,7 @@ from aforo.csharp.runtime.numbers import same
 from aforo.csharp.runtime.objects import Obj
 from aforo.csharp.runtime.xml_dom import read_from
 from aforo.csharp.runtime.xml_read import read_document
-from aforo.csharp.runtime.xml_write import node_text
+from aforo.csharp.runtime.xml_write import XML, XMLNS, node_text
 from aforo.csharp.types import Declared, TypeDecl, declare, member
 
 _LINQ: Final = "System.Xml.Linq"
@@ -144,8 +144,8 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("implicit XNamespace(string namespaceName)", m.XNamespace),
         member("static XNamespace Get(string namespaceName)", m.XNamespace),
         member("static XNamespace None", const=m.XNamespace("")),
-        member("static XNamespace Xml", const=m.XNamespace(m.XML)),
-        member("static XNamespace Xmlns", const=m.XNamespace(m.XMLNS)),
+        member("static XNamespace Xml", const=m.XNamespace(XML)),
+        member("static XNamespace Xmlns", const=m.XNamespace(XMLNS)),
         member("XName operator +(XNamespace ns, string localName)", e.make_name),
         member("XName GetName(string localName)", e.get_name),
         member("string NamespaceName", attr="name"),

@@ -1,25 +1,16 @@
-"""Nodes to XML text as .NET's writer puts it: two spaces, CRLF, ` />`, and namespaces declared where they are needed."""
+"""Nodes to XML text as .NET's writer puts it: two spaces, CRLF, ` />`, and namespaces declared where they are needed.
+
+It stands below the nodes: it knows them by their `kind` and what such a one has.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from aforo.csharp.runtime.limits import LimitExceeded, room, work
-from aforo.csharp.runtime.xml_model import (
-    XML,
-    XMLNS,
-    XAttribute,
-    XCData,
-    XComment,
-    XContainer,
-    XDocument,
-    XDocumentType,
-    XElement,
-    XNode,
-    XProcessingInstruction,
-    XText,
-)
 
+XML: Final = "http://www.w3.org/XML/1998/namespace"
+XMLNS: Final = "http://www.w3.org/2000/xmlns/"
 _DEEPEST: Final = 200
 
 
@@ -33,28 +24,28 @@ class _Writer:
         room(len(text))
         self.out.append(text)
 
-    def node(self, node: XNode, depth: int, scope: dict[str, str]) -> None:
+    def node(self, node: Any, depth: int, scope: dict[str, str]) -> None:
         work(1)
-        if isinstance(node, XElement):
+        if node.kind == "element":
             if depth > _DEEPEST:
                 raise LimitExceeded("an expression wrote XML that is nested too deeply")
             self.element(node, depth, scope)
-        elif isinstance(node, XCData):
+        elif node.kind == "cdata":
             self.put("<![CDATA[" + node.value.replace("]]>", "]]]]><![CDATA[>") + "]]>")
-        elif isinstance(node, XText):
+        elif node.kind == "text":
             self.put(escaped(node.value))
-        elif isinstance(node, XComment):
+        elif node.kind == "comment":
             self.put(f"<!--{node.value}-->")
-        elif isinstance(node, XProcessingInstruction):
+        elif node.kind == "instruction":
             self.put(f"<?{node.target} {node.data}?>" if node.data else f"<?{node.target}?>")
-        elif isinstance(node, XDocumentType):
+        elif node.kind == "doctype":
             outside = (
                 f' PUBLIC "{node.public}" "{node.system or ""}"' if node.public is not None
                 else f' SYSTEM "{node.system}"' if node.system is not None else ""
             )  # fmt: skip
             self.put(f"<!DOCTYPE {node.name}{outside}{f'[{node.subset}]' if node.subset else ''}>")
 
-    def element(self, element: XElement, depth: int, outer: dict[str, str]) -> None:
+    def element(self, element: Any, depth: int, outer: dict[str, str]) -> None:
         """`outer` maps prefixes to namespaces."""
         scope = dict(outer)
         work(len(scope))
@@ -87,10 +78,10 @@ class _Writer:
         self.content(element, depth + 1, scope)
         self.put(f"</{name}>")
 
-    def attribute(self, each: XAttribute, scope: dict[str, str], extra: list[str], depth: int) -> str:
+    def attribute(self, each: Any, scope: dict[str, str], extra: list[str], depth: int) -> str:
         space, local = each.name.space, each.name.local
         if not space:
-            return local
+            return str(local)
         if space == XMLNS:
             return f"xmlns:{local}"
         if space == XML:
@@ -98,7 +89,7 @@ class _Writer:
         prefix = self.prefix(space, scope, default=False)
         if prefix is None:
             owner = each.parent
-            prefix = prefix_of(owner, space) if isinstance(owner, XElement) else None
+            prefix = prefix_of(owner, space) if _is_element(owner) else None
             number = depth + 1
             while prefix is None or prefix in scope:
                 prefix = f"p{number}"
@@ -115,20 +106,20 @@ class _Writer:
         work(len(scope))
         return next((p for p, s in reversed(scope.items()) if s == space and p), None)
 
-    def content(self, container: XContainer, depth: int, scope: dict[str, str]) -> None:
+    def content(self, container: Any, depth: int, scope: dict[str, str]) -> None:
         """Nodes on lines of their own, unless there is text among them."""
-        mixed = any(isinstance(n, XText) for n in container.nodes)
+        mixed = any(n.kind in ("text", "cdata") for n in container.nodes)
         lines = self.indented and not mixed and bool(container.nodes)
         shown = self.indented
         self.indented = shown and not mixed
-        first = isinstance(container, XDocument)
+        first = container.kind == "document"
         for each in container.nodes:
             if lines and not first:
                 self.put("\r\n" + "  " * depth)
             first = False
             self.node(each, depth, scope)
         self.indented = shown
-        if lines and isinstance(container, XElement):
+        if lines and container.kind == "element":
             self.put("\r\n" + "  " * (depth - 1))
 
 
@@ -144,36 +135,40 @@ def attribute_escaped(text: str) -> str:
     return out
 
 
-def attribute_text(attribute: XAttribute) -> str:
+def _is_element(node: Any) -> bool:
+    return node is not None and node.kind == "element"
+
+
+def attribute_text(attribute: Any) -> str:
     name = attribute.name
     shown = f"xmlns:{name.local}" if name.space == XMLNS else name.local
     if name.space and name.space != XMLNS:
         owner = attribute.parent
-        prefix = prefix_of(owner, name.space) if isinstance(owner, XElement) else None
+        prefix = prefix_of(owner, name.space) if _is_element(owner) else None
         shown = f"{prefix}:{name.local}" if prefix else f"p1:{name.local}"
     text = f'{shown}="{attribute_escaped(attribute.value)}"'
     room(len(text))
     return text
 
 
-def prefix_of(element: XElement, space: str) -> str | None:
+def prefix_of(element: Any, space: str) -> str | None:
     """`GetPrefixOfNamespace`: never the default one."""
     if space == XML:
         return "xml"
-    now: XContainer | None = element
-    while isinstance(now, XElement):
+    now = element
+    while _is_element(now):
         work(1 + len(now.attributes))
         for each in now.attributes:
             if each.name.space == XMLNS and each.value == space:
-                return each.name.local
+                return str(each.name.local)
         now = now.parent
     return None
 
 
-def node_text(node: XNode, options: int = 0) -> str:
+def node_text(node: Any, options: int = 0) -> str:
     """`ToString(options)`: 1 is DisableFormatting. A document's declaration is not part of it."""
     writer = _Writer(not int(options) & 1)
-    if isinstance(node, XDocument):
+    if node.kind == "document":
         writer.content(node, 0, {"": ""})
     else:
         writer.node(node, 0, {"": ""})
