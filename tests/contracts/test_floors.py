@@ -39,9 +39,6 @@ MOST_LINES = 500
 # Longer files, each with the reason why it is one piece. Data tables are the usual one.
 LONGER: dict[str, str] = {
     "src/aforo/csharp/codegen.py": "one class with a method per bound node, each a few lines",
-    "src/aforo/csharp/runtime/collections.py": "four types over one way to go through elements; a quarter is the table of their members",
-    "src/aforo/csharp/runtime/json.py": "one tree of tokens; reading, building and conversions stand beside it",
-    "src/aforo/csharp/runtime/strings.py": "one type; a fifth is the table of its members",
 }
 
 

@@ -1,9 +1,7 @@
-"""`context` and what hangs on it, as expressions see it: declarations over the exchange.
-
-Labels: `request-body` and `response-body` say that a body must be at hand before the expression runs, `variable`,
-`header` and `query` which variable, header or parameter is read, `header-name` that only names are, `headers` that
-headers are used in some way, and so for the query (`query-name`, `queries`); `url` that a URL is used, `url-part` that a
-part without its query, `query-text` that all of its query; `secret` is for members that give a credential.
+"""`context` and what hangs on it, as expressions see it: declarations over the exchange. Labels: `request-body` and
+`response-body` say that a body must be at hand before the expression runs, `variable`, `header` and `query` which one is
+read, `header-name` and `query-name` that only names are, `headers` and `queries` that they are used in some way; `url`
+that a URL is used, `url-part` that a part without its query, `query-text` all of its query; `secret` a credential.
 """
 
 from __future__ import annotations
