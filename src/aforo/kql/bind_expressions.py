@@ -203,6 +203,8 @@ class ExpressionBinder:
             left = self.condition(tree.left, row, f"what '{op}' joins")
             right = self.condition(tree.right, row, f"what '{op}' joins")
             return apply(op, (left, right), BOOL)
+        if isinstance(tree.left, s.Star):
+            return self._everywhere(tree, row)
         left, right = self.scalar(tree.left, row), self.scalar(tree.right, row)
         if left is BROKEN or right is BROKEN:
             return BROKEN if op in _ARITHMETIC else Constant(None, BOOL)
@@ -211,6 +213,18 @@ class ExpressionBinder:
         if op in _ARITHMETIC:
             return self._arithmetic(op, left, right, tree.op_span)
         return self._text(op, left, right, tree)
+
+    def _everywhere(self, tree: s.Binary, row: Row) -> Expression:
+        """`* has "x"`: the operator over the text of every column."""
+        right = self.scalar(tree.right, row)
+        if right is BROKEN:
+            return Constant(None, BOOL)
+        if tree.op.startswith("!") or tree.op not in _EVERYWHERE:
+            return self.broken(say.unsupported(f"'{tree.op}' over all columns", tree.op_span))
+        if tree.op == "==":
+            word = self.text(right, tree.right.span)
+            return searched(row.columns, lambda text: apply("equals", (text, word), BOOL))
+        return searched(row.columns, lambda text: self._text(tree.op, text, right, tree))
 
     # -- comparisons -------------------------------------------------------------------------------------
 
@@ -398,6 +412,24 @@ class ExpressionBinder:
         elif op == "+" and STRING in (a, b):
             hints.append("strcat(...) joins texts")
         return self.broken(say.no_operator(op, a.value, b.value, span, *hints))
+
+
+# What may stand behind `*`.
+_EVERYWHERE = frozenset(
+    ["==", "=~", "matches regex"]
+    + [op + case for op in ("has", "contains", "startswith", "endswith", "hasprefix", "hassuffix") for case in ("", "_cs")]
+)
+# Times and truth values are no texts to be searched.
+_SEARCHED = frozenset({STRING, DYNAMIC, GUID, *NUMBERS})
+
+
+def searched(columns: tuple[Column, ...], test: Callable[[Expression], Expression]) -> Expression:
+    """Whether the text of any column passes."""
+    tests = [test(cast(Reference(c), STRING)) for c in columns if c.type in _SEARCHED]
+    while len(tests) > 1:
+        pairs = [apply("or", (a, b), BOOL) for a, b in zip(tests[::2], tests[1::2], strict=False)]
+        tests = pairs + tests[len(pairs) * 2 :]
+    return tests[0] if tests else Constant(False, BOOL)
 
 
 def _json_constant(value: object) -> Constant:

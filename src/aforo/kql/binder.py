@@ -169,11 +169,15 @@ class Binder(CallBinder):
             case Deferred(syntax=syntax, scope=scope):
                 return self.is_tabular(syntax, scope)
             case Defined():
-                return False
+                return self._is_bare(meaning) and self._makes_table(meaning)
             case Relation():
                 return True
             case _:
                 return False
+
+    def _is_bare(self, defined: Defined) -> bool:
+        """Whether it can be called without arguments, and so without parentheses."""
+        return all(p.default is not None for p in defined.function.parameters)
 
     def _makes_table(self, defined: Defined) -> bool:
         function = defined.function
@@ -225,6 +229,8 @@ class Binder(CallBinder):
                 return self.relation(syntax, inner)
             case Relation():
                 return self.relabelled(meaning)
+            case Defined() if self._is_bare(meaning):
+                return self._table_call(s.Call(text, (), tree.span, tree.span), scope)
             case None:
                 table = self.database.tables.get(text)
                 if table is not None:
@@ -301,7 +307,7 @@ class Binder(CallBinder):
     def _bare_function(self, name: str) -> Defined | None:
         """A saved function that may be called without parentheses: it gives a table and needs no argument."""
         defined = self.saved_function(name)
-        if defined is None or any(p.default is None for p in defined.function.parameters):
+        if defined is None or not self._is_bare(defined):
             return None
         return defined if self._makes_table(defined) else None
 

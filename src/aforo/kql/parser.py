@@ -7,6 +7,7 @@ them by name. Scalar expressions stand in `expressions.py`'s grammar, which this
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
@@ -105,7 +106,7 @@ class Parser(ExpressionParser):
             value = self._function()
         elif self.peek_name("view") and self.peek(1).text == "(":
             self.next()
-            value = self._function()
+            value = replace(self._function(), view=True)
         else:
             value = self.pipeline()
         return s.Let(name, value, start.to(self.last))

@@ -178,12 +178,13 @@ class Parameter(Syntax):
 
 @dataclass(frozen=True, slots=True)
 class Function(Syntax):
-    """`(a: long) { let x = 1; body }`"""
+    """`(a: long) { let x = 1; body }`; a `view` is among the tables that a wildcard names."""
 
     parameters: tuple[Parameter, ...]
     statements: tuple[Let, ...]
     body: Syntax
     span: Span
+    view: bool = False
 
 
 @dataclass(frozen=True, slots=True)

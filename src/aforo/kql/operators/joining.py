@@ -15,7 +15,7 @@ from aforo.kql.naming import Names
 from aforo.kql.operators.spec import Declared
 from aforo.kql.parser import Parser
 from aforo.kql.plan import Join, JoinKind, Project, Union
-from aforo.kql.scope import Row, Scope
+from aforo.kql.scope import Defined, Row, Scope
 from aforo.kql.types import STRING, KqlType
 from aforo.source import Span
 
@@ -188,7 +188,7 @@ def bind_union(b: Binder, relation: Relation, tree: UnionOf, scope: Scope) -> Re
     if relation.columns:
         legs.append(("union_arg0", relation))
     for table in tree.tables:
-        legs += _legs(b, table, tree, scope, len(legs))
+        legs += legs_of(b, table, scope, len(legs), fuzzy=tree.fuzzy)
     legs = [(name, leg) for name, leg in legs if leg.columns]
     if not legs:
         return relation
@@ -219,14 +219,24 @@ def united(
     return Union(tuple(made), tuple(branches))
 
 
-def _legs(b: Binder, table: s.Syntax, tree: UnionOf, scope: Scope, number: int) -> list[tuple[str, Relation]]:
+def legs_of(
+    b: Binder, table: s.Syntax, scope: Scope, number: int, *, fuzzy: bool = False
+) -> list[tuple[str, Relation]]:
+    """The tables that an item of a list means, each with what `withsource` calls it."""
     if isinstance(table, s.Star):
         regex = re.compile(".*".join(re.escape(part) for part in table.pattern.split("*")))
-        return [(n, b.scan(t)) for n, t in sorted(b.database.tables.items()) if regex.fullmatch(n)]
-    if tree.fuzzy and isinstance(table, s.Name) and not b.is_tabular(table, scope):
+        stored = [(n, b.scan(t)) for n, t in sorted(b.database.tables.items()) if regex.fullmatch(n)]
+        views = [n for n in sorted(set(scope.all_names())) if regex.fullmatch(n) and _is_view(scope, n)]
+        return stored + [(n, b.relation(s.Name(n, table.span), scope)) for n in views]
+    if fuzzy and isinstance(table, s.Name) and not b.is_tabular(table, scope):
         return []
     label = table.text if isinstance(table, s.Name) else f"union_arg{number}"
     return [(label, b.relation(table, scope))]
+
+
+def _is_view(scope: Scope, name: str) -> bool:
+    meaning = scope.find(name)
+    return isinstance(meaning, Defined) and meaning.function.view and not meaning.function.parameters
 
 
 def _outline(legs: list[Relation], *, inner: bool) -> list[tuple[str, KqlType, dict[int, Column]]]:

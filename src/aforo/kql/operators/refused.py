@@ -19,7 +19,6 @@ _PIPED = [
     "top-hitters",
     "sample",
     "sample-distinct",
-    "parse-kv",
     "scan",
     "reduce",
     "fork",
@@ -37,8 +36,7 @@ _PIPED = [
     "graph-where-nodes",
     "graph-where-edges",
 ]
-_STARTING = ("externaldata", "find")
-_BOTH = ("search",)
+_STARTING = ("externaldata",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,6 @@ def bind(_b: Binder, relation: Relation, _tree: Refused, _scope: Scope) -> Relat
 
 OPERATORS = (
     *(Declared((k,), Refused, _parse(k), bind, "Not supported yet.") for k in _PIPED),
-    *(Declared((k,), Refused, _parse(k), bind, "Not supported yet.", starts=True) for k in _BOTH),
     *(
         Declared((k,), Refused, _parse(k), bind, "Not supported yet.", pipes=False, starts=True)
         for k in _STARTING
