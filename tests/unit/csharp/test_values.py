@@ -43,6 +43,7 @@ VALUES = [
     ("new DateTime(1970,1,1,0,0,0,DateTimeKind.Utc).ToFileTimeUtc() + \"|\" + DateTime.FromFileTimeUtc(116444736000000000).ToString(\"o\") + new DateTime(1900,1,1).ToOADate()", "116444736000000000|1970-01-01T00:00:00.0000000Z2"),
     ('new DateTimeOffset(2008,5,1,8,6,32,new TimeSpan(1,0,0)).ToString() + "|" + new DateTimeOffset(2008,5,1,8,6,32,TimeSpan.Zero).ToOffset(TimeSpan.FromHours(-7)).ToString("o")', "05/01/2008 08:06:32 +01:00|2008-05-01T01:06:32.0000000-07:00"),
     ('DateTimeOffset.ParseExact("2024-01-01 +0200", "yyyy-MM-dd zzz", null).UtcTicks - new DateTimeOffset(2024,1,1,0,0,0,TimeSpan.FromHours(2)).UtcTicks + "" + new DateTimeOffset(1L, TimeSpan.Zero).EqualsExact(new DateTimeOffset(1L, TimeSpan.Zero))', "0True"),
+    ('(DateTimeOffset.UtcNow > new DateTime(2020,1,1,0,0,0,DateTimeKind.Utc)) + "" + (new DateTime(2020,1,1) <= new DateTimeOffset(2020,1,1,0,0,0,TimeSpan.Zero)) + (new DateTimeOffset(1L, TimeSpan.Zero) < new DateTimeOffset(2L, TimeSpan.Zero))', "TrueTrueTrue"),
     # Spans.
     ('TimeSpan.TicksPerSecond + "|" + TimeSpan.TicksPerDay + "|" + (TimeSpan.TryParse("1:2:3", out var t) ? t.TotalSeconds : -1) + TimeSpan.ParseExact("05:30", @"hh\\:mm", null) + TimeSpan.Compare(TimeSpan.Zero, TimeSpan.MaxValue)', "10000000|864000000000|372305:30:00-1"),
     # Zones: the hour that is skipped and the one that comes twice, in Berlin in 2024.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from enum import IntEnum, IntFlag
 from functools import lru_cache
 from typing import Any, Final
@@ -18,6 +19,11 @@ from aforo.csharp.runtime.rsa import Rsa
 from aforo.csharp.types import TypeDecl, declare, enumeration, member
 
 _X509: Final = "System.Security.Cryptography.X509Certificates"
+
+
+_KEY: Final = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL
+)
 
 
 class X509NameType(IntEnum):
@@ -100,12 +106,14 @@ class PublicKey(Obj):
 
 @lru_cache(maxsize=64)
 def from_pem(chain: str, key: str = "") -> X509Certificate:
-    """A certificate of the service's own: its chain with the end certificate first, and its key."""
+    """A certificate of the service's own: its chain with the end certificate first; its key beside it or among it."""
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
     from cryptography.x509 import load_pem_x509_certificates
 
     first, *rest = load_pem_x509_certificates(chain.encode())
-    private = load_pem_private_key(key.encode(), None) if key else None
+    within = _KEY.search(chain)
+    text = key or (within[0] if within is not None else "")
+    private = load_pem_private_key(text.encode(), None) if text else None
     return X509Certificate(first, private, tuple(rest))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from typing import Any, Final
 
@@ -377,7 +378,16 @@ DATE_MEMBERS: Final = (
     member("long ToBinary()", binary),
 )  # fmt: skip
 
+def _ordered(symbol: str, run: Any) -> Any:
+    # Declared, so that a DateTime on one side becomes a DateTimeOffset first.
+    return member(f"bool operator {symbol}(DateTimeOffset left, DateTimeOffset right)", run)
+
+
 OFFSET_MEMBERS: Final = (
+    _ordered("<", operator.lt),
+    _ordered(">", operator.gt),
+    _ordered("<=", operator.le),
+    _ordered(">=", operator.ge),
     member("new(long ticks, TimeSpan offset)", offset_from_ticks),
     member("new(int year, int month, int day, int hour, int minute, int second, TimeSpan offset)", make_offset),
     member("new(int year, int month, int day, int hour, int minute, int second, int millisecond, TimeSpan offset)", make_offset_ms),
