@@ -10,7 +10,7 @@ from aforo.kql.bind_expressions import BROKEN, ExpressionBinder, any_broken
 from aforo.kql.bound import Aggregation, Apply, Constant, Expression, Reference, ScalarQuery, Windowed
 from aforo.kql.call_checks import CHECKS
 from aforo.kql.convert import apply, cast, coerce
-from aforo.kql.functions.catalog import AGGREGATES, SCALARS, WINDOWS
+from aforo.kql.functions.catalog import AGGREGATES, SCALARS, SEVERAL, WINDOWS
 from aforo.kql.functions.spec import Aggregate, Function, Parameter, Scalar, Window
 from aforo.kql.functions.unsupported import KNOWN_UNSUPPORTED
 from aforo.kql.naming import aggregate_name
@@ -42,9 +42,14 @@ class CallBinder(ExpressionBinder):
             return self._aggregate_call(aggregate, tree, row)
         if (window := WINDOWS.get(tree.function)) is not None:
             return self._window_call(window, tree, row)
+        if tree.function in SEVERAL:
+            return self.broken(
+                say.unsupported(f"{tree.function}(), which gives several columns, inside an expression", tree.name_span,
+                                "it stands by itself in 'extend', 'project' or 'print'")
+            )  # fmt: skip
         if tree.function in KNOWN_UNSUPPORTED:
             return self.broken(say.unsupported(f"the function {tree.function}()", tree.name_span))
-        known = [*SCALARS, *_FORMS, *AGGREGATES, *WINDOWS, *row.scope.all_names()]
+        known = [*SCALARS, *SEVERAL, *_FORMS, *AGGREGATES, *WINDOWS, *row.scope.all_names()]
         return self.broken(say.unknown_function(tree.function, tree.name_span, known))
 
     # -- arguments ---------------------------------------------------------------------------------------
@@ -76,18 +81,24 @@ class CallBinder(ExpressionBinder):
                 out.append(fitted)
         return tuple(out) if fine else None
 
-    def _scalar_call(self, declared: Scalar, tree: s.Call, row: Row) -> Expression:
+    def checked_arguments(self, declared: Function, tree: s.Call, row: Row) -> tuple[Expression, ...] | None:
+        """The same, and what the function asks of them beside their types."""
         arguments = self.arguments(declared, tree, row)
+        if arguments is not None and (check := CHECKS.get(declared.operation)) is not None:
+            problem = check(arguments)
+            if problem:
+                self.report(say.bad_argument(problem, tree.span))
+                return None
+        return arguments
+
+    def _scalar_call(self, declared: Scalar, tree: s.Call, row: Row) -> Expression:
+        arguments = self.checked_arguments(declared, tree, row)
         if arguments is None:
             return BROKEN
         type_ = declared.result_type(tuple(a.type for a in arguments))
         if declared.operation in ("tostring", "tolong", "toint", "toreal", "tobool", "todecimal", "todatetime",
                                   "totimespan", "toguid"):  # fmt: skip
             return cast(arguments[0], type_)
-        if (check := CHECKS.get(declared.operation)) is not None:
-            problem = check(arguments)
-            if problem:
-                return self.broken(say.bad_argument(problem, tree.span))
         return apply(declared.operation, arguments, type_)
 
     def _aggregate_call(self, declared: Aggregate, tree: s.Call, row: Row) -> Expression:

@@ -90,6 +90,31 @@ def _pairs(arguments: tuple[Expression, ...]) -> str:
     return "bag_pack() takes pairs of name and value" if len(arguments) % 2 else ""
 
 
+def _season_at(index: int) -> Check:
+    """Seasons are not found by themselves, and the trend is one of three."""
+
+    def check(arguments: tuple[Expression, ...]) -> str:
+        period = arguments[index] if len(arguments) > index else None
+        if not isinstance(period, Constant) or not isinstance(period.value, int) or period.value < 0:
+            return "finding the season of a series is not supported: its length must be a constant, 0 for none"
+        trend = arguments[index + 1] if len(arguments) > index + 1 else None
+        if trend is not None and (not isinstance(trend, Constant) or trend.value not in _TRENDS):
+            return "the trend is one of " + ", ".join(f"'{t}'" for t in _TRENDS)
+        return ""
+
+    return check
+
+
+_TRENDS = ("avg", "linefit", "none")
+
+
+def _season(arguments: tuple[Expression, ...]) -> str:
+    period = arguments[1] if len(arguments) > 1 else None
+    if isinstance(period, Constant) and period.value != -1:
+        return ""
+    return "finding the season of a series is not supported: its length must be a constant"
+
+
 CHECKS: dict[str, Check] = {
     "datetime_add": _part_of,
     "datetime_diff": _part_of,
@@ -106,4 +131,7 @@ CHECKS: dict[str, Check] = {
     "trim_start": _regex_at(0),
     "trim_end": _regex_at(0),
     "countof": _counted,
+    "series_seasonal": _season,
+    "series_decompose_dynamic": _season_at(1),
+    "series_decompose_forecast_dynamic": _season_at(2),
 }

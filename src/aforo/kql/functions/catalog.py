@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from aforo.kql.functions import aggregates, conversions, dynamics, logic, numbers, text, times, windows
-from aforo.kql.functions.spec import Aggregate, Scalar, Window
+from aforo.kql.functions import (
+    aggregates,
+    conversions,
+    dynamics,
+    logic,
+    numbers,
+    series,
+    text,
+    times,
+    windows,
+)
+from aforo.kql.functions.spec import Aggregate, Scalar, Several, Window
 
 SCALARS: dict[str, Scalar] = {
     f.name: f
-    for family in (logic, conversions, text, numbers, times, dynamics)
+    for family in (logic, conversions, text, numbers, times, dynamics, series)
     for f in family.FUNCTIONS
 }  # fmt: skip
 AGGREGATES: dict[str, Aggregate] = {f.name: f for f in aggregates.AGGREGATES}
 WINDOWS: dict[str, Window] = {f.name: f for f in windows.WINDOWS}
+SEVERAL: dict[str, Several] = {f.name: f for f in series.SEVERAL}

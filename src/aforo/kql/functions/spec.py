@@ -81,6 +81,13 @@ class Window(Function):
     """A function over rows in their order."""
 
 
+@dataclass(frozen=True, slots=True)
+class Several(Function):
+    """A function of one row's values that gives several columns: (name, type) of each."""
+
+    columns: tuple[tuple[str, KqlType], ...] = ()
+
+
 def parameters(text: str) -> tuple[Parameter, ...]:
     """Reads a parameter list."""
     return tuple(_parameter(part.strip()) for part in text.split(",") if part.strip())
@@ -120,6 +127,13 @@ def aggregate(
     return Aggregate(
         name, parameters(text), result, operation or name, doc, naming, prefix or name, conditional
     )
+
+
+def several(name: str, text: str, columns: str, doc: str, *, operation: str) -> Several:
+    """`columns` reads like a parameter list; `operation` gives a bag with these names."""
+    parts = [part.strip().partition(":") for part in columns.split(",")]
+    types = tuple((column, TYPE_NAMES[type_]) for column, _, type_ in parts)
+    return Several(name, parameters(text), KqlType.DYNAMIC, operation, doc, types)
 
 
 def window(name: str, text: str, result: ResultType, doc: str) -> Window:

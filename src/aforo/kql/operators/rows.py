@@ -11,6 +11,7 @@ from aforo.kql import syntax as s
 from aforo.kql.binder import Binder
 from aforo.kql.bound import Column, Expression, Reference, Relation
 from aforo.kql.naming import Names, own_name
+from aforo.kql.operators.several import Bags, given
 from aforo.kql.operators.spec import Declared
 from aforo.kql.parser import Parser
 from aforo.kql.plan import Filter, Project, Sort
@@ -84,7 +85,12 @@ def bind_extend(b: Binder, relation: Relation, tree: Extend, scope: Scope) -> Re
     items: dict[str, tuple[Column, Expression]] = {c.name: (c, Reference(c)) for c in relation.columns}
     names = Names(tuple(items))
     row = b.row(relation, scope)
+    bags = Bags(b, row)
     for item in tree.items:
+        if (parts := bags.parts(item)) is not None:
+            for name, expression in given(b, item, parts, names):
+                items[name] = (b.column(name, expression.type), expression)
+            continue
         expression = b.scalar(item, row)
         if isinstance(item, s.Named):
             if len(item.names) > 1:
@@ -98,7 +104,7 @@ def bind_extend(b: Binder, relation: Relation, tree: Extend, scope: Scope) -> Re
                 continue
             name = wanted if wanted in items else names.free(wanted)
         items[name] = (b.column(name, expression.type), expression)
-    return Project(b.with_windows(relation, row), tuple(items.values()))
+    return Project(bags.below(b.with_windows(relation, row)), tuple(items.values()))
 
 
 # -- project ---------------------------------------------------------------------------------------------
@@ -111,13 +117,21 @@ def parse_project(p: Parser, start: Span) -> ProjectItems:
 def bind_project(b: Binder, relation: Relation, tree: ProjectItems, scope: Scope) -> Relation:
     row = b.row(relation, scope)
     items: list[tuple[Column, Expression]] = []
-    explicit = {item.names[0] for item in tree.items if isinstance(item, s.Named)}
+    explicit = {name for item in tree.items if isinstance(item, s.Named) for name in item.names}
     names = Names(tuple(explicit))
     seen: set[str] = set()
+    bags = Bags(b, row)
     for item in tree.items:
         if isinstance(item, s.Star):
             for column in matching(relation.columns, item.pattern):
                 items.append((column, Reference(column)))
+            continue
+        if (parts := bags.parts(item)) is not None:
+            for name, expression in given(b, item, parts, names, rest=True):
+                if name in seen:
+                    b.report(say.duplicate_column(name, item.span))
+                seen.add(name)
+                items.append((b.column(name, expression.type), expression))
             continue
         expression = b.scalar(item, row)
         if isinstance(item, s.Named):
@@ -136,7 +150,7 @@ def bind_project(b: Binder, relation: Relation, tree: ProjectItems, scope: Scope
     if len(set(ids)) < len(ids):
         b.report(say.duplicate_column(next(c.name for c, _ in items if ids.count(c.id) > 1), tree.span))
         return relation
-    return Project(b.with_windows(relation, row), tuple(items))
+    return Project(bags.below(b.with_windows(relation, row)), tuple(items))
 
 
 # -- project-away, project-keep, project-reorder ---------------------------------------------------------

@@ -11,6 +11,7 @@ from aforo.kql.binder import Binder
 from aforo.kql.bound import Column, Constant, Expression, Relation
 from aforo.kql.convert import cast, coerce, coerce_literal
 from aforo.kql.naming import Names
+from aforo.kql.operators.several import Bags, given
 from aforo.kql.operators.spec import Declared
 from aforo.kql.parser import Parser
 from aforo.kql.plan import Project, Steps, Values
@@ -51,12 +52,17 @@ def bind_print(b: Binder, _relation: Relation, tree: Print, scope: Scope) -> Rel
         if isinstance(item, s.Named):
             names.taken.update(item.names)
     made: list[tuple[Column, Expression]] = []
+    row = Row(scope=scope)
+    bags = Bags(b, row)
     for i, item in enumerate(tree.items):
-        expression = b.scalar(item, Row(scope=scope))
+        if (parts := bags.parts(item)) is not None:
+            made += [(b.column(n, e.type), e) for n, e in given(b, item, parts, names)]
+            continue
+        expression = b.scalar(item, row)
         names.number = i
         name = item.names[0] if isinstance(item, s.Named) else names.free("")
         made.append((b.column(name, expression.type), expression))
-    return Project(Values((), ((),)), tuple(made))
+    return Project(bags.below(Values((), ((),))), tuple(made))
 
 
 def parse_range(p: Parser, start: Span) -> s.Syntax:

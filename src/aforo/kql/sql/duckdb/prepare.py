@@ -5,6 +5,7 @@ once per connection, or `settle` and then `define` for each text of SQL.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,7 @@ from aforo.kql.natives.catalog import NATIVES
 from aforo.kql.natives.spec import Native
 from aforo.kql.sql.duckdb import macros, macros_values
 from aforo.kql.sql.duckdb.convert import TYPE_NAMES
+from aforo.kql.types import REAL
 
 _CALL = re.compile(r"\bkql_\w+")
 _NATIVE_CALL = re.compile(r"\bkqlpy_(\w+)")
@@ -47,11 +49,22 @@ def _register(connection: Any, declared: Native) -> None:
     )
     connection.create_function(
         f"kqlpy_{declared.operation}",
-        declared.function,
+        _as_text(declared) if declared.result is REAL else declared.function,
         parameters,
-        TYPE_NAMES[declared.result],
+        "VARCHAR" if declared.result is REAL else TYPE_NAMES[declared.result],
         null_handling="special",
     )
+
+
+def _as_text(declared: Native) -> Callable[..., str | None]:
+    """A real goes as text: DuckDB would take a NaN of Python for null."""
+    function = declared.function
+
+    def run(*arguments: Any) -> str | None:
+        found = function(*arguments)
+        return None if found is None else repr(float(found))
+
+    return run
 
 
 @cache

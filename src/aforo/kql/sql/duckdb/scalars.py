@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from aforo.kql.bound import Constant, Expression
 from aforo.kql.natives.catalog import NATIVES
+from aforo.kql.natives.spec import Native
 from aforo.kql.sql import tree as t
 from aforo.kql.sql.duckdb import texts, times
 from aforo.kql.sql.duckdb.builder import Builder, as_json, as_text
@@ -90,16 +91,23 @@ def _written(operation: str, arguments: Sequence[Node], bound: Sequence[Expressi
 def _native(operation: str, arguments: Sequence[Node], bound: Sequence[Expression]) -> Node:
     """A function in Python, which `prepare.define` registers."""
     declared = NATIVES[operation]
+    call = _call_native(declared, arguments, bound)
+    # Reals come as text (`prepare`).
+    return t.cast(call, "DOUBLE") if declared.result is REAL else call
+
+
+def _call_native(declared: Native, arguments: Sequence[Node], bound: Sequence[Expression]) -> Node:
+    name = f"kqlpy_{declared.operation}"
     pairs = list(zip(arguments, bound, strict=True))
     if declared.spread:
-        return t.call(f"kqlpy_{operation}", t.array(*(as_json(n, b.type) for n, b in pairs)))
+        return t.call(name, t.array(*(as_json(n, b.type) for n, b in pairs)))
     given = [
         as_json(n, b.type) if wanted is DYNAMIC and b.type is not DYNAMIC else n
         for (n, b), wanted in zip(pairs, declared.parameters, strict=False)
     ]
     # What is optional and not given is null.
     given += [t.null() for _ in declared.parameters[len(given) :]]
-    return t.call(f"kqlpy_{operation}", *given)
+    return t.call(name, *given)
 
 
 # Arithmetic in which DuckDB would take a small constant for 32 bits and overflow.

@@ -1,0 +1,74 @@
+"""Seasons of a known length, trends, and what is left of an array of numbers without both.
+
+The last `test_points` elements are not learned from. Seasons are not found here: their length is given, 0 for none.
+"""
+
+from __future__ import annotations
+
+import math
+from statistics import median
+
+from aforo.kql.natives.series import finite, numbers, series
+from aforo.kql.natives.series_fitting import line
+from aforo.kql.natives.spec import Native, native, written
+from aforo.kql.types import DYNAMIC, LONG, STRING
+
+PARTS = ("baseline", "seasonal", "trend", "residual")
+
+
+def _seasonal(values: list[float], period: int, learned: int) -> list[float]:
+    """Each element is the median of those learned that stand at the same place of their season."""
+    medians = [median(part) if (part := values[i:learned:period]) else 0.0 for i in range(period)]
+    return [medians[i % period] for i in range(len(values))]
+
+
+def seasonal(json: str | None, period: int | None) -> str | None:
+    values = numbers(json)
+    if values is None:
+        return None
+    if period is None or period < 1:
+        return series([0.0] * len(values))
+    known = finite(json)
+    return None if known is None else series(_seasonal(known, period, len(known)))
+
+
+def _trend(values: list[float], kind: str | None, learned: int) -> list[float]:
+    known = values[:learned]
+    if kind == "linefit" and len(known) > 1:
+        slope, start = line(known)
+        return [slope * (i + 1) + start for i in range(len(values))]
+    level = 0.0 if kind == "none" else math.fsum(known) / len(known)
+    return [level] * len(values)
+
+
+def _parts(values: list[float], period: int, trend: str | None, learned: int) -> list[list[float]]:
+    season = _seasonal(values, period, learned) if period > 0 else [0.0] * len(values)
+    level = _trend([v - s for v, s in zip(values, season, strict=True)], trend, learned)
+    baseline = [s + t for s, t in zip(season, level, strict=True)]
+    return [baseline, season, level, [v - b for v, b in zip(values, baseline, strict=True)]]
+
+
+def decompose(json: str | None, period: int | None, trend: str | None, test_points: int | None) -> str | None:
+    """A bag of `PARTS`."""
+    values = finite(json)
+    learned = 0 if values is None else len(values) - max(test_points or 0, 0)
+    if values is None or learned < 1:
+        return None
+    parts = _parts(values, period or 0, trend, learned)
+    return written(dict(zip(PARTS, parts, strict=True)))
+
+
+def forecast(json: str | None, points: int | None, period: int | None, trend: str | None) -> str | None:
+    """The baseline alone, of a series whose last points are to be foretold."""
+    values = finite(json)
+    learned = 0 if values is None else len(values) - max(points or 0, 0)
+    if values is None or learned < 1:
+        return None
+    return series(_parts(values, period or 0, trend, learned)[0])
+
+
+NATIVES: tuple[Native, ...] = (
+    native("series_seasonal", seasonal, DYNAMIC, DYNAMIC, LONG),
+    native("series_decompose_dynamic", decompose, DYNAMIC, DYNAMIC, LONG, STRING, LONG),
+    native("series_decompose_forecast_dynamic", forecast, DYNAMIC, DYNAMIC, LONG, LONG, STRING),
+)
