@@ -9,7 +9,7 @@ from aforo.csharp import diagnostics as say
 from aforo.csharp import regroup
 from aforo.csharp import syntax as s
 from aforo.csharp.literals import decode_string
-from aforo.csharp.reader import BRACES, DEPTH_LIMIT, Reader, named
+from aforo.csharp.reader import BRACES, DEPTH_LIMIT, QUOTES, Reader, named
 from aforo.source import Span
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class ExpressionReader(Reader):
                 parts.append(self.hole(child))
             elif child.type in ("string_content", "escape_sequence", "interpolation_quote_escape"):
                 text = self.raw(child).replace(BRACES, "{").replace("}}", "}")
-                text = text.replace('""', '"') if verbatim else decode_string(text, self.span(child))
+                text = text.replace(QUOTES, '"') if verbatim else decode_string(text, self.span(child))
                 parts.append(text)
         return s.Interpolated(tuple(parts), self.is_secret(node), self.span(node))
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from aforo.csharp import diagnostics as say
 from aforo.csharp import syntax as s
 from aforo.csharp.literals import Literals
-from aforo.csharp.scan import brace_escapes
+from aforo.csharp.scan import escapes
 from aforo.source import Span
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ LENGTH_LIMIT = 65_536
 
 Place = Callable[[int, int], Span]
 
-# What `{{` of an interpolated string is handed to the grammar as: it takes `{{{x}` for text.
-BRACES = "\x01\x01"
+# What `{{` and `""` of an interpolated string are handed to the grammar as: it takes `{{{x}` for text.
+BRACES, QUOTES = "\x01\x01", "\x02\x02"
 
 
 @lru_cache(maxsize=1)
@@ -97,7 +97,7 @@ class Reader:
         return self.place(max(0, start), min(max(0, end), len(self.text)))
 
     def raw(self, node: Node) -> str:
-        """The node's text; `{{` of an interpolated string is BRACES."""
+        """The node's text; in interpolated strings BRACES and QUOTES stand for escapes."""
         return self.data[node.start_byte : node.end_byte].decode("utf-8", "replace")
 
     def is_secret(self, node: Node) -> bool:
@@ -175,12 +175,12 @@ class Reader:
 
 
 def _marked(text: str) -> str:
-    """The text with BRACES for `{{` in interpolated strings; nothing moves."""
-    if "{{" not in text or '"' not in text:
+    """The text with BRACES and QUOTES in its interpolated strings; nothing moves."""
+    if "$" not in text:
         return text
     marked = list(text)
-    for at in brace_escapes(text):
-        marked[at : at + 2] = BRACES
+    for at in escapes(text):
+        marked[at : at + 2] = BRACES if text[at] == "{" else QUOTES
     return "".join(marked)
 
 

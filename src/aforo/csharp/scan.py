@@ -33,8 +33,8 @@ def scan(text: str, start: int) -> Scan | Unclosed:
     return _Scanner(text).brackets(start)
 
 
-def brace_escapes(text: str) -> list[int]:
-    """Where `{{` stands in the text of interpolated strings."""
+def escapes(text: str) -> list[int]:
+    """Where `{{` (and, in verbatim ones, `""`) stands in the text of interpolated strings."""
     scanner = _Scanner(text)
     at = 0
     while at < scanner.size:
@@ -42,7 +42,7 @@ def brace_escapes(text: str) -> list[int]:
         if isinstance(step, Unclosed):
             break
         at = step
-    return scanner.braces
+    return scanner.escapes
 
 
 class _Scanner:
@@ -50,7 +50,7 @@ class _Scanner:
         self.text = text
         self.size = len(text)
         self.escaped = False
-        self.braces: list[int] = []
+        self.escapes: list[int] = []
 
     def brackets(self, start: int) -> Scan | Unclosed:
         stack: list[tuple[str, int]] = []
@@ -148,7 +148,7 @@ class _Scanner:
             c = text[now]
             if c == "{":
                 if text.startswith("{{", now):
-                    self.braces.append(now)
+                    self.escapes.append(now)
                     now += 2
                     continue
                 hole = self.brackets(now)
@@ -160,6 +160,7 @@ class _Scanner:
                 if c == '"':
                     if not text.startswith('""', now):
                         return now + 1
+                    self.escapes.append(now)
                     now += 1
             elif c == "\\":
                 now += 1

@@ -377,6 +377,10 @@ VALUES: list[tuple[str, str | None]] = [
     ("5.5.ToString()", "5.5"),
     ("(5 > 3).ToString().ToLower()", "true"),
     ("((Func<int, int>)(x => x + 1))(2)", "3"),
+    # Escapes of interpolated strings, beside holes and quotes.
+    ('$"{{\\"a\\": \\"{1}\\", \\"n\\": {1 + (2 * 3)}}}"', '{"a": "1", "n": 7}'),
+    ('$@"C:\\{1}\\{{x}}\\""{(true ? "yes" : "no")}"""', 'C:\\1\\{x}\\"yes"'),
+    ('$@"""{1}""" + $"{{{{{1}}}}}" + $@"{{""{2}""}}"', '"1"{{1}}{"2"}'),
 ]
 
 THROWN = [
