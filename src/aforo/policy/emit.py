@@ -22,6 +22,7 @@ from aforo.policy.masking import CREDENTIAL_HEADERS, CREDENTIAL_PARAMETERS
 from aforo.policy.pipeline import NO_EFFECTS, Effects
 from aforo.policy.scopes import Scope, Section
 from aforo.policy.spec import Attribute, Child, Element, Kind, Text
+from aforo.policy.templates import fill, fresh
 from aforo.source import Diagnostic, Source, Span
 
 if TYPE_CHECKING:
@@ -114,6 +115,9 @@ class Facts:
     forward: ForwardOptions | None = None
     uses_base: bool = False
     stores: frozenset[str] = frozenset()  # families of caches that something in it stores answers in
+    # Where a backend's answer is read and written; see `Emitter.await_effects`, `writes_response`.
+    readers: list[tuple[str, Span]] = field(default_factory=list)
+    writers: list[tuple[str, Span]] = field(default_factory=list)
 
 
 class Emitter:
@@ -125,6 +129,7 @@ class Emitter:
         self.message = message  # the Python text of the message that set-header and set-body change
         self.body: list[ast.stmt] = []
         self.span = Span(0, 0)
+        self.element = ""  # whose statements are written
 
     # --- Python ----------------------------------------------------------------------------------------------
 
@@ -140,17 +145,17 @@ class Emitter:
 
     def expr(self, template: str, **parts: Any) -> ast.expr:
         tree = ast.parse(template, mode="eval").body
-        filled: ast.expr = self.place(_fill(tree, {k: self.part(v) for k, v in parts.items()}))
+        filled: ast.expr = self.place(fill(tree, {k: self.part(v) for k, v in parts.items()}))
         return filled
 
     def do(self, template: str, **parts: Any) -> None:
         filled = {k: self.part(v) for k, v in parts.items()}
         for each in ast.parse(template).body:
-            self.body.append(self.place(_fill(each, filled)))
+            self.body.append(self.place(fill(each, filled)))
 
     def place(self, node: Any) -> Any:
         line, column = self.locate(self.span)
-        for each in _fresh(node):
+        for each in fresh(node):
             each.lineno = each.end_lineno = line
             each.col_offset = each.end_col_offset = column
         return node
@@ -188,20 +193,32 @@ class Emitter:
         assert isinstance(guarded, ast.Try)
         guarded.body = inner.finished()
 
-    def message_body(self) -> ast.expr:
-        """The message that this block works on, its body being at hand and about to be replaced."""
-        request = self.message == "x.request"
-        if self.message in ("x.request", "answer(x)"):
-            self.facts.effects |= Effects(
-                reads_request_body=request,
-                writes_request_body=request,
-                reads_response_body=not request,
-                writes_response_body=not request,
-            )
+    def message_body(self, when: Callable[[ast.expr], ast.expr] | None = None) -> ast.expr:
+        """The message that this block works on, its body being at hand and about to be replaced. With `when`, a
+        condition on the message, the body is waited for only where that is true."""
+        if self.message == "x.request":
+            self.facts.effects |= Effects(reads_request_body=True, writes_request_body=True)
+        elif self.message == "answer(x)":
+            if when is None:
+                self.reads_response()
+            self.facts.effects |= Effects(reads_response_body=True)
+            self.writes_response()
         name = self.local("message")
         self.do(f"{name} = {self.message}")
-        self.do(f"if {name}.body.data is None:\n    await {name}.body.read()")
+        wanted = self.expr("True") if when is None else when(self.expr(name))
+        test = "" if when is None else "WANTED and "
+        self.do(f"if {test}{name}.body.data is None:\n    await {name}.body.read()", WANTED=wanted)
         return self.expr(name)
+
+    def reads_response(self) -> None:
+        """The body of the answer is read here."""
+        self.facts.effects |= Effects(reads_response_body=True)
+        self.facts.readers.append((self.element, self.span))
+
+    def writes_response(self) -> None:
+        """The body of the answer may become another one here."""
+        self.facts.effects |= Effects(writes_response_body=True)
+        self.facts.writers.append((self.element, self.span))
 
     def finished(self) -> list[ast.stmt]:
         """The statements, never none."""
@@ -221,6 +238,7 @@ class Emitter:
     def site(self, use: Use, *values: Value | None) -> running.Site:
         """Marks that `use` runs from here on, reads the bodies that its values need; returns the site."""
         self.span = use.span
+        self.element = use.name
         real = [v for v in values if v is not None]
         reads: frozenset[str | None] = frozenset().union(*(v.reads for v in real))
         policy_id = use.attributes.get("id")
@@ -257,6 +275,7 @@ class Emitter:
         if effects.reads_request_body:
             self.do("if x.request.body.data is None:\n    await x.request.body.read()")
         if effects.reads_response_body:
+            self.reads_response()
             self.do(
                 "if x.response is not None and x.response.body.data is None:\n    await x.response.body.read()"
             )
@@ -466,31 +485,3 @@ def _credential(effects: frozenset[tuple[str, str | None]]) -> bool:
         or (label == "query" and (literal or "").lower() in CREDENTIAL_PARAMETERS)
         for label, literal in effects
     )
-
-
-def _fill(node: Any, parts: dict[str, ast.expr]) -> Any:
-    """The tree with its upper-case names replaced."""
-    if isinstance(node, ast.Name) and node.id in parts:
-        return parts[node.id]
-    for name, value in ast.iter_fields(node):
-        if isinstance(value, ast.AST):
-            setattr(node, name, _fill(value, parts))
-        elif isinstance(value, list):
-            setattr(node, name, [_fill(v, parts) if isinstance(v, ast.AST) else v for v in value])
-    if hasattr(node, "lineno"):
-        del node.lineno  # it is the template's; what has none gets the element's place
-    return node
-
-
-def _fresh(node: Any) -> list[Any]:
-    """Nodes below that have no place yet; what was filled in has its own."""
-    out: list[Any] = []
-    stack = [node]
-    while stack:
-        now = stack.pop()
-        if "lineno" in getattr(now, "_attributes", ()):
-            if getattr(now, "lineno", None) is not None:
-                continue
-            out.append(now)
-        stack.extend(ast.iter_child_nodes(now))
-    return out
