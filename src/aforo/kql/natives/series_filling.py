@@ -57,7 +57,7 @@ def _forward(values: Iterable[Any], missing: Callable[[Any], bool]) -> list[Any]
 
 def fill_linear(arguments: list[str]) -> str | None:
     """(array, what stands for missing, whether to fill the ends, constant): as `linear` has it, with its defaults."""
-    json, placeholder, edges, constant = (*arguments, *(None, "true", "0")[len(arguments) - 1 :])
+    json, placeholder, edges, constant = [*arguments, *["null", "true", "0"][len(arguments) - 1 :]]
     values = parsed(json)
     return (
         linear(values, _missing(placeholder), edges != "false", element(parsed(constant)))

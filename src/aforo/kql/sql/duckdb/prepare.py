@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from typing import Any
 
 from aforo.kql.natives.catalog import NATIVES
@@ -60,6 +60,8 @@ def _as_text(declared: Native) -> Callable[..., str | None]:
     """A real goes as text: DuckDB would take a NaN of Python for null."""
     function = declared.function
 
+    # DuckDB counts the parameters of what is wrapped.
+    @wraps(function)
     def run(*arguments: Any) -> str | None:
         found = function(*arguments)
         return None if found is None else repr(float(found))
