@@ -7,6 +7,7 @@ from collections.abc import Callable
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
 from aforo.kql.bind_expressions import BROKEN, ExpressionBinder, any_broken
+from aforo.kql.bind_windows import RANKS
 from aforo.kql.bound import Aggregation, Apply, Constant, Expression, Reference, ScalarQuery, Windowed
 from aforo.kql.call_checks import CHECKS
 from aforo.kql.convert import apply, cast, coerce
@@ -145,6 +146,8 @@ class CallBinder(ExpressionBinder):
         arguments = self.arguments(declared, tree, row)
         if arguments is None:
             return BROKEN
+        if (rank := RANKS.get(declared.operation)) is not None:
+            return rank(self.column, row.windows, *arguments)
         windowed = Windowed(
             declared.operation, arguments, declared.result_type(tuple(a.type for a in arguments))
         )
@@ -183,6 +186,8 @@ def _as(expression: Expression, type_: KqlType) -> Expression:
 
 def fit(bound: Expression, parameter: Parameter) -> Expression | None:
     """An argument in a type that the parameter takes, None when there is no way."""
+    if parameter.text:
+        return cast(bound, STRING)
     if parameter.any or bound.type in parameter.types:
         if parameter.preferred is not None and bound.type is not parameter.preferred and not parameter.any:
             return coerce(bound, parameter.preferred) or bound

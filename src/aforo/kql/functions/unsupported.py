@@ -52,8 +52,6 @@ KNOWN_UNSUPPORTED = frozenset(
         "percentile_tdigest",
         "percentile_array_tdigest",
         "rank_tdigest",
-        "row_rank_dense",
-        "row_rank_min",
         "row_window_session",
         "percentiles_array",
         "percentilesw",

@@ -66,10 +66,10 @@ def parse_take(p: Parser, start: Span) -> Take:
 
 
 def bind_take(b: Binder, relation: Relation, tree: Take, scope: Scope) -> Relation:
-    return Limit(relation, _count(b, tree.count, scope))
+    return Limit(relation, row_count(b, tree.count, scope))
 
 
-def _count(b: Binder, tree: s.Syntax, scope: Scope) -> Expression:
+def row_count(b: Binder, tree: s.Syntax, scope: Scope) -> Expression:
     count = b.scalar(tree, Row(scope=scope))
     if count is not BROKEN and count.type not in INTEGERS:
         return b.broken(say.wrong_type("the number of rows", "long", count.type.value, tree.span))
@@ -89,7 +89,7 @@ def parse_top(p: Parser, start: Span) -> Top:
 
 
 def bind_top(b: Binder, relation: Relation, tree: Top, scope: Scope) -> Relation:
-    count = _count(b, tree.count, scope)
+    count = row_count(b, tree.count, scope)
     return Limit(_sorted(b, relation, tree.keys, scope), count)
 
 

@@ -15,10 +15,6 @@ from aforo.kql.scope import Scope
 from aforo.source import Span
 
 _PIPED = [
-    "top-nested",
-    "top-hitters",
-    "sample",
-    "sample-distinct",
     "scan",
     "reduce",
     "fork",

@@ -129,9 +129,9 @@ def _named(tree: object) -> Iterator[str]:
     elif isinstance(tree, tuple):
         for part in tree:
             yield from _named(part)
-    elif isinstance(tree, s.Syntax) and dataclasses.is_dataclass(tree):
-        for field in dataclasses.fields(tree):
-            yield from _named(getattr(tree, field.name))
+    elif isinstance(tree, s.Syntax):
+        for name in getattr(tree, "__dataclass_fields__", ()):
+            yield from _named(getattr(tree, name))
 
 
 def _row(leg: Relation, legs: Sequence[Relation], names: set[str], scope: Scope) -> Row:
@@ -147,6 +147,8 @@ def _row(leg: Relation, legs: Sequence[Relation], names: set[str], scope: Scope)
 
 def condition(b: Binder, tree: s.Syntax, row: Row, *, sensitive: bool) -> Expression:
     """A condition in which a bare text is looked for in all columns."""
+    if isinstance(tree, s.Binary) and tree.op == "has" and tree.op_span.end - tree.op_span.start == 1:
+        return _column_term(b, tree, row, sensitive=sensitive)
     match tree:
         case s.Star(pattern="*"):
             return Constant(True, BOOL)
@@ -160,20 +162,22 @@ def condition(b: Binder, tree: s.Syntax, row: Row, *, sensitive: bool) -> Expres
             return apply(op, parts, BOOL)
         case s.Call(function="not", arguments=(inner,)):
             return apply("not", (condition(b, inner, row, sensitive=sensitive),), BOOL)
-        case s.Binary(op="has", left=left, right=s.Literal(value=str() as word, type=KqlType.STRING)) if (
-            tree.op_span.end - tree.op_span.start == 1
-        ):
-            # `column: "term"`
-            if isinstance(left, s.Star):
-                return searched(row.columns, lambda text: term(text, word, sensitive=sensitive))
-            subject = b.scalar(left, row)
-            return BROKEN if subject is BROKEN else term(cast(subject, STRING), word, sensitive=sensitive)
-        case s.Binary(op="has", left=left, right=right) if tree.op_span.end - tree.op_span.start == 1:
-            return b.condition(dataclasses.replace(tree, op="=="), row)
         case _:
             if sensitive and isinstance(tree, s.Binary) and tree.op in _CASED:
                 tree = dataclasses.replace(tree, op=tree.op + "_cs")
             return b.condition(tree, row, "what is searched by")
+
+
+def _column_term(b: Binder, tree: s.Binary, row: Row, *, sensitive: bool) -> Expression:
+    """`column: "term"`; what is no text is compared."""
+    wanted = tree.right
+    if not isinstance(wanted, s.Literal) or not isinstance(wanted.value, str):
+        return b.condition(dataclasses.replace(tree, op="=="), row)
+    word = wanted.value
+    if isinstance(tree.left, s.Star):
+        return searched(row.columns, lambda text: term(text, word, sensitive=sensitive))
+    subject = b.scalar(tree.left, row)
+    return BROKEN if subject is BROKEN else term(cast(subject, STRING), word, sensitive=sensitive)
 
 
 def term(text: Expression, word: str, *, sensitive: bool) -> Expression:

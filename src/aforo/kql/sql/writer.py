@@ -29,7 +29,7 @@ from aforo.kql.symbols import PromotedPath
 from aforo.kql.types import DATETIME, STRING
 
 # Window functions whose second argument says where they begin anew.
-_RESTARTING = frozenset({"row_number", "row_cumsum"})
+_RESTARTING = frozenset({"row_number", "row_cumsum", "row_cummax"})
 # The order of a list matters only for these.
 _ORDERED_AGGREGATES = frozenset({"make_list", "make_list_with_nulls"})
 
@@ -285,6 +285,8 @@ class Writer(FrameWriter):
         expressions += [a.condition for _, a in aggregate.aggregates if a.condition is not None]
         used = [c.id for x in expressions for c in references(x)]
         twice = any(not t.is_plain(frame.slots[i].node) and used.count(i) > 1 for i in set(used))
+        # What is computed over rows in their order cannot be grouped where it is computed.
+        twice = twice or any(frame.slots[i].node.find(e.Window) is not None for i in set(used))
         order: Node | None = None
         if frame.ordered and any(a.operation in _ORDERED_AGGREGATES for _, a in aggregate.aggregates):
             number = self.fresh("_row")

@@ -219,6 +219,26 @@ def _over(call: Node, order: Node, partition: Node | None = None, frame: bool = 
     )
 
 
+# The calls that an aggregate is made of.
+_CALLS = frozenset({"sum", "count", "avg", "min", "max", "quantile_disc"})
+
+
+def whole(operation: str, request: Request, part: Node | None) -> Node:
+    """An aggregate over the whole part that a row is in, told beside the row."""
+    e = t.glot()
+    if operation == "count" and request.arguments:
+        return e.Window(
+            this=e.Count(this=request.arguments[0]), partition_by=[part] if part is not None else None
+        )
+
+    def told(node: Node) -> Node:
+        if isinstance(node, e.Count) or (isinstance(node, e.Anonymous) and node.name in _CALLS):
+            return e.Window(this=node, partition_by=[part.copy()] if part is not None else None)
+        return node
+
+    return AGGREGATES[operation](request).transform(told, copy=False)
+
+
 def part(restart: Node, order: Node) -> Node:
     """The number of rows up to this one at which something begins anew."""
     marks = t.choice([(restart, t.number(1))], t.number(0))
@@ -241,10 +261,12 @@ def window(
             return _over(
                 t.call("lag" if operation == "prev" else "lead", arguments[0], offset, default), order, part
             )
+        case "row_cummax":
+            return _over(t.call("max", arguments[0]), order, part, frame=True)
         case "row_cumsum":
             return t.cast(_over(t.call("sum", arguments[0]), order, part, frame=True), TYPE_NAMES[result])
         case _:
             raise AssertionError(operation)
 
 
-WINDOWS = ("row_number", "prev", "next", "row_cumsum")
+WINDOWS = ("row_number", "prev", "next", "row_cumsum", "row_rank_dense", "row_rank_min")

@@ -67,11 +67,14 @@ class DuckDb:
         self,
         operation: str,
         arguments: Sequence[Node],
-        _bound: Sequence[Expression],
+        bound: Sequence[Expression],
         result: KqlType,
         order: Node,
         part: Node | None,
     ) -> Node:
+        if operation.startswith("whole:"):
+            request = aggregates.Request(arguments, bound, result, None, None)
+            return aggregates.whole(operation.removeprefix("whole:"), request, part)
         return aggregates.window(operation, arguments, result, order, part)
 
     def part(self, restart: Node, order: Node) -> Node:
