@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from aforo.control import live
+from aforo.control import live, query_texts
 from aforo.control.desired import ChangeItem, Mistake, Place, Wanted, differences
 from aforo.model.catalog import canonical, kind_of, rank
 from aforo.model.check import check_body
@@ -187,6 +187,8 @@ class Planner:
         for rule in resource.kind.rules:
             problems.extend(rule(resource, self.draft))
         problems.extend(live.problems(resource, self.draft))
+        if not problems:  # what hangs in the air already cannot be judged further
+            problems.extend(query_texts.problems(resource, self.draft))
         self._say(wanted, problems)
 
     def _place_problems(self, resource: Resource) -> Iterable[Problem]:

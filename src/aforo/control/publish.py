@@ -19,6 +19,7 @@ from aforo.model.account_facts import AccountFacts, DeploymentFacts, RoleFacts
 from aforo.model.graph import Graph
 from aforo.model.kind import Resource
 from aforo.model.kinds.account import ACCOUNT_TYPE, DEPLOYMENT_TYPE
+from aforo.model.kinds.log_table import LOG_TABLE_TYPE
 from aforo.model.kinds.role_assignment import ROLE_ASSIGNMENT_TYPE
 from aforo.model.kinds.workspace import WORKSPACE_TYPE
 from aforo.model.retention_file import Retention
@@ -96,7 +97,14 @@ def facts_of_account(graph: Graph, version: int, issuer: IssuerFacts) -> Account
 def retention_of(graph: Graph) -> dict[str, Retention]:
     """How long each workspace keeps its rows, by workspace id."""
     return {
-        str(r.properties["customerId"]): Retention(int(r.properties.get("retentionInDays", 0)))
+        str(r.properties["customerId"]): Retention(
+            int(r.properties.get("retentionInDays", 0)),
+            {
+                t.name: days
+                for t in graph.children(r.id.key, LOG_TABLE_TYPE)
+                if (days := int(t.properties.get("retentionInDays", -1))) > 0
+            },
+        )
         for r in graph.of_type(WORKSPACE_TYPE)
     }
 

@@ -14,6 +14,7 @@ from aforo.model.graph import Graph
 from aforo.model.kind import Resource
 from aforo.model.kinds.account import ACCOUNT_TYPE
 from aforo.model.kinds.api import API_TYPE
+from aforo.model.kinds.data_collection import ENDPOINT_TYPE, RULE_TYPE
 from aforo.model.kinds.service import SERVICE_TYPE
 from aforo.model.kinds.workspace import WORKSPACE_TYPE
 
@@ -83,6 +84,13 @@ def _live(resource: Resource, live: Live) -> dict[str, Any]:
             }
         case t if t == API_TYPE:
             return {"isOnline": True}
+        case t if t == ENDPOINT_TYPE:
+            return {
+                "logsIngestion": {"endpoint": live.control_url},
+                "metricsIngestion": {"endpoint": live.control_url},
+            }
+        case t if t == RULE_TYPE:
+            return {"endpoints": {"logsIngestion": live.control_url}}
         case t if t == WORKSPACE_TYPE:
             return {"sku": resource.properties.get("sku", {"name": "PerGB2018"})}
         case _:

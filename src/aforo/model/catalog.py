@@ -13,9 +13,11 @@ from aforo.model.kinds.authorization import ACCESS_POLICY, AUTHORIZATION, AUTHOR
 from aforo.model.kinds.backend import BACKEND
 from aforo.model.kinds.cache import CACHE
 from aforo.model.kinds.certificate import CERTIFICATE
+from aforo.model.kinds.data_collection import DATA_COLLECTION_ENDPOINT, DATA_COLLECTION_RULE
 from aforo.model.kinds.diagnostic import API_DIAGNOSTIC, SERVICE_DIAGNOSTIC
 from aforo.model.kinds.diagnostic_setting import DIAGNOSTIC_SETTING
 from aforo.model.kinds.group import GROUP, GROUP_USER
+from aforo.model.kinds.log_table import LOG_TABLE
 from aforo.model.kinds.logger import LOGGER
 from aforo.model.kinds.named_value import NAMED_VALUE
 from aforo.model.kinds.operation import OPERATION
@@ -29,6 +31,7 @@ from aforo.model.kinds.policy import (
 from aforo.model.kinds.product import PRODUCT, PRODUCT_API, PRODUCT_GROUP
 from aforo.model.kinds.resource_group import RESOURCE_GROUP
 from aforo.model.kinds.role_assignment import ROLE_ASSIGNMENT
+from aforo.model.kinds.saved_search import SAVED_SEARCH
 from aforo.model.kinds.schema import API_SCHEMA, SCHEMA
 from aforo.model.kinds.service import SERVICE
 from aforo.model.kinds.subscription import SUBSCRIPTION
@@ -41,6 +44,10 @@ from aforo.model.kinds.workspace import WORKSPACE
 KINDS: tuple[Kind, ...] = (
     RESOURCE_GROUP,
     WORKSPACE,
+    LOG_TABLE,
+    SAVED_SEARCH,
+    DATA_COLLECTION_ENDPOINT,
+    DATA_COLLECTION_RULE,
     APPLICATION,
     ACCOUNT,
     DEPLOYMENT,

@@ -24,6 +24,10 @@ class Role:
     def allows(self, action: str) -> bool:
         return _matches(self.actions, action) and not _matches(self.not_actions, action)
 
+    def allows_data(self, action: str) -> bool:
+        """Whether it has an action of a data plane; `*` among the actions of the control plane is none of these."""
+        return _matches(self.data_actions, action)
+
 
 _COGNITIVE = "Microsoft.CognitiveServices"
 _INSIGHTS = "Microsoft.Insights"
@@ -104,6 +108,14 @@ ROLES: tuple[Role, ...] = (
         (),
         (),
         (f"{_INSIGHTS}/Metrics/Write", f"{_INSIGHTS}/Telemetry/Write"),
+    ),
+    # Ours: Azure has no role of that kind. Not even an owner reads what people wrote without it.
+    Role(
+        "Log Content Reader",
+        "6d0a3c7e-5b0f-4f5e-9a55-0c1d8f7a2e41",
+        (),
+        (),
+        ("Aforo.Logs/content/read",),
     ),
 )
 

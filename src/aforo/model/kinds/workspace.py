@@ -38,7 +38,7 @@ WORKSPACE = Kind(
         text("publicNetworkAccessForQuery", values=("Enabled",)),
         anything("features"),
         anything("workspaceCapping", readonly=True),
-        refused("defaultDataCollectionRuleResourceId", "data collection rules are not supported yet"),
+        refused("defaultDataCollectionRuleResourceId", "a rule is named by whoever sends to it"),
     ),
     names=NameRule(r"^[A-Za-z0-9][A-Za-z0-9-]{2,61}[A-Za-z0-9]$", 63, "4 to 63 letters, digits and -"),
     fill=_fill,
