@@ -1,19 +1,23 @@
-"""`retry`: runs its policies again while a condition is true."""
+"""`retry`: runs its policies again while a condition is true; it sees a failed `forward-request` as a response."""
 
 from __future__ import annotations
 
 import ast
 import random
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 
 from aforo.csharp.runtime.exceptions import FormatException
+from aforo.messages import Headers
 from aforo.policy import diagnostics as say
+from aforo.policy import trace
 from aforo.policy.emit import Emitter, Use, Value
-from aforo.policy.exchange import Exchange
+from aforo.policy.exchange import Body, Exchange, PolicyFailure, ResponseState
+from aforo.policy.running import Site, placed
 from aforo.policy.spec import Attribute, Element
 
-# (interval, max-interval, delta, first-fast-retry) when there is to be another try.
-Again = tuple[float, float | None, float | None, bool]
+# (interval, max-interval, delta, first-fast-retry) when there is to be another try, and how this one has failed.
+Again = tuple[float, float | None, float | None, bool, PolicyFailure | None]
 MOST = 50
 _LONGEST_S = 86_400.0
 
@@ -24,10 +28,36 @@ async def run(exchange: Exchange, attempt: Callable[[], Awaitable[Again | None]]
         again = await attempt()
         if again is None:
             return
-        seconds = pause_s(number, *again)
+        exchange.last_error = None
+        seconds = pause_s(number, *again[:4])
         if seconds > 0:
             await exchange.services.pause(seconds)
-    await attempt()
+    again = await attempt()
+    if again is not None:
+        enough(exchange, again[4])
+
+
+def missed(exchange: Exchange, failure: PolicyFailure, site: Site) -> PolicyFailure:
+    """An attempt that no backend has answered: the condition sees the answer that the client would get. Any other
+    failure is not the backend's and ends the policy."""
+    error = failure.error
+    if error.source != "forward-request":
+        raise failure
+    placed(failure, site, exchange)
+    exchange.errors.append(error)
+    exchange.last_error = error
+    status = error.http_status
+    exchange.response = failure.response or ResponseState(
+        status, HTTPStatus(status).phrase, Headers(), Body(b"")
+    )
+    return failure
+
+
+def enough(exchange: Exchange, failure: PolicyFailure | None) -> None:
+    """No more attempts: the failure of the last one is the failure of all."""
+    if failure is not None:
+        exchange.errors.remove(failure.error)  # who handles it writes it down
+        raise failure
 
 
 def pause_s(
@@ -73,6 +103,7 @@ def write(use: Use, emit: Emitter) -> None:
     emit.site(use, count)
     times = emit.number(count, "count", 1, MOST)
     name, inner = emit.nested(use.policies, "attempt")
+    failure = _guard(inner)
     # What comes after an attempt may look at its answer: waiting times too, as `Retry-After` tells them.
     (interval, first), (most, second), (delta, third) = (
         _seconds(use, n, emit) for n in ("interval", "max-interval", "delta")
@@ -82,17 +113,43 @@ def write(use: Use, emit: Emitter) -> None:
         return
     inner.site(use, condition, interval, most, delta, fast)
     waits = ast.Tuple(
-        [first, second, third, inner.expr("F", F=emit.flag(use, "first-fast-retry"))], ast.Load()
+        [first, second, third, inner.expr("F", F=emit.flag(use, "first-fast-retry")), inner.expr(failure)],
+        ast.Load(),
     )
-    inner.do("return WAITS if CONDITION else None", WAITS=waits, CONDITION=condition)
+    inner.do(
+        f"return WAITS if CONDITION else ENOUGH(x, {failure})",
+        WAITS=waits,
+        CONDITION=condition,
+        ENOUGH=enough,
+    )
     emit.span = use.span
     emit.define(name, inner)
     emit.do(f"await RUN(x, {name}, COUNT)", RUN=run, COUNT=times)
 
 
+def _guard(inner: Emitter) -> str:
+    """Puts what is written so far under the eye of `missed`; the name of what it gives, None without a failure."""
+    failure = inner.local("failure")
+    policies, inner.body = inner.finished(), []
+    inner.do(f"{failure} = None")
+    inner.do(
+        f"try:\n    pass\nexcept PolicyFailure as error:\n    {failure} = MISSED(x, error, sites[at])",
+        MISSED=missed,
+    )
+    guarded = inner.body[-1]
+    assert isinstance(guarded, ast.Try)
+    guarded.body = policies
+    if inner.unit.tracing:
+        told = inner.block()
+        told.do("LEFT(x, STEP, error)", LEFT=trace.left, STEP=ast.Name(inner.unit.step, ast.Load()))
+        guarded.handlers[0].body[:0] = told.body
+    return failure
+
+
 ELEMENT = Element(
     "retry",
-    "Runs the policies inside once, and again while the condition is true; a failure inside ends it.",
+    "Runs the policies inside once, and again while the condition is true. A `forward-request` that fails is looked at "
+    "as the answer that the client would get (500, 503); any other failure inside ends it.",
     write,
     attributes=(
         Attribute("condition", "true: try again. It is asked after each attempt.", "bool", required=True),
