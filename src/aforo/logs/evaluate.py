@@ -20,8 +20,10 @@ from aforo.kql.compile import Compiled, CompileResult, compile_query
 from aforo.kql.sql.duckdb.prepare import define, settle
 from aforo.kql.symbols import Database
 from aforo.kql.ticks import MAX_DATETIME, TICKS_PER_US, UNIX_EPOCH
+from aforo.logs.content import without_content
 from aforo.logs.failures import failed
 from aforo.logs.flags import FlagBook
+from aforo.logs.given import source_sql, source_symbol
 from aforo.logs.metadata import AskedTable, asked_table, merged, schema_rows
 from aforo.logs.question import (
     SCHEMA_COLUMNS,
@@ -30,6 +32,7 @@ from aforo.logs.question import (
     QueryAnswer,
     QueryRequest,
     ResultColumn,
+    SourceRows,
     Statistics,
 )
 from aforo.logs.sandbox import name, open_sandbox, seal
@@ -37,6 +40,7 @@ from aforo.logs.versions import StoredFile, TableVersion, TableVersions
 from aforo.logs.watchdog import Watchdog
 from aforo.source import Diagnostic, Source
 from aforo.tables.catalog import TABLES
+from aforo.tables.custom import custom_table
 from aforo.tables.schema import Table
 
 _FIRST_ROWS = 100
@@ -134,6 +138,8 @@ class Evaluator:
             return self._evaluated(request)
 
     def _evaluated(self, request: QueryRequest) -> QueryAnswer:
+        if request.source is not None:
+            return self._over_source(request, request.source)
         began, cpu = time.perf_counter(), time.process_time()
         source = Source("query", request.text)
         discovered: dict[str, Rows] = {}
@@ -214,7 +220,7 @@ class Evaluator:
     def _names(self, request: QueryRequest) -> list[str]:
         """All tables that the question may see, declared and stored, in any of its workspaces."""
         stored = (n for w in request.workspace_ids for n in self._versions.names(w))
-        names = {*self._declared, *stored}
+        names = {*self._declared, *request.custom, *stored}
         if request.readable is not None:
             names &= {n for w in request.workspace_ids for n in request.readable.get(w, ())}
         return sorted(names)
@@ -232,7 +238,9 @@ class Evaluator:
                 )
                 for version in versions[table]:
                     columns = merged(columns, version.columns)
-            seen[table] = asked_table(table, self._declared.get(table), columns)
+            own = request.custom.get(table)
+            declared = self._declared.get(table) if own is None else custom_table(table, own)
+            seen[table] = asked_table(table, declared, columns, custom=own is not None)
         return _Tables(seen, versions, opened)
 
     def _doubted(
@@ -249,15 +257,39 @@ class Evaluator:
             out[table] = self._flags.doubted(connection, asked, listed, asked.flags_of(compiled.sql))
         return out
 
+    def _over_source(self, request: QueryRequest, given: SourceRows) -> QueryAnswer:
+        """The answer to a query over rows that came with it: no table is looked at."""
+        source = Source("query", request.text)
+        database = Database("logs", {"source": source_symbol(given.columns)})
+        result = compile_query(source, database, now=_ticks(request.now_us), parameters=request.parameters)
+        mistakes = _mistakes(source, result.diagnostics)
+        compiled = result.compiled
+        if compiled is None:
+            return QueryAnswer(outcome=Outcome.INVALID, mistakes=mistakes)
+        connection = self._begin()
+        seal(connection, ())
+        sql = compiled.json_sql
+        define(connection, sql)
+        laid_out = f'WITH "source" AS MATERIALIZED ({source_sql(given.columns)}) {sql}'
+        count, rows, cut = self._fetch(connection, laid_out, request, (given.rows.decode(),))
+        columns = tuple(ResultColumn(c.name, c.type.value) for c in compiled.columns)
+        return QueryAnswer(
+            outcome=Outcome.OK, columns=columns, row_count=count, rows=rows, cut=cut, mistakes=mistakes
+        )
+
     def _fetch(
-        self, connection: duckdb.DuckDBPyConnection, sql: str, request: QueryRequest
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        sql: str,
+        request: QueryRequest,
+        parameters: tuple[str, ...] = (),
     ) -> tuple[int, bytes, str]:
         """(number of rows, their JSON, which limit cut them off). `sql` gives one text per row.
 
         The rows stream, and a limit ends them here: a LIMIT in SQL would make the engine hold them all, so as
         to keep their order.
         """
-        cursor = connection.execute(sql)
+        cursor = connection.execute(sql, parameters)
         out = bytearray()
         count, at_once = 0, _FIRST_ROWS
         while chunk := cursor.fetchmany(at_once):
@@ -296,10 +328,17 @@ def _laid_out(
 ) -> str:
     """The query with its tables in front, as common table expressions: bound once, with the query."""
     parts = ", ".join(
-        f"{name(table)} AS NOT MATERIALIZED ({tables.seen[table].rows_sql(listed, sql, request.resource_scopes)})"
+        f"{name(table)} AS NOT MATERIALIZED ({_rows_sql(tables, table, listed, sql, request)})"
         for table, listed in files.items()
     )
     return f"WITH {parts} {sql}" if parts else sql
+
+
+def _rows_sql(
+    tables: _Tables, table: str, files: Sequence[StoredFile], sql: str, request: QueryRequest
+) -> str:
+    admitted = request.admitted.get(table)
+    return tables.seen[table].rows_sql(files, sql, request.resource_scopes, admitted)
 
 
 def _compile(
@@ -311,14 +350,20 @@ def _compile(
 ) -> CompileResult:
     """Compiled with promoted values taken at their word, but for those whose flags are `doubted`."""
     span = request.timespan
-    return compile_query(
-        source,
-        Database("logs", {n: t.trusting(doubted.get(n, ())) for n, t in tables.seen.items()}),
-        now=_ticks(request.now_us),
-        timespan=None if span is None else (_ticks(span.start_us), _ticks(span.end_us)),
-        parameters=request.parameters,
-        discovered=discovered,
-    )
+
+    def compiled(withheld: Mapping[str, Sequence[str]]) -> CompileResult:
+        seen = {n: t.without(withheld[n]) if n in withheld else t for n, t in tables.seen.items()}
+        return compile_query(
+            source,
+            Database("logs", {n: t.trusting(doubted.get(n, ())) for n, t in seen.items()}, request.functions),
+            now=_ticks(request.now_us),
+            timespan=None if span is None else (_ticks(span.start_us), _ticks(span.end_us)),
+            parameters=request.parameters,
+            discovered=discovered,
+        )
+
+    result = compiled({})
+    return result if not request.withheld else without_content(source, request, result, compiled)
 
 
 def _files(tables: _Tables, compiled: Compiled) -> dict[str, list[StoredFile]]:

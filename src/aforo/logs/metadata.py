@@ -6,7 +6,7 @@ SQL under them and the answer of the metadata API. It knows no query.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -43,7 +43,6 @@ _SQL = {
     KqlType.DYNAMIC: "VARCHAR",
 }
 
-
 _RESOURCE = "_ResourceId"
 
 
@@ -65,7 +64,20 @@ class AskedTable:
         promoted = tuple(p if p.flag in doubted else replace(p, flag=None) for p in self.symbol.promoted)
         return replace(self.symbol, promoted=promoted)
 
-    def rows_sql(self, files: Sequence[StoredFile], reading: str, resource_scopes: Sequence[str] = ()) -> str:
+    def without(self, columns: Collection[str]) -> AskedTable:
+        """The table as it is for somebody who may not read those columns: they are not there."""
+        kept = tuple(c for c in self.symbol.columns if c.name not in columns)
+        promoted = tuple(p for p in self.symbol.promoted if p.column not in columns)
+        hidden = (*self.symbol.hidden, *columns)
+        return replace(self, symbol=replace(self.symbol, columns=kept, promoted=promoted, hidden=hidden))
+
+    def rows_sql(
+        self,
+        files: Sequence[StoredFile],
+        reading: str,
+        resource_scopes: Sequence[str] = (),
+        admitted: Sequence[Mapping[str, str]] | None = None,
+    ) -> str:
         """SQL of the rows in `files`, in the forms that compiled queries expect.
 
         Only columns that `reading`, the SQL of a compiled query, names: binding a hundred columns costs more
@@ -79,7 +91,12 @@ class AskedTable:
         wanted |= dict.fromkeys(flags, "BOOLEAN")
         # A query that names no column (`T | count`) reads one all the same.
         wanted = {c: k for c, k in wanted.items() if name(c) in reading} or dict([next(iter(wanted.items()))])
-        if not files or (resource_scopes and _RESOURCE not in physical):
+        conditions = []
+        if resource_scopes:
+            conditions.append(_any_of([{_RESOURCE: scope} for scope in resource_scopes], physical))
+        if admitted is not None:
+            conditions.append(_any_of(admitted, physical))
+        if not files or "" in conditions:
             return relation(list(wanted.items()), ())
         out = []
         for column, kind in wanted.items():
@@ -92,21 +109,34 @@ class AskedTable:
                 # A row from before the path was promoted has no flag: its text must be asked.
                 expression = f"coalesce({expression}, true)"
             out.append(f"{expression} AS {quoted}")
-        filtering = (_RESOURCE,) if resource_scopes else ()
-        read = [(c, k) for c, k in physical.items() if c in wanted or c in filtering]
-        inner = relation(read or [next(iter(physical.items()))], files, _of_resources(resource_scopes))
+        condition = " AND ".join(f"({c})" for c in conditions)
+        read = [(c, k) for c, k in physical.items() if c in wanted or name(c) in condition]
+        inner = relation(read or [next(iter(physical.items()))], files, condition)
         return f"SELECT {', '.join(out)} FROM ({inner})"  # noqa: S608 - all names are quoted
 
 
-def _of_resources(scopes: Sequence[str]) -> str:
-    column = f"lower({name(_RESOURCE)})"
+def _any_of(alternatives: Sequence[Mapping[str, str]], physical: Collection[str]) -> str:
+    """SQL of "one of these holds"; empty when none can: a file without a column has no row of that value."""
     return " OR ".join(
-        f"{column} = {literal(s)} OR starts_with({column}, {literal(s.rstrip('/') + '/')})" for s in scopes
+        " AND ".join(_holds(column, value) for column, value in alternative.items())
+        for alternative in alternatives
+        if alternative and all(column in physical for column in alternative)
     )
 
 
-def asked_table(table_name: str, declared: Table | None, stored: Sequence[tuple[str, str]]) -> AskedTable:
-    """What queries see of a table that is declared, stored, or both."""
+def _holds(column: str, value: str) -> str:
+    lowered, wanted = f"lower({name(column)})", literal(value.lower())
+    if column != _RESOURCE:
+        return f"{lowered} = {wanted}"
+    below = literal(value.lower().rstrip("/") + "/")
+    return f"({lowered} = {wanted} OR starts_with({lowered}, {below}))"
+
+
+def asked_table(
+    table_name: str, declared: Table | None, stored: Sequence[tuple[str, str]], *, custom: bool = False
+) -> AskedTable:
+    """What queries see of a table that is declared, stored, or both. In a custom one rows may be older than its
+    declaration: what a column is in them, it is."""
     columns: dict[str, KqlType] = {}
     docs: dict[str, str] = {}
     hidden: list[str] = []
@@ -118,7 +148,9 @@ def asked_table(table_name: str, declared: Table | None, stored: Sequence[tuple[
             columns[column.name] = KqlType(column.type.value)
             docs[column.name] = column.doc
     for column_name, delta in stored:
-        if column_name in columns or column_name in hidden:
+        if column_name in hidden or (
+            column_name in columns and not (custom and _differs(delta, columns[column_name]))
+        ):
             continue
         kind = KqlType.DECIMAL if delta.startswith("decimal(") else _GROWN.get(delta)
         if kind is not None:
@@ -133,6 +165,16 @@ def asked_table(table_name: str, declared: Table | None, stored: Sequence[tuple[
     return AskedTable(
         symbol, docs, declared.doc if declared is not None else "A custom table.", tuple(stored)
     )
+
+
+def _differs(delta: str, declared: KqlType) -> bool:
+    """Whether a stored column cannot be of the declared type (several types are stored alike)."""
+    return delta in _GROWN and sql_type(delta) != sql_type_of(declared)
+
+
+def sql_type_of(kind: KqlType) -> str:
+    """The SQL type in which table files hold a column of that type."""
+    return "TIMESTAMPTZ" if kind is KqlType.DATETIME else _SQL[kind]
 
 
 def merged(

@@ -50,6 +50,12 @@ class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     `resource_scopes` are lower-case ARM ids: with them only rows of those resources and of what lies below
     them are seen. `now_us` is the query's `now()`, unix microseconds.
+
+    `custom` are the tables that the workspaces declare: per table its columns as (name, type, what it holds).
+    `functions` are saved functions: name to KQL text. `withheld` are columns per table that the asker may not
+    read, by the action `withheld_action`; `admitted` are alternatives per table of which a row must meet one, each
+    of column name to value (`_ResourceId`: that resource or what lies below it); no entry: all rows.
+    `source` are rows that the query is about, as the only table, which is called `source`.
     """
 
     workspace_ids: tuple[str, ...]
@@ -63,6 +69,20 @@ class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float = 180.0
     row_limit: int = ROW_LIMIT
     byte_limit: int = BYTE_LIMIT
+    custom: dict[str, tuple[tuple[str, str, str], ...]] = {}
+    functions: dict[str, str] = {}
+    withheld: dict[str, tuple[str, ...]] = {}
+    withheld_action: str = ""
+    admitted: dict[str, tuple[dict[str, str], ...]] = {}
+    source: SourceRows | None = None
+
+
+class SourceRows(msgspec.Struct, array_like=True, frozen=True):
+    """Rows in a request. `columns` are name and Kusto type; `rows` is a JSON array of arrays of cells: bool, numbers
+    and text as they are, datetime as unix microseconds, timespan as ticks, dynamic as JSON text, null."""
+
+    columns: tuple[tuple[str, str], ...]
+    rows: bytes
 
 
 class ResultColumn(msgspec.Struct, array_like=True, frozen=True):

@@ -56,12 +56,15 @@ _AZURE = (
         BackendRequestHeaders   Headers towards the backend.
         BackendResponseHeaders  Headers of the backend.
     """),
-    *strings("""
+    *strings(
+        """
         RequestBody          Body of the client.
         ResponseBody         Body that the client got; an event stream as the one JSON answer that it amounts to.
         BackendRequestBody   Body towards the backend.
         BackendResponseBody  Body of the backend, in the same form as ResponseBody.
-    """),
+    """,
+        content=True,
+    ),
     *longs("LastErrorElapsed  Milliseconds until the last error."),
     *strings("""
         LastErrorMessage  What was wrong.

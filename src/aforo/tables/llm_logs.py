@@ -26,10 +26,13 @@ LLM_LOGS = Table(
         """),
         *bools("IsStreamCompletion  Whether the answer was an event stream."),
         *ints("SequenceNumber    0 in the header row; 1, 2, ... in the rows of messages, in their order."),
-        *dynamics("""
+        *dynamics(
+            """
             RequestMessages   Messages of the prompt: an array of `{role, content, ...}`.
             ResponseMessages  Messages of the answer.
-        """),
+        """,
+            content=True,
+        ),
         *STANDARD,
         *strings("UsageSource       Where the counts come from: `provider`, `estimated`.", ours=True),
         *bools(

@@ -35,6 +35,8 @@ class Column:
     hidden: bool = False
     # Columns that Azure does not have stand at the end of a table and say so in the reference.
     ours: bool = False
+    # What people wrote and models answered: to read it is a right of its own.
+    content: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,11 @@ class Table:
             if column.name == name:
                 return column
         raise KeyError(f"table {self.name} has no column {name}")
+
+    @property
+    def content(self) -> tuple[str, ...]:
+        """The columns with what people wrote and models answered."""
+        return tuple(c.name for c in self.columns if c.content)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -20,17 +20,19 @@ STANDARD = (
 )
 
 
-def _of(kind: ColumnType, rows: str, *, ours: bool = False, hidden: bool = False) -> tuple[Column, ...]:
+def _of(
+    kind: ColumnType, rows: str, *, ours: bool = False, hidden: bool = False, content: bool = False
+) -> tuple[Column, ...]:
     out = []
     for line in rows.strip().splitlines():
         name, _, doc = line.strip().partition(" ")
-        out.append(Column(name, kind, doc.strip(), hidden=hidden, ours=ours))
+        out.append(Column(name, kind, doc.strip(), hidden=hidden, ours=ours, content=content))
     return tuple(out)
 
 
-def strings(rows: str, *, ours: bool = False) -> tuple[Column, ...]:
+def strings(rows: str, *, ours: bool = False, content: bool = False) -> tuple[Column, ...]:
     """Several string columns, one line each: name, documentation."""
-    return _of(ColumnType.STRING, rows, ours=ours)
+    return _of(ColumnType.STRING, rows, ours=ours, content=content)
 
 
 def longs(rows: str, *, ours: bool = False) -> tuple[Column, ...]:
@@ -49,5 +51,5 @@ def bools(rows: str, *, ours: bool = False) -> tuple[Column, ...]:
     return _of(ColumnType.BOOL, rows, ours=ours)
 
 
-def dynamics(rows: str, *, ours: bool = False) -> tuple[Column, ...]:
-    return _of(ColumnType.DYNAMIC, rows, ours=ours)
+def dynamics(rows: str, *, ours: bool = False, content: bool = False) -> tuple[Column, ...]:
+    return _of(ColumnType.DYNAMIC, rows, ours=ours, content=content)
