@@ -31,7 +31,8 @@ class Resolver:
         loop = asyncio.get_running_loop()
         try:
             infos = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        except OSError as error:
+        # UnicodeError: no host can be called that (a label of more than 63 bytes, nothing between two dots).
+        except (OSError, UnicodeError) as error:
             raise Upstream(f"the name {host} cannot be resolved: {error}", code="NameNotResolved") from error
         addresses = list(dict.fromkeys(str(info[4][0]) for info in infos))
         if len(self._known) >= MAX_NAMES:

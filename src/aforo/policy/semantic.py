@@ -1,8 +1,8 @@
 """Answers by the meaning of a prompt: what the policies of the semantic caches do in a call. It knows no element.
 
 A prompt is compared with those before it by the distance of their embeddings, within one partition: subscription, API,
-operation, deployment, every other parameter of the request, and what `vary-by` adds. A cache that does not work, the
-embeddings backend among it, changes nothing in a call.
+operation, path (with the deployment), every other parameter of the request, and what `vary-by` adds. A cache that does
+not work, the embeddings backend among it, changes nothing in a call.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def partition_of(
         operation.id if operation else None,
         product.id if product else None,
         subscription.id if subscription else None,
-        exchange.request.matched.get("deployment-id"),
+        exchange.request.path,  # the deployment stands in it, whatever the operation's template calls it
         backend_id,
         question.exact,
         vary_by,

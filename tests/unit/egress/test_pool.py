@@ -177,6 +177,14 @@ async def test_names_are_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch)
     assert not loop.is_closed()
 
 
+@pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..example", "." + "b" * 300])
+@story
+async def test_what_no_host_can_be_called_is_no_name(host: str) -> None:
+    with pytest.raises(Upstream) as caught:
+        await Resolver().resolve(host)
+    assert caught.value.code == "NameNotResolved"
+
+
 @pytest.mark.parametrize(
     ("name", "ip", "days", "known", "chain", "names", "good"),
     [
