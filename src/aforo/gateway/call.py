@@ -81,6 +81,9 @@ class Answering(Protocol):
     def client_lost(self) -> None:
         """Nobody reads any more."""
 
+    def given_up(self) -> None:
+        """The call was cancelled while its answer was under way."""
+
 
 class Call(Exchange):
     """A request with what its connection told about it; once it has an operation (`open`), policies' exchange too.

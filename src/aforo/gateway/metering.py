@@ -69,7 +69,7 @@ async def close(call: Call, wire: str, gave_up: Callable[[Call], None]) -> None:
         if call.meters is None:
             return
         arrival = call.arrival
-        if arrival is None or not _streams(arrival):
+        if arrival is None or not streams_events(arrival):
             await owing.metered(call, None)
         elif arrival.response is not call.response:
             # A policy answers in its place; the model has read the prompt all the same.
@@ -92,7 +92,7 @@ def left(call: Call) -> None:
         call.services.spawn(owing.metered(call, usage))
 
 
-def _streams(arrival: Arrival) -> bool:
+def streams_events(arrival: Arrival) -> bool:
     """Whether the backend answers event by event, whatever policies have made of its head."""
     connection = arrival.connection
     content_type = connection.headers.get(b"content-type") or b""

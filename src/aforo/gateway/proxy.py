@@ -18,6 +18,7 @@ from aforo.gateway.call import Call
 from aforo.gateway.keeping import hand_over_kept
 from aforo.gateway.known import OWN_PATHS, Admission, Known
 from aforo.gateway.record import BODY_CAP, Recorder, body_limit
+from aforo.gateway.released import Release, prepare
 from aforo.gateway.services import GatewayServices
 from aforo.gateway.signal import Steps
 from aforo.gateway.streaming import Relay, UsageFilter, hand_over, is_event_stream
@@ -150,6 +151,7 @@ class Proxy:
             self._answer(call, answers.answer(503, message, headers=((b"retry-after", b"5"),)))
             return
         pipeline = admission.pipeline
+        release: Release | None = None
         call.open(self._services, self.runtime, target, admission)
         try:
             if DEBUG_HEADER in call.headers.fields:
@@ -171,6 +173,8 @@ class Proxy:
             elif pipeline.backend is not None:
                 await pipeline.backend(call)
             call.section = "outbound"
+            if pipeline.effects.reads_response_body:
+                release = prepare(call, pipeline, self.recorder)
             if call.owed is not None or call.meters is not None:
                 await owing.answered(call, operation.wire)
             if pipeline.outbound is not None:
@@ -186,7 +190,9 @@ class Proxy:
             await self._on_error(call, pipeline, error)
         if call.owed is not None or call.meters is not None:
             await metering.close(call, operation.wire, self._gave_up)
-        relay = self._send(call, operation)
+        relay: Relay | None = release.end() if release is not None else None
+        if relay is None:
+            relay = self._send(call, operation)
         if relay is not None and not relay.is_set:
             await relay
 
@@ -230,6 +236,8 @@ class Proxy:
             seen = UsageFilter()
             response.body.data = seen.feed(response.body.data or b"") + seen.rest()
         call.section = "outbound"
+        if pipeline.effects.reads_response_body:
+            prepare(call, pipeline, self.recorder)
         section = pipeline.resumed.get(hit.family, pipeline.outbound)
         if section is None:
             return
@@ -317,7 +325,10 @@ class Proxy:
         return hand_over(call, response, arrival, self.recorder)
 
     def _gave_up(self, call: Call) -> None:
-        """The client left before an answer began."""
+        """The client left before an answer began, or while outbound was waiting for the end of a stream."""
+        if call.relay is not None:
+            call.relay.given_up()
+            return
         last = call.error or LastError(
             "client", "ClientConnectionFailure", "the client closed the connection", section=call.section
         )

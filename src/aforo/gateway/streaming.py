@@ -15,6 +15,7 @@ from typing import Protocol
 
 import orjson
 
+from aforo.egress.http1 import WireError
 from aforo.gateway import answers
 from aforo.gateway.arrival import Arrival, broken
 from aforo.gateway.call import Call
@@ -23,13 +24,13 @@ from aforo.messages import HOP_BY_HOP
 from aforo.policy.exchange import ResponseState
 
 # At the start of a line alone: anywhere else it is text of the model's, or of the client's.
-_LAST_EVENT = re.compile(
+LAST_EVENT = re.compile(
     rb"[\r\n](?:(?P<done>data: ?\[DONE\])|event: ?response\.(?:completed|failed|incomplete)[\r\n]"
     rb'|data: ?\{"type": ?"response\.(?:completed|failed|incomplete)")'
 )
-_TAIL = 48  # longer than the longest match
+TAIL = 48  # longer than the longest match
 _WITH_BLANK_LINE = re.compile(rb"(?s:.+?)\n\r?\n")
-_BLANK_LINE = re.compile(rb"\n\r?\n|\r\r")
+BLANK_LINE = re.compile(rb"\n\r?\n|\r\r")
 MAX_HELD = 1024 * 1024
 _DROPPED = HOP_BY_HOP | {b"content-length"}
 _NO_BODY = (204, 304)
@@ -199,6 +200,10 @@ class Relay(Signal):
         self._arrival.connection.close()
         self.set()
 
+    def given_up(self) -> None:
+        """The call was cancelled while its answer was under way."""
+        self.client_lost()
+
     def _forward(self, chunks: list[bytes], head: bytes) -> None:
         call = self._call
         arrival = self._arrival
@@ -216,9 +221,7 @@ class Relay(Signal):
         told = False
         if failure is not None:
             call.aborted = call.aborted or "backend"
-            error = broken(failure)
-            error.elapsed_us = call.elapsed_us
-            call.errors.append(error)
+            self._broke(failure)
             if self._chunked and self._events and self._plain and self._between_events(came):
                 # The stream has begun: a restart would repeat text, silence would look like a normal end.
                 data += _stream_error(str(failure))
@@ -251,14 +254,19 @@ class Relay(Signal):
         elif not call.client.writable():
             connection.pause()
 
+    def _broke(self, failure: WireError) -> None:
+        error = broken(failure)
+        error.elapsed_us = self._call.elapsed_us
+        self._call.errors.append(error)
+
     def _look_for_end(self, data: bytes) -> None:
         """Write the record when the last event is complete: now its bytes leave."""
         window = self._tail + data
-        self._tail = window[-_TAIL:]
+        self._tail = window[-TAIL:]
         if self._recorded:
             return
         if not self._ending:
-            found = _LAST_EVENT.search(window) if b"[DONE]" in window or b"response." in window else None
+            found = LAST_EVENT.search(window) if b"[DONE]" in window or b"response." in window else None
             if found is None:
                 return
             if found["done"]:
@@ -266,8 +274,8 @@ class Relay(Signal):
                 return
             self._ending = True
             window = window[found.start() + 1 :]
-            self._tail = window[-_TAIL:]
-        if _BLANK_LINE.search(window):
+            self._tail = window[-TAIL:]
+        if BLANK_LINE.search(window):
             self._write_record()
 
     def _between_events(self, came: bytes) -> bool:

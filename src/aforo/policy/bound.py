@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aforo.policy.cors import CorsPolicy
@@ -145,15 +145,15 @@ def _with_cors(section: Run | None, policies: tuple[CorsPolicy, ...], *, last: b
             try:
                 await section(x)
             except Returned:
-                _decorate(x, policies, answer(x))
+                decorate(x, policies, answer(x))
                 raise
         if last:
-            _decorate(x, policies, answer(x))
+            decorate(x, policies, answer(x))
 
     return run
 
 
-def _decorate(exchange: Exchange, policies: tuple[CorsPolicy, ...], response: ResponseState) -> None:
+def decorate(exchange: Exchange, policies: Sequence[CorsPolicy], response: ResponseState) -> None:
     """By the first policy that allows the caller's origin."""
     origin = exchange.request.headers.get(b"origin")
     if origin is None:

@@ -20,6 +20,7 @@ from aforo.messages import Headers
 from aforo.policy import diagnostics as say
 from aforo.policy.emit import Emitter, Use, Value
 from aforo.policy.exchange import Caching, Exchange, ResponseState, Services
+from aforo.policy.owing import is_event_stream
 from aforo.policy.services import Cache, CacheWhere
 from aforo.policy.spec import Attribute
 
@@ -152,7 +153,7 @@ class WhenWhole:
 async def store_whole(exchange: Exchange, response: ResponseState, store: Store) -> None:
     """Store the body of a response as it is at this place, without holding the response back for it."""
     body = response.body
-    if body.data is None and _comes_at_once(response.headers):
+    if body.data is None and _comes_at_once(response.headers) and not is_event_stream(response):
         await body.read()
     if body.data is None:
         caching(exchange).keepers.append(WhenWhole(exchange.services, response, store))

@@ -172,7 +172,7 @@ class _Compiler:
                 facts.uses_base,
                 only_base,
                 not uses,
-                facts.effects,
+                facts.effects.of_failure if section is Section.ON_ERROR else facts.effects,
                 tuple(facts.cors),
                 plain,
                 facts.stores,
@@ -269,6 +269,14 @@ class _Compiler:
         if self.after and section is Section.OUTBOUND:
             uses = resuming.rest(uses, self.after, self.context.fragments)
         function = self.function(unit, facts, uses, section.python, element.span)
+        if section is Section.OUTBOUND and facts.readers and facts.writers:
+            name, span = facts.writers[0]
+            self.report(
+                say.holds_streams(span, name, "the answer is read in `outbound` and may be rewritten")
+            )
+        elif section is Section.BACKEND and facts.readers:
+            name, span = facts.readers[0]
+            self.report(say.holds_streams(span, name, "what the answer says may lead to another attempt"))
         self.counter = unit.counter  # names are a module's, not a section's
         return uses, facts, function
 
@@ -334,6 +342,8 @@ class _Compiler:
             known = self.fragments[key] = made
         function, facts = known
         emitter.facts.effects |= facts.effects
+        emitter.facts.readers += [("include-fragment", span)] * bool(facts.readers)
+        emitter.facts.writers += [("include-fragment", span)] * bool(facts.writers)
         emitter.facts.cors += facts.cors
         emitter.facts.stores |= facts.stores
         return emitter.part(function)

@@ -104,7 +104,7 @@ def response_headers(response: ResponseState) -> HeaderValues:
 
 
 def _data(body: Body) -> bytes:
-    data = body.data
+    data = body.data if body.view is None else body.shown()
     if data is None:
         # The element awaits the body before the expression runs; a variable's response is complete by contract.
         raise NullReferenceException

@@ -220,6 +220,15 @@ def http_version(span: Span) -> Diagnostic:
     return Diagnostic("POL0503", "the backend is called with HTTP/1.1", span, Severity.WARNING)
 
 
+def holds_streams(span: Span, element: str, why: str) -> Diagnostic:
+    return Diagnostic(
+        "POL0530",
+        f"event streams are held back for `{element}` until they have ended: {why}",
+        span,
+        Severity.INFO,
+    )
+
+
 def no_external_cache(span: Span) -> Diagnostic:
     return Diagnostic(
         "POL0510",

@@ -37,11 +37,16 @@ class Body(msgspec.Struct, eq=False):
 
     `data` is None while the body is not at hand. Policies that read a body declare it, and the section's
     element awaits `read()` before the (synchronous) expression runs; `text` and the rest are then plain.
+
+    `view` makes of the data what expressions see where that is something else: of an event stream the answer that it
+    amounts to. What is sent, stored or rewritten is the data.
     """
 
     data: bytes | None = b""
     load: Callable[[], Awaitable[bytes]] | None = None
     changed: bool = False
+    view: Callable[[bytes], bytes] | None = None
+    _shown: bytes | None = None
 
     async def read(self) -> bytes:
         """The whole decoded body; collected from the wire when it is not there yet."""
@@ -50,10 +55,19 @@ class Body(msgspec.Struct, eq=False):
             self.data = await self.load()
         return self.data
 
+    def shown(self) -> bytes | None:
+        """The data as expressions see it; None while it is not at hand."""
+        if self.view is None or self.data is None:
+            return self.data
+        if self._shown is None:
+            self._shown = self.view(self.data)
+        return self._shown
+
     def replace(self, data: bytes) -> None:
         """A policy's own body from here on."""
         self.data = data
         self.changed = True
+        self.view = self._shown = None
 
 
 class RequestState(msgspec.Struct, eq=False):
@@ -358,7 +372,9 @@ class Services(Protocol):
     def under_way(self) -> dict[str, int]:
         """How many calls hold each key of `limit-concurrency` in this process."""
 
-    async def together(self, branches: Sequence[Callable[[], Coroutine[Any, Any, None]]], *, first: bool) -> None:
+    async def together(
+        self, branches: Sequence[Callable[[], Coroutine[Any, Any, None]]], *, first: bool
+    ) -> None:
         """Run them side by side until all have ended, or the first; a failure ends it, the rest is cancelled then."""
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:

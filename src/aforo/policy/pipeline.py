@@ -7,7 +7,7 @@ needs that combination. Sections are coroutines that mostly never suspend, so th
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from aforo.policy.exchange import Exchange
@@ -18,13 +18,15 @@ Section = Callable[[Exchange], Coroutine[Any, Any, None]]
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What a section, with all that its `<base/>` brings in, does to bodies."""
+    """What a section, with all that its `<base/>` brings in, does to bodies. The response is a backend's answer, before
+    it is sent: what on-error does to it does not count."""
 
     reads_request_body: bool = False
     writes_request_body: bool = False
     reads_response_body: bool = False
     writes_response_body: bool = False
     meters: bool = False  # somebody wants to know the tokens of the answer (`Exchange.meters`)
+    holds_response: bool = False  # may refuse the answer, or end it, for what is in its body
 
     def __or__(self, other: Effects) -> Effects:
         return Effects(
@@ -33,7 +35,13 @@ class Effects:
             self.reads_response_body or other.reads_response_body,
             self.writes_response_body or other.writes_response_body,
             self.meters or other.meters,
+            self.holds_response or other.holds_response,
         )
+
+    @property
+    def of_failure(self) -> Effects:
+        """The same section as on-error, whose response is no answer of a backend's."""
+        return replace(self, reads_response_body=False, writes_response_body=False, holds_response=False)
 
 
 NO_EFFECTS = Effects()

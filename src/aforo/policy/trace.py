@@ -108,12 +108,13 @@ class Step:
 class Trace:
     """What `Exchange.trace` holds while a call is traced."""
 
-    __slots__ = ("_last", "_told", "entered", "left_out", "secrets", "steps")
+    __slots__ = ("_last", "_told", "entered", "left_out", "released", "secrets", "steps")
 
     def __init__(self, exchange: Exchange, secrets: Sequence[str] = ()) -> None:
         self.steps: list[Step] = []
         self.entered: Step | None = None
         self.left_out = 0
+        self.released: ResponseState | None = None  # whose head has left already
         self.secrets = Secrets(secrets)
         masking.gather(exchange, self.secrets)
         self._last = _Seen(exchange)
@@ -123,7 +124,10 @@ class Trace:
         """What has changed since the last look is the doing of `step`."""
         now = _Seen(exchange)
         if step is not None:
-            step.changes += self._last.changes(now, exchange, self.secrets, hidden)
+            changes = self._last.changes(now, exchange, self.secrets, hidden)
+            if self.released is not None:
+                _too_late(changes, exchange.response is self.released)
+            step.changes += changes
         self._last = now
 
     def finish(self, exchange: Exchange) -> None:
@@ -240,6 +244,23 @@ def start(exchange: Exchange, secrets: Sequence[str] = ()) -> Trace:
         _taint(exchange, f"header:{exchange.api.key_header.lower()}")
         _taint(exchange, f"query:{exchange.api.key_query.lower()}")
     return made
+
+
+def released(exchange: Exchange, response: ResponseState) -> None:
+    """The head of this answer leaves at this moment; what policies change in it from here on comes too late."""
+    made: Trace = exchange.trace
+    step = made.entered
+    made.look(exchange, step, hidden=step is not None and step.place.tainted(exchange))
+    made.released = response
+
+
+def _too_late(changes: list[Change], same: bool) -> None:
+    """`same`: it is still the answer that has left. Its body was read then, not changed."""
+    for change in changes:
+        if change.what in ("response status", "response header") or (
+            change.what == "response body" and not same
+        ):
+            change.extra["tooLate"] = True
 
 
 # --- what generated code calls ---------------------------------------------------------------------------------

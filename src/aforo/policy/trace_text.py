@@ -39,11 +39,9 @@ def _entry(entry: Mapping[str, Any], times: bool) -> list[str]:
         out.append(f"{inner}{each['severity']} from {each['source']}: {_value(each['message'])}{more}")
     for each in data.get("changes", ()):
         name = f" {each['name']}" if "name" in each else ""
-        out.append(
-            f"{inner}{each['what']}{name} removed"
-            if each.get("removed")
-            else f"{inner}{each['what']}{name}: {_value(each['value'])}"
-        )
+        shown = "" if each.get("removed") else f": {_value(each['value'])}"
+        late = " (too late: the stream was on its way)" if each.get("tooLate") else ""
+        out.append(f"{inner}{each['what']}{name}{' removed' if each.get('removed') else ''}{shown}{late}")
     error = data.get("error")
     if error is not None:
         out.append(f"{inner}error {error['reason']} of {error['source']}: {error['message']}")

@@ -7,8 +7,9 @@ tests stand on it.
 from __future__ import annotations
 
 from aforo.errors import Refusal
+from aforo.llm.catalog import wire_of
 from aforo.messages import Headers
-from aforo.policy import owing, running
+from aforo.policy import owing, running, streams
 from aforo.policy.exchange import Body, Exchange, FromCache, LastError, PolicyFailure, ResponseState, Returned
 from aforo.policy.pipeline import Pipeline
 from aforo.policy.scripted import ScriptedServices
@@ -19,10 +20,13 @@ async def run(
     pipeline: Pipeline, exchange: Exchange, services: ScriptedServices, usage: Usage | None = None
 ) -> None:
     """The call, from inbound to the end. `usage` is what the model is said to have counted."""
+    stream: _Stream | None = None
     try:
         for name in ("inbound", "backend", "outbound"):
             exchange.section = name
             section = getattr(pipeline, name)
+            if name == "outbound" and pipeline.effects.reads_response_body:
+                stream = _prepared(exchange, pipeline, usage)
             if name == "outbound" and (exchange.owed is not None or exchange.meters is not None):
                 await _answered(exchange, usage)
             if section is not None:
@@ -34,11 +38,57 @@ async def run(
     except (PolicyFailure, Refusal) as error:
         await _on_error(pipeline, exchange, error)
     await owing.closed(exchange)
+    if stream is not None:
+        stream.end()
     await owing.metered(exchange, _usage_of_stream(exchange, usage))
     for give_back in exchange.lent:
         give_back()
     while services.spawned:
         await services.spawned.pop(0)
+
+
+def _prepared(exchange: Exchange, pipeline: Pipeline, usage: Usage | None) -> _Stream | None:
+    """What gateway/released.py does about an event stream that outbound reads."""
+    response, effects = exchange.response, pipeline.effects
+    if response is None or not 200 <= response.status < 300 or not owing.is_event_stream(response):
+        return None
+    if effects.writes_response_body:
+        return None
+    path = exchange.operation.url_template if exchange.operation is not None else exchange.request.path
+    wire = wire_of(exchange.request.original_method, path)
+    response.body.view = streams.view(wire, exchange.request.body.data or b"")
+    return None if effects.holds_response else _Stream(exchange, pipeline, response, usage)
+
+
+class _Stream:
+    """An event stream on its way: whole as soon as somebody reads it, and gone from then on."""
+
+    def __init__(
+        self, exchange: Exchange, pipeline: Pipeline, response: ResponseState, usage: Usage | None
+    ) -> None:
+        self._exchange = exchange
+        self._pipeline = pipeline
+        self._response = response
+        self._usage = usage
+        self._data = response.body.data or b""
+        self._sent: ResponseState | None = None
+        response.body.data, response.body.load = None, self._load
+
+    async def _load(self) -> bytes:
+        exchange, response = self._exchange, self._response
+        self._sent = streams.leaves(exchange, response, self._pipeline.cors)
+        usage = self._usage or owing.usage_of(exchange, "", self._data, stream=True)
+        await owing.metered(exchange, usage)
+        return self._data
+
+    def end(self) -> None:
+        """What the client has got is the answer, whatever policies have made of it since."""
+        exchange, response, sent = self._exchange, self._response, self._sent
+        response.body.data = self._data
+        if sent is not None:
+            streams.too_late(exchange, response)
+            exchange.response = response
+            response.status, response.reason, response.headers = sent.status, sent.reason, sent.headers
 
 
 async def _answered(exchange: Exchange, usage: Usage | None) -> None:

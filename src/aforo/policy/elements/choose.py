@@ -18,9 +18,7 @@ def write(use: Use, emit: Emitter) -> None:
         emit.report(say.too_large(use.span, f"more than {limits.WHENS} conditions in one choose"))
         return
     conditions = [(when, emit.condition(when, "condition")) for when in whens]
-    # Bodies that any condition reads are there before the first is asked.
     emit.span = use.span
-    emit.await_bodies(*(c for _, c in conditions if c is not None))
     otherwise = use.child("otherwise")
     rest = _children(otherwise, emit) if otherwise is not None else []
     groups = [conditions[i : i + _TOGETHER] for i in range(0, len(conditions), _TOGETHER)]
@@ -56,18 +54,14 @@ def _chain(
             marker.site(when, condition)
             emit.span = when.span
             test = ast.If(condition.code, body, rest)
-            rest = [*_placed(marker), emit.place(test)]
+            # A body is waited for by the condition that reads it, when it is asked.
+            rest = [*marker.body, emit.place(test)]
     return rest
 
 
 def _body_of(statement: ast.stmt) -> list[ast.stmt]:
     assert isinstance(statement, ast.If)
     return statement.body
-
-
-def _placed(marker: Emitter) -> list[ast.stmt]:
-    # The bodies are awaited already; only the mark of the site is wanted.
-    return marker.body[:1]
 
 
 def _children(use: Use, emit: Emitter, open_: str = "") -> list[ast.stmt]:

@@ -13,11 +13,11 @@ _APPLY = frozenset(("always", "content-type-json"))
 
 
 def convert(
-    exchange: Exchange, message: RequestState | ResponseState, apply: str, accept: bool, options: XmlOptions
+    exchange: Exchange, message: RequestState | ResponseState, always: bool, accept: bool, options: XmlOptions
 ) -> None:
     """ConversionFailed for a body that is no JSON."""
     data = message.body.data or b""
-    if not data.strip() or not wants(exchange, message, apply == "always", accept, "json", "xml"):
+    if not data.strip() or not wants(exchange, message, always, accept, "json", "xml"):
         return
     new_body(message, NotConverted.guard("json-to-xml", lambda: to_xml(data, options)))
     message.headers.set(b"content-type", b"application/xml")
@@ -43,13 +43,16 @@ def write(use: Use, emit: Emitter) -> None:
         else emit.expr("F(V, 'apply', W)", F=word, V=apply, W=_APPLY)
     )
     separator, prefix, attributes = (v.code if v is not None else emit.expr("None") for v in texts)
-    message = emit.message_body()
+    always, accept = emit.local("always"), emit.local("accept")
+    emit.do(f"{always} = APPLY == 'always'", APPLY=chosen)
+    emit.do(f"{accept} = ACCEPT", ACCEPT=emit.flag(use, "consider-accept-header"))
+    message = emit.message_body(
+        lambda message: emit.expr(f"F(x, M, {always}, {accept}, 'json', 'xml')", F=wants, M=message)
+    )
     emit.do(
-        "F(x, MESSAGE, APPLY, ACCEPT, OPTIONS(DATES, SEPARATOR, PREFIX, ATTRIBUTES))",
+        f"F(x, MESSAGE, {always}, {accept}, OPTIONS(DATES, SEPARATOR, PREFIX, ATTRIBUTES))",
         F=convert,
         MESSAGE=message,
-        APPLY=chosen,
-        ACCEPT=emit.flag(use, "consider-accept-header"),
         OPTIONS=options,
         DATES=emit.flag(use, "parse-date"),
         SEPARATOR=separator,

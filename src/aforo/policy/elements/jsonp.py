@@ -17,10 +17,15 @@ _NAME: Final = re.compile(r"[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)*", re.ASCII)
 _LONGEST: Final = 256
 
 
+def asked(exchange: Exchange, parameter: str | None) -> list[str] | None:
+    """The values of the parameter."""
+    return exchange.request.url.query_values().get(parameter or "")
+
+
 def wrap(exchange: Exchange, response: ResponseState, parameter: str | None) -> None:
     """Nothing happens where the caller names no function."""
     name = parameter or ""
-    given = exchange.request.url.query_values().get(name)
+    given = asked(exchange, parameter)
     if not given:
         return
     function = given[0]
@@ -41,8 +46,10 @@ def write(use: Use, emit: Emitter) -> None:
     if name is None:
         return
     emit.site(use, name)
-    message = emit.message_body()
-    emit.do("F(x, MESSAGE, NAME)", F=wrap, MESSAGE=message, NAME=name)
+    parameter = emit.local("parameter")
+    emit.do(f"{parameter} = NAME", NAME=name)
+    message = emit.message_body(lambda _: emit.expr(f"F(x, {parameter})", F=asked))
+    emit.do(f"F(x, MESSAGE, {parameter})", F=wrap, MESSAGE=message)
 
 
 ELEMENT = Element(

@@ -15,7 +15,7 @@ from aforo.policy.telling import number
 
 _LONGEST_WINDOW = 10_000
 _PROMPT = Effects(reads_request_body=True)
-_ANSWER = Effects(reads_response_body=True, writes_response_body=True)
+_ANSWER = Effects(reads_response_body=True, holds_response=True)
 
 
 def write(use: Use, emit: Emitter) -> None:

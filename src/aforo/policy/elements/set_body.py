@@ -27,8 +27,10 @@ def write(use: Use, emit: Emitter) -> None:
             return
     emit.site(use, value)
     request = emit.message == "x.request"
-    if emit.message in ("x.request", "answer(x)"):
-        emit.facts.effects |= Effects(writes_request_body=request, writes_response_body=not request)
+    if request:
+        emit.facts.effects |= Effects(writes_request_body=True)
+    elif emit.message == "answer(x)":
+        emit.writes_response()
     message = emit.expr(emit.message)
     if value is None:
         emit.do("F(MESSAGE, b'')", F=new_body, MESSAGE=message)

@@ -60,7 +60,7 @@ def validate(
     inbound = x.section == "inbound"
     message = x.request if inbound else answer(x)
     side, kind = ("Request", "RequestBody") if inbound else ("Response", "ResponseBody")
-    data = message.body.data or b""
+    data = message.body.shown() or b""
     raw = message.headers.get(b"content-type")
     media = header_text(raw).partition(";")[0].strip().lower() if raw is not None else ""
     if not data and not media:
@@ -205,6 +205,11 @@ def write(use: Use, emit: Emitter) -> None:
     inbound = emit.unit.section is Section.INBOUND
     emit.site(use, size, *values)
     emit.await_effects(Effects(reads_request_body=inbound, reads_response_body=not inbound))
+    words = [a.text for c in use.children.get("content", ()) if (a := c.attributes.get("action")) is not None]
+    actions = (unlisted, too_large, *(word.strip().lower() for word in words))
+    if emit.unit.section is Section.OUTBOUND and any(a not in ("ignore", "detect") for a in actions):
+        emit.facts.effects |= Effects(holds_response=True)
+        emit.report(say.holds_streams(use.span, use.name, "it may refuse the answer"))
     limit = emit.number(size, "max-size", 0, 2**40) if size.const is not None else emit.expr(
         "F(V, 'max-size', 0, L)", F=whole_number, V=size, L=2**40
     )  # fmt: skip

@@ -47,6 +47,7 @@ def write(use: Use, emit: Emitter) -> None:
     emit.span = use.span
     emit.await_effects(facts.effects)
     emit.facts.cors += facts.cors
+    emit.facts.writers += facts.writers
     place = len(emit.unit.sites)
     emit.site(use)
     for name, inner, each in branches:

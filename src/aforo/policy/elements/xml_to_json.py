@@ -18,13 +18,13 @@ def convert(
     exchange: Exchange,
     message: RequestState | ResponseState,
     kind: str,
-    apply: str,
+    always: bool,
     accept: bool,
     arrays: bool,
 ) -> None:
     """ConversionFailed for a body that is no XML, or has a document type."""
     data = message.body.data or b""
-    if not data.strip() or not wants(exchange, message, apply == "always", accept, "xml", "json"):
+    if not data.strip() or not wants(exchange, message, always, accept, "xml", "json"):
         return
     new_body(
         message,
@@ -46,14 +46,17 @@ def write(use: Use, emit: Emitter) -> None:
             return value.const.strip().lower()
         return emit.expr("F(V, N, W)", F=word, V=value, N=name, W=frozenset(words))
 
-    message = emit.message_body()
+    always, accept = emit.local("always"), emit.local("accept")
+    emit.do(f"{always} = APPLY == 'always'", APPLY=chosen(apply, "apply", _APPLY))
+    emit.do(f"{accept} = ACCEPT", ACCEPT=emit.flag(use, "consider-accept-header"))
+    message = emit.message_body(
+        lambda message: emit.expr(f"F(x, M, {always}, {accept}, 'xml', 'json')", F=wants, M=message)
+    )
     emit.do(
-        "F(x, MESSAGE, KIND, APPLY, ACCEPT, ARRAYS)",
+        f"F(x, MESSAGE, KIND, {always}, {accept}, ARRAYS)",
         F=convert,
         MESSAGE=message,
         KIND=chosen(kind, "kind", _KINDS),
-        APPLY=chosen(apply, "apply", _APPLY),
-        ACCEPT=emit.flag(use, "consider-accept-header"),
         ARRAYS=emit.flag(use, arrays),
     )
 
