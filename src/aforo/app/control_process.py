@@ -25,7 +25,7 @@ from aforo.app.certificates import certificate
 from aforo.app.http_server import HttpServer
 from aforo.app.in_force import InForce, in_force
 from aforo.app.listeners import inherited
-from aforo.app.reading import Reading
+from aforo.app.reading import CONTENT_ACTION, Reading
 from aforo.app.spec import Said, Spec, on_stop, say, snapshot_stamp
 from aforo.control import api as resource_api
 from aforo.control.apply import Resolve, read_desired, read_files
@@ -196,6 +196,10 @@ class _Control:
         shared: dict[str, Any] = {
             "resolve_resource": reading.resolve_resource,
             "tenant_id": door.tenancy.tenant_id,
+            "some_rows": reading.some_rows,
+            "may_read_content": reading.may_read_content,
+            "content_action": CONTENT_ACTION,
+            "contents": reading.contents,
         }
         rights = (reading.may_read, reading.resolve_workspace, auditing.queried)
         routes = [

@@ -1,18 +1,40 @@
-"""Who may read which log tables, and which workspaces there are, out of the resource graph. For both query APIs."""
+"""Who may read which logs, and what workspaces there are and declare, out of the resource graph. For both query APIs.
+
+Three rights: a whole table, by a role at its workspace or above; the rows of a resource, a product, an API or a
+subscription, by a role at that; and beside either of them the content of calls, which no action of the control
+plane includes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from aforo.control.access import ADMIN, allowed
+from aforo.control.access import ADMIN, allowed, allowed_data, assigned
 from aforo.control.build_log import workspaces_of
 from aforo.control.commit import Door
+from aforo.control.log_tables import custom_tables, saved_functions
 from aforo.identity.access import Principal
-from aforo.logs.reader import Workspace
+from aforo.logs.reader import Contents, SavedFunction, Workspace
+from aforo.model.ids import BadId, parse_id
 from aforo.model.kind import Resource
+from aforo.model.kinds.api import API_TYPE
+from aforo.model.kinds.product import PRODUCT_TYPE
+from aforo.model.kinds.service import SERVICE_TYPE
+from aforo.model.kinds.subscription import SUBSCRIPTION_TYPE
 from aforo.model.kinds.workspace import WORKSPACE_TYPE
+from aforo.tables.catalog import TABLES
 
 READ_ACTION = "Microsoft.OperationalInsights/workspaces/query/read"
+# A data action: no `*` of an owner or a reader includes it.
+CONTENT_ACTION = "Aforo.Logs/content/read"
+
+# In which column a table names what a role can be assigned at.
+_COLUMNS = {
+    PRODUCT_TYPE.lower(): ("ProductId",),
+    API_TYPE.lower(): ("ApiId",),
+    SUBSCRIPTION_TYPE.lower(): ("ApimSubscriptionId", "UserAccountId"),
+}
+_RESOURCE = "_ResourceId"
 
 
 class Reading:
@@ -30,6 +52,43 @@ class Reading:
         return allowed(graph, principal, READ_ACTION, workspace.resource_id) or allowed(
             graph, principal, action, workspace.resource_id
         )
+
+    def some_rows(
+        self, principal: Principal, _workspace: Workspace, table: str
+    ) -> Sequence[Mapping[str, str]]:
+        """The rows of a table that the principal may read since they are about what he may read the logs of."""
+        return [rows for _, rows in self._own(principal, table)]
+
+    def may_read_content(self, principal: Principal, workspace: Workspace, table: str) -> bool:
+        """Whether the principal may read what people wrote and models answered, in all rows that he may read."""
+        graph = self._door.graph
+        if allowed_data(graph, principal, CONTENT_ACTION, workspace.resource_id):
+            return True
+        if self.may_read(principal, workspace, table):
+            return False
+        places = [place for place, _ in self._own(principal, table)]
+        return bool(places) and all(allowed_data(graph, principal, CONTENT_ACTION, p) for p in places)
+
+    def _own(self, principal: Principal, table: str) -> Iterator[tuple[str, dict[str, str]]]:
+        action = f"Microsoft.Insights/logs/{table}/read"
+        for place, role in assigned(self._door.graph, principal):
+            if role.allows(action) and (rows := _rows_of(place, table)):
+                yield place, rows
+
+    def contents(self, workspace: Workspace) -> Contents:
+        """The custom tables and saved functions of a workspace."""
+        graph, key = self._door.graph, workspace.resource_id.lower()
+        functions = tuple(
+            SavedFunction(
+                name,
+                str(search.properties.get("functionParameters") or ""),
+                str(search.properties["query"]),
+                str(search.properties["displayName"]),
+                str(search.properties["category"]),
+            )
+            for name, _, search in saved_functions(graph, key)
+        )
+        return Contents(custom_tables(graph, key), functions)
 
     def workspaces(self) -> list[Workspace]:
         """All of them."""
@@ -55,6 +114,27 @@ class Reading:
             return []
         ids = {w for listed in workspaces_of(resource, graph).values() for w in listed}
         return [w for w in self.workspaces() if w.id in ids]
+
+
+def _rows_of(place: str, table: str) -> dict[str, str]:
+    """The rows of a table about what has that id; {} when the table cannot tell."""
+    try:
+        rid = parse_id(place)
+    except BadId:
+        return {}
+    declared = TABLES.get(table)
+    names = declared.names if declared is not None else (_RESOURCE,)
+    columns = _COLUMNS.get(rid.type_key)
+    if columns is not None:
+        service = rid.ancestor(SERVICE_TYPE)
+        column = next((c for c in columns if c in names), None)
+        return (
+            {_RESOURCE: service.text, column: rid.name.partition(";")[0]}
+            if service is not None and column
+            else {}
+        )
+    # What else lies in a service writes no rows of its own.
+    return {} if rid.type_key.startswith(SERVICE_TYPE.lower() + "/") else {_RESOURCE: rid.text}
 
 
 def _workspace(resource: Resource) -> Workspace:

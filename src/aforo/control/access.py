@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from aforo.errors import Denied
 from aforo.identity.access import Principal
 from aforo.model.graph import Graph
 from aforo.model.ids import ResourceId
 from aforo.model.kinds.role_assignment import ROLE_ASSIGNMENT_TYPE
-from aforo.model.roles import role_named
+from aforo.model.roles import Role, role_named
 
 # Whoever holds the bootstrap token: no assignment is needed, none can take it away; it is switched off at start.
 ADMIN = Principal("00000000-0000-0000-0000-000000000000", "admin", "admin")
@@ -55,20 +55,31 @@ def require(graph: Graph, principal: Principal, action: str, scope: str) -> None
 
 def allowed(graph: Graph, principal: Principal, action: str, scope: str) -> bool:
     """Whether one of the principal's roles, at the scope or above, has the action."""
-    if principal is ADMIN:
-        return True
-    at = scope.lower().rstrip("/")
+    return principal is ADMIN or any(role.allows(action) for role in _roles(graph, principal, scope))
+
+
+def allowed_data(graph: Graph, principal: Principal, action: str, scope: str) -> bool:
+    """The same for an action of a data plane (`Microsoft.Insights/Telemetry/Write`)."""
+    return principal is ADMIN or any(role.allows_data(action) for role in _roles(graph, principal, scope))
+
+
+def assigned(graph: Graph, principal: Principal) -> Iterator[tuple[str, Role]]:
+    """All that was assigned to a principal: the id text of the scope, and the role."""
     wanted = principal.object_id.lower()
     for assignment in graph.of_type(ROLE_ASSIGNMENT_TYPE):
-        if str(assignment.properties.get("principalId", "")).lower() != wanted:
-            continue
-        within = assignment.id.parent_key
-        if at != within and not at.startswith(f"{within}/"):
-            continue
-        role = role_named(str(assignment.properties.get("roleDefinitionId")).rpartition("/")[2])
-        if role is not None and role.allows(action):
-            return True
-    return False
+        if str(assignment.properties.get("principalId", "")).lower() == wanted:
+            role = role_named(str(assignment.properties.get("roleDefinitionId")).rpartition("/")[2])
+            if role is not None:
+                yield assignment.id.parent, role
+
+
+def _roles(graph: Graph, principal: Principal, scope: str) -> Iterator[Role]:
+    """The principal's roles at the scope and above it."""
+    at = scope.lower().rstrip("/")
+    for place, role in assigned(graph, principal):
+        within = place.lower()
+        if at == within or at.startswith(f"{within}/"):
+            yield role
 
 
 def action_on(rid: ResourceId, verb: str) -> str:

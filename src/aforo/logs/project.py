@@ -276,6 +276,7 @@ def llm_rows(call: CallRecord, context: Context, read: Digest, size_bytes: int) 
         context.record.region,
         read.request_id,
     )
+    whose = (call.api_id, call.product_id, call.subscription_id)
     usage = read.usage
     # The header is found by its DeploymentName; a wire without deployments names the model there.
     asked_model = read.request.get("model")
@@ -300,6 +301,7 @@ def llm_rows(call: CallRecord, context: Context, read: Digest, size_bytes: int) 
             usage.source if usage is not None else "",
             asked_cut,
             said_cut,
+            *whose,
         )
     ]
     for number in range(max(len(asked), len(said))):
@@ -325,6 +327,7 @@ def llm_rows(call: CallRecord, context: Context, read: Digest, size_bytes: int) 
                 "",
                 None,
                 None,
+                *whose,
             )
         )
     return rows

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,8 @@ from aforo.logs.audit import Asked, audit_row
 from aforo.logs.question import US_PER_S, Outcome, QueryAnswer, QueryRequest, TimeRange
 from aforo.rest import status_of
 from aforo.tables.catalog import TABLES
+from aforo.tables.custom import own_columns
+from aforo.tables.schema import Table
 
 # HTTP status of each way in which a query ends. MEMORY is not a 5xx: clients repeat those by themselves, and
 # this query would fail again.
@@ -81,11 +83,39 @@ class Pool(Protocol):
         """The answer; cancelling ends the query. May refuse with `Limited` or `Unavailable`."""
 
 
+@dataclass(frozen=True, slots=True)
+class SavedFunction:
+    """A function that queries of a workspace may call. `text` is KQL: `(n:long) { T | take n }`."""
+
+    name: str
+    parameters: str
+    body: str
+    doc: str = ""
+    folder: str = ""
+
+    @property
+    def text(self) -> str:
+        return f"({self.parameters}) {{ {self.body}\n}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a workspace declares beside the tables that all have."""
+
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    functions: tuple[SavedFunction, ...] = ()
+
+
 Authenticate = Callable[[Request], Awaitable[Principal]]
+# Some rows of a table: alternatives, each of column name to value (`question.QueryRequest.admitted`).
+Rows = Sequence[Mapping[str, str]]
 MayRead = Callable[[Principal, Workspace, str], bool]
 ResolveWorkspace = Callable[[str], Workspace | None]
 ResolveResource = Callable[[str], Sequence[Workspace]]
 Sink = Callable[[str, str, dict[str, Any]], None]
+
+
+_NOTHING = Contents()
 
 
 @dataclass(slots=True)
@@ -97,6 +127,10 @@ class Reader:
     `resolve_workspace(text)` takes a GUID, a name or an ARM id. `resolve_resource(arm_id)` gives the
     workspaces that hold the logs of a resource. `sink(workspace_id, table, row)` takes one audit row per
     query. `tables` are the names of the declared tables. `clock` gives unix seconds.
+
+    `some_rows(principal, workspace, table)` are the rows that a principal may read of a table that he may not
+    read as a whole. `may_read_content(principal, workspace, table)` decides about the columns with what people
+    wrote and models answered, by the action `content_action`. `contents(workspace)` is what it declares itself.
     """
 
     pool: Pool
@@ -108,6 +142,10 @@ class Reader:
     resolve_resource: ResolveResource = lambda _arm_id: ()
     tenant_id: str = ""
     clock: Callable[[], float] = time.time
+    some_rows: Callable[[Principal, Workspace, str], Rows] = lambda _principal, _workspace, _table: ()
+    may_read_content: MayRead = lambda _principal, _workspace, _table: True
+    content_action: str = ""
+    contents: Callable[[Workspace], Contents] = lambda _workspace: _NOTHING
     _hopeless: OrderedDict[tuple[str, str, str], tuple[float, QueryAnswer]] = field(
         init=False, default_factory=OrderedDict
     )
@@ -167,16 +205,27 @@ class Reader:
         **more: Any,
     ) -> QueryRequest:
         """The question to the pool, with the rights of the caller in it."""
-        return QueryRequest(
-            workspace_ids=tuple(w.id for w in scope.workspaces),
-            text=text,
-            now_us=self.now_us,
-            timespan=timespan,
-            readable=self._readable(caller.principal, scope.workspaces),
-            resource_scopes=scope.resources,
-            timeout_s=timeout_s,
-            **more,
-        )
+        readable = self._readable(caller.principal, scope.workspaces)
+        contents = [self.contents(w) for w in reversed(scope.workspaces)]
+        names = {n for listed in readable.values() for n in listed}
+        custom = {n: t for c in contents for n, t in c.tables.items() if n in names}
+        asked: dict[str, Any] = {
+            "workspace_ids": tuple(w.id for w in scope.workspaces),
+            "text": text,
+            "now_us": self.now_us,
+            "timespan": timespan,
+            "readable": readable,
+            "resource_scopes": scope.resources,
+            "timeout_s": timeout_s,
+            "custom": {
+                n: tuple((c.name, c.type.value, c.doc) for c in own_columns(t)) for n, t in custom.items()
+            },
+            "functions": {f.name: f.text for c in contents for f in c.functions},
+            "withheld": self._withheld(caller.principal, scope.workspaces, names),
+            "withheld_action": self.content_action,
+            "admitted": self._admitted(caller.principal, scope.workspaces, readable),
+        }
+        return QueryRequest(**(asked | more))
 
     async def describe(self, caller: Caller, scope: Scope) -> QueryAnswer:
         """The schema of the tables that the caller may read (`question.SCHEMA_COLUMNS`)."""
@@ -222,18 +271,53 @@ class Reader:
         return found, (resource.lower(),)
 
     def may_read_some(self, principal: Principal, workspace: Workspace) -> bool:
-        """Whether the principal may read any table there."""
-        return any(self.may_read(principal, workspace, name) for name in self._tables_of(workspace))
+        """Whether the principal may read any row there."""
+        return any(self._sees(principal, workspace, name) for name in self._tables_of(workspace))
+
+    def _sees(self, principal: Principal, workspace: Workspace, table: str) -> bool:
+        if self.may_read(principal, workspace, table):
+            return True
+        return len(self.some_rows(principal, workspace, table)) > 0
 
     def _tables_of(self, workspace: Workspace) -> set[str]:
-        return {*self.tables, *_stored_tables(self.pool.root / workspace.id)}
+        stored = _stored_tables(self.pool.root / workspace.id)
+        return {*self.tables, *self.contents(workspace).tables, *stored}
+
+    def _withheld(
+        self, principal: Principal, workspaces: Sequence[Workspace], names: Collection[str]
+    ) -> dict[str, tuple[str, ...]]:
+        """Per table the columns that the principal may not read in all of the workspaces."""
+        return {
+            name: TABLES[name].content
+            for name in names
+            if name in TABLES
+            and TABLES[name].content
+            and not all(self.may_read_content(principal, w, name) for w in workspaces)
+        }
+
+    def _admitted(
+        self, principal: Principal, workspaces: Sequence[Workspace], readable: Mapping[str, Sequence[str]]
+    ) -> dict[str, tuple[dict[str, str], ...]]:
+        """Per table of which not all rows may be read: the rows that may, in each workspace."""
+        out: dict[str, tuple[dict[str, str], ...]] = {}
+        for name in {n for listed in readable.values() for n in listed}:
+            having = [w for w in workspaces if name in readable[w.id]]
+            whole = {w.id for w in having if self.may_read(principal, w, name)}
+            if len(whole) == len(having):
+                continue
+            out[name] = tuple(
+                {"TenantId": w.id, **rows}
+                for w in having
+                for rows in (({},) if w.id in whole else self.some_rows(principal, w, name))
+            )
+        return out
 
     def _readable(self, principal: Principal, workspaces: Sequence[Workspace]) -> dict[str, tuple[str, ...]]:
         """The tables that the principal may read, per workspace; `Denied` when in one of them there is none."""
         out = {}
         for workspace in workspaces:
             names = self._tables_of(workspace)
-            out[workspace.id] = tuple(sorted(n for n in names if self.may_read(principal, workspace, n)))
+            out[workspace.id] = tuple(sorted(n for n in names if self._sees(principal, workspace, n)))
             if not out[workspace.id]:
                 who = principal.name or principal.object_id
                 raise Denied(

@@ -42,5 +42,13 @@ LLM_LOGS = Table(
         """,
             ours=True,
         ),
+        *strings(
+            """
+            ApiId             The API, as in ApiManagementGatewayLogs.
+            ProductId         The product through which the key was valid.
+            ApimSubscriptionId The subscription (the key's).
+        """,
+            ours=True,
+        ),
     ),
 )
