@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from aforo.kql import bind_forms
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
 from aforo.kql.bind_expressions import BROKEN, ExpressionBinder, any_broken
@@ -37,6 +38,8 @@ class CallBinder(ExpressionBinder):
             return self.user_call(tree, meaning, row)
         if (form := _FORMS.get(tree.function)) is not None:
             return form(self, tree, row)
+        if row.aggregates is not None and len(tree.arguments) == 1 and tree.function in _MERGES:
+            return self._aggregate_call(AGGREGATES[tree.function], tree, row)
         if (declared := SCALARS.get(tree.function)) is not None:
             return self._scalar_call(declared, tree, row)
         if (aggregate := AGGREGATES.get(tree.function)) is not None:
@@ -126,17 +129,19 @@ class CallBinder(ExpressionBinder):
                 say.wrong_type(f"what {declared.name}() compares", "a plain value", "dynamic", span, hint)
             )
             return None
-        if declared.conditional:
-            return Aggregation(declared.operation, arguments[:-1], type_, arguments[-1])
-        fixed = declared.operation in ("make_list", "make_set", "percentile") and len(arguments) > 1
-        if fixed and not isinstance(arguments[1], Constant):
-            self.report(
-                say.must_be_constant(f"the second argument of {declared.name}()", tree.arguments[1].span)
-            )
-            return None
-        if declared.operation == "count_distinct":
+        condition: Expression | None = None
+        place = next((i for i, p in enumerate(declared.parameters) if p.name == "condition"), len(arguments))
+        if place < len(arguments):
+            condition = arguments[place]
+            arguments = arguments[:place] + arguments[place + 1 :]
+        for i in range(_CONSTANT_FROM.get(declared.operation, len(arguments)), len(arguments)):
+            if not isinstance(arguments[i], Constant):
+                shown = tree.arguments[i if i < place else i + 1].span
+                self.report(say.must_be_constant(f"argument {i + 1} of {declared.name}()", shown))
+                return None
+        if declared.operation in ("count_distinct", "hll"):
             arguments = arguments[:1]
-        return Aggregation(declared.operation, arguments, type_)
+        return Aggregation(declared.operation, arguments, type_, condition)
 
     def _window_call(self, declared: Window, tree: s.Call, row: Row) -> Expression:
         if row.windows is None:
@@ -154,6 +159,9 @@ class CallBinder(ExpressionBinder):
         column = self.column(tree.function, windowed.type)
         row.windows.append((column, windowed))
         return Reference(column)
+
+    def part_of_call(self, target: s.Syntax, key: Expression, row: Row) -> Expression | None:
+        return bind_forms.part_of_call(self, target, key, row)
 
     def unified(
         self, trees: tuple[s.Syntax, ...], row: Row, what: str
@@ -201,10 +209,21 @@ def fit(bound: Expression, parameter: Parameter) -> Expression | None:
     return None
 
 
+# Functions of several digests, which are aggregates of one column of them in `summarize`.
+_MERGES = frozenset(SCALARS) & frozenset(AGGREGATES)
+
+
 def _counts(least: int, most: int | None) -> str:
     if most is None:
         return f"at least {least} arguments"
     return f"{least} arguments" if least == most else f"{least} to {most} arguments"
+
+
+# Aggregates with arguments that say how, from this one on.
+_CONSTANT_FROM = {
+    "make_list": 1, "make_set": 1, "make_bag": 1, "percentile": 1, "percentiles_array": 1, "count_distinct": 1, "hll": 1,
+    "percentile_weighted": 2, "percentiles_weighted_array": 2,
+}  # fmt: skip
 
 
 # -- forms with rules of their own -----------------------------------------------------------------------
@@ -362,17 +381,30 @@ def _new_guid(_binder: CallBinder, _tree: s.Call, _row: Row) -> Expression:
     return Apply("new_guid", (), KqlType.GUID)
 
 
-def _rand(binder: CallBinder, tree: s.Call, _row: Row) -> Expression:
-    if not _arity(binder, tree, 0, 0):
-        return BROKEN
-    return Apply("rand", (), REAL)
-
-
 def _materialize(binder: CallBinder, tree: s.Call, _row: Row) -> Expression:
     return binder.broken(say.not_a_scalar(tree.span))
 
 
+def _column_names_of(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
+    if not _arity(binder, tree, 1, 1):
+        return BROKEN
+    relation = binder.relation(tree.arguments[0], row.scope)
+    return Constant([c.name for c in relation.columns], DYNAMIC) if relation.columns else BROKEN
+
+
+def _assert(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
+    if not _arity(binder, tree, 2, 2):
+        return BROKEN
+    condition = binder.condition(tree.arguments[0], row, "what assert() checks")
+    message = binder.scalar(tree.arguments[1], row)
+    if not isinstance(message, Constant) or message.type is not STRING:
+        return binder.broken(say.must_be_constant("the message of assert()", tree.arguments[1].span))
+    return Apply("assert", (condition, message), BOOL)
+
+
 _FORMS: dict[str, _Form] = {
+    "column_names_of": _column_names_of,
+    "assert": _assert,
     "now": _now,
     "ago": _ago,
     "iff": _iff,
@@ -388,6 +420,6 @@ _FORMS: dict[str, _Form] = {
     "extract": _extract,
     "range": _range,
     "new_guid": _new_guid,
-    "rand": _rand,
     "materialize": _materialize,
+    **bind_forms.FORMS,
 }

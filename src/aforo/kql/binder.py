@@ -14,9 +14,20 @@ from aforo.kql.bind_calls import CallBinder
 from aforo.kql.bind_expressions import BROKEN
 from aforo.kql.bound import Apply, Constant, Expression, Reference, Relation
 from aforo.kql.convert import apply, coerce
+from aforo.kql.expressions import PLACES
 from aforo.kql.literals import scalar_value
+from aforo.kql.places import meant, split
 from aforo.kql.plan import Filter, Limit, Project, Scan, Sort, Steps, Unnest, Values, Window
-from aforo.kql.scope import Deferred, Defined, Meaning, Row, Scope
+from aforo.kql.scope import (
+    RESTRICTED,
+    Choice,
+    Deferred,
+    Defined,
+    Meaning,
+    Restriction,
+    Row,
+    Scope,
+)
 from aforo.kql.size import MOST_PARTS, Budget
 from aforo.kql.symbols import Database, TableSymbol
 from aforo.kql.types import BOOL, DATETIME
@@ -24,7 +35,6 @@ from aforo.source import Diagnostic, Span
 
 OperatorBinding = Callable[["Binder", Relation, s.Operator, Scope], Relation]
 TIME_COLUMN = "TimeGenerated"
-_ELSEWHERE = frozenset({"workspace", "app", "resource", "cluster", "database", "adx", "arg"})
 _MAX_CALLS = 64
 _SOME_TABLE = Values((), ())
 
@@ -73,6 +83,8 @@ class Binder(CallBinder):
         self.place = Span(0, 0)
         self.render: Mapping[str, object] | None = None
         self.scanned: list[str] = []
+        # `alias database x = ...`
+        self.aliases: dict[str, s.Call] = {}
         self._calls = 0
         self._saved: dict[str, Defined | None] = {}
 
@@ -89,32 +101,78 @@ class Binder(CallBinder):
             return None
         self.place = tree.body.span
         if not self.is_tabular(tree.body, scope):
-            if isinstance(tree.body, s.Name):
+            if isinstance(tree.body, s.Name) and scope.find(tree.body.text) is None:
                 self._unknown_table(tree.body)
-            else:
-                self.report(say.not_a_table(tree.body.span))
-            return None
+                return None
+            # A lone value is printed.
+            value = self.scalar(tree.body, Row(scope=scope))
+            self.budget.check(value)
+            return Answer(Project(Values((), ((),)), ((self.column("print_0", value.type), value),)), None)
         relation = self.relation(tree.body, scope)
         self.budget.check(relation)
         return Answer(relation, self.render) if relation.columns or isinstance(relation, Project) else None
 
     def _statement(self, statement: s.Statement, scope: Scope) -> Scope:
         match statement:
-            case s.Let(name=name, value=value):
-                meaning: Meaning
-                if isinstance(value, s.Function):
-                    meaning = Defined(value, scope)
-                elif self.is_tabular(value, scope):
-                    meaning = Deferred(value, scope)
+            case s.Let():
+                return self.let(statement, scope)
+            case s.Pattern(name=name):
+                return scope.inner({name: Choice(statement, scope)})
+            case s.Alias(name=name, place=place):
+                if isinstance(place, s.Call) and place.function in PLACES:
+                    self.aliases[name] = place
                 else:
-                    meaning = self.scalar(value, Row(scope=scope))
-                    self.budget.check(meaning)
-                return scope.inner({name: meaning})
+                    self.report(
+                        say.bad_argument("an alias stands for cluster(...).database(...)", place.span)
+                    )
+                return scope
+            case s.Restrict(items=items):
+                return self._restricted(items, scope)
             case s.DeclareParameters(parameters=parameters):
                 return scope.inner({p.name: self._query_parameter(p, scope) for p in parameters})
             case s.SetOption(name=name):
                 self.report(say.ignored(f"'set {name}'", statement.span))
                 return scope
+
+    def let(self, statement: s.Let, scope: Scope) -> Scope:
+        """The scope with one name more."""
+        value = statement.value
+        meaning: Meaning
+        if isinstance(value, s.Function):
+            meaning = Defined(value, scope)
+        elif self.is_tabular(value, scope):
+            meaning = Deferred(value, scope)
+        else:
+            meaning = self.scalar(value, Row(scope=scope))
+            self.budget.check(meaning)
+        return scope.inner({statement.name: meaning})
+
+    def _restricted(self, items: tuple[s.Syntax, ...], scope: Scope) -> Scope:
+        """The scope from which only these tables can be read. What was named before keeps reading what it reads."""
+        names: list[str] = []
+        for item in items:
+            there = meant(self, item, scope) if split(item, scope) is not None else (item, scope)
+            if there is None:
+                continue
+            match there[0]:
+                case s.Name(text=text):
+                    names.append(text)
+                case s.Star(pattern=pattern):
+                    names.append(pattern)
+                case _:
+                    self.report(say.bad_argument("'restrict access' takes names of tables", item.span))
+        return scope.inner({RESTRICTED: Restriction(tuple(names))})
+
+    def readable(self, name: str, scope: Scope) -> bool:
+        """Whether `restrict access` lets a table or function be read that was there before it."""
+        at: Scope | None = scope
+        while at is not None:
+            if name in at.names:
+                return True
+            if isinstance(restriction := at.names.get(RESTRICTED), Restriction):
+                return restriction.allows(name)
+            at = at.parent
+        return True
 
     def _query_parameter(self, parameter: s.Parameter, scope: Scope) -> Expression:
         assert parameter.type is not None
@@ -144,6 +202,8 @@ class Binder(CallBinder):
     # -- relations ---------------------------------------------------------------------------------------
 
     def is_tabular(self, tree: s.Syntax, scope: Scope) -> bool:
+        if split(tree, scope) is not None:
+            return True
         match tree:
             case s.Pipeline() | s.Datatable() | s.Operator() | s.Star():
                 return True
@@ -159,8 +219,6 @@ class Binder(CallBinder):
                 if function == "materialize" and arguments:
                     return self.is_tabular(arguments[0], scope)
                 return function == "table"
-            case s.Member(target=s.Call(function=function)):
-                return function in _ELSEWHERE
             case _:
                 return False
 
@@ -194,6 +252,9 @@ class Binder(CallBinder):
 
     def relation(self, tree: s.Syntax, scope: Scope) -> Relation:
         self.budget.spend()
+        if split(tree, scope) is not None:
+            there = meant(self, tree, scope)
+            return _SOME_TABLE if there is None else self.relation(*there)
         match tree:
             case s.Pipeline(source=source, operators=operators):
                 return self.applied(self.relation(source, scope), operators, scope)
@@ -203,9 +264,6 @@ class Binder(CallBinder):
                 return self.operators[type(tree)](self, _SOME_TABLE, tree, scope)
             case s.Call():
                 return self._table_call(tree, scope)
-            case s.Member(target=s.Call(function=function)) if function in _ELSEWHERE:
-                self.report(say.unsupported(f"{function}(): a query over another place", tree.span))
-                return _SOME_TABLE
             case s.Star():
                 self.report(say.unsupported("a table name with wildcards here", tree.span, "use 'union'"))
                 return _SOME_TABLE
@@ -223,6 +281,9 @@ class Binder(CallBinder):
         return relation
 
     def _table(self, tree: s.Name, text: str, scope: Scope) -> Relation:
+        if not self.readable(text, scope):
+            self.report(say.hidden(text, tree.span))
+            return _SOME_TABLE
         meaning = scope.find(text)
         match meaning:
             case Deferred(syntax=syntax, scope=inner):
@@ -248,6 +309,9 @@ class Binder(CallBinder):
     def _table_call(self, tree: s.Call, scope: Scope) -> Relation:
         meaning = scope.find(tree.function) or self.saved_function(tree.function)
         if isinstance(meaning, Defined):
+            if not self.readable(tree.function, scope):
+                self.report(say.hidden(tree.function, tree.span))
+                return _SOME_TABLE
             return self.invoked(tree, None, scope)
         if tree.function == "materialize" and len(tree.arguments) == 1:
             return self.relation(tree.arguments[0], scope)
@@ -367,8 +431,16 @@ class Binder(CallBinder):
                 say.wrong_count(tree.function, f"{len(parameters)} arguments", len(positional), tree.span)
             )
             return None
-        for i, parameter in enumerate(parameters):
-            argument = positional[i] if i < len(positional) else by_name.get(parameter.name)
+        known = {p.name for p in parameters}
+        for one in given:
+            if isinstance(one, s.Named) and one.names[0] not in known:
+                self.report(say.unknown_parameter(one.names[0], one.span, sorted(known)))
+                return None
+        for parameter in parameters:
+            # Those without a name fill what the named ones leave, in order.
+            argument = by_name.get(parameter.name)
+            if argument is None and positional:
+                argument = positional.pop(0)
             meaning = self._argument(parameter, argument, defined, row, tree)
             if meaning is None:
                 return None

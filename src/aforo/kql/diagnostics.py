@@ -245,5 +245,20 @@ def unsupported(what: str, span: Span, *hints: str) -> Diagnostic:
     return Diagnostic("KQL0901", f"{what} is not supported yet", span, hints=hints)
 
 
+def refused(what: str, reason: str, span: Span, *hints: str) -> Diagnostic:
+    """What is known and will not run here."""
+    return Diagnostic("KQL0903", f"{what} is not allowed here: {reason}", span, hints=hints)
+
+
+def elsewhere(what: str, span: Span) -> Diagnostic:
+    return Diagnostic(
+        "KQL0904", f"{what} is another place: a query reads the tables of the workspace that it is sent to", span
+    )
+
+
+def hidden(name: str, span: Span) -> Diagnostic:
+    return Diagnostic("KQL0905", f"'{name}' is not among what 'restrict access' lets be read", span)
+
+
 def ignored(what: str, span: Span) -> Diagnostic:
     return Diagnostic("KQL0902", f"{what} has no effect here", span, Severity.INFO)

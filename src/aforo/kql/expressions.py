@@ -13,6 +13,8 @@ from aforo.kql.types import LONG, REAL, STRING, TIMESPAN, TYPE_NAMES, KqlType
 from aforo.source import Diagnostic, Span
 
 _MAX_DEPTH = 120
+# Calls that name a place: `database("x").T`.
+PLACES = frozenset({"workspace", "app", "resource", "cluster", "database", "adx", "arg"})
 # One more than the greatest long (and timespan in ticks).
 _LEAST_WITHOUT_SIGN = 1 << 63
 _COMPARISONS = frozenset({"==", "!=", "<>", "<", ">", "<=", ">=", "=~", "!~"})
@@ -318,6 +320,9 @@ class ExpressionParser:
     def _postfix(self) -> s.Syntax:
         target = self.primary()
         while True:
+            if self.peek_mark(".") and isinstance(target, s.Call) and target.function in PLACES:
+                if (everything := self._wildcard_of(target)) is not None:
+                    return everything
             if self.peek_mark(".") and (self.peek(1).kind is TokenKind.NAME or self.peek(1).text == "["):
                 self.next()
                 if self.peek_mark("[") and not self.at_bracketed_name():
@@ -336,6 +341,21 @@ class ExpressionParser:
                 target = s.Index(target, index, target.span.to(self.last))
             else:
                 return target
+
+    def _wildcard_of(self, place: s.Call) -> s.Syntax | None:
+        """`database("x").*`, `database("x").Log*`: a Member whose name has a wildcard."""
+        first, second = self.peek(1), self.peek(2)
+        if first.text == "*":
+            self.index += 2
+            return s.Member(place, "*", place.span.to(self.last))
+        if first.kind is TokenKind.NAME and second.text == "*" and second.span.start == first.span.end:
+            self.index += 3
+            return s.Member(place, first.text + "*", place.span.to(self.last))
+        return None
+
+    def primary_chain(self) -> s.Syntax:
+        """A name, a call, or `database("x").T`."""
+        return self._postfix()
 
     def _chained(self, target: s.Syntax, name: str, name_span: Span) -> s.Syntax:
         """`workspace("x").T`, `database("d").f()`: the calls that reach into another place."""

@@ -90,11 +90,68 @@ class Parser(ExpressionParser):
             self.next()
             parameters = self._parameters()
             return s.DeclareParameters(parameters, token.span.to(self.last))
-        if token.text in ("alias", "restrict", "pattern") and follows.kind is TokenKind.NAME:
-            self.report(say.unsupported(f"the statement '{token.text}'", token.span))
-            self.skip_to_statement_end()
-            return s.SetOption(token.text, None, token.span)
+        if token.text == "declare" and follows.text == "pattern":
+            return self._pattern_statement()
+        if token.text == "alias" and follows.text == "database":
+            return self._alias()
+        if token.text == "restrict" and follows.text == "access":
+            return self._restrict()
         return None
+
+    def _alias(self) -> s.Alias:
+        start = self.next().span
+        self.next()
+        name = self.name("a name")
+        self.expect_mark("=")
+        return s.Alias(name, self.expression(), start.to(self.last))
+
+    def _restrict(self) -> s.Restrict:
+        start = self.next().span
+        self.next()
+        self.expect_name("to")
+        self.expect_mark("(")
+        items = [self.primary_chain()]
+        while self.take_mark(","):
+            items.append(self.primary_chain())
+        self.expect_mark(")")
+        return s.Restrict(tuple(items), start.to(self.last))
+
+    def _pattern_statement(self) -> s.Pattern:
+        start = self.next().span
+        self.next()
+        name = self.name("a name")
+        if not self.take_mark("="):
+            # Only said to be there: nothing fits it.
+            return s.Pattern(name, (), (), start.to(self.last))
+        parameters = self._parameters()
+        if self.take_mark("["):
+            self.name("a path")
+            if self.take_mark(":"):
+                self.type_name()
+            self.expect_mark("]")
+        self.expect_mark("{")
+        cases: list[s.PatternCase] = []
+        while self.peek_mark("("):
+            cases.append(self._case())
+            self.take_mark(";")
+        self.expect_mark("}")
+        return s.Pattern(name, parameters, tuple(cases), start.to(self.last))
+
+    def _case(self) -> s.PatternCase:
+        start = self.next().span
+        values: list[object] = []
+        while not self.peek_mark(")") and not self.at_end():
+            value = self.primary()
+            values.append(value.value if isinstance(value, s.Literal) else None)
+            if not self.take_mark(","):
+                break
+        self.expect_mark(")")
+        path: str | None = None
+        if self.take_mark("."):
+            path = self.name("a path")
+        self.expect_mark("=")
+        statements, body = self._block()
+        return s.PatternCase(tuple(values), path, statements, body, start.to(self.last))
 
     def let(self) -> s.Let:
         """`let name = expression | pipeline | (parameters) { body }`"""
@@ -138,6 +195,11 @@ class Parser(ExpressionParser):
     def _function(self) -> s.Function:
         start = self.peek().span
         parameters = self._parameters()
+        statements, body = self._block()
+        return s.Function(parameters, statements, body, start.to(self.last))
+
+    def _block(self) -> tuple[tuple[s.Let, ...], s.Syntax]:
+        """`{ let x = 1; body }`"""
         self.expect_mark("{")
         statements: list[s.Let] = []
         while self.peek_name("let"):
@@ -147,7 +209,7 @@ class Parser(ExpressionParser):
         body = self.pipeline()
         self.take_mark(";")
         self.expect_mark("}")
-        return s.Function(parameters, tuple(statements), body, start.to(self.last))
+        return tuple(statements), body
 
     def _parameters(self) -> tuple[s.Parameter, ...]:
         self.expect_mark("(")
@@ -324,7 +386,7 @@ class Parser(ExpressionParser):
 
     def subquery(self) -> s.Syntax:
         """A table as an argument of an operator: a name, a call, or a pipeline in parentheses."""
-        return self.primary()
+        return self.primary_chain()
 
     def skip_to_pipe(self) -> None:
         """Steps to the next `|`, `;` or closing bracket of this level."""

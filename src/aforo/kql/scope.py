@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 from aforo.kql import syntax as s
 from aforo.kql.bound import Aggregation, Column, Expression, Relation, Windowed
@@ -26,7 +27,27 @@ class Defined:
     saved: str = ""
 
 
-Meaning = Deferred | Defined | Expression | Relation
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`declare pattern p = ...` with the scope where it was written."""
+
+    pattern: s.Pattern
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Restriction:
+    """`restrict access to (...)`: names with wildcards; no other stored table or function may be read."""
+
+    names: tuple[str, ...]
+
+    def allows(self, name: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in self.names)
+
+
+# Where a scope holds its restriction: no name can be written so.
+RESTRICTED = "restrict access"
+Meaning = Deferred | Defined | Choice | Restriction | Expression | Relation
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,8 +51,10 @@ class TableSymbol:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """All that a query may name. `functions` are saved functions: name to KQL text (`(x: long) { T | take x }`)."""
+    """All that a query may name. `functions` are saved functions: name to KQL text (`(x: long) { T | take x }`). `also`
+    are further names of the same place (an id, the path of a resource), for `workspace("...")` and its kin."""
 
     name: str
     tables: Mapping[str, TableSymbol]
     functions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    also: tuple[str, ...] = ()

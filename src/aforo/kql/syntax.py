@@ -209,7 +209,45 @@ class SetOption(Syntax):
     span: Span
 
 
-Statement = Let | DeclareParameters | SetOption
+@dataclass(frozen=True, slots=True)
+class PatternCase(Syntax):
+    """`("a").["b"] = { body }`; `path` None where the pattern has none."""
+
+    values: tuple[object, ...]
+    path: str | None
+    statements: tuple[Let, ...]
+    body: Syntax
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern(Syntax):
+    """`declare pattern name = (parameters)[path: string] { cases }`"""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    cases: tuple[PatternCase, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Alias(Syntax):
+    """`alias database name = cluster("...").database("...")`"""
+
+    name: str
+    place: Syntax
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Restrict(Syntax):
+    """`restrict access to (T, V*)`"""
+
+    items: tuple[Syntax, ...]
+    span: Span
+
+
+Statement = Let | DeclareParameters | SetOption | Pattern | Alias | Restrict
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,7 @@ def test_the_tables_that_are_read() -> None:
     ("query", "code"),
     [
         ("Nowhere | take 1", "KQL0202"),
-        ("workspace('w').ApiManagementGatewayLogs", "KQL0901"),
+        ("workspace('w').ApiManagementGatewayLogs", "KQL0904"),
         ("ApiManagementGatewayLogs | where Url == 5.5", "KQL0302"),
         ("ApiManagementGatewayLogs | where TimeGenerated > 'soon'", "KQL0302"),
         ("ApiManagementGatewayLogs | where sum(TotalTime) > 1", "KQL0305"),

@@ -31,6 +31,8 @@ FORMS: dict[str, tuple[str, str, str]] = {
     "range": ("start, stop, step?", "dynamic", "An array of evenly spaced values."),
     "new_guid": ("", "guid", "A random GUID, another one in each row."),
     "rand": ("", "real", "A random number from 0 to 1, another one in each row."),
+    "column_names_of": ("table", "dynamic", "The names of a table's columns, as an array."),
+    "assert": ("condition: bool, message: string", "bool", "True, or the end of the query with the message."),
     "materialize": ("query", "table", "The query's rows; only as the value of a `let`."),
 }
 

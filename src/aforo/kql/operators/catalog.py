@@ -16,6 +16,7 @@ from aforo.kql.operators import (
     rows,
     searching,
     series,
+    shaping,
     sources,
     text_parsing,
 )
@@ -31,6 +32,7 @@ OPERATORS: tuple[Declared, ...] = (
     *parting.OPERATORS,
     *searching.OPERATORS,
     *ranking.OPERATORS,
+    *shaping.OPERATORS,
     *series.OPERATORS,
     *calling.OPERATORS,
     *evaluating.OPERATORS,

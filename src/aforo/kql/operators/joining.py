@@ -14,6 +14,7 @@ from aforo.kql.bound import Column, Constant, Expression, Reference, Relation
 from aforo.kql.naming import Names
 from aforo.kql.operators.spec import Declared
 from aforo.kql.parser import Parser
+from aforo.kql.places import meant, split
 from aforo.kql.plan import Join, JoinKind, Project, Union
 from aforo.kql.scope import Defined, Row, Scope
 from aforo.kql.types import STRING, KqlType
@@ -223,9 +224,16 @@ def legs_of(
     b: Binder, table: s.Syntax, scope: Scope, number: int, *, fuzzy: bool = False
 ) -> list[tuple[str, Relation]]:
     """The tables that an item of a list means, each with what `withsource` calls it."""
+    if split(table, scope) is not None:
+        there = meant(b, table, scope)
+        return [] if there is None else legs_of(b, there[0], there[1], number, fuzzy=fuzzy)
     if isinstance(table, s.Star):
         regex = re.compile(".*".join(re.escape(part) for part in table.pattern.split("*")))
-        stored = [(n, b.scan(t)) for n, t in sorted(b.database.tables.items()) if regex.fullmatch(n)]
+        stored = [
+            (n, b.scan(t))
+            for n, t in sorted(b.database.tables.items())
+            if regex.fullmatch(n) and b.readable(n, scope)
+        ]
         views = [n for n in sorted(set(scope.all_names())) if regex.fullmatch(n) and _is_view(scope, n)]
         return stored + [(n, b.relation(s.Name(n, table.span), scope)) for n in views]
     if fuzzy and isinstance(table, s.Name) and not b.is_tabular(table, scope):

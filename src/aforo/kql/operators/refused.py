@@ -1,4 +1,4 @@
-"""Operators that Kusto has and we have not yet: known by name, so that the answer is 'not yet' and not 'unknown'."""
+"""Operators that Kusto has and that do not run here: known by name, so that the answer says which and why."""
 
 from __future__ import annotations
 
@@ -17,11 +17,6 @@ from aforo.source import Span
 _PIPED = [
     "scan",
     "reduce",
-    "fork",
-    "facet",
-    "consume",
-    "project-by-names",
-    "assert-schema",
     "execute-and-cache",
     "macro-expand",
     "make-graph",
@@ -32,7 +27,13 @@ _PIPED = [
     "graph-where-nodes",
     "graph-where-edges",
 ]
-_STARTING = ("externaldata",)
+_ONE_ANSWER = "it gives several tables, and a query here gives one"
+_REACH = (
+    "it reads from outside, and queries have no reach to files and networks unless an administrator gives it"
+)
+# What will not run, by its reason.
+_FORBIDDEN = {"fork": _ONE_ANSWER, "facet": _ONE_ANSWER}
+_OUTSIDE = ("externaldata", "external_data", "inline_external_table")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,10 @@ class Refused(s.Operator):
     span: Span
 
 
-def _parse(keyword: str) -> Callable[[Parser, Span], Refused]:
+def _parse(keyword: str, reason: str = "") -> Callable[[Parser, Span], Refused]:
     def parse(p: Parser, start: Span) -> Refused:
-        p.report(say.unsupported(f"the operator '{keyword}'", start))
+        what = f"the operator '{keyword}'"
+        p.report(say.refused(what, reason, start) if reason else say.unsupported(what, start))
         p.skip_to_pipe()
         return Refused(keyword, start)
 
@@ -57,7 +59,11 @@ def bind(_b: Binder, relation: Relation, _tree: Refused, _scope: Scope) -> Relat
 OPERATORS = (
     *(Declared((k,), Refused, _parse(k), bind, "Not supported yet.") for k in _PIPED),
     *(
-        Declared((k,), Refused, _parse(k), bind, "Not supported yet.", pipes=False, starts=True)
-        for k in _STARTING
+        Declared((k,), Refused, _parse(k, reason), bind, f"Not allowed: {reason}.")
+        for k, reason in _FORBIDDEN.items()
+    ),
+    *(
+        Declared((k,), Refused, _parse(k, _REACH), bind, f"Not allowed: {_REACH}.", pipes=False, starts=True)
+        for k in _OUTSIDE
     ),
 )

@@ -16,6 +16,7 @@ MACROS: dict[str, str] = {
     "kql_ticks": f"(ts) AS (epoch_us(ts) * 10 + {_EPOCH})",
     "kql_moment": f"(t) AS CASE WHEN t BETWEEN 0 AND {MAX_DATETIME} THEN t END",
     "kql_row_count": "(n) AS CASE WHEN n >= 0 THEN n ELSE error('aforo: the number of rows is null or below 0') END",
+    "kql_assert": "(held, message) AS CASE WHEN held THEN TRUE ELSE error('aforo: ' || message) END",
     "kql_ts": f"(t) AS make_timestamp((t - {_EPOCH}) // 10)",
     "kql_floor_div": "(a, b) AS (a // b - CASE WHEN a % b <> 0 AND (a < 0) <> (b < 0) THEN 1 ELSE 0 END)",
     "kql_fraction": "(t) AS lpad((t % 10000000)::VARCHAR, 7, '0')",

@@ -36,7 +36,7 @@ DIRECT: dict[str, str] = {
     "array_sort_desc": "kql_array_sort_desc", "ipv4_is_private": "kql_ipv4_is_private",
     "array_rotate_left": "kql_array_rotate_left", "array_rotate_right": "kql_array_rotate_right",
     "ipv4_is_in_range": "kql_ipv4_is_in_range", "parse_ipv4": "kql_parse_ipv4", "modulo": "kql_modulo",
-    "row_count": "kql_row_count",
+    "row_count": "kql_row_count", "assert": "kql_assert",
 }  # fmt: skip
 
 # Operations that DuckDB's text of a text, and nothing else, must agree on: comparisons, arithmetic.

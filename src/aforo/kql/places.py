@@ -1,0 +1,92 @@
+"""References that name a place (`database("x").T`, `workspace("id").T`), and patterns that stand for tables.
+
+A place that is the one asked is resolved; any other is refused by name. It knows no operator.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aforo.kql import diagnostics as say
+from aforo.kql import syntax as s
+from aforo.kql.bound import Constant
+from aforo.kql.expressions import PLACES
+from aforo.kql.scope import Choice, Row, Scope
+
+if TYPE_CHECKING:
+    from aforo.kql.binder import Binder
+
+
+def split(tree: s.Syntax, scope: Scope) -> tuple[s.Call, s.Syntax] | None:
+    """(the call that names the place or the pattern, what is meant there), None for any other syntax."""
+    match tree:
+        case s.Member(target=s.Call() as call, name=name) if _leads(call, scope):
+            return call, s.Star(tree.span, name) if "*" in name else s.Name(name, tree.span)
+        case s.Index(target=s.Call() as call, index=s.Literal(value=str() as name)) if _leads(call, scope):
+            return call, s.Name(name, tree.span)
+        case s.Call(function=function, arguments=(s.Call() as call, *rest)) if (
+            function not in PLACES and _is_place(call, scope)
+        ):
+            return call, s.Call(function, tuple(rest), tree.span, tree.name_span)
+        case s.Call() if isinstance(scope.find(tree.function), Choice):
+            return tree, s.Missing(tree.span)
+        case _:
+            return None
+
+
+def _is_place(call: s.Call, scope: Scope) -> bool:
+    return call.function in PLACES and scope.find(call.function) is None
+
+
+def _leads(call: s.Call, scope: Scope) -> bool:
+    return _is_place(call, scope) or isinstance(scope.find(call.function), Choice)
+
+
+def meant(b: Binder, tree: s.Syntax, scope: Scope) -> tuple[s.Syntax, Scope] | None:
+    """What the reference stands for, to be bound in a scope; None (reported) when it is elsewhere or nowhere."""
+    found = split(tree, scope)
+    assert found is not None
+    call, inner = found
+    choice = scope.find(call.function)
+    if isinstance(choice, Choice):
+        return _chosen(b, call, inner, choice, scope)
+    return (inner, Scope()) if is_here(b, call, scope) else None
+
+
+def is_here(b: Binder, call: s.Call, scope: Scope) -> bool:
+    """Whether the place is the one that is asked; reported when not."""
+    arguments = list(call.arguments)
+    if arguments and isinstance(arguments[0], s.Call) and arguments[0].function in PLACES:
+        if not is_here(b, arguments[0], scope):
+            return False
+        arguments = arguments[1:]
+    name = b.scalar(arguments[0], Row(scope=scope)) if len(arguments) == 1 else None
+    if not isinstance(name, Constant) or not isinstance(name.value, str):
+        b.report(say.must_be_constant(f"the name in {call.function}()", call.span))
+        return False
+    if (alias := b.aliases.get(name.value)) is not None and call.function == "database":
+        return is_here(b, alias, Scope())
+    here = {own.lower() for own in (b.database.name, *b.database.also)}
+    if name.value.lower() in here:
+        return True
+    b.report(say.elsewhere(f'{call.function}("{name.value[:80]}")', call.span))
+    return False
+
+
+def _chosen(
+    b: Binder, call: s.Call, inner: s.Syntax, choice: Choice, scope: Scope
+) -> tuple[s.Syntax, Scope] | None:
+    """The body of the case that fits the arguments of a pattern, and the path behind them."""
+    values = [b.scalar(a, Row(scope=scope)) for a in call.arguments]
+    given = [v.value if isinstance(v, Constant) else None for v in values]
+    path = inner.text if isinstance(inner, s.Name) else None
+    for case in choice.pattern.cases:
+        if list(case.values) == given and case.path == path:
+            names = {p.name: v for p, v in zip(choice.pattern.parameters, values, strict=False)}
+            body = choice.scope.inner(dict(names))
+            for let in case.statements:
+                body = b.let(let, body)
+            return case.body, body
+    shown = ", ".join(repr(v) for v in (*given, *([path] if path is not None else [])))
+    b.report(say.bad_argument(f"the pattern '{call.function}' has no case for {shown}", call.span))
+    return None
