@@ -186,7 +186,9 @@ class ReleasedRelay(Relay):
         self._held.clear()
         self._pieces.clear()
         self._call.sent += len(held)
-        self._write_record()
+        connection = self._arrival.connection
+        if not connection.ended and connection.failure is None:
+            self._write_record()
         self._forward([], self._framed(held))
 
     def client_lost(self) -> None:
