@@ -8,5 +8,6 @@ resuming (what of outbound follows a cache's answer), caching and its like (what
 owing (what policies owe a call after their element has run), admission and token_admission (limits at work), telling,
 subscribed, token_limits, token_metrics, dimensions (what limits and metrics declare in common), content_safety.
 around (what is written around each policy), masking (what nobody may read), trace, trace_records, trace_text (what a
-call tells about itself). scripted, trial, rehearsal (a call without a gateway).
+call tells about itself). liquid_templates, liquid_filters, liquid_values (templates of set-body). scripted, trial, rehearsal (a call without a
+gateway).
 """

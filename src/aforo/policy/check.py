@@ -98,7 +98,7 @@ class Checker:
 
     def attributes(self, element: XmlElement, spec: Element | Child) -> dict[str, Authored]:
         known = {a.name: a for a in spec.attributes}
-        if isinstance(spec, Element):
+        if isinstance(spec, Element) or spec.policies:
             known.setdefault("id", _ID)
         out: dict[str, Authored] = {}
         for attribute in element.attributes.values():

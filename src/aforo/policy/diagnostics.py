@@ -162,6 +162,19 @@ def unsupported(span: Span, what: str) -> Diagnostic:
     return Diagnostic("POL0217", f"{what} is not run by this version", span)
 
 
+def needs_liquid(span: Span) -> Diagnostic:
+    return Diagnostic(
+        "POL0234",
+        "Liquid templates need a part of Aforo that is not installed",
+        span,
+        hints=("pip install 'aforo[liquid]'",),
+    )
+
+
+def wrong_template(span: Span, reason: str) -> Diagnostic:
+    return Diagnostic("POL0235", f"the Liquid template is not well-formed: {reason}", span)
+
+
 def restricted_header(span: Span, name: str) -> Diagnostic:
     return Diagnostic(
         "POL0218", f"the header `{name}` belongs to the connection, policies cannot set it", span

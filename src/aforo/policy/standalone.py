@@ -17,8 +17,12 @@ from aforo.source import Diagnostic, Severity, Source
 
 _UNKNOWN_VALUE: Final = "POL0301"
 _UNKNOWN_FRAGMENT: Final = "POL0302"
+_FRAGMENT: Final = "<fragment></fragment>"
 # What an unknown named value may be, the likeliest first: a number is also a text, a name and a time.
-_GUESSES: Final = ("1", "200", "true", "https://example.invalid/", '"text"', "")
+_GUESSES: Final = (
+    "1", "200", "true", "https://example.invalid/", '"text"', "",
+    "10.0.0.1", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "2024-01-01T00:00:00Z",
+)  # fmt: skip
 # Most documents stand at an API; the others have policies that only they may have.
 _SCOPES: Final = (Scope.API, Scope.PRODUCT, Scope.OPERATION, Scope.GLOBAL)
 
@@ -88,13 +92,18 @@ def _assuming(
         if diagnostic.code == _UNKNOWN_VALUE:
             guessed.append(name)
         else:
-            fragments[name] = "<fragment></fragment>"
+            fragments[name] = _FRAGMENT
         assumed.append(replace(diagnostic, severity=Severity.INFO, hints=("it is assumed to exist",)))
     if not assumed:
         return Checked(result, scope, ())
     best: Checked | None = None
     for values_now in _guesses(values, guessed):
         now = _compiled(source, CompileContext(values_now, fragments), scope, format_, section)
+        # A fragment that is named by a named value is only known by now.
+        named = dict.fromkeys(_names(now, _UNKNOWN_FRAGMENT), _FRAGMENT)
+        if named:
+            fragments |= named
+            now = _compiled(source, CompileContext(values_now, fragments), scope, format_, section)
         found = Checked(now, scope, tuple(assumed))
         if best is None or _errors(found) < _errors(best):
             best, kept = found, values_now
@@ -126,3 +135,8 @@ def _compiled(
     section: Section,
 ) -> CompileResult:
     return compile_document(source, scope, context, format=format_, fragment=section)
+
+
+def _names(result: CompileResult, code: str) -> list[str]:
+    """What the diagnostics of that code say is unknown."""
+    return [d.message.partition("`")[2].partition("`")[0] for d in result.diagnostics if d.code == code]
