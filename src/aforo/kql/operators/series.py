@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
-from aforo.kql.bind_expressions import any_broken
+from aforo.kql.bind_expressions import BROKEN, any_broken
 from aforo.kql.binder import Binder
-from aforo.kql.bound import Aggregation, Column, Constant, Expression, Reference, Relation
+from aforo.kql.bound import Aggregation, Apply, Column, Constant, Expression, Reference, Relation
 from aforo.kql.convert import apply, cast, coerce
 from aforo.kql.naming import own_name
 from aforo.kql.operators.grouping import Grouping
@@ -16,7 +16,7 @@ from aforo.kql.operators.spec import Declared
 from aforo.kql.parser import Parser
 from aforo.kql.plan import Aggregate, Filter, Project
 from aforo.kql.scope import Row, Scope
-from aforo.kql.types import BOOL, DATETIME, DYNAMIC, INT, INTEGERS, LONG, TIMESPAN
+from aforo.kql.types import BOOL, DATETIME, DYNAMIC, INT, LONG, NUMBERS, REAL, TIMESPAN, KqlType
 from aforo.source import Span
 
 
@@ -70,45 +70,103 @@ def parse_make_series(p: Parser, start: Span) -> MakeSeries:
 
 
 def bind_make_series(b: Binder, relation: Relation, tree: MakeSeries, scope: Scope) -> Relation:
-    if tree.start is None or tree.stop is None:
-        b.report(
-            say.unsupported(
-                "make-series without both 'from' and 'to'", tree.span, "give the range of the axis"
-            )
-        )
-        return relation
     axis = b.scalar(tree.axis, Row(relation.columns, scope))
-    start, stop, step = (b.scalar(t, Row(scope=scope)) for t in (tree.start, tree.stop, tree.step))
-    if any_broken(axis, start, stop, step):
+    outside = Row(scope=scope)
+    start = None if tree.start is None else b.scalar(tree.start, outside)
+    stop = None if tree.stop is None else b.scalar(tree.stop, outside)
+    step = b.scalar(tree.step, outside)
+    if any_broken(axis, step) or start is BROKEN or stop is BROKEN:
         return relation
-    type_ = LONG if axis.type is INT else axis.type
-    by = TIMESPAN if type_ is DATETIME else type_
-    ends = [coerce(x, t) for x, t in ((start, type_), (stop, type_), (step, by))]
-    if type_ not in (DATETIME, TIMESPAN, *INTEGERS) or any(x is None for x in ends):
-        b.report(
-            say.bad_argument(
-                f"a series of {axis.type} cannot go from {start.type} to {stop.type} by {step.type}",
-                tree.span,
-            )
-        )
+    places = _Places.of(axis, start, stop, step, inclusive=tree.inclusive)
+    if places is None:
+        told = [
+            f" from {start.type}" if start else "",
+            f" to {stop.type}" if stop else "",
+            f" by {step.type}",
+        ]
+        b.report(say.bad_argument(f"a series of {axis.type} cannot go{''.join(told)}", tree.span))
         return relation
-    first, last, width = (x for x in ends if x is not None)
-    if tree.inclusive:
-        last = apply("add", (last, Constant(1, by)), type_)
-    place = cast(axis, type_)
-    within = apply(
-        "and", (apply("greater_equal", (place, first), BOOL), apply("less", (place, last), BOOL)), BOOL
-    )  # fmt: skip
-    group = Grouping(b, Filter(relation, within), scope)
+    group = Grouping(b, Filter(relation, places.within()), scope)
     group.reserve((*tree.keys, *(item for item, _ in tree.items)))
     for key in tree.keys:
         group.key(key)
     index = b.column("index", LONG)
     keys = list(group.keys)
-    group.keys.append((index, apply("series_index", (place, first, width), LONG)))
-    for item, _ in tree.items:
+    group.keys.append((index, places.index()))
+    defaults: list[s.Syntax | None] = []
+    for item, default in tree.items:
         group.aggregate(item)
-    return _filled(b, group, keys, index, tree, (first, last, width), scope)
+        # One aggregate may give several columns.
+        defaults += [default] * (len(group.results) - len(defaults))
+    return _filled(b, group, keys, index, tree, places, defaults, scope)
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """The axis cut into steps, numbered from 0 at `start`, or at zero where there is no start: there the first place
+    of a series is the first that it has a value for, and so with the last where there is no `stop`.
+    """
+
+    axis: Expression
+    start: Expression | None
+    stop: Expression | None
+    step: Expression
+    inclusive: bool
+
+    @staticmethod
+    def of(
+        axis: Expression,
+        start: Expression | None,
+        stop: Expression | None,
+        step: Expression,
+        *,
+        inclusive: bool,
+    ) -> _Places | None:
+        """None when the types do not go together."""
+        type_ = LONG if axis.type is INT else axis.type
+        ends = [e for e in (start, stop, step) if e is not None]
+        if type_ is LONG and any(e.type is REAL for e in ends):
+            type_ = REAL
+        by = TIMESPAN if type_ is DATETIME else type_
+        first = None if start is None else coerce(start, type_)
+        last = None if stop is None else coerce(stop, type_)
+        width = coerce(step, by)
+        fits = (
+            (start is None or first is not None) and (stop is None or last is not None) and width is not None
+        )
+        if type_ not in (DATETIME, TIMESPAN, LONG, REAL) or not fits or width is None:
+            return None
+        return _Places(cast(axis, type_), first, last, width, inclusive)
+
+    @property
+    def type(self) -> KqlType:
+        return self.axis.type
+
+    @property
+    def origin(self) -> Expression:
+        zero: object = 0.0 if self.type is REAL else 0
+        return Constant(zero, self.type) if self.start is None else self.start
+
+    def within(self) -> Expression:
+        """Whether a row lies on the axis."""
+        held: list[Expression] = []
+        if self.start is not None:
+            held.append(apply("greater_equal", (self.axis, self.start), BOOL))
+        if self.stop is not None:
+            held.append(apply("less_equal" if self.inclusive else "less", (self.axis, self.stop), BOOL))
+        if not held:
+            return apply("isnotnull", (self.axis,), BOOL)
+        return held[0] if len(held) == 1 else apply("and", tuple(held), BOOL)
+
+    def index(self) -> Expression:
+        return apply("series_index", (self.axis, self.origin, self.step), LONG)
+
+    def end(self) -> Expression | None:
+        """The number of the place behind the last one."""
+        if self.stop is None:
+            return None
+        within = Constant(self.inclusive, BOOL)
+        return Apply("series_end", (self.stop, self.origin, self.step, within), LONG)
 
 
 def _filled(
@@ -117,30 +175,45 @@ def _filled(
     keys: list[tuple[Column, Expression]],
     index: Column,
     tree: MakeSeries,
-    ends: tuple[Expression, Expression, Expression],
+    places: _Places,
+    defaults: list[s.Syntax | None],
     scope: Scope,
 ) -> Relation:
     """The second grouping: the points of each series, then the arrays."""
-    first, last, width = ends
     outer = [(b.column(column.name, column.type), column) for column, _ in keys]
     points: list[tuple[Column, Aggregation]] = []
-    length = apply("series_length", (first, last, width), LONG)
     outputs: list[tuple[Column, Expression]] = [(made, Reference(made)) for made, _ in outer]
-    for (value, _), (_, default) in zip(group.results, tree.items, strict=False):
+    low, high = b.column("low", LONG), b.column("high", LONG)
+    rows = b.column("rows", LONG)
+    first: Expression = Constant(0, LONG) if places.start is not None else Reference(low)
+    end = places.end() or apply("add", (Reference(high), Constant(1, LONG)), LONG)
+    length = Apply("series_length", (first, end), LONG)
+    for (value, _), default in zip(group.results, defaults, strict=True):
+        if value.type not in NUMBERS and value.type not in (TIMESPAN, DATETIME, BOOL):
+            b.report(
+                say.wrong_type("what make-series puts into an array", "a number", value.type.value, tree.span)
+            )
+            continue
         column = b.column(value.name, DYNAMIC)
         points.append((column, Aggregation("series_points", (Reference(index), Reference(value)), DYNAMIC)))
         bound = Constant(0, LONG) if default is None else b.scalar(default, Row(scope=scope))
         filler = coerce(bound, value.type)
-        if filler is None:
-            assert default is not None
-            b.report(say.wrong_type("the default", value.type.value, bound.type.value, default.span))
+        if filler is None and (bound.type not in NUMBERS or value.type not in NUMBERS):
+            place = tree.span if default is None else default.span
+            b.report(say.wrong_type("the default", value.type.value, bound.type.value, place))
             continue
-        filled = apply("series_fill", (Reference(column), length, cast(filler, DYNAMIC)), DYNAMIC)
+        held = cast(bound if filler is None else filler, DYNAMIC)
+        filled = Apply("series_fill", (Reference(column), length, held, first), DYNAMIC)
         outputs.append((b.column(value.name, DYNAMIC), filled))
     name = tree.axis.names[0] if isinstance(tree.axis, s.Named) else group.names.free(own_name(tree.axis))
-    outputs.append((b.column(name, DYNAMIC), apply("series_axis", (first, width, length), DYNAMIC)))
-    rows = b.column("rows", LONG)
-    counted = [*points, (rows, Aggregation("count", (), LONG))]
+    origin = Apply("series_from", (places.origin, places.step, first), places.type)
+    outputs.append((b.column(name, DYNAMIC), Apply("series_axis", (origin, places.step, length), DYNAMIC)))
+    counted = [
+        *points,
+        (low, Aggregation("min", (Reference(index),), LONG)),
+        (high, Aggregation("max", (Reference(index),), LONG)),
+        (rows, Aggregation("count", (), LONG)),
+    ]
     grouped: Relation = Aggregate(
         group.finish(), tuple((made, Reference(c)) for made, c in outer), tuple(counted)
     )

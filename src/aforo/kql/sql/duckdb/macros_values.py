@@ -41,6 +41,8 @@ MACROS: dict[str, str] = {
     "kql_bit_and": "(a, b) AS a & b",
     "kql_bit_or": "(a, b) AS a | b",
     "kql_bit_not": "(a) AS ~a",
+    "kql_bit_count": "(a) AS bit_count(a)::BIGINT",
+    "kql_rand_below": "(n) AS CASE WHEN n > 0 THEN floor(random() * n) END",
     "kql_shift_left": "(a, n) AS CASE WHEN n BETWEEN 0 AND 63 THEN TRY(a << n) END",
     "kql_shift_right": "(a, n) AS CASE WHEN n BETWEEN 0 AND 63 THEN a >> n END",
     "kql_tohex": "(x, n) AS lpad(lower(hex(x::BIGINT)), greatest(n, length(hex(x::BIGINT)))::INTEGER, '0')",
@@ -55,13 +57,18 @@ MACROS: dict[str, str] = {
     "kql_strrep": "(s, n, d) AS array_to_string(list_transform(range(least(n, 1024)), lambda i: s), d)",
     "kql_repeat": "(j, n) AS kql_make_array(list_transform(range(least(n, 65536)), lambda i: j))",
     "kql_count_regex": "(s, r) AS len(regexp_extract_all(s, r))",
-    "kql_extract_all": """(r, s) AS CASE WHEN len(regexp_extract_all(s, r)) = 0 THEN NULL ELSE
-        kql_make_array(list_transform(regexp_extract_all(s, r, 1), lambda p: to_json(p)::VARCHAR)) END""",
+    "kql_extract_all": """(r, s, g) AS CASE WHEN len(regexp_extract_all(s, r)) > 0 THEN
+        kql_make_array(list_transform(regexp_extract_all(s, r, g::INTEGER), lambda p: to_json(p)::VARCHAR)) END""",
+    # What stands before the match: the pieces between the matches before it, and these.
+    "kql_before_match": """(s, r, n) AS CASE WHEN len(regexp_extract_all(s, r)) < n THEN NULL
+        ELSE length(coalesce(array_to_string(string_split_regex(s, r)[1:n], ''), ''))
+        + length(coalesce(array_to_string(regexp_extract_all(s, r)[1:n - 1], ''), '')) END""",
+    "kql_indexof_regex": """(s, r, start, len, occurrence) AS CASE WHEN start < 0 OR len < -1 OR occurrence < 1 THEN NULL
+        ELSE coalesce(start + kql_before_match(kql_piece(s, start, len), r, occurrence), -1) END""",
+    "kql_regex_quote": "(s) AS regexp_replace(s, '([\\\\.+*?()|\\[\\]{}^$#&\\-~])', '\\\\\\1', 'g')",
     "kql_to_base64": "(s) AS to_base64(encode(s))",
-    "kql_from_base64": "(s) AS coalesce(TRY(decode(from_base64(s))), '')",
     # -- arrays and bags -------------------------------------------------------------------------------
     "kql_array_length": "(d) AS CASE WHEN kql_is_array(d) THEN json_array_length(d)::BIGINT END",
-    "kql_array_sum": "(d) AS list_sum(list_transform(kql_array(d), lambda x: TRY_CAST(x AS DOUBLE)))",
     "kql_array_reverse": "(d) AS CASE WHEN kql_is_array(d) THEN kql_make_array(list_reverse(kql_array(d))) END",
     "kql_at": "(i, n) AS CASE WHEN i < 0 THEN greatest(n + i, -1) ELSE i END",
     "kql_array_slice": """(d, a, b) AS CASE WHEN kql_is_array(d) THEN kql_make_array(list_slice(kql_array(d),
@@ -71,39 +78,10 @@ MACROS: dict[str, str] = {
         lambda x: CASE WHEN x = 'null' THEN '' ELSE kql_dynamic_text(x) END), sep), '')""",
     "kql_bag_keys": """(d) AS CASE WHEN kql_is_bag(d) THEN
         kql_make_array(list_transform(json_keys(d), lambda k: to_json(k)::VARCHAR)) END""",
-    # Numbers and texts are sorted apart by their types, numbers first; nulls go last.
-    "kql_sort_rank": "(x) AS CASE WHEN x = 'null' THEN 3 WHEN starts_with(x, '\"') THEN 2 ELSE 1 END",
-    "kql_sort_keys": """(d) AS list_transform(kql_array(d), lambda x: {'rank': kql_sort_rank(x),
-        'number': coalesce(TRY_CAST(x AS DOUBLE), 0), 'value': x})""",
-    "kql_array_sort_asc": """(d) AS CASE WHEN kql_is_array(d) THEN
-        kql_make_array(list_transform(list_sort(kql_sort_keys(d)), lambda e: e.value)) END""",
-    "kql_array_sort_desc": """(d) AS CASE WHEN kql_is_array(d) THEN kql_make_array(list_transform(list_concat(
-        list_reverse(list_sort(list_filter(kql_sort_keys(d), lambda e: e.rank < 3))),
-        list_filter(kql_sort_keys(d), lambda e: e.rank = 3)), lambda e: e.value)) END""",
     "kql_array_rotate_left": """(d, n) AS CASE WHEN kql_is_array(d) AND json_array_length(d) > 0 THEN kql_make_array(
         list_transform(range(json_array_length(d)::BIGINT), lambda i: list_extract(kql_array(d),
         ((i + n) % json_array_length(d)::BIGINT + json_array_length(d)::BIGINT) % json_array_length(d)::BIGINT + 1))) ELSE d END""",
     "kql_array_rotate_right": "(d, n) AS kql_array_rotate_left(d, -n)",
-    "kql_first_of_each": "(l) AS list_filter(l, lambda x, i: list_position(l, x) = i)",
-    "kql_set_union": "(a, b) AS kql_make_array(kql_first_of_each(list_concat(kql_array(a), kql_array(b))))",
-    "kql_set_intersect": """(a, b) AS CASE WHEN kql_is_array(a) AND kql_is_array(b) THEN kql_make_array(kql_first_of_each(
-        list_filter(kql_array(a), lambda x: list_contains(kql_array(b), x)))) END""",
-    "kql_set_difference": """(a, b) AS CASE WHEN kql_is_array(a) AND kql_is_array(b) THEN kql_make_array(kql_first_of_each(
-        list_filter(kql_array(a), lambda x: NOT list_contains(kql_array(b), x)))) END""",
-    # -- addresses -------------------------------------------------------------------------------------
-    "kql_ipv4_number": """(s) AS CASE WHEN regexp_full_match(s, '(\\d{1,3})\\.(\\d{1,3})\\.(\\d{1,3})\\.(\\d{1,3})')
-        AND len(list_filter(string_split(s, '.'), lambda p: TRY_CAST(p AS INTEGER) > 255)) = 0 THEN
-        string_split(s, '.')[1]::BIGINT * 16777216 + string_split(s, '.')[2]::BIGINT * 65536
-        + string_split(s, '.')[3]::BIGINT * 256 + string_split(s, '.')[4]::BIGINT END""",
-    "kql_ipv4_bits": """(s) AS CASE WHEN contains(s, '/') THEN CASE WHEN TRY_CAST(string_split(s, '/')[2] AS INTEGER) BETWEEN 0 AND 32
-        THEN string_split(s, '/')[2]::INTEGER END ELSE 32 END""",
-    "kql_ipv4_network": "(n, bits) AS n - n % (1::BIGINT << (32 - bits))",
-    "kql_parse_ipv4": "(s) AS kql_ipv4_network(kql_ipv4_number(string_split(s, '/')[1]), kql_ipv4_bits(s))",
-    "kql_ipv4_is_in_range": """(s, r) AS kql_ipv4_network(kql_parse_ipv4(s), least(kql_ipv4_bits(s), kql_ipv4_bits(r)))
-        = kql_ipv4_network(kql_parse_ipv4(r), least(kql_ipv4_bits(s), kql_ipv4_bits(r)))
-        AND kql_ipv4_bits(s) >= kql_ipv4_bits(r)""",
-    "kql_ipv4_is_private": """(s) AS kql_ipv4_is_in_range(s, '10.0.0.0/8') OR kql_ipv4_is_in_range(s, '172.16.0.0/12')
-        OR kql_ipv4_is_in_range(s, '192.168.0.0/16')""",
     # -- addresses of the web --------------------------------------------------------------------------
     "kql_url_part": "(s, n) AS regexp_extract(s, '^(?:([A-Za-z][A-Za-z0-9+.\\-]*):)?(?://(?:([^:/?#@]*)(?::([^/?#@]*))?@)?(\\[[^\\]]*\\]|[^:/?#]*)(?::(\\d+))?)?([^?#]*)(?:\\?([^#]*))?(?:#(.*))?$', n)",
     "kql_url_query": """(q) AS '{' || array_to_string(list_transform(list_filter(string_split(q, '&'), lambda p: p <> ''),
@@ -114,10 +92,9 @@ MACROS: dict[str, str] = {
         || ',"Path":' || to_json(kql_url_part(s, 6))::VARCHAR || ',"Username":' || to_json(kql_url_part(s, 2))::VARCHAR
         || ',"Password":' || to_json(kql_url_part(s, 3))::VARCHAR || ',"Query Parameters":' || kql_url_query(kql_url_part(s, 7))
         || ',"Fragment":' || to_json(kql_url_part(s, 8))::VARCHAR || '}' END""",
+    "kql_parse_urlquery": """(s) AS '{"Query Parameters":' || kql_url_query(s) || '}'""",
     "kql_json_key": "(k) AS to_json(k)::VARCHAR || ':'",
     "kql_make_bag": "(pairs) AS '{' || array_to_string(pairs, ',') || '}'",
-    "kql_array_index_of": """(d, j) AS CASE WHEN kql_is_array(d) THEN coalesce(list_position(kql_array(d), j), 0)::BIGINT - 1 END""",
-    "kql_set_has_element": "(d, j) AS CASE WHEN kql_is_array(d) THEN list_contains(kql_array(d), j) END",
     "kql_in_array": "(s, d) AS coalesce(list_contains(list_transform(kql_array(d), lambda x: kql_dynamic_text(x)), s), FALSE)",
     "kql_in_array_ci": """(s, d) AS coalesce(list_contains(list_transform(kql_array(d),
         lambda x: lower(kql_dynamic_text(x))), lower(s)), FALSE)""",
@@ -129,11 +106,16 @@ MACROS: dict[str, str] = {
         'value': to_json(k)::VARCHAR || ':' || json_extract(b, '/' || replace(replace(k, '~', '~0'), '/', '~1'))::VARCHAR}))),
         lambda e: TRUE), lambda e: e)))), ',') || '}'""",
     # -- series ----------------------------------------------------------------------------------------
-    "kql_series_index": "(x, start, step) AS CASE WHEN step > 0 THEN (x - start) // step END",
-    "kql_series_length": """(start, stop, step) AS CASE WHEN step > 0 AND stop > start
-        THEN least((stop - start + step - 1) // step, 1048576) ELSE 0 END""",
-    "kql_series_fill": """(points, n, filler) AS kql_make_array(list_transform(range(n),
-        lambda j: coalesce(map_extract_value(points, j), filler, 'null')))""",
+    "kql_series_index": "(x, start, step) AS CASE WHEN step > 0 THEN kql_floor_div(x - start, step) END",
+    "kql_series_index_real": "(x, start, step) AS CASE WHEN step > 0 THEN floor((x - start) / step)::BIGINT END",
+    "kql_series_end": """(stop, start, step, within) AS CASE WHEN step > 0 THEN
+        kql_floor_div(stop - start - CASE WHEN within THEN 0 ELSE 1 END, step) + 1 END""",
+    "kql_series_end_real": """(stop, start, step, within) AS CASE WHEN step > 0 THEN
+        CASE WHEN within THEN floor((stop - start) / step)::BIGINT + 1 ELSE ceil((stop - start) / step)::BIGINT END END""",
+    # No array is longer than Kusto's.
+    "kql_series_length": "(low, stop) AS coalesce(least(greatest(stop - low, 0), 1048576), 0)",
+    "kql_series_fill": """(points, n, filler, low) AS kql_make_array(list_transform(range(n),
+        lambda j: coalesce(map_extract_value(points, j + low), filler, 'null')))""",
     "kql_series_moments": """(start, step, n) AS kql_make_array(list_transform(range(n),
         lambda j: '"' || kql_iso7(start + j * step) || '"'))""",
     "kql_series_spans": """(start, step, n) AS kql_make_array(list_transform(range(n),
@@ -148,6 +130,8 @@ MACROS: dict[str, str] = {
     "kql_add_months": f"(t, n) AS kql_ticks(date_trunc('day', kql_ts(t)) + to_months(n::INTEGER)) + t % {_DAY}",
     "kql_month_number": "(t) AS (year(kql_ts(t)) * 12 + month(kql_ts(t)))",
     "kql_iso_week": "(t) AS weekofyear(kql_ts(t))",
+    "kql_make_timespan": """(d, h, m, s) AS CASE WHEN h BETWEEN 0 AND 23 AND m BETWEEN 0 AND 59 AND s >= 0 AND s < 60
+        THEN d * 864000000000 + h * 36000000000 + m * 600000000 + round(s * 10000000)::BIGINT END""",
     "kql_pad": "(s, n) AS lpad(s, greatest(n, length(s))::INTEGER, '0')",
     # -- steps --------------------------------------------------------------------------------------------
     "kql_steps": """(a, b, step) AS CASE WHEN step > 0 AND b >= a THEN list_transform(range((b - a) // step + 1), lambda i: a + i * step)

@@ -27,16 +27,18 @@ DIRECT: dict[str, str] = {
     "binary_and": "kql_bit_and", "binary_or": "kql_bit_or", "binary_xor": "xor", "binary_not": "kql_bit_not",
     "binary_shift_left": "kql_shift_left", "binary_shift_right": "kql_shift_right",
     "element_at": "kql_element_at", "property_at": "kql_property_at", "array_length": "kql_array_length",
-    "bag_keys": "kql_bag_keys", "strcat_array": "kql_strcat_array", "array_sum": "kql_array_sum",
-    "array_reverse": "kql_array_reverse", "array_slice": "kql_array_slice", "countof": "kql_count_text",
-    "hash_md5": "md5", "hash_sha1": "sha1", "hash_sha256": "sha256", "url_encode": "url_encode",
+    "bag_keys": "kql_bag_keys", "strcat_array": "kql_strcat_array", 
+    "array_reverse": "kql_array_reverse", "array_slice": "kql_array_slice", 
+    "hash_md5": "md5", "hash_sha1": "sha1", "hash_sha256": "sha256", 
     "base64_encode_tostring": "kql_to_base64", "strcmp": "kql_strcmp", "log": "kql_log", "log2": "kql_log2",
     "log10": "kql_log10", "sqrt": "kql_sqrt", "acos": "kql_acos", "asin": "kql_asin", "rand": "random",
-    "ticks_as_real": "kql_as_real", "parse_url": "kql_parse_url", "array_sort_asc": "kql_array_sort_asc",
-    "array_sort_desc": "kql_array_sort_desc", "ipv4_is_private": "kql_ipv4_is_private",
+    "ticks_as_real": "kql_as_real", "parse_url": "kql_parse_url", 
+    
     "array_rotate_left": "kql_array_rotate_left", "array_rotate_right": "kql_array_rotate_right",
-    "ipv4_is_in_range": "kql_ipv4_is_in_range", "parse_ipv4": "kql_parse_ipv4", "modulo": "kql_modulo",
-    "row_count": "kql_row_count", "assert": "kql_assert",
+    "modulo": "kql_modulo",
+    "row_count": "kql_row_count", "parse_urlquery": "kql_parse_urlquery",
+    "regex_quote": "kql_regex_quote", "bitset_count_ones": "kql_bit_count", "rand_below": "kql_rand_below",
+    "make_timespan": "kql_make_timespan", "assert": "kql_assert",
 }  # fmt: skip
 
 # Operations that DuckDB's text of a text, and nothing else, must agree on: comparisons, arithmetic.
@@ -319,13 +321,6 @@ def _array_concat(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -
     return t.call("kql_make_array", t.call("list_concat", *(t.call("kql_array", n) for n in a)))
 
 
-def _has_element(name: str) -> Builder:
-    def build(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
-        return t.call(name, a[0], as_json(a[1], bound[1].type))
-
-    return build
-
-
 def _in_array(*, ignore_case: bool) -> Builder:
     def build(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
         return t.call("kql_in_array_ci" if ignore_case else "kql_in_array", a[0], a[1])
@@ -358,21 +353,13 @@ def _series_axis(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> 
     return t.call(f"kql_series_{kind}", *a)
 
 
+def _by_reals(function: str, bound: Sequence[Expression]) -> str:
+    return f"{function}_real" if bound[0].type is REAL else function
+
+
 def _range(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
     kind = {DATETIME: "moments", TIMESPAN: "spans"}.get(bound[0].type, "numbers")
     return t.call(f"kql_range_{kind}", *a)
-
-
-def _sets(function: str) -> Builder:
-    """From left to right over two or more arrays."""
-
-    def build(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
-        node = a[0]
-        for other in a[1:]:
-            node = t.call(function, node, other)
-        return node
-
-    return build
 
 
 def _negated(builder: Callable[..., Node]) -> Builder:
@@ -411,24 +398,22 @@ BUILDERS: dict[str, Builder] = {
     "bag_pack": _bag(),
     "bag_pack_skip_empty": _bag(skip_empty=True),
     "array_concat": _array_concat,
-    "array_index_of": _has_element("kql_array_index_of"),
-    "set_has_element": _has_element("kql_set_has_element"),
     "hash_md5": _hash("md5"),
     "hash_sha1": _hash("sha1"),
     "hash_sha256": _hash("sha256"),
     "gettype": _gettype,
     "extract_json": _extract_json,
+    "extract_json_value": lambda a, _b, _r: t.call("kql_text_path", a[1], a[0]),
     "repeat": lambda a, b, _r: t.call("kql_repeat", as_json(a[0], b[0].type), a[1]),
     "new_guid": lambda _a, _b, _r: t.cast(t.call("uuid"), "VARCHAR"),
     "tohex": _tohex,
-    "series_index": lambda a, _b, _r: t.call("kql_series_index", *a),
+    "series_index": lambda a, b, _r: t.call(_by_reals("kql_series_index", b), *a),
+    "series_end": lambda a, b, _r: t.call(_by_reals("kql_series_end", b), *a),
+    "series_from": lambda a, _b, _r: t.binary("Add", a[0], t.binary("Mul", a[1], a[2])),
     "series_length": lambda a, _b, _r: t.call("kql_series_length", *a),
     "series_fill": lambda a, _b, _r: t.call("kql_series_fill", *a),
     "series_axis": _series_axis,
     "range": _range,
-    "set_union": _sets("kql_set_union"),
-    "set_intersect": _sets("kql_set_intersect"),
-    "set_difference": _sets("kql_set_difference"),
     **texts.BUILDERS,
     **times.BUILDERS,
 }
