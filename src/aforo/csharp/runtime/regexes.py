@@ -15,7 +15,12 @@ from aforo.csharp.runtime.exceptions import (
 )
 from aforo.csharp.runtime.limits import REGEX_TIMEOUT_S, count, look_at_clock, made, nodes, read, room
 from aforo.csharp.runtime.objects import Obj
+from aforo.csharp.runtime.regex_size import expanded
 from aforo.csharp.runtime.spans import SECOND, TimeSpan
+
+# A node takes some 700 bytes, and patterns are remembered.
+MAX_NODES: Final = 10_000
+MAX_LENGTH: Final = 20_000
 
 
 class RegexOptions(IntFlag):
@@ -126,6 +131,13 @@ def compiled(pattern: str, options: int) -> Any:
         if options & bit:
             flags |= flag
     room(len(pattern))
+    if (
+        len(pattern) > MAX_LENGTH
+        or expanded(pattern, verbose=bool(options & 32), enough=MAX_NODES) > MAX_NODES
+    ):
+        raise ArgumentException(
+            f"parsing the pattern failed - with its repetitions it is larger than {MAX_NODES} nodes"
+        )
     translated = re.sub(r"\\(.)", _anchor, pattern, flags=re.DOTALL)
     if options & 4:
         # Only groups with names capture. A parenthesis in a class or behind a backslash is none.
