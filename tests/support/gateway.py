@@ -231,7 +231,7 @@ async def gate(
     bearer: bool = False,
     key_header: str = "api-key",
     key_query: str = "api-key",
-    max_body_bytes: int = 512 * 1024 * 1024,
+    max_body_bytes: int = 0,
     trusted: tuple[str, ...] = (),
     keys: Container[bytes] = (),
     backends: Callable[[int], dict[str, BackendEntry]] = lambda port: {},

@@ -191,6 +191,7 @@ class BundleBuilder:
             subscription_required=bool(properties.get("subscriptionRequired", True)),
             key_bearer=names.get("bearer") == "enabled",
             log=log_plan(api, service, graph),
+            max_body_bytes=int(properties.get("maxBodyBytes", 0)),
         )
 
     @staticmethod

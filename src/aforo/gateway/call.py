@@ -157,7 +157,7 @@ class Call(Exchange):
         self.content_length = content_length  # -1: not stated
         self.keep_alive = keep_alive  # whether the connection serves another call after this one
         self.expects_continue = expects_continue
-        self.max_body_bytes = 0  # 0: not yet known
+        self.max_body_bytes = 0  # 0: no limit, or not yet known
         self.keep_bytes = 0  # how much of a body that streams through is kept for the record
         self.chunks: list[bytes] = []
         self.received = 0

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from aforo.errors import Denied, Invalid, Limited, NotFound, Refusal, Timeout, Unavailable, Upstream
 from aforo.gateway import answers, keys, metering
 from aforo.gateway.addresses import is_loopback
-from aforo.gateway.call import Call
+from aforo.gateway.call import WHOLE_BODY_BYTES, Call
 from aforo.gateway.keeping import hand_over_kept
 from aforo.gateway.known import OWN_PATHS, Admission, Known
-from aforo.gateway.record import BODY_CAP, Recorder, body_limit
+from aforo.gateway.record import Recorder, body_limit
 from aforo.gateway.released import Release, prepare
 from aforo.gateway.services import GatewayServices
 from aforo.gateway.signal import Steps
@@ -137,7 +137,7 @@ class Proxy:
                 self._refuse_key(call, api, judged)
                 return
             admission = judged
-        if call.content_length > limit or call.received > limit:
+        if limit and (call.content_length > limit or call.received > limit):
             error = LastError(
                 "configuration",
                 "RequestBodyTooLarge",
@@ -218,7 +218,8 @@ class Proxy:
 
     async def _take_body(self, call: Call, operation: OperationRuntime, pipeline: Pipeline) -> None:
         """Wait for a body that is still arriving where somebody must see all of it; let it stream otherwise."""
-        if pipeline.effects.reads_request_body or operation.wire or 0 <= call.content_length <= BODY_CAP:
+        small = 0 <= call.content_length <= WHOLE_BODY_BYTES  # it is here as soon as the client is told to go on
+        if pipeline.effects.reads_request_body or operation.wire or small:
             if call.expects_continue:
                 call.expects_continue = False
                 call.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")

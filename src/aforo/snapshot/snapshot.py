@@ -45,7 +45,7 @@ class OperationEntry(msgspec.Struct, frozen=True):
 
 
 class ApiEntry(msgspec.Struct, frozen=True):
-    """An API with everything that its calls need."""
+    """An API with everything that its calls need. `max_body_bytes` 0: what streams through has no limit."""
 
     subject: Api
     operations: tuple[OperationEntry, ...]
@@ -53,7 +53,7 @@ class ApiEntry(msgspec.Struct, frozen=True):
     subscription_required: bool
     key_bearer: bool
     log: LogPlan
-    max_body_bytes: int = 512 * 1024 * 1024
+    max_body_bytes: int = 0
 
 
 class ProductEntry(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from aforo.policy.exchange import Exchange
 from aforo.policy.pipeline import Effects, Pipeline
 from aforo.policy.services import ForwardOptions
 from tests.support.gateway import Client, Gate, gate, story, until
+from tests.support.metered import policy
 from tests.support.scripted_backend import CLOSE
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -63,6 +64,40 @@ async def test_a_large_multipart_passes_with_bounded_memory(chunked: bool) -> No
         assert (record.request.size, record.request.body, record.request.cut) == (heard.size, b"", False)
         await client.send(post(b"Content-Length: 2") + b"hi")
         assert (await client.answer()).raw == OK
+
+
+@pytest.mark.parametrize("length", [True, False])
+@story
+async def test_a_body_that_no_policy_reads_goes_on_as_it_comes(length: bool) -> None:
+    """It is not waited for before inbound, whatever else the policies do, and it is recorded whole."""
+    inbound = """<set-header name="x-in"><value>@(context.Request.Method)</value></set-header>
+    <choose><when condition="@(context.Request.Headers.ContainsKey("nobody"))"><return-response/></when></choose>"""
+    async with gate(policy(inbound, "<set-header name='x-out'><value>1</value></set-header>")) as g:
+        pieces = [b"first" + b"x" * 1019, *(b"y" * 65536 for _ in range(15)), b"z" * 1020 + b"last"]
+        came = asyncio.Event()
+
+        async def take(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+            got = b""
+            while b"last" not in got[-64:]:
+                got += await reader.read(65536)
+                if b"first" in got[:64]:
+                    came.set()
+
+        g.backend.early = True
+        g.backend.plays(take, OK)
+        client = await g.connect()
+        framing = b"Content-Length: %d" % sum(map(len, pieces)) if length else b"Transfer-Encoding: chunked"
+        await client.send(post(framing, b"Content-Type: application/json"))
+        for number, piece in enumerate(pieces):
+            await client.send(piece if length else b"%x\r\n%b\r\n" % (len(piece), piece))
+            if not number:
+                await came.wait()
+        await client.send(b"" if length else b"0\r\n\r\n")
+        answer = await client.answer()
+        assert (answer.body, answer.values("x-out")) == (b"ok", ["1"])
+        assert g.backend.heard[0].values("x-in") == ["POST"]
+        (record,) = g.records
+        assert (record.request.body, record.request.cut) == (b"".join(pieces), False)
 
 
 @story

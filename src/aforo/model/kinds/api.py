@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from aforo.model.declare import anything, flag, instant, listing, record, reference, refused, text
+from aforo.model.declare import anything, flag, instant, listing, record, reference, refused, text, whole
 from aforo.model.ids import ResourceId
 from aforo.model.kind import Kind, Mention, Mint, NameRule, Problem, Resource, View
 from aforo.model.kinds.named_value import mentions, names_exist
@@ -118,6 +118,12 @@ API = Kind(
             "spoolFull",
             values=("refuse", "count"),
             doc="When a record cannot be kept: refuse the call, or let it pass and count what was lost.",
+        ),
+        whole(
+            "maxBodyBytes",
+            minimum=1,
+            doc="The largest request body of this API; a larger one is answered 413. Without it a body that streams "
+            "through has no limit, and one that a policy or the meter reads may have 64 MiB.",
         ),
         refused("auditMode", "that a call begins is not written down before it is forwarded yet"),
         refused(
