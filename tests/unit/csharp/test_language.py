@@ -381,6 +381,10 @@ VALUES: list[tuple[str, str | None]] = [
     ('$"{{\\"a\\": \\"{1}\\", \\"n\\": {1 + (2 * 3)}}}"', '{"a": "1", "n": 7}'),
     ('$@"C:\\{1}\\{{x}}\\""{(true ? "yes" : "no")}"""', 'C:\\1\\{x}\\"yes"'),
     ('$@"""{1}""" + $"{{{{{1}}}}}" + $@"{{""{2}""}}"', '"1"{{1}}{"2"}'),
+    # Generic methods without a receiver.
+    ('JsonConvert.DeserializeObject<List<int>>("[1,2]").Sum()', "3"),
+    ("JsonConvert.DeserializeObject<Dictionary<string,string>>(\"{'a':'b'}\")[\"a\"]", "b"),
+    ("JsonConvert.DeserializeObject<JObject>(\"{'a':'b'}\")[\"a\"].ToString()", "b"),
 ]
 
 THROWN = [

@@ -132,7 +132,7 @@ def serialize(value: Any, formatting: int = 0) -> str:
     return write_plain(from_object(value), indented=bool(formatting))
 
 
-def deserialize(text: str | None, info: TypeInfo) -> Any:
+def deserialize(info: TypeInfo, text: str | None) -> Any:
     return to_object(parse_token(text), info)
 
 
