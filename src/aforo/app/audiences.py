@@ -18,6 +18,7 @@ from aforo.identity.verify import FixedKeys, Verifier
 RESOURCES = ("https://management.azure.com", "https://management.core.windows.net")
 LOGS = ("https://api.loganalytics.io", "https://api.loganalytics.azure.com")
 KUSTO = ("https://kusto.kusto.windows.net",)
+INGESTION = ("https://monitor.azure.com",)
 
 
 class Audiences:
@@ -33,6 +34,7 @@ class Audiences:
         # Azure answers `.../query` below a resource also at the management host.
         self._resource_logs = self._for((*LOGS, *RESOURCES))
         self._kusto = self._for(KUSTO)
+        self._ingestion = self._for(INGESTION)
 
     async def logs(self, request: Request) -> Principal:
         """Who asks the Log Analytics API; Denied when it is nobody."""
@@ -43,6 +45,10 @@ class Audiences:
     async def kusto(self, request: Request) -> Principal:
         """Who asks the Kusto API; Denied when it is nobody."""
         return await self._kusto(request.headers.get("authorization"))
+
+    async def ingestion(self, request: Request) -> Principal:
+        """Who sends rows to a data collection rule; Denied when it is nobody."""
+        return await self._ingestion(request.headers.get("authorization"))
 
     def _for(self, audiences: Sequence[str]) -> Authenticate:
         verifier = Verifier(

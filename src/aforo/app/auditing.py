@@ -1,4 +1,6 @@
-"""Where the control plane's audit rows go: into its spool, to the workspaces that are meant to have them."""
+"""Where rows of the control plane go: its audit, and what others send. Into its spool, to the workspaces that are
+meant to have them.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from typing import Any
 
 from aforo.control.build_log import workspaces_of
 from aforo.control.commit import Door
+from aforo.errors import Unavailable
 from aforo.logs.reader import Workspace
 from aforo.spool.records import RowsRecord
 from aforo.spool.writer import SpoolWriter
@@ -47,6 +50,12 @@ class Auditing:
                 correlation_id=str(row["CorrelationId"]),
             )
             self._spool.append_rows(RowsRecord(wanted, "AzureDiagnostics", [audited]))
+
+    def taken(self, record: RowsRecord) -> None:
+        """Rows that somebody sent. Unavailable when the spool has no room for them."""
+        if not self._spool.has_room():
+            raise Unavailable("There is no room for further rows now.", retry_after_s=10.0)
+        self._spool.append_rows(record)
 
     def queried(self, workspace_id: str, table: str, row: dict[str, Any]) -> None:
         """One row about a query."""

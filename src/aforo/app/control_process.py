@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from starlette.routing import Route
 from aforo.app.audiences import Audiences
 from aforo.app.auditing import Auditing
 from aforo.app.certificates import certificate
+from aforo.app.collecting import Collecting
 from aforo.app.http_server import HttpServer
 from aforo.app.in_force import InForce, in_force
 from aforo.app.listeners import inherited
@@ -46,7 +48,8 @@ from aforo.identity.issue import Issuer
 from aforo.identity.keys import Secrets
 from aforo.identity.seal import subkey
 from aforo.logs import api as query_api
-from aforo.logs import kusto_api
+from aforo.logs import ingest_api, kusto_api
+from aforo.logs.ingest import Ingestion
 from aforo.logs.query import QueryPool
 from aforo.messages import Headers
 from aforo.model.kinds.service import SERVICE_TYPE
@@ -201,6 +204,8 @@ class _Control:
             "content_action": CONTENT_ACTION,
             "contents": reading.contents,
         }
+        collecting = Collecting(door)
+        ingestion = Ingestion(pool, auditing.taken, time.time)
         rights = (reading.may_read, reading.resolve_workspace, auditing.queried)
         routes = [
             Route("/livez", _alive),
@@ -214,6 +219,7 @@ class _Control:
                 login_endpoint=self._urls[1],
                 **shared,
             ),
+            *ingest_api.routes(ingestion, audiences.ingestion, collecting.may_write, collecting.stream),
             *resource_api.routes(
                 door,
                 audiences.resources,

@@ -154,6 +154,13 @@ class TableWriter:
         finally:
             self.forget()
 
+    def grow(self, table: Table) -> None:
+        """The table has further columns from now on, all of them behind those that it had."""
+        self.table = table
+        self._schema = arrow_schema(table)
+        self._columns = row_columns(table)
+        self._delta = None
+
     def forget(self) -> None:
         """Open the table anew at the next use."""
         self._delta = None

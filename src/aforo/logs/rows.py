@@ -41,17 +41,17 @@ class RowMaker:
 
     Values are made to fit: what cannot become a column's type, and what has no column, goes into
     `AdditionalFields` where the table has that column, and is dropped with its name told to `odd` elsewhere.
+    In a `custom` table names mean nothing beyond themselves.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, *, custom: bool = False) -> None:
         self.table = table
         self._columns = row_columns(table)
         self._index = {c.name: i for i, c in enumerate(self._columns)}
-        self._empty = tuple(
-            "" if c.type in (ColumnType.STRING, ColumnType.GUID) else None for c in self._columns
-        )
-        self._overflow = self._index.get("AdditionalFields")
-        self._has_properties = "properties_s" in self._index
+        self._empty = tuple("" if c.type is ColumnType.STRING else None for c in self._columns)
+        self._custom = custom
+        self._overflow = None if custom else self._index.get("AdditionalFields")
+        self._has_properties = not custom and "properties_s" in self._index
         self.odd: set[str] = set()
 
     def make(self, values: Mapping[str, Any], *, time_us: int, size_bytes: int) -> Row:
@@ -80,7 +80,7 @@ class RowMaker:
         self._fill(row, "_BilledSize", float(size_bytes))
         self._fill(row, "_IsBillable", "true")
         resource = values.get("_ResourceId") or values.get("ResourceId")
-        if isinstance(resource, str):
+        if isinstance(resource, str) and not self._custom:
             self._fill(row, "_ResourceId", resource.lower())
             self._fill(row, "_SubscriptionId", subscription_of(resource))
         return tuple(row)

@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from aforo.errors import Conflict
+from aforo.logs.custom_tables import CustomTables
 from aforo.logs.delta import TableWriter
 from aforo.logs.intake import Intake, Taken, TakenAmend, TakenCall, TakenRows
 from aforo.logs.minutes import Minutes, Sums, metric_rows
@@ -44,6 +45,7 @@ from aforo.spool.recover import lock_folder
 from aforo.tables.app_traces import APP_TRACES
 from aforo.tables.azure_metrics import AZURE_METRICS
 from aforo.tables.catalog import TABLES
+from aforo.tables.custom import custom_table
 from aforo.tables.gateway_logs import GATEWAY_LOGS
 from aforo.tables.llm_logs import LLM_LOGS
 
@@ -108,6 +110,7 @@ class Shipper:
         self._intakes: dict[Path, Intake] = {}
         self._writers: dict[TableKey, TableWriter] = {}
         self._makers = {name: RowMaker(table) for name, table in TABLES.items()}
+        self._custom = CustomTables(tables_root)
         self._minutes = Minutes()
         self._turn = 0  # whose spool comes first; each in its turn, so that none waits behind a busy one
         spool_root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -281,6 +284,9 @@ class Shipper:
 
     def _project_rows(self, batch: Batch, intake: Intake, item: TakenRows) -> None:
         record = item.record
+        if record.columns:
+            self._project_custom(batch, intake, item)
+            return
         maker = self._makers.get(record.table)
         if maker is None:
             found = Frame(item.sequence, KIND_ROWS, msgspec.msgpack.encode(record))
@@ -291,6 +297,18 @@ class Shipper:
             row = maker.make(values, time_us=int(self._clock() * 1e6), size_bytes=share)
             for workspace in record.workspaces:
                 batch.parts[workspace, record.table].add(row, intake.id, item.sequence)
+
+    def _project_custom(self, batch: Batch, intake: Intake, item: TakenRows) -> None:
+        """Rows of a table that the workspace declares: the record says with which columns."""
+        record = item.record
+        asked = custom_table(record.table, [(n, kind, "") for n, kind in record.columns])
+        share = item.size_bytes // max(1, len(record.rows))
+        for workspace in record.workspaces:
+            maker = self._custom.maker((workspace, record.table), asked)
+            part = batch.parts[workspace, record.table]
+            for values in record.rows:
+                row = maker.make(values, time_us=int(self._clock() * 1e6), size_bytes=share)
+                part.add(row, intake.id, item.sequence)
 
     def _measure(self, intake: Intake, item: TakenCall) -> None:
         if not item.call.log_flags & LOG_METRICS or item.sequence <= intake.minutes:
@@ -334,6 +352,7 @@ class Shipper:
         applications = {a for a, _ in part.origins}
         known = {a: writer.position(a) for a in applications}
         rows = [r for r, (a, s) in zip(part.rows, part.origins, strict=True) if s > known[a]]
+        rows = self._custom.widened(key, rows)
         if not rows:
             return
         positions = {a: r for a in applications if (r := batch.reaches[a]) > known[a]}
@@ -405,15 +424,19 @@ class Shipper:
     def _sync_tables(self) -> None:
         """Bring all tables onto the disk, those too that an earlier process wrote."""
         for path in self._tables_root.glob("*/*"):
-            if path.name in TABLES:
-                self._writer((path.parent.name, path.name)).sync()
+            key = path.parent.name, path.name
+            if path.name in TABLES or key in self._custom or self._custom.known(key):
+                self._writer(key).sync()
 
     def _writer(self, key: TableKey) -> TableWriter:
         writer = self._writers.get(key)
         if writer is None:
             workspace, table = key
-            writer = TableWriter(self._tables_root / workspace / table, TABLES[table], workspace)
+            declared = TABLES.get(table) or self._custom.table(key)
+            writer = TableWriter(self._tables_root / workspace / table, declared, workspace)
             self._writers[key] = writer
+        elif key in self._custom and writer.table is not self._custom.table(key):
+            writer.grow(self._custom.table(key))
         return writer
 
 

@@ -59,6 +59,11 @@ def parse_timespan(text: str, now_us: int) -> TimeRange:
     return TimeRange(start, end)
 
 
+def moment_us(text: str) -> int:
+    """An ISO 8601 time as unix microseconds; UTC where it names no zone. `Invalid` when it is none."""
+    return _moment_us(text, text)
+
+
 def _duration_us(text: str) -> int | None:
     match = _DURATION.match(text.strip().upper())
     if match is None:

@@ -138,12 +138,14 @@ class ContextRecord(msgspec.Struct, frozen=True):
 class RowsRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Rows that are already in their table's form: `rows` are column name to JSON-like value.
 
-    datetime values are unix nanoseconds as int; dynamic values are what `orjson` can write.
+    datetime values are unix nanoseconds as int; dynamic values are what `orjson` can write. `columns` are those of
+    a table that a workspace declares itself (name, Kusto's type); empty for a built-in one.
     """
 
     workspaces: list[str]
     table: str
     rows: list[dict[str, Any]]
+    columns: list[tuple[str, str]] = []
 
 
 class BeginRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
