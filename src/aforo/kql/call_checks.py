@@ -5,10 +5,14 @@ A check gets the bound arguments and answers the problem in words, or nothing. I
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from difflib import get_close_matches
 
 from aforo.kql.bound import Constant, Expression
-from aforo.kql.patterns import judge
+from aforo.kql.natives.texts import UNITS
+from aforo.kql.natives.units import ANGLES, FAMILIES, TEMPERATURES
+from aforo.kql.natives.zones import zone
+from aforo.kql.patterns import judge, matches_nothing
 
 Check = Callable[[tuple[Expression, ...]], str]
 
@@ -69,14 +73,6 @@ def _group_of(arguments: tuple[Expression, ...]) -> str:
     return "" if 0 <= group.value <= groups else f"the regular expression has no group {group.value}"
 
 
-def _one_group(arguments: tuple[Expression, ...]) -> str:
-    problem = _regex_at(0)(arguments)
-    if problem or not isinstance(arguments[0], Constant):
-        return problem
-    one = judge(str(arguments[0].value))[1] == 1
-    return "" if one else "extract_all() with another number of groups than one is not supported yet"
-
-
 def _counted(arguments: tuple[Expression, ...]) -> str:
     kind = arguments[2] if len(arguments) > 2 else None
     if kind is None:
@@ -96,7 +92,9 @@ def _season_at(index: int) -> Check:
     def check(arguments: tuple[Expression, ...]) -> str:
         period = arguments[index] if len(arguments) > index else None
         if not isinstance(period, Constant) or not isinstance(period.value, int) or period.value < 0:
-            return "finding the season of a series is not supported: its length must be a constant, 0 for none"
+            return (
+                "finding the season of a series is not supported: its length must be a constant, 0 for none"
+            )
         trend = arguments[index + 1] if len(arguments) > index + 1 else None
         if trend is not None and (not isinstance(trend, Constant) or trend.value not in _TRENDS):
             return "the trend is one of " + ", ".join(f"'{t}'" for t in _TRENDS)
@@ -115,15 +113,84 @@ def _season(arguments: tuple[Expression, ...]) -> str:
     return "finding the season of a series is not supported: its length must be a constant"
 
 
+def _searched(arguments: tuple[Expression, ...]) -> str:
+    problem = _regex_at(1)(arguments)
+    if problem or not isinstance(arguments[1], Constant):
+        return problem
+    return (
+        "indexof_regex() with a pattern that matches an empty text is not supported"
+        if matches_nothing(str(arguments[1].value))
+        else ""
+    )
+
+
+def _one_of(index: int, what: str, allowed: Collection[str]) -> Check:
+    """A constant text must be one of some; what a column holds is seen later."""
+
+    def check(arguments: tuple[Expression, ...]) -> str:
+        argument = arguments[index] if index < len(arguments) else None
+        if not isinstance(argument, Constant) or argument.value in allowed:
+            return ""
+        close = get_close_matches(str(argument.value), allowed, n=1, cutoff=0.6)
+        hint = f": did you mean '{close[0]}'?" if close else ""
+        return f"there is no {what} {argument.value!r}{hint}"
+
+    return check
+
+
+def _units(family: str) -> Check:
+    names = TEMPERATURES if family == "convert_temperature" else FAMILIES.get(family, {*ANGLES, "Tilt"})
+    checks = (_one_of(1, "unit", names), _one_of(2, "unit", names))
+    return lambda arguments: checks[0](arguments) or checks[1](arguments)
+
+
+def _zone(arguments: tuple[Expression, ...]) -> str:
+    argument = arguments[1]
+    if not isinstance(argument, Constant) or zone(str(argument.value)) is not None:
+        return ""
+    return f"there is no time zone {argument.value!r}"
+
+
+def _bytes(arguments: tuple[Expression, ...]) -> str:
+    if len(arguments) > 1 and not isinstance(arguments[1], Constant):
+        return "the number of digits of format_bytes() must be a constant"
+    return (
+        _constant_text(2, "the unit")(arguments) or _one_of(2, "unit", ("", *UNITS))(arguments)
+        if len(arguments) > 2
+        else ""
+    )
+
+
+def _constant_at(index: int, what: str) -> Check:
+    def check(arguments: tuple[Expression, ...]) -> str:
+        constant = index >= len(arguments) or isinstance(arguments[index], Constant)
+        return "" if constant else f"{what} must be a constant"
+
+    return check
+
+
 CHECKS: dict[str, Check] = {
+    "indexof_regex": _searched,
+    "array_index_of": _constant_at(4, "the occurrence"),
+    "indexof": _constant_at(4, "the occurrence"),
+    "round": _constant_at(1, "the number of digits"),
+    "bag_set_key": _constant_text(1, "the key"),
+    "parse_command_line": lambda arguments: (
+        _constant_text(1, "the system")(arguments) or _one_of(1, "system", ("windows", "Windows"))(arguments)
+    ),
+    "format_bytes": _bytes,
+    "datetime_utc_to_local": _zone,
+    "datetime_local_to_utc": _zone,
+    **{
+        f"convert_{unit}": _units(f"convert_{unit}")
+        for unit in ("angle", "energy", "force", "length", "mass", "speed", "temperature", "volume")
+    },
     "datetime_add": _part_of,
     "datetime_diff": _part_of,
     "datetime_part": _part_of,
     "format_datetime": _constant_text(1, "the format"),
     "format_timespan": _constant_text(1, "the format"),
-    "extract_json": _constant_text(0, "the path"),
     "bag_pack": _pairs,
-    "extract_all": _one_group,
     "extract": _group_of,
     "replace_regex": _regex_at(1),
     "replace": _regex_at(0),

@@ -7,8 +7,10 @@ import re
 from aforo.kql import syntax as s
 from aforo.kql.functions.catalog import AGGREGATES, SCALARS
 from aforo.kql.functions.spec import Naming
+from aforo.source import Span
 
 # Functions that are not in the catalog (the binder's own forms) but lend the name of their first argument.
+_NOWHERE = Span(0, 0)
 _TRANSPARENT = frozenset({"bin_auto", "materialize", "toscalar"})
 
 
@@ -33,6 +35,10 @@ def _of_call(function: str, arguments: tuple[s.Syntax, ...]) -> str:
     first = own_name(arguments[0]) if arguments else ""
     if function in _TRANSPARENT:
         return first
+    if function in ("array_sort_asc", "array_sort_desc"):
+        return first and f"{first}_sorted"
+    if function in AGGREGATES and function not in SCALARS:
+        return aggregate_name(s.Call(function, arguments, _NOWHERE, _NOWHERE))
     declared = SCALARS.get(function)
     if declared is not None:
         match declared.naming:
@@ -40,6 +46,8 @@ def _of_call(function: str, arguments: tuple[s.Syntax, ...]) -> str:
                 return first
             case Naming.PREFIX_FIRST:
                 return f"{declared.prefix}_{first}"
+            case Naming.PREFIX:
+                return declared.prefix
             case _:
                 return ""
     return ""
@@ -56,8 +64,8 @@ def aggregate_name(call: s.Call) -> str:
             return first
         case _:
             name = f"{declared.prefix}_{first}"
-    if call.function == "percentile" and len(call.arguments) == 2:
-        name += "_" + percentile_part(call.arguments[1])
+    if declared.operation in ("percentile", "percentile_weighted"):
+        name += "_" + percentile_part(call.arguments[-1])
     return name
 
 

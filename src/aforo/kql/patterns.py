@@ -9,6 +9,20 @@ import re
 _FOREIGN = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:[=!>]|<[=!])|\\[1-9]|[*+?}]\+)")
 
 
+def matches_nothing(pattern: str) -> bool:
+    """Whether a pattern that has been judged finds an empty text."""
+    import regex
+
+    return regex.compile(pattern).search("") is not None
+
+
+def groups_by_name(pattern: str) -> dict[str, int]:
+    """The numbers of the named groups of a pattern that has been judged."""
+    import regex
+
+    return dict(regex.compile(pattern).groupindex)
+
+
 @functools.lru_cache(maxsize=256)
 def judge(pattern: str) -> tuple[str, int]:
     """(what is wrong with it, empty when nothing; the number of its groups)"""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aforo.kql.functions.spec import Aggregate, Naming, aggregate, same
-from aforo.kql.types import DECIMAL, DYNAMIC, INT, LONG, REAL, KqlType
+from aforo.kql.types import DYNAMIC, INT, LONG, REAL, KqlType
 
 
 def _sum(types: tuple[KqlType, ...]) -> KqlType:
@@ -14,16 +14,13 @@ def _average(types: tuple[KqlType, ...]) -> KqlType:
     return REAL if types[0] in (INT, LONG) else types[0]
 
 
-def _variance(types: tuple[KqlType, ...]) -> KqlType:
-    return types[0] if types[0] is DECIMAL else REAL
-
-
 _SUMMED = "value:number|timespan"
 _AVERAGED = "value:number|timespan|datetime"
 _SPREAD = ("stdev", "stdevp", "variance", "variancep")
+_TOGETHER = ("covariance", "covariancep")
 
 AGGREGATES: tuple[Aggregate, ...] = (
-    aggregate("count", "", LONG, "The number of rows.", naming=Naming.PREFIX, prefix="count_"),
+    aggregate("count", "condition?:bool", LONG, "The number of rows.", naming=Naming.PREFIX, prefix="count_"),
     aggregate("countif", "condition:bool", LONG, "The number of rows where it holds.", operation="count",
               naming=Naming.PREFIX, prefix="countif_", conditional=True),
     aggregate("sum", _SUMMED, _sum, "The sum."),
@@ -36,32 +33,56 @@ AGGREGATES: tuple[Aggregate, ...] = (
     aggregate("max", "value:any", same(), "The greatest value."),
     aggregate("maxif", "value:any, condition:bool", same(), "The greatest value where it holds.", operation="max", conditional=True),
     aggregate("dcount", "value:any, accuracy?:long", LONG, "The number of distinct values.", operation="count_distinct"),
-    aggregate("dcountif", "value:any, condition:bool", LONG, "The number of distinct values where it holds.",
-              operation="count_distinct", conditional=True),
-    aggregate("count_distinct", "value:any", LONG, "The number of distinct values."),
-    aggregate("count_distinctif", "value:any, condition:bool", LONG, "The number of distinct values where it holds.",
+    aggregate("dcountif", "value:any, condition:bool, accuracy?:long", LONG,
+              "The number of distinct values where it holds.", operation="count_distinct", conditional=True),
+    aggregate("count_distinct", "value:plain", LONG, "The number of distinct values."),
+    aggregate("count_distinctif", "value:plain, condition:bool", LONG, "The number of distinct values where it holds.",
               operation="count_distinct", conditional=True),
     aggregate("make_list", "value:any, limit?:long", DYNAMIC, "All values as an array.", prefix="list"),
     aggregate("makelist", "value:any, limit?:long", DYNAMIC, "All values as an array.", operation="make_list", prefix="list"),
-    aggregate("make_list_if", "value:any, condition:bool", DYNAMIC, "The values where it holds.", operation="make_list",
+    aggregate("make_list_if", "value:any, condition:bool, limit?:long", DYNAMIC, "The values where it holds.", operation="make_list",
               prefix="list", conditional=True),
     aggregate("make_list_with_nulls", "value:any", DYNAMIC, "All values, nulls too.", prefix="list"),
     aggregate("make_set", "value:any, limit?:long", DYNAMIC, "The distinct values as an array.", prefix="set"),
     aggregate("makeset", "value:any, limit?:long", DYNAMIC, "The distinct values.", operation="make_set", prefix="set"),
-    aggregate("make_set_if", "value:any, condition:bool", DYNAMIC, "The distinct values where it holds.",
+    aggregate("make_set_if", "value:any, condition:bool, limit?:long", DYNAMIC, "The distinct values where it holds.",
               operation="make_set", prefix="set", conditional=True),
-    aggregate("make_bag", "bag:dynamic", DYNAMIC, "The properties of all bags.", prefix="bag"),
-    aggregate("make_bag_if", "bag:dynamic, condition:bool", DYNAMIC, "The properties of the bags where it holds.",
+    aggregate("make_bag", "bag:dynamic, limit?:long", DYNAMIC, "The properties of all bags.", prefix="bag"),
+    aggregate("make_bag_if", "bag:dynamic, condition:bool, limit?:long", DYNAMIC, "The properties of the bags where it holds.",
               operation="make_bag", prefix="bag", conditional=True),
     aggregate("percentile", "value:number|timespan|datetime, percentile:real", same(), "The value at a percentile."),
     aggregate("take_any", "value:any", same(), "Some value.", naming=Naming.FIRST_ARGUMENT),
     aggregate("any", "value:any", same(), "Some value.", operation="take_any", prefix="any"),
     aggregate("take_anyif", "value:any, condition:bool", same(), "Some value where it holds.", operation="take_any",
               naming=Naming.FIRST_ARGUMENT, conditional=True),
-    aggregate("binary_all_and", "value:long", LONG, "Bits set in all values."),
-    aggregate("binary_all_or", "value:long", LONG, "Bits set in some value."),
-    aggregate("binary_all_xor", "value:long", LONG, "Bits set in an odd number of values."),
-    *(aggregate(name, "value:number", _variance, "How far values lie apart.") for name in _SPREAD),
-    *(aggregate(f"{name}if", "value:number, condition:bool", _variance, "How far they lie apart where it holds.",
-                operation=name, conditional=True) for name in ("stdev", "variance")),
+    aggregate("anyif", "value:any, condition:bool", same(), "Some value where it holds.", operation="take_any",
+              conditional=True),
+    *(
+        aggregate(f"binary_all_{bit}", "value:integer", same(), f"Bits set in {which}.", naming=Naming.FIRST_ARGUMENT)
+        for bit, which in (("and", "all values"), ("or", "some value"), ("xor", "an odd number of values"))
+    ),
+    *(aggregate(name, "value:number|timespan", REAL, "How far values lie apart.") for name in _SPREAD),
+    *(aggregate(f"{name}if", "value:number|timespan, condition:bool", REAL, "How far they lie apart where it holds.",
+                operation=name, conditional=True) for name in _SPREAD),
+    *(aggregate(name, "x:real, y:real", REAL, "How values go together.") for name in _TOGETHER),
+    *(aggregate(f"{name}if", "x:real, y:real, condition:bool", REAL, "How values go together where it holds.",
+                operation=name, conditional=True) for name in _TOGETHER),
+    aggregate("buildschema", "value:dynamic", DYNAMIC, "The one type that fits all values.", prefix="schema"),
+    aggregate("hll", "value:plain, accuracy?:long", DYNAMIC, "A digest of the distinct values, for dcount_hll()."),
+    aggregate("hll_if", "value:plain, condition:bool, accuracy?:long", DYNAMIC,
+              "A digest of the distinct values where it holds.", operation="hll", conditional=True),
+    aggregate("hll_merge", "hll:dynamic", DYNAMIC, "The digest of all digests."),
+    aggregate("tdigest", _AVERAGED + ", weight?:long", DYNAMIC, "A digest of the distribution, for percentile_tdigest()."),
+    *(
+        aggregate(name, "tdigest:dynamic", DYNAMIC, "The digest of all digests.", operation="tdigest_merge",
+                  prefix="merge_tdigests")
+        for name in ("tdigest_merge", "merge_tdigest")
+    ),
+    aggregate("percentiles_array", _AVERAGED + ", percentile:number_or_array...", DYNAMIC,
+              "The values at percentiles as an array.", prefix="percentiles"),
+    aggregate("percentilew", _AVERAGED + ", weight:long, percentile:real", same(),
+              "The value at a percentile, each value so many times.", operation="percentile_weighted", prefix="percentile"),
+    aggregate("percentilesw_array", _AVERAGED + ", weight:long, percentile:number_or_array...", DYNAMIC,
+              "The values at percentiles as an array, each value so many times.", operation="percentiles_weighted_array",
+              prefix="percentiles"),
 )  # fmt: skip

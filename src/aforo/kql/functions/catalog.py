@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from aforo.kql.functions import (
+    addresses,
     aggregates,
     conversions,
+    digests,
     dynamics,
+    encodings,
     logic,
+    measures,
     numbers,
+    parsing,
     series,
     text,
     times,
@@ -17,7 +22,10 @@ from aforo.kql.functions.spec import Aggregate, Scalar, Several, Window
 
 SCALARS: dict[str, Scalar] = {
     f.name: f
-    for family in (logic, conversions, text, numbers, times, dynamics, series)
+    for family in (
+        logic, conversions, text, numbers, times, dynamics, series,
+        addresses, digests, encodings, measures, parsing,
+    )
     for f in family.FUNCTIONS
 }  # fmt: skip
 AGGREGATES: dict[str, Aggregate] = {f.name: f for f in aggregates.AGGREGATES}

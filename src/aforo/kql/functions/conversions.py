@@ -42,5 +42,12 @@ FUNCTIONS: tuple[Scalar, ...] = (
     scalar("isnull", "value:any", BOOL, "Whether the value is null; a text never is."),
     scalar("isnotnull", "value:any", BOOL, "Whether the value is not null; a text never is null."),
     scalar("notnull", "value:any", BOOL, "Whether the value is not null.", operation="isnotnull"),
-    scalar("gettype", "value:any", STRING, "The name of the value's type."),
+    scalar(
+        "gettype",
+        "value:any",
+        STRING,
+        "The name of the value's type.",
+        naming=Naming.PREFIX_FIRST,
+        prefix="type",
+    ),
 )

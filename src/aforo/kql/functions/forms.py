@@ -30,7 +30,62 @@ FORMS: dict[str, tuple[str, str, str]] = {
     ),
     "range": ("start, stop, step?", "dynamic", "An array of evenly spaced values."),
     "new_guid": ("", "guid", "A random GUID, another one in each row."),
-    "rand": ("", "real", "A random number from 0 to 1, another one in each row."),
+    "rand": (
+        "below?: long",
+        "real",
+        "A random number from 0 to 1, or one of 0, 1, ... below; another one in each row.",
+    ),
+    "array_sort_asc": (
+        "array: dynamic, ..., nulls_last?: bool",
+        "dynamic, several",
+        "The arrays in the order of the first.",
+    ),
+    "array_sort_desc": (
+        "array: dynamic, ..., nulls_last?: bool",
+        "dynamic, several",
+        "The same, the greatest first.",
+    ),
+    "bag_pack_columns": ("column, ...", "dynamic", "A bag of columns under their names."),
+    "iscolumnexists": ("name: string", "bool", "Whether there is such a column."),
+    "estimate_data_size": ("column, ... or *", "long", "The bytes that the values take."),
+    "extract_all": (
+        "regex: string, groups?: dynamic, source: string",
+        "dynamic",
+        "All matches, with their groups.",
+    ),
+    "extractall": (
+        "regex: string, groups?: dynamic, source: string",
+        "dynamic",
+        "`extract_all` by its old name.",
+    ),
+    "extract_json": (
+        "path: string, text: string, typeof?",
+        "string, or the type asked for",
+        "What lies at the path.",
+    ),
+    "extractjson": (
+        "path: string, text: string, typeof?",
+        "string, or the type asked for",
+        "`extract_json`'s old name.",
+    ),
+    "percentile_tdigest": (
+        "tdigest: dynamic, percentile: real, typeof?",
+        "dynamic, or the type asked for",
+        "The value at a percentile.",
+    ),
+    "around": ("value, center, delta", "bool", "Whether the value is no farther from the center."),
+    "make_datetime": (
+        "year: long, month: long, day: long, hour?: long, minute?: long, second?: real",
+        "datetime",
+        "A datetime of its parts, or of one value.",
+    ),
+    "make_timespan": (
+        "day?: long, hour: long, minute: long, second?: real",
+        "timespan",
+        "A timespan of its parts, or of one value.",
+    ),
+    "hash": ("value, mod?: long", "long", "xxHash64, or what is left when it is divided."),
+    "hash_xxhash64": ("value, mod?: long", "long", "xxHash64, or what is left when it is divided."),
     "column_names_of": ("table", "dynamic", "The names of a table's columns, as an array."),
     "assert": ("condition: bool, message: string", "bool", "True, or the end of the query with the message."),
     "materialize": ("query", "table", "The query's rows; only as the value of a `let`."),
@@ -45,4 +100,9 @@ AGGREGATE_FORMS: dict[str, tuple[str, str, str]] = {
     "take_any": ("column, ... or *", "the columns", "The columns of some row."),
     "any": ("column, ... or *", "the columns", "`take_any` by its old name."),
     "percentiles": ("value: number, percentile, ...", "type of the value", "A column for each percentile."),
+    "percentilesw": (
+        "value: number, weight: long, percentile, ...",
+        "type of the value",
+        "A column for each percentile, each value so many times.",
+    ),
 }

@@ -10,6 +10,10 @@ def _rounded(types: tuple[KqlType, ...]) -> KqlType:
     return types[0]
 
 
+def _unsigned(types: tuple[KqlType, ...]) -> KqlType:
+    return LONG if types[0] is INT else types[0]
+
+
 def _binned(types: tuple[KqlType, ...]) -> KqlType:
     """`bin(int, 2)` is long, `bin(long, 0.5)` real."""
     first, size = types[0], types[1]
@@ -50,21 +54,27 @@ FUNCTIONS: tuple[Scalar, ...] = (
            operation="bin", naming=Naming.FIRST_ARGUMENT),
     scalar("bin_at", "value:number|datetime|timespan, size:number|timespan, point:number|datetime|timespan", _binned,
            "The value rounded down to a multiple counted from a point.", naming=Naming.FIRST_ARGUMENT),
-    scalar("round", "value:real|number, digits?:long", _rounded, "The value with so many digits, halves away from zero."),
-    scalar("abs", "value:number|timespan", _rounded, "The value without its sign."),
-    scalar("ceiling", "value:real|number", _rounded, "The least whole number not below."),
+    scalar("round", "value:real|number, digits?:long", _rounded, "The value with so many digits, halves away from zero.",
+           naming=Naming.FIRST_ARGUMENT),
+    scalar("abs", "value:number|timespan", _unsigned, "The value without its sign.", naming=Naming.FIRST_ARGUMENT),
+    scalar("ceiling", "value:real|number", _rounded, "The least whole number not below.", naming=Naming.FIRST_ARGUMENT),
     scalar("sign", "value:real", REAL, "-1, 0 or 1."),
-    scalar("pow", "base:real, exponent:real", REAL, "The base to the power of the exponent."),
-    scalar("atan2", "y:real, x:real", REAL, "The angle of a point."),
+    scalar("bitset_count_ones", "value:long", LONG, "How many bits are set.", naming=Naming.FIRST_ARGUMENT),
+    scalar("pow", "base:real, exponent:real", REAL, "The base to the power of the exponent.", naming=Naming.FIRST_ARGUMENT),
+    scalar("atan2", "y:real, x:real", REAL, "The angle of a point.", naming=Naming.FIRST_ARGUMENT),
     scalar("pi", "", REAL, "The ratio of a circle."),
     scalar("isnan", "value:real", BOOL, "Whether it is not a number."),
     scalar("isinf", "value:real", BOOL, "Whether it is infinite."),
     scalar("isfinite", "value:real", BOOL, "Whether it is neither infinite nor not a number."),
-    scalar("binary_and", "a:long, b:long", LONG, "Bits set in both."),
-    scalar("binary_or", "a:long, b:long", LONG, "Bits set in either."),
-    scalar("binary_xor", "a:long, b:long", LONG, "Bits set in one."),
-    scalar("binary_not", "a:long", LONG, "All bits turned."),
-    scalar("binary_shift_left", "value:long, by:long", LONG, "Bits moved up."),
-    scalar("binary_shift_right", "value:long, by:long", LONG, "Bits moved down."),
-    *(scalar(name, "value:real", REAL, f"The {name} of the number.") for name in _MATH),
+    scalar("binary_and", "a:long, b:long", LONG, "Bits set in both.", naming=Naming.FIRST_ARGUMENT),
+    scalar("binary_or", "a:long, b:long", LONG, "Bits set in either.", naming=Naming.FIRST_ARGUMENT),
+    scalar("binary_xor", "a:long, b:long", LONG, "Bits set in one.", naming=Naming.FIRST_ARGUMENT),
+    scalar("binary_not", "a:long", LONG, "All bits turned.", naming=Naming.FIRST_ARGUMENT),
+    scalar("binary_shift_left", "value:long, by:long", LONG, "Bits moved up.", naming=Naming.FIRST_ARGUMENT),
+    scalar("binary_shift_right", "value:long, by:long", LONG, "Bits moved down.", naming=Naming.FIRST_ARGUMENT),
+    *(
+        scalar(name, "value:real", REAL, f"The {name} of the number.",
+               naming=Naming.NONE if name in ("cot", "degrees", "radians") else Naming.FIRST_ARGUMENT)
+        for name in _MATH
+    ),
 )  # fmt: skip

@@ -1,7 +1,8 @@
 """How a function is declared: name, parameters as text, result type, how its result column is called.
 
 A parameter list reads like `source:string, start:long, length?:long, more:scalar...`. Types may be joined with `|`
-(`datetime|timespan`) or be a class: `number`, `integer`, `scalar`, `any`. It knows neither binder nor SQL.
+(`datetime|timespan`) or be a class (`_CLASSES`): `number`, `integer`, `scalar`, `any`, `text` (any, read as its text). It knows neither
+binder nor SQL.
 """
 
 from __future__ import annotations
@@ -12,7 +13,13 @@ from enum import Enum
 
 from aforo.kql.types import INTEGERS, NUMBERS, SCALARS, TYPE_NAMES, KqlType
 
-_CLASSES = {"number": NUMBERS, "integer": INTEGERS, "scalar": SCALARS, "any": SCALARS}
+_CLASSES = {"number": NUMBERS, "integer": INTEGERS, "scalar": SCALARS, "any": SCALARS, "text": SCALARS} | {
+    "hashable": SCALARS - {KqlType.DYNAMIC, KqlType.DECIMAL},
+    "plain": SCALARS - {KqlType.DYNAMIC},
+    "string_or_array": frozenset({KqlType.STRING, KqlType.DYNAMIC}),
+    "integer_or_array": INTEGERS | {KqlType.DYNAMIC},
+    "number_or_array": NUMBERS | {KqlType.DYNAMIC},
+}
 
 ResultType = KqlType | Callable[[tuple[KqlType, ...]], KqlType]
 
@@ -34,6 +41,7 @@ class Parameter:
     optional: bool = False
     repeated: bool = False
     any: bool = False
+    text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +111,13 @@ def _parameter(text: str) -> Parameter:
     first = types.split("|")[0]
     preferred = TYPE_NAMES.get(first)
     return Parameter(
-        name.rstrip("?"), accepted, preferred, name.endswith("?"), repeated, any=first in ("any", "scalar")
+        name.rstrip("?"),
+        accepted,
+        preferred,
+        name.endswith("?"),
+        repeated,
+        any=first in ("any", "scalar"),
+        text=first == "text",
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aforo.kql.functions.spec import Scalar, scalar
-from aforo.kql.types import DATETIME, INT, LONG, STRING, TIMESPAN
+from aforo.kql.functions.spec import Naming, Scalar, scalar
+from aforo.kql.types import DATETIME, DYNAMIC, INT, LONG, STRING, TIMESPAN
 
 _STARTS = tuple(
     scalar(
@@ -11,6 +11,7 @@ _STARTS = tuple(
         "date:datetime, offset?:long",
         DATETIME,
         f"The {edge} of the {unit}, moved by so many.",
+        naming=Naming.FIRST_ARGUMENT if edge + unit == "startday" else Naming.NONE,
     )
     for edge in ("start", "end")
     for unit in ("day", "week", "month", "year")
@@ -28,16 +29,19 @@ FUNCTIONS: tuple[Scalar, ...] = (
     scalar("datetime_add", "part:string, amount:long, date:datetime", DATETIME, "The datetime moved by an amount of a part."),
     scalar("datetime_diff", "part:string, a:datetime, b:datetime", LONG, "How many borders of a part lie between."),
     scalar("datetime_part", "part:string, date:datetime", INT, "One part of the datetime."),
-    scalar("make_datetime", "year:long, month:long, day:long, hour?:long, minute?:long, second?:real", DATETIME,
-           "A datetime of its parts."),
-    scalar("make_timespan", "hour:long, minute:long, second?:real", TIMESPAN, "A timespan of its parts."),
-    scalar("format_datetime", "date:datetime, format:string", STRING, "The datetime in a format such as yyyy-MM-dd."),
-    scalar("format_timespan", "span:timespan, format:string", STRING, "The timespan in a format such as hh:mm:ss."),
+    scalar("format_datetime", "date:datetime, format:string", STRING, "The datetime in a format such as yyyy-MM-dd.",
+           naming=Naming.FIRST_ARGUMENT),
+    scalar("format_timespan", "span:timespan, format:string", STRING, "The timespan in a format such as hh:mm:ss.",
+           naming=Naming.FIRST_ARGUMENT),
+    scalar("datetime_utc_to_local", "date:datetime, timezone:string", DATETIME, "What clocks of a time zone show."),
+    scalar("datetime_local_to_utc", "date:datetime, timezone:string", DATETIME, "When clocks of a time zone show it."),
+    scalar("datetime_list_timezones", "", DYNAMIC, "The names of all time zones."),
+    scalar("datepart", "part:string, date:datetime", INT, "`datetime_part` by its old name.", operation="datetime_part"),
     scalar("getyear", "date:datetime", INT, "The year."),
     scalar("getmonth", "date:datetime", INT, "The month, 1 to 12.", operation="monthofyear"),
     scalar("monthofyear", "date:datetime", INT, "The month, 1 to 12."),
     scalar("weekofyear", "date:datetime", INT, "The week by ISO 8601.", operation="week_of_year"),
-    scalar("week_of_year", "date:datetime", LONG, "The week by ISO 8601."),
+    scalar("week_of_year", "date:datetime", INT, "The week by ISO 8601."),
     scalar("dayofmonth", "date:datetime", INT, "The day of the month."),
     scalar("dayofyear", "date:datetime", INT, "The day of the year."),
     scalar("dayofweek", "date:datetime", TIMESPAN, "Days since Sunday, as a timespan."),

@@ -14,7 +14,17 @@ WINDOWS: tuple[Window, ...] = (
     window("row_number", "start?:long, restart?:bool", LONG, "The number of the row, from 1."),
     window("prev", "value:any, offset?:long, default?:any", same(), "The value in an earlier row."),
     window("next", "value:any, offset?:long, default?:any", same(), "The value in a later row."),
-    window("row_rank_dense", "value:scalar, restart?:bool", LONG, "The rank of the value, ties alike, without gaps."),
-    window("row_rank_min", "value:scalar, restart?:bool", LONG, "The rank of the value: the number of the first row with it."),
+    window(
+        "row_rank_dense",
+        "value:scalar, restart?:bool",
+        LONG,
+        "The rank of the value, ties alike, without gaps.",
+    ),
+    window(
+        "row_rank_min",
+        "value:scalar, restart?:bool",
+        LONG,
+        "The rank of the value: the number of the first row with it.",
+    ),
     window("row_cumsum", "value:number|timespan, restart?:bool", _total, "The sum up to this row."),
 )

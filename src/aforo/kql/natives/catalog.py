@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from aforo.kql.natives import (
+    addresses,
+    arrays,
+    bags,
     compression,
+    digests,
+    encodings,
+    hashes,
     keyvalues,
+    parsing,
     series,
     series_filling,
     series_filters,
     series_fitting,
     series_measures,
     series_seasons,
+    statistics,
+    texts,
+    units,
+    zones,
 )
 from aforo.kql.natives.spec import Native
 
@@ -18,6 +29,17 @@ NATIVES: dict[str, Native] = {
     n.operation: n
     for family in (
         compression,
+        addresses,
+        arrays,
+        bags,
+        digests,
+        encodings,
+        hashes,
+        parsing,
+        statistics,
+        texts,
+        units,
+        zones,
         keyvalues,
         series,
         series_filling,

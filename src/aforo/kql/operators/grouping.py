@@ -10,7 +10,7 @@ from aforo.kql import syntax as s
 from aforo.kql.bind_expressions import BROKEN
 from aforo.kql.binder import Binder
 from aforo.kql.bound import Aggregation, Column, Constant, Expression, Reference, Relation
-from aforo.kql.convert import cast
+from aforo.kql.convert import cast, coerce
 from aforo.kql.functions.catalog import AGGREGATES
 from aforo.kql.naming import Names, aggregate_name, own_name, percentile_part
 from aforo.kql.operators.rows import matching
@@ -18,7 +18,7 @@ from aforo.kql.operators.spec import Declared
 from aforo.kql.parser import Parser
 from aforo.kql.plan import Aggregate, Project
 from aforo.kql.scope import Row, Scope
-from aforo.kql.types import DYNAMIC, LONG, NUMBERS, REAL
+from aforo.kql.types import DATETIME, DYNAMIC, LONG, NUMBERS, REAL, TIMESPAN
 from aforo.source import Span
 
 
@@ -197,12 +197,11 @@ def _take_any(g: Grouping, call: s.Call, names: tuple[str, ...]) -> None:
 
 
 def _percentiles(g: Grouping, call: s.Call, names: tuple[str, ...]) -> None:
-    if len(call.arguments) < 2:
-        g.b.report(
-            say.wrong_count(
-                call.function, "a value and at least 1 percentile", len(call.arguments), call.span
-            )
-        )
+    """percentiles(value, p, ...), and percentilesw(value, weight, p, ...)."""
+    weighted = call.function == "percentilesw"
+    if len(call.arguments) < 2 + weighted:
+        wanted = f"a value, {'a weight ' if weighted else ''}and at least 1 percentile"
+        g.b.report(say.wrong_count(call.function, wanted, len(call.arguments), call.span))
         return
     row = Row(g.relation.columns, g.scope)
     value = g.b.scalar(call.arguments[0], row)
@@ -210,15 +209,28 @@ def _percentiles(g: Grouping, call: s.Call, names: tuple[str, ...]) -> None:
         return
     if value.type is DYNAMIC:
         value = cast(value, REAL)
-    for i, tree in enumerate(call.arguments[1:]):
+    if value.type not in _MEASURED:
+        g.b.report(say.wrong_type(f"what {call.function}() takes", "a number or a time", value.type.value,
+                                  call.arguments[0].span))  # fmt: skip
+        return
+    weights: tuple[Expression, ...] = ()
+    if weighted:
+        weight = coerce(g.b.scalar(call.arguments[1], row), LONG)
+        if weight is None:
+            g.b.report(say.bad_argument("a weight is a whole number", call.arguments[1].span))
+            return
+        weights = (weight,)
+    operation = "percentile_weighted" if weighted else "percentile"
+    for i, tree in enumerate(call.arguments[1 + weighted :]):
         point = g.b.scalar(tree, row)
         if not isinstance(point, Constant) or point.type not in NUMBERS:
             g.b.report(say.must_be_constant("a percentile", tree.span))
             continue
         name = g.free(names, i, f"percentile_{own_name(call.arguments[0])}_{percentile_part(tree)}")
-        g.add(name, Aggregation("percentile", (value, cast(point, REAL)), value.type))
+        g.add(name, Aggregation(operation, (value, *weights, cast(point, REAL)), value.type))
 
 
+_MEASURED = NUMBERS | {DATETIME, TIMESPAN}
 _SPECIAL = {
     "arg_max": _extreme("arg_max"),
     "arg_min": _extreme("arg_min"),
@@ -227,6 +239,7 @@ _SPECIAL = {
     "take_any": _take_any,
     "any": _take_any,
     "percentiles": _percentiles,
+    "percentilesw": _percentiles,
 }
 
 

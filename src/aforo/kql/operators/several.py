@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
+from aforo.kql.bind_forms import sorted_arrays
 from aforo.kql.binder import Binder
 from aforo.kql.bound import Apply, Column, Expression, Path, Reference, Relation
 from aforo.kql.convert import cast
@@ -48,6 +49,8 @@ class Bags:
         Empty when the call is mistaken.
         """
         call = item.expression if isinstance(item, s.Named) else item
+        if isinstance(call, s.Call) and call.function in ("array_sort_asc", "array_sort_desc"):
+            return self._sorted(call)
         if not isinstance(call, s.Call) or (declared := SEVERAL.get(call.function)) is None:
             return None
         if isinstance(self.row.scope.find(call.function), Defined) or self.b.saved_function(call.function):
@@ -61,6 +64,22 @@ class Bags:
         return [
             (f"{stem}_{name}", cast(Path(Reference(bag), (name,)), type_)) for name, type_ in declared.columns
         ]
+
+    def _sorted(self, call: s.Call) -> list[tuple[str, Expression]] | None:
+        """Several arrays sorted by the first; one alone is a value as any other."""
+        if len(call.arguments) < 2:
+            return None
+        before = len(self.b.mistakes)
+        found = sorted_arrays(self.b, call, self.row)
+        if found is None:
+            return []
+        arrays, names = found
+        if len(names) < 2:
+            del self.b.mistakes[before:]
+            return None
+        bag = self.b.column(call.function, DYNAMIC)
+        self.made.append((bag, arrays))
+        return [(name, Path(Reference(bag), (i,))) for i, name in enumerate(names)]
 
     def below(self, relation: Relation) -> Relation:
         """The relation with the bags beside its columns."""

@@ -125,7 +125,6 @@ MACROS: dict[str, str] = {
         ELSE substring(s, least(start, 2147483646) + 1, least(coalesce(len, 2147483647), 2147483647)) END""",
     "kql_nth_index": """(s, needle, nth) AS (CASE WHEN len(string_split(s, needle)) <= nth THEN -1
         ELSE length(array_to_string(string_split(s, needle)[1:nth], needle)) END)""",
-    "kql_count_text": "(s, needle) AS CASE WHEN needle = '' THEN 0 ELSE len(string_split(s, needle)) - 1 END",
     "kql_rewrite": "(r) AS regexp_replace(r, '\\$(\\d)', '\\\\\\1', 'g')",
     # An index into the whole text, searched in the piece from `start` of `len` characters.
     "kql_from": "(s, start) AS CASE WHEN start < 0 THEN greatest(length(s) + start, 0) ELSE start END",

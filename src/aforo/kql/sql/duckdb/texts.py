@@ -126,17 +126,28 @@ def _indexof(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Nod
     return t.call("kql_indexof", a[0], a[1], *a[2:], *defaults[len(a) - 2 :])
 
 
+def _indexof_regex(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
+    defaults = [t.number(0), t.number(-1), t.number(1)]
+    return t.call("kql_indexof_regex", a[0], a[1], *a[2:], *defaults[len(a) - 2 :])
+
+
+def _extract_all(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
+    """The arguments from the third on are numbers of groups."""
+    columns = [t.call("kql_extract_all", a[0].copy(), a[1].copy(), group) for group in a[2:]]
+    if len(columns) == 1:
+        return columns[0]
+    return t.call("kqlpy_zip", t.array(*(t.coalesce(c, t.text("null")) for c in columns)))
+
+
 def _reverse(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
     return t.call("reverse", as_text(a[0], bound[0].type))
 
 
 def _countof(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
-    if len(bound) < 3:
-        return t.call("kql_count_text", *a)
-    kind = bound[2]
+    kind = bound[2] if len(bound) > 2 else None
     if isinstance(kind, Constant) and kind.value == "regex":
         return t.call("kql_count_regex", a[0], a[1])
-    return t.call("kql_count_text", a[0], a[1])
+    return t.call("kqlpy_countof", a[0], a[1])
 
 
 def _strrep(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
@@ -173,8 +184,7 @@ BUILDERS: dict[str, Builder] = {
     "indexof": _indexof,
     "reverse": _reverse,
     "countof": _countof,
-    "extract_all": lambda a, _b, _r: t.call("kql_extract_all", *a),
+    "extract_all": _extract_all,
+    "indexof_regex": _indexof_regex,
     "strrep": _strrep,
-    "url_decode": lambda a, _b, _r: t.call("url_decode", a[0]),
-    "base64_decode_tostring": lambda a, _b, _r: t.call("kql_from_base64", a[0]),
 }

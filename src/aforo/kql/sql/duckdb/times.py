@@ -106,16 +106,6 @@ def _make_datetime(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) 
     return t.glot().Try(this=t.call("kql_ticks", t.call("make_timestamp", *parts)))
 
 
-def _make_timespan(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
-    seconds = (
-        t.cast(t.call("round", t.binary("Mul", a[2], t.number(10_000_000))), "BIGINT")
-        if len(a) > 2
-        else t.number(0)
-    )
-    hours = t.binary("Mul", a[0], t.number(UNITS["h"]))
-    return t.binary("Add", t.binary("Add", hours, t.binary("Mul", a[1], t.number(UNITS["m"]))), seconds)
-
-
 def _unix(unit: str) -> Builder:
     def build(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
         if unit == "nanoseconds":
@@ -201,7 +191,6 @@ BUILDERS: dict[str, Builder] = {
     "datetime_diff": _diff,
     "datetime_part": _piece,
     "make_datetime": _make_datetime,
-    "make_timespan": _make_timespan,
     "format_datetime": _format_datetime,
     "format_timespan": _format_timespan,
     "getyear": _calendar("year"),

@@ -1,0 +1,120 @@
+"""Special functions and distributions, by series and continued fractions. Outside its domain one is NaN."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import wraps
+
+from aforo.kql.natives.spec import Native, native
+from aforo.kql.types import REAL
+
+_STEPS = 400
+_TINY = 1e-300
+
+
+def _guarded(function: Callable[..., float]) -> Callable[..., float | None]:
+    """Null for null; NaN outside of the domain, infinity beyond the largest number."""
+
+    # The engine counts the parameters of what is wrapped.
+    @wraps(function)
+    def call(*arguments: float | None) -> float | None:
+        given = [a for a in arguments if a is not None]
+        if len(given) < len(arguments):
+            return None
+        try:
+            return function(*given)
+        except OverflowError:
+            return math.inf
+        except (ValueError, ZeroDivisionError):
+            return math.nan
+
+    return call
+
+
+def _continued(x: float, a: float, b: float) -> float:
+    """Lentz's method for the continued fraction of the incomplete beta function."""
+    c, d = 1.0, 1.0 - (a + b) * x / (a + 1.0)
+    d = 1.0 / (d if abs(d) > _TINY else _TINY)
+    h = d
+    for m in range(1, _STEPS):
+        for numerator in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
+            d = 1.0 + numerator * d
+            c = 1.0 + numerator / c
+            d = 1.0 / (d if abs(d) > _TINY else _TINY)
+            c = c if abs(c) > _TINY else _TINY
+            h *= d * c
+        if abs(d * c - 1.0) < 1e-16:
+            break
+    return h
+
+
+def beta_cdf(x: float, a: float, b: float) -> float:
+    """The regularized incomplete beta function."""
+    if not (a > 0 and b > 0) or math.isnan(x):
+        return math.nan
+    if x <= 0 or x >= 1:
+        return 0.0 if x <= 0 else 1.0
+    front = math.exp(
+        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+    )
+    if x < (a + 1.0) / (a + b + 2.0):
+        return front * _continued(x, a, b) / a
+    return 1.0 - front * _continued(1.0 - x, b, a) / b
+
+
+def beta_inv(p: float, a: float, b: float) -> float:
+    """Where the distribution reaches a probability, by halving."""
+    if not (a > 0 and b > 0 and 0 <= p <= 1):
+        return math.nan
+    low, high = 0.0, 1.0
+    for _ in range(200):
+        middle = (low + high) / 2
+        if middle in (low, high):
+            break
+        if beta_cdf(middle, a, b) < p:
+            low = middle
+        else:
+            high = middle
+    return high if p == 1 else (low + high) / 2
+
+
+def beta_pdf(x: float, a: float, b: float) -> float:
+    if not (a > 0 and b > 0) or math.isnan(x):
+        return math.nan
+    if x < 0 or x > 1:
+        return 0.0
+    if x in (0.0, 1.0):
+        edge = a if x == 0 else b
+        return math.inf if edge < 1 else 0.0 if edge > 1 else (b if x == 0 else a)
+    scale = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+    return math.exp(scale + (a - 1) * math.log(x) + (b - 1) * math.log1p(-x))
+
+
+def welch_test(
+    mean1: float, variance1: float, count1: float, mean2: float, variance2: float, count2: float
+) -> float:
+    """The two-sided p-value that both means are equal."""
+    one, two = variance1 / count1, variance2 / count2
+    t = (mean1 - mean2) / math.sqrt(one + two)
+    freedom = (one + two) ** 2 / (one**2 / (count1 - 1) + two**2 / (count2 - 1))
+    return beta_cdf(freedom / (freedom + t * t), freedom / 2, 0.5)
+
+
+def _native(name: str, function: Callable[..., float], count: int) -> Native:
+    return native(name, _guarded(function), REAL, *[REAL] * count)
+
+
+NATIVES: tuple[Native, ...] = (
+    _native("gamma", math.gamma, 1),
+    _native("loggamma", math.lgamma, 1),
+    _native("erf", math.erf, 1),
+    _native("erfc", math.erfc, 1),
+    _native("beta_cdf", beta_cdf, 3),
+    _native("beta_inv", beta_inv, 3),
+    _native("beta_pdf", beta_pdf, 3),
+    _native("welch_test", welch_test, 6),
+)
