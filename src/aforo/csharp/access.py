@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from aforo.csharp import bound as b
 from aforo.csharp import diagnostics as say
 from aforo.csharp import syntax as s
@@ -305,8 +303,7 @@ class AccessBinder(ScopeBinder):
                 raise say.unknown_member(
                     link.name_span, str(type_), link.name, self.universe.names(type_, static=True)
                 )
-            plain = [(self.as_static(m), bd) for m, bd in found]
-            return self.overloads.choose(plain, given, type_args, None, f"{type_}.{link.name}", call.span)
+            return self.static_call(found, given, type_args, f"{type_}.{link.name}", call.span)
         if type_.name == "Nullable" and link.name == "GetValueOrDefault" and not given:
             default = b.Const(self.conversions.info(type_.args[0]).default, type_.args[0], link.span)
             return b.Invoke(rn.value_or, (value, default), type_.args[0], call.span, False)
@@ -367,10 +364,31 @@ class AccessBinder(ScopeBinder):
                 return b.CallValue(value, args, gives, call.span)
         return None
 
-    def as_static(self, member: Member) -> Member:
-        if not member.extension:
-            return member
-        return replace(member, extension=False)
+    def static_call(
+        self,
+        found: list[tuple[Member, dict[str, Type]]],
+        given: list[Given],
+        type_args: tuple[Type, ...],
+        what: str,
+        span: Span,
+    ) -> b.Expr:
+        """`Enumerable.Count(list)` is `list.Count()`; most static methods are no extensions."""
+        plain = [(m, bd) for m, bd in found if not m.extension]
+        extensions = [(m, bd) for m, bd in found if m.extension]
+        first = given[0].value if extensions and given and not given[0].name else None
+        if first is None:
+            return self.overloads.choose(plain, given, type_args, None, what, span)
+        try:
+            own = (
+                first
+                if not first.nullable or is_value(self.universe, first.type)
+                else b.NotNull(first, self.temp(), first.type, span)
+            )
+            return self.overloads.choose(extensions, given[1:], type_args, own, what, span)
+        except say.Mistake:
+            if not plain:
+                raise
+            return self.overloads.choose(plain, given, type_args, None, what, span)
 
     def given(self, arguments: tuple[s.Argument, ...], *, refs: bool = False) -> list[Given]:
         out: list[Given] = []

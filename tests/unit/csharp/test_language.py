@@ -381,7 +381,10 @@ VALUES: list[tuple[str, str | None]] = [
     ('$"{{\\"a\\": \\"{1}\\", \\"n\\": {1 + (2 * 3)}}}"', '{"a": "1", "n": 7}'),
     ('$@"C:\\{1}\\{{x}}\\""{(true ? "yes" : "no")}"""', 'C:\\1\\{x}\\"yes"'),
     ('$@"""{1}""" + $"{{{{{1}}}}}" + $@"{{""{2}""}}"', '"1"{{1}}{"2"}'),
-    # Generic methods without a receiver.
+    # Extension methods called by their class; generic methods without a receiver.
+    ("Enumerable.FirstOrDefault(new [] {4}) + Enumerable.Count(new [] {4})", "5"),
+    ('Enumerable.OfType<string>(new object[] {1, "a"}).First()', "a"),
+    ("Enumerable.Select(new [] {4}, x => x + 1).First()", "5"),
     ('JsonConvert.DeserializeObject<List<int>>("[1,2]").Sum()', "3"),
     ("JsonConvert.DeserializeObject<Dictionary<string,string>>(\"{'a':'b'}\")[\"a\"]", "b"),
     ("JsonConvert.DeserializeObject<JObject>(\"{'a':'b'}\")[\"a\"].ToString()", "b"),
@@ -403,6 +406,7 @@ THROWN = [
 ]
 
 REFUSED = [
+    ("Enumerable.Count()", "CS0204"),
     (
         '{ foreach (var (k, v) in new Dictionary<string,int> { ["a"] = 1 }) { return k + v; } return ""; }',
         "CS0302",
