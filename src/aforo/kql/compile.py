@@ -164,7 +164,7 @@ def _write(
     columns = relation.columns
     lowered = lower(relation)
     tree, names = write(lowered.relation, engine)
-    sql = tree.sql(dialect=engine.name, normalize_functions=False, comments=False)
+    sql = tree.sql(dialect=engine.name, copy=False, normalize_functions=False, comments=False)
     return Compiled(
         columns=tuple(ColumnSymbol(c.name, c.type) for c in columns),
         sql=sql,

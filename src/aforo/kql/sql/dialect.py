@@ -71,6 +71,9 @@ class Dialect(Protocol):
     def nth(self, array: Node, index: Node) -> Node:
         """An element (from 1) of `elements`, NULL beyond its end and for JSON's null."""
 
+    def stored_text(self, column: Node) -> Node:
+        """The text of a stored column that may be NULL."""
+
     def from_timestamp(self, column: Node) -> Node:
         """Ticks of a stored timestamp."""
 

@@ -71,15 +71,15 @@ class ScalarWriter:
     def read(self, slot: Slot) -> Node:
         match slot.form:
             case Form.PLAIN:
-                return slot.node.copy()
+                return t.again(slot.node)
             case Form.TIMESTAMP:
-                return self.dialect.from_timestamp(slot.node.copy())
+                return self.dialect.from_timestamp(t.again(slot.node))
             case Form.NULLABLE_TEXT:
-                return t.coalesce(slot.node.copy(), t.text(""))
+                return self.dialect.stored_text(t.again(slot.node))
             case Form.PROMOTED:
                 assert slot.stored is not None
-                json = self.dialect.read_promoted(slot.node.copy(), slot.stored, "to_dynamic")
-                return json if slot.text is None else t.coalesce(slot.text.copy(), json)
+                json = self.dialect.read_promoted(t.again(slot.node), slot.stored, "to_dynamic")
+                return json if slot.text is None else t.coalesce(t.again(slot.text), json)
 
     def _apply(self, expression: Apply, slots: dict[int, Slot]) -> Node:
         operation, arguments = expression.operation, expression.arguments
@@ -104,11 +104,11 @@ class ScalarWriter:
         if slot.form is not Form.PROMOTED:
             return self.dialect.scalar(name, [self.read(slot)], [reference], type_)
         assert slot.stored is not None
-        stored = self.dialect.read_promoted(slot.node.copy(), slot.stored, name)
+        stored = self.dialect.read_promoted(t.again(slot.node), slot.stored, name)
         if slot.text is None:
             return stored
-        parsed = self.dialect.scalar(name, [slot.text.copy()], [reference], type_)
-        return t.choice([(t.is_null(slot.text.copy()), stored)], parsed)
+        parsed = self.dialect.scalar(name, [t.again(slot.text)], [reference], type_)
+        return t.choice([(t.is_null(t.again(slot.text)), stored)], parsed)
 
     def _stored_time(
         self, operation: str, arguments: tuple[Expression, ...], slots: dict[int, Slot]
@@ -124,7 +124,7 @@ class ScalarWriter:
         slot = slots[column.id]
         if slot.form is not Form.TIMESTAMP or column.type is not DATETIME:
             return None
-        return self.dialect.compare_timestamp(operation, slot.node.copy(), ticks)
+        return self.dialect.compare_timestamp(operation, t.again(slot.node), ticks)
 
     def _in_relation(self, expression: InRelation, slots: dict[int, Slot]) -> Node:
         e = t.glot()
@@ -154,7 +154,7 @@ class ScalarWriter:
                 | Apply(operation="isnotempty", arguments=(Reference(column=column),))
             ) if slots[column.id].form is Form.NULLABLE_TEXT:
                 # NULL is an empty text, and neither passes.
-                return [t.binary("NEQ", slots[column.id].node.copy(), t.text(""))]
+                return [t.binary("NEQ", t.again(slots[column.id].node), t.text(""))]
             case Apply(operation="in", arguments=(operand, *items)) if items and all(
                 isinstance(i, Constant) for i in items
             ):
@@ -171,11 +171,15 @@ class ScalarWriter:
         return e.Paren(this=t.every(nodes)) if len(nodes) > 1 or isinstance(nodes[0], e.Or) else nodes[0]
 
     def _bare(self, expression: Expression, other: Expression, slots: dict[int, Slot]) -> Node:
-        """A stored text without its COALESCE where the other side is a text that is not empty."""
-        if isinstance(expression, Reference) and isinstance(other, Constant) and other.value:
-            slot = slots[expression.column.id]
-            if slot.form is Form.NULLABLE_TEXT:
-                return slot.node.copy()
+        """A stored text as it is, or in one case, where the other side is a text that is not empty: NULL is not
+        equal to it, as '' is not."""
+        if isinstance(other, Constant) and other.value:
+            match expression:
+                case Reference(column=column) if slots[column.id].form is Form.NULLABLE_TEXT:
+                    return t.again(slots[column.id].node)
+                case Apply(operation="tolower" | "toupper", arguments=(Reference(),) as inside):
+                    bare = [self._bare(inside[0], other, slots)]
+                    return self.dialect.scalar(expression.operation, bare, inside, expression.type)
         return self.value(expression, slots)
 
 

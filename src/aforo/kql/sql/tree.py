@@ -112,6 +112,19 @@ def coalesce(value: Node, default: Node) -> Node:
     return glot().Coalesce(this=value, expressions=[default])
 
 
+def again(node: Node) -> Node:
+    """A copy of a node, for a second place in the tree. Columns are most of them, and sqlglot's own way of copying is
+    made for whole trees."""
+    e = glot()
+    if type(node) is e.Column and set(node.args) <= {"this", "table"}:
+        parts = (node.args["this"], node.args.get("table"))
+        name, table = (
+            None if p is None else e.Identifier(this=p.this, quoted=p.args.get("quoted")) for p in parts
+        )
+        return e.Column(this=name, table=table)
+    return node.copy()
+
+
 def is_plain(node: Node) -> bool:
     """A column or a constant: what may be repeated at no cost."""
     e = glot()

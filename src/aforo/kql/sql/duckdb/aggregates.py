@@ -3,53 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from aforo.kql.bound import Constant, Expression
+from aforo.kql.bound import Constant
 from aforo.kql.sql import tree as t
+from aforo.kql.sql.duckdb import percentiles
 from aforo.kql.sql.duckdb.convert import CONVERSIONS, TYPE_NAMES
+from aforo.kql.sql.duckdb.request import Request
 from aforo.kql.sql.tree import Node
-from aforo.kql.types import DECIMAL, DYNAMIC, STRING, KqlType
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One aggregate to be written: nodes, their bound twins, the result's type, condition and order."""
-
-    arguments: Sequence[Node]
-    bound: Sequence[Expression]
-    result: KqlType
-    condition: Node | None
-    order: Node | None
-
-    def over(self, call: Node, *, without_nulls: Node | None = None) -> Node:
-        """The call with its FILTER."""
-        e = t.glot()
-        conditions = [n for n in (self.condition, without_nulls) if n is not None]
-        if not conditions:
-            return call
-        grouped = [e.Paren(this=c) if isinstance(c, e.Or) else c for c in conditions]
-        return e.Filter(this=call, expression=e.Where(this=t.every([g.copy() for g in grouped])))
-
-    def zero(self, call: Node) -> Node:
-        return t.coalesce(self.over(call), t.number(0))
+from aforo.kql.types import DYNAMIC, STRING, KqlType
 
 
 def _count(r: Request) -> Node:
     return r.over(t.glot().Count(this=t.glot().Star()))
 
 
+def _addends(r: Request) -> Node:
+    """What to add up: whole numbers before they are made decimals, at half the price."""
+    node = r.arguments[0]
+    return node.this if node.meta.get("whole") else node
+
+
 def _sum(r: Request) -> Node:
-    return t.cast(r.zero(t.call("sum", r.arguments[0])), TYPE_NAMES[r.result])
+    return t.cast(r.zero(t.call("sum", _addends(r))), TYPE_NAMES[r.result])
 
 
 def _avg(r: Request) -> Node:
     match r.result:
         case KqlType.DECIMAL:
-            total, count = (
-                r.over(t.call("sum", r.arguments[0])),
-                r.over(t.call("count", r.arguments[0].copy())),
-            )
+            addends = _addends(r)
+            total, count = r.over(t.call("sum", addends)), r.over(t.call("count", t.again(addends)))
+            if addends is not r.arguments[0]:
+                total = t.cast(total, "DECIMAL(38,12)")
             return t.call("kql_average_decimal", total, count)
         case KqlType.REAL:
             return t.coalesce(r.over(t.call("avg", r.arguments[0])), t.cast(t.text("NaN"), "DOUBLE"))
@@ -116,6 +100,8 @@ def _make_set(r: Request) -> Node:
 
 def _make_bag(r: Request) -> Node:
     bags = r.over(t.call("list", r.arguments[0]), without_nulls=t.call("kql_is_bag", r.arguments[0].copy()))
+    if len(r.bound) > 1 and isinstance(r.bound[1], Constant):
+        return t.coalesce(t.call("kqlpy_bag_of", t.call("kql_make_array", bags), r.arguments[1]), t.text("{}"))
     return t.coalesce(t.call("kql_merge_bags", bags), t.text("{}"))
 
 
@@ -123,15 +109,6 @@ def _series_points(r: Request) -> Node:
     """A map from place to JSON, for `series_fill` alone."""
     value = t.coalesce(CONVERSIONS["to_dynamic"](r.arguments[1], r.bound[1].type), t.text("null"))
     return t.call("map_from_entries", t.call("list", t.call("row", r.arguments[0], value)))
-
-
-def _percentile(r: Request) -> Node:
-    """The nearest rank: the value at position ceil(n * p / 100), which is always one of the values."""
-    point = r.bound[1]
-    assert isinstance(point, Constant)
-    assert isinstance(point.value, float)
-    share = min(max(point.value / 100, 0.0), 1.0)
-    return r.over(t.call("quantile_disc", r.arguments[0], t.number(share)))
 
 
 def _take_any(r: Request) -> Node:
@@ -164,10 +141,13 @@ def _arg(function: str) -> Callable[[Request], Node]:
 
 def _spread(function: str) -> Callable[[Request], Node]:
     def build(r: Request) -> Node:
-        found = r.zero(t.call(function, t.cast(r.arguments[0], "DOUBLE")))
-        return t.cast(found, "DECIMAL(38,12)") if r.result is DECIMAL else found
+        return r.zero(t.call(function, t.cast(r.arguments[0], "DOUBLE")))
 
     return build
+
+
+def _covariance(function: str) -> Callable[[Request], Node]:
+    return lambda r: r.zero(t.call(function, r.arguments[1], r.arguments[0]))
 
 
 def _bits(function: str) -> Callable[[Request], Node]:
@@ -185,7 +165,9 @@ AGGREGATES: dict[str, Callable[[Request], Node]] = {
     "make_list_with_nulls": _make_list_with_nulls,
     "make_set": _make_set,
     "make_bag": _make_bag,
-    "percentile": _percentile,
+    **percentiles.AGGREGATES,
+    "covariance": _covariance("covar_samp"),
+    "covariancep": _covariance("covar_pop"),
     "series_points": _series_points,
     "take_any": _take_any,
     "take_any_row": _take_any_row,
@@ -204,13 +186,12 @@ AGGREGATES: dict[str, Callable[[Request], Node]] = {
 # -- window functions ------------------------------------------------------------------------------------
 
 
-def _over(call: Node, order: Node, partition: Node | None = None, frame: bool = False) -> Node:
+def _over(
+    call: Node, order: Node, partition: Node | None = None, frame: bool = False, spec: Node | None = None
+) -> Node:
     e = t.glot()
-    spec = (
-        e.WindowSpec(kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW")
-        if frame
-        else None
-    )
+    if frame:
+        spec = e.WindowSpec(kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW")
     return e.Window(
         this=call,
         partition_by=[partition] if partition is not None else None,
@@ -261,6 +242,12 @@ def window(
             return _over(
                 t.call("lag" if operation == "prev" else "lead", arguments[0], offset, default), order, part
             )
+        case "any_near":
+            # A row is near when one so many rows further on, or back, holds.
+            around = t.glot().WindowSpec(
+                kind="ROWS", start=arguments[2], start_side="PRECEDING", end=arguments[1], end_side="FOLLOWING"
+            )
+            return _over(t.call("bool_or", arguments[0]), order, part, spec=around)
         case "row_cummax":
             return _over(t.call("max", arguments[0]), order, part, frame=True)
         case "row_cumsum":

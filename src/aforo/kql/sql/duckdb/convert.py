@@ -87,6 +87,11 @@ def _to_decimal(node: Node, have: KqlType) -> Node:
             return t.call("kql_dynamic_decimal", node)
         case KqlType.GUID | KqlType.BOOL:
             return _null("DECIMAL(38,12)")
+        case KqlType.INT | KqlType.LONG:
+            # Every long has its decimal. The mark says that what is cast may be added up first (`aggregates.py`).
+            found = t.cast(node, "DECIMAL(38,12)")
+            found.meta["whole"] = True
+            return found
         case _:
             return t.try_cast(node, "DECIMAL(38,12)")
 
