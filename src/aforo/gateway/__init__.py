@@ -1,1 +1,1 @@
-"""The data plane: server, framing, proxy, known, keys, upstream, streaming, encoding, counters, cache, vectors, keeping, metering, metrics, events, kafka, traces, services, record."""
+"""The data plane: server, framing, proxy, known, keys, upstream, streaming, released, encoding, counters, cache, vectors, keeping, metering, metrics, events, kafka, traces, services, record."""

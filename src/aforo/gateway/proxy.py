@@ -218,7 +218,8 @@ class Proxy:
 
     async def _take_body(self, call: Call, operation: OperationRuntime, pipeline: Pipeline) -> None:
         """Wait for a body that is still arriving where somebody must see all of it; let it stream otherwise."""
-        small = 0 <= call.content_length <= WHOLE_BODY_BYTES  # it is here as soon as the client is told to go on
+        # What is small is here as soon as the client is told to go on.
+        small = 0 <= call.content_length <= WHOLE_BODY_BYTES
         if pipeline.effects.reads_request_body or operation.wire or small:
             if call.expects_continue:
                 call.expects_continue = False

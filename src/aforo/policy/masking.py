@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import quote
 
+from aforo.messages import decode_component
 from aforo.policy.exchange import Exchange
 
 MASK: Final = "*****"
@@ -141,3 +142,23 @@ def shown(value: Any) -> str | None:
         return to_string(value)
     except Exception:  # noqa: BLE001 - whatever it is, a trace must not fail the call
         return "(a value that cannot be shown)"
+
+
+def shown_query(exchange: Exchange, query: str) -> str:
+    """A query string whose credentials are masked."""
+    parts = []
+    for part in query.split("&"):
+        name, equals, _ = part.partition("=")
+        secret = is_credential_parameter(exchange, decode_component(name))
+        parts.append(f"{name}={MASK}" if equals and secret else part)
+    return "&".join(parts)
+
+
+def shown_url(exchange: Exchange, url: str) -> str:
+    """A backend's URL; parameters that the request does not have are the backend's credentials."""
+    path, asked, query = url.partition("?")
+    if not asked:
+        return path
+    ours = set(exchange.request.query.split("&"))
+    parts = [p if p in ours else f"{p.partition('=')[0]}={MASK}" for p in query.split("&")]
+    return f"{path}?{shown_query(exchange, '&'.join(parts))}"

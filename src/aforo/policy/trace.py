@@ -368,7 +368,7 @@ class _Seen:
                 _taint(exchange, "query")
                 for part in set(now.query.split("&")) - set(self.query.split("&")):
                     _taint(exchange, f"query:{decode_component(part.partition('=')[0]).lower()}")
-            shown = now.target + (f"?{_shown_query(exchange, now.query)}" if now.query else "")
+            shown = now.target + (f"?{masking.shown_query(exchange, now.query)}" if now.query else "")
             out.append(Change("request url", "", _text(shown, hidden=hidden)))
         out += _headers("request header", self.request, now.request, exchange, secrets, hidden)
         if now.data[0] is not self.data[0] and self.data[0] is not None:
@@ -378,7 +378,9 @@ class _Seen:
             out.append(Change("backend", name, _text(now.backend[0] or now.backend[1], hidden=hidden)))
         if now.attempts != self.attempts and exchange.backend_request is not None:
             method, url, _, _ = exchange.backend_request
-            out.append(Change("sent", "", _text(f"{method} {_shown_url(exchange, url)}", hidden=hidden)))
+            out.append(
+                Change("sent", "", _text(f"{method} {masking.shown_url(exchange, url)}", hidden=hidden))
+            )
         if now.status != self.status and now.status is not None:
             out.append(Change("response status", "", _text(f"{now.status[0]} {now.status[1]}".strip())))
         out += _headers("response header", self.response, now.response, exchange, secrets, hidden)
@@ -441,25 +443,6 @@ def _taint(exchange: Exchange, name: str) -> None:
     if exchange.tainted is None:
         exchange.tainted = set()
     exchange.tainted.add(name)
-
-
-def _shown_query(exchange: Exchange, query: str) -> str:
-    parts = []
-    for part in query.split("&"):
-        name, equals, _ = part.partition("=")
-        secret = masking.is_credential_parameter(exchange, decode_component(name))
-        parts.append(f"{name}={MASK}" if equals and secret else part)
-    return "&".join(parts)
-
-
-def _shown_url(exchange: Exchange, url: str) -> str:
-    """A backend's URL; parameters that the request does not have are the backend's credentials."""
-    path, asked, query = url.partition("?")
-    if not asked:
-        return path
-    ours = set(exchange.request.query.split("&"))
-    parts = [p if p in ours else f"{p.partition('=')[0]}={MASK}" for p in query.split("&")]
-    return f"{path}?{_shown_query(exchange, '&'.join(parts))}"
 
 
 def _text(value: Any, *, hidden: bool = False) -> _Text:
