@@ -12,6 +12,7 @@ from aforo.kql.bound import Constant, Expression
 from aforo.kql.natives.texts import UNITS
 from aforo.kql.natives.units import ANGLES, FAMILIES, TEMPERATURES
 from aforo.kql.natives.zones import zone
+from aforo.kql.natives.geo_h3cells import is_installed as h3_is_installed
 from aforo.kql.patterns import judge, matches_nothing
 
 Check = Callable[[tuple[Expression, ...]], str]
@@ -169,6 +170,23 @@ def _constant_at(index: int, what: str) -> Check:
     return check
 
 
+def _sphere_at(index: int) -> Check:
+    def check(arguments: tuple[Expression, ...]) -> str:
+        spheroid = arguments[index] if len(arguments) > index else None
+        if spheroid is None or (isinstance(spheroid, Constant) and not spheroid.value):
+            return ""
+        return "distances on the spheroid are not supported: use_spheroid must be false"
+
+    return check
+
+
+def _h3(_arguments: tuple[Expression, ...]) -> str:
+    return "" if h3_is_installed() else "H3 cells need the extra 'geo' (aforo[geo])"
+
+
+_H3 = ("point_to_h3cell", *(f"h3cell_{what}" for what in (
+    "to_central_point", "to_polygon", "level", "parent", "children", "rings", "neighbors")))  # fmt: skip
+
 CHECKS: dict[str, Check] = {
     "indexof_regex": _searched,
     "array_index_of": _constant_at(4, "the occurrence"),
@@ -198,6 +216,9 @@ CHECKS: dict[str, Check] = {
     "trim_start": _regex_at(0),
     "trim_end": _regex_at(0),
     "countof": _counted,
+    "geo_distance_2points": _sphere_at(4),
+    "geo_line_locate_point": _sphere_at(3),
+    **{f"geo_{name}": _h3 for name in _H3},
     "series_seasonal": _season,
     "series_decompose_dynamic": _season_at(1),
     "series_decompose_forecast_dynamic": _season_at(2),

@@ -9,6 +9,7 @@ from aforo.kql.functions import (
     digests,
     dynamics,
     encodings,
+    geo,
     logic,
     measures,
     numbers,
@@ -24,7 +25,7 @@ SCALARS: dict[str, Scalar] = {
     f.name: f
     for family in (
         logic, conversions, text, numbers, times, dynamics, series,
-        addresses, digests, encodings, measures, parsing,
+        addresses, digests, encodings, measures, parsing, geo,
     )
     for f in family.FUNCTIONS
 }  # fmt: skip

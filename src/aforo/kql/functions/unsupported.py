@@ -2,6 +2,18 @@
 
 KNOWN_UNSUPPORTED = frozenset(
     [
+        "geo_geohash_neighbors",
+        "geo_s2cell_neighbors",
+        "geo_point_buffer",
+        "geo_line_buffer",
+        "geo_polygon_buffer",
+        "geo_line_simplify",
+        "geo_polygon_simplify",
+        "geo_simplify_polygons_array",
+        "geo_union_lines_array",
+        "geo_line_to_s2cells",
+        "geo_polygon_to_s2cells",
+        "geo_polygon_to_h3cells",
         "geo_info_from_ip_address",
         "series_decompose_anomalies",
         "series_outliers",

@@ -9,6 +9,13 @@ from aforo.kql.natives import (
     compression,
     digests,
     encodings,
+    geo_density,
+    geo_h3cells,
+    geo_hashes,
+    geo_measures,
+    geo_s2cells,
+    geo_texts,
+    geo_unions,
     hashes,
     keyvalues,
     parsing,
@@ -47,6 +54,13 @@ NATIVES: dict[str, Native] = {
         series_fitting,
         series_measures,
         series_seasons,
+        geo_density,
+        geo_h3cells,
+        geo_hashes,
+        geo_measures,
+        geo_s2cells,
+        geo_texts,
+        geo_unions,
     )
     for n in family.NATIVES
 }

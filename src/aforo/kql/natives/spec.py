@@ -2,13 +2,14 @@
 
 Canonical values as in `sql/dialect.py`: bool, int (long, and ticks for datetime and timespan), float, text (never None
 for a string), JSON text or None for dynamic; any but a string may be None. A function never raises: what has no answer
-is None. `pure` JSON: `parsed` and `written` below.
+is None; for what only this program has no answer to there is `UnansweredError`. `pure` JSON: `parsed` and `written` below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -16,22 +17,37 @@ import orjson
 from aforo.kql.types import KqlType
 
 
+class UnansweredError(ValueError):
+    """Ends the query: the function has an answer to these values, but not here. `what` is said to the author."""
+
+    def __init__(self, what: str) -> None:
+        # By these first words the outside knows that the rest is ours (`sql/duckdb/macros.py` begins so too).
+        super().__init__(f"aforo: {what}")
+
+
 @dataclass(frozen=True, slots=True)
 class Native:
     """`operation` is what expressions call it. With `spread` the function gets one list, the JSON texts of all its
-    arguments, whatever their types."""
+    arguments, whatever their types. `defaults` are numbers for parameters (from 0) that are not given; others are
+    null."""
 
     operation: str
     parameters: tuple[KqlType, ...]
     result: KqlType
     function: Callable[..., Any]
     spread: bool = False
+    defaults: Mapping[int, int] = field(default_factory=dict)
 
 
 def native(
-    operation: str, function: Callable[..., Any], result: KqlType, *parameters: KqlType, spread: bool = False
+    operation: str,
+    function: Callable[..., Any],
+    result: KqlType,
+    *parameters: KqlType,
+    spread: bool = False,
+    defaults: Mapping[int, int] = MappingProxyType({}),
 ) -> Native:
-    return Native(operation, parameters, result, function, spread)
+    return Native(operation, parameters, result, function, spread, defaults)
 
 
 def parsed(json: str | None) -> Any:

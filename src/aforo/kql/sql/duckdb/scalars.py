@@ -27,13 +27,13 @@ DIRECT: dict[str, str] = {
     "binary_and": "kql_bit_and", "binary_or": "kql_bit_or", "binary_xor": "xor", "binary_not": "kql_bit_not",
     "binary_shift_left": "kql_shift_left", "binary_shift_right": "kql_shift_right",
     "element_at": "kql_element_at", "property_at": "kql_property_at", "array_length": "kql_array_length",
-    "bag_keys": "kql_bag_keys", "strcat_array": "kql_strcat_array", 
-    "array_reverse": "kql_array_reverse", "array_slice": "kql_array_slice", 
-    "hash_md5": "md5", "hash_sha1": "sha1", "hash_sha256": "sha256", 
+    "bag_keys": "kql_bag_keys", "strcat_array": "kql_strcat_array",
+    "array_reverse": "kql_array_reverse", "array_slice": "kql_array_slice",
+    "hash_md5": "md5", "hash_sha1": "sha1", "hash_sha256": "sha256",
     "base64_encode_tostring": "kql_to_base64", "strcmp": "kql_strcmp", "log": "kql_log", "log2": "kql_log2",
     "log10": "kql_log10", "sqrt": "kql_sqrt", "acos": "kql_acos", "asin": "kql_asin", "rand": "random",
-    "ticks_as_real": "kql_as_real", "parse_url": "kql_parse_url", 
-    
+    "ticks_as_real": "kql_as_real", "parse_url": "kql_parse_url",
+
     "array_rotate_left": "kql_array_rotate_left", "array_rotate_right": "kql_array_rotate_right",
     "modulo": "kql_modulo",
     "row_count": "kql_row_count", "parse_urlquery": "kql_parse_urlquery",
@@ -107,8 +107,11 @@ def _call_native(declared: Native, arguments: Sequence[Node], bound: Sequence[Ex
         as_json(n, b.type) if wanted is DYNAMIC and b.type is not DYNAMIC else n
         for (n, b), wanted in zip(pairs, declared.parameters, strict=False)
     ]
-    # What is optional and not given is null.
-    given += [t.null() for _ in declared.parameters[len(given) :]]
+    # What is optional and not given is null, if it is nothing else.
+    given += [
+        t.number(declared.defaults[i]) if i in declared.defaults else t.null()
+        for i in range(len(given), len(declared.parameters))
+    ]
     return t.call(name, *given)
 
 

@@ -1,0 +1,150 @@
+"""S2 cells: a cube round the earth, its faces halved along both axes 30 times, numbered along a curve that fills them.
+
+A token is the number as 16 hexadecimal digits without the zeros at its end.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from aforo.kql.natives.geo_shapes import place, point_json, polygon_json
+from aforo.kql.natives.geo_sphere import Vector, degrees, unit
+from aforo.kql.natives.spec import Native, native
+from aforo.kql.types import DYNAMIC, LONG, REAL, STRING
+
+MOST_LEVELS = 30
+_SIZE = 1 << MOST_LEVELS
+_SWAP, _INVERT = 1, 2
+# In which order the curve meets the quarters (i, j), for each way that it can lie; and how it lies inside each.
+_POSITION_TO_QUARTER = ((0, 1, 3, 2), (0, 2, 3, 1), (3, 2, 0, 1), (3, 1, 0, 2))
+_POSITION_TURNS = (_SWAP, 0, 0, _INVERT | _SWAP)
+_QUARTER_TO_POSITION = tuple(
+    tuple(order.index(quarter) for quarter in range(4)) for order in _POSITION_TO_QUARTER
+)
+
+
+def _face_uv(p: Vector) -> tuple[int, float, float]:
+    axis = max(range(3), key=lambda i: abs(p[i]))
+    face = axis if p[axis] > 0 else axis + 3
+    return face, *_uv(face, p)
+
+
+def _uv(face: int, p: Vector) -> tuple[float, float]:
+    x, y, z = p
+    match face:
+        case 0:
+            return y / x, z / x
+        case 1:
+            return -x / y, z / y
+        case 2:
+            return -x / z, -y / z
+        case 3:
+            return z / x, y / x
+        case 4:
+            return z / y, -x / y
+        case _:
+            return -y / z, -x / z
+
+
+def _xyz(face: int, u: float, v: float) -> Vector:
+    match face:
+        case 0:
+            return 1.0, u, v
+        case 1:
+            return -u, 1.0, v
+        case 2:
+            return -u, -v, 1.0
+        case 3:
+            return -1.0, -v, -u
+        case 4:
+            return v, -1.0, -u
+        case _:
+            return v, u, -1.0
+
+
+def _st(u: float) -> float:
+    """Makes cells of one level nearly equal in size."""
+    return 0.5 * math.sqrt(1 + 3 * u) if u >= 0 else 1 - 0.5 * math.sqrt(1 - 3 * u)
+
+
+def _unst(s: float) -> float:
+    return (1 / 3.0) * (4 * s * s - 1) if s >= 0.5 else (1 / 3.0) * (1 - 4 * (1 - s) * (1 - s))
+
+
+def cell_of(p: Vector, level: int) -> int:
+    """The number of the cell that holds the point."""
+    face, u, v = _face_uv(p)
+    i, j = (min(max(int(math.floor(_SIZE * _st(w))), 0), _SIZE - 1) for w in (u, v))
+    position, lies = 0, face & _SWAP
+    for k in reversed(range(MOST_LEVELS)):
+        at = _QUARTER_TO_POSITION[lies][(i >> k & 1) << 1 | j >> k & 1]
+        position = position << 2 | at
+        lies ^= _POSITION_TURNS[at]
+    leaf = face << 61 | position << 1 | 1
+    last = 1 << 2 * (MOST_LEVELS - level)
+    return leaf & -last | last
+
+
+def token(cell: int) -> str:
+    return f"{cell:016x}".rstrip("0")
+
+
+def _cell(text: str) -> int | None:
+    """The number that a token says, None for what is none."""
+    if not re.fullmatch("[0-9a-fA-F]{1,16}", text):
+        return None
+    cell = int(text.ljust(16, "0"), 16)
+    last = cell & -cell
+    return cell if cell >> 61 < 6 and last & 0x1555555555555555 else None
+
+
+def _square(cell: int) -> tuple[int, int, int, int]:
+    """(face, i, j, size)"""
+    face = cell >> 61
+    level = MOST_LEVELS - ((cell & -cell).bit_length() - 1) // 2
+    i = j = 0
+    lies = face & _SWAP
+    for k in range(level):
+        at = cell >> (59 - 2 * k) & 3
+        quarter = _POSITION_TO_QUARTER[lies][at]
+        i, j = i << 1 | quarter >> 1, j << 1 | quarter & 1
+        lies ^= _POSITION_TURNS[at]
+    size = 1 << (MOST_LEVELS - level)
+    return face, i * size, j * size, size
+
+
+def _at(face: int, i: float, j: float) -> Vector:
+    return unit(_xyz(face, _unst(i / _SIZE), _unst(j / _SIZE)))
+
+
+def s2cell(longitude: float | None, latitude: float | None, level: int | None) -> str:
+    """Empty for what is no place, and for no level."""
+    p = place(longitude, latitude)
+    if p is None or level is None or not 0 <= level <= MOST_LEVELS:
+        return ""
+    return token(cell_of(p, level))
+
+
+def central_point(text: str) -> str | None:
+    cell = _cell(text)
+    if cell is None:
+        return None
+    face, i, j, size = _square(cell)
+    return point_json(*degrees(_at(face, i + size / 2, j + size / 2)))
+
+
+def polygon(text: str) -> str | None:
+    cell = _cell(text)
+    if cell is None:
+        return None
+    face, i, j, size = _square(cell)
+    corners = [(i, j), (i + size, j), (i + size, j + size), (i, j + size), (i, j)]
+    return polygon_json(degrees(_at(face, *corner)) for corner in corners)
+
+
+NATIVES: tuple[Native, ...] = (
+    native("geo_point_to_s2cell", s2cell, STRING, REAL, REAL, LONG, defaults={2: 11}),
+    native("geo_s2cell_to_central_point", central_point, DYNAMIC, STRING),
+    native("geo_s2cell_to_polygon", polygon, DYNAMIC, STRING),
+)
