@@ -157,7 +157,10 @@ class _Lowering:
                 return Limit(self.rewrite(relation.input), self.expression(relation.count))
             case Join():
                 on = tuple((self.expression(a), self.expression(b)) for a, b in relation.on)
-                return Join(self.rewrite(relation.left), self.rewrite(relation.right), relation.kind, on)
+                near = None if relation.near is None else self.expression(relation.near)
+                return Join(
+                    self.rewrite(relation.left), self.rewrite(relation.right), relation.kind, on, near
+                )
             case Union():
                 branches = tuple(
                     (self.rewrite(r), tuple(map(self.expression, es))) for r, es in relation.branches
@@ -329,11 +332,10 @@ class _Lowering:
                 right = needed | set().union(*(_read(b) for _, b in relation.on))
                 if relation.kind in (JoinKind.LEFT_SEMI, JoinKind.LEFT_ANTI):
                     right = set().union(*(_read(b) for _, b in relation.on))
-                return Join(
-                    self.prune(relation.left, left),
-                    self.prune(relation.right, right),
-                    relation.kind,
-                    relation.on,
+                if relation.near is not None:
+                    left, right = left | _read(relation.near), right | _read(relation.near)
+                return replace(
+                    relation, left=self.prune(relation.left, left), right=self.prune(relation.right, right)
                 )
             case Union():
                 keep = [i for i, c in enumerate(relation.made) if c.id in needed]

@@ -156,12 +156,13 @@ class JoinKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Join(Relation):
-    """Rows that agree in all pairs of `on`; semi and anti joins have the left columns only."""
+    """Rows that agree in all pairs of `on`, and for which `near` holds; semi and anti joins have the left columns only."""
 
     left: Relation
     right: Relation
     kind: JoinKind
     on: tuple[tuple[Expression, Expression], ...]
+    near: Expression | None = None
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -240,7 +241,7 @@ def expressions(node: Relation) -> list[Expression]:
         case Limit():
             return [node.count]
         case Join():
-            return [e for pair in node.on for e in pair]
+            return [*(e for pair in node.on for e in pair), *([] if node.near is None else [node.near])]
         case Union():
             return [e for _, es in node.branches for e in es]
         case Values():

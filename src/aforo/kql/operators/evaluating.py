@@ -8,14 +8,30 @@ from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
 from aforo.kql.binder import Binder
 from aforo.kql.bound import Relation
-from aforo.kql.operators.plugins import bags, pivoting
+from aforo.kql.operators.plugins import activity, bags, looking_up, pivoting
 from aforo.kql.operators.plugins.spec import Plugin, PluginCall
 from aforo.kql.operators.spec import Declared
 from aforo.kql.parser import Parser
 from aforo.kql.scope import Scope
 from aforo.source import Span
 
-PLUGINS: dict[str, Plugin] = {p.name: p for family in (bags, pivoting) for p in family.PLUGINS}
+PLUGINS: dict[str, Plugin] = {
+    p.name: p for family in (bags, pivoting, activity, looking_up) for p in family.PLUGINS
+}
+
+
+_REACH = "it reaches out of the workspace"
+_CODE = "it runs code that the query brings along"
+_FORBIDDEN = {
+    **dict.fromkeys(
+        ("http_request", "http_request_post", "sql_request", "mysql_request", "postgresql_request", "cosmosdb_sql_request",
+         "azure_digital_twins_query_request", "infer_storage_schema", "infer_storage_schema_with_suggestions",
+         "ai_embeddings", "ai_embed_text", "ai_chat_completion", "ai_chat_completion_prompt"),
+        _REACH,
+    ),
+    **dict.fromkeys(("python", "r", "csharp"), _CODE),
+    "preview": "it gives several tables, and a query here gives one",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +81,11 @@ def bind(b: Binder, relation: Relation, tree: Evaluate, scope: Scope) -> Relatio
     call = tree.call
     plugin = PLUGINS.get(call.name)
     if plugin is None:
-        b.report(say.unsupported(f"the plugin {call.name}", call.name_span))
+        what = f"the plugin {call.name}"
+        reason = _FORBIDDEN.get(call.name)
+        b.report(
+            say.refused(what, reason, call.name_span) if reason else say.unsupported(what, call.name_span)
+        )
         return relation
     least, most = plugin.count
     if not least <= len(call.arguments) <= most:

@@ -346,13 +346,13 @@ class Writer(FrameWriter):
             left.distinct_on = [self._told_apart(a, left.slots) for a, _ in join.on]
         left_side, left_slots = self._side(left)
         right_side, right_slots = self._side(right)
-        condition = t.every(
-            [
-                t.binary("EQ", self.scalars.value(a, left_slots), self.scalars.value(b, right_slots))
-                for a, b in join.on
-            ]
-            or [t.boolean(True)]
-        )
+        conditions = [
+            t.binary("EQ", self.scalars.value(a, left_slots), self.scalars.value(b, right_slots))
+            for a, b in join.on
+        ]
+        if join.near is not None:
+            conditions.append(self.scalars.value(join.near, left_slots | right_slots))
+        condition = t.every(conditions or [t.boolean(True)])
         if join.kind in (JoinKind.LEFT_SEMI, JoinKind.LEFT_ANTI):
             found = e.Exists(
                 this=e.Select(
