@@ -9,10 +9,10 @@ from collections.abc import Callable, Collection
 from difflib import get_close_matches
 
 from aforo.kql.bound import Constant, Expression
+from aforo.kql.natives.geo_h3cells import is_installed as h3_is_installed
 from aforo.kql.natives.texts import UNITS
 from aforo.kql.natives.units import ANGLES, FAMILIES, TEMPERATURES
 from aforo.kql.natives.zones import zone
-from aforo.kql.natives.geo_h3cells import is_installed as h3_is_installed
 from aforo.kql.patterns import judge, matches_nothing
 
 Check = Callable[[tuple[Expression, ...]], str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from aforo.kql.natives.geo_shapes import lines, polygons
@@ -41,7 +42,7 @@ def _deep(value: Any, limit: float) -> Any:
     if isinstance(value[0][0], list):
         return [_deep(v, limit) for v in value]
     out: list[Any] = [value[0][:2]]
-    for start, end in zip(value, value[1:], strict=False):
+    for start, end in pairwise(value):
         if abs(end[0] - start[0]) > 180:
             raise UnansweredError("edges across the antimeridian are not supported")
         _split((start[0], start[1]), (end[0], end[1]), limit, out)

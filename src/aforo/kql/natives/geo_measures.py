@@ -220,7 +220,7 @@ def _apart(a: Vector | None, b: Vector | None) -> bool:
 
 def _bearing(at: Vector, to: Vector) -> float:
     """From north, clockwise, from 0 to 2 pi."""
-    x, y, z = at
+    x, y, _ = at
     flat = math.hypot(x, y)
     # At a pole east is where it is for longitude 0.
     east = (-y / flat, x / flat, 0.0) if flat else (0.0, 1.0, 0.0)

@@ -75,7 +75,7 @@ def _unst(s: float) -> float:
 def cell_of(p: Vector, level: int) -> int:
     """The number of the cell that holds the point."""
     face, u, v = _face_uv(p)
-    i, j = (min(max(int(math.floor(_SIZE * _st(w))), 0), _SIZE - 1) for w in (u, v))
+    i, j = (min(max(math.floor(_SIZE * _st(w)), 0), _SIZE - 1) for w in (u, v))
     position, lies = 0, face & _SWAP
     for k in reversed(range(MOST_LEVELS)):
         at = _QUARTER_TO_POSITION[lies][(i >> k & 1) << 1 | j >> k & 1]

@@ -73,7 +73,7 @@ def normal(a: Vector, b: Vector) -> Vector:
 
 def turn(a: Vector, b: Vector, c: Vector) -> int:
     """1 if a, b, c go round counterclockwise, -1 if clockwise; 0 only where two of them are the same."""
-    if a == b or b == c or a == c:
+    if a in (b, c) or b == c:
         return 0
     det = dot(cross(a, b), c)
     if abs(det) > 4e-15:
@@ -150,8 +150,8 @@ def turns_inside(a: Vector, b: Vector, c: Vector) -> bool:
 
 def nearest(p: Vector, a: Vector, b: Vector) -> Vector:
     """The point of the edge a-b that is nearest to p."""
-    if a == b or a == p or b == p:
-        return a if a == p or a == b else b
+    if a in (b, p) or b == p:
+        return a if a in (b, p) else b
     n = normal(a, b)
     if dot(cross(n, a), p) > 0 > dot(cross(n, b), p):
         return unit(minus(p, times(n, dot(p, n))))
