@@ -359,3 +359,35 @@ async def test_a_trace_says_what_came_too_late(tmp_path: Path) -> None:
         assert late["data"]["changes"] == [
             {"what": "response header", "name": "x-late", "value": "1", "tooLate": True}
         ]
+
+
+@story
+async def test_a_response_that_is_kept_as_a_value_is_read() -> None:
+    keep = "<cache-store-value key='k' value='@(context.Response)' duration='60'/>"
+    async with gate(events(keep)) as g:
+        hold = asyncio.Event()
+        g.backend.plays(STREAM_HEAD, chunk(TEXT), hold, chunk(DONE), b"0\r\n\r\n")
+        client = await g.connect()
+        await client.send(post(stream=True))
+        assert "x-early: 1" in await head_of(client)
+        assert await piece_of(client) == TEXT
+        hold.set()
+        assert await piece_of(client) == DONE
+
+
+@pytest.mark.parametrize("buffer", ["true", "false"])
+@story
+async def test_nothing_is_buffered_whatever_buffer_response_says(buffer: str) -> None:
+    text = f'<policies><inbound/><backend><forward-request buffer-response="{buffer}"/></backend><outbound/></policies>'
+    document = compile_document(Source("p.xml", text), Scope.GLOBAL, CompileContext()).document
+    assert document is not None
+    async with gate(document=document) as g:
+        for head in (STREAM_HEAD, STREAM_HEAD.replace(b"text/event-stream", b"application/json")):
+            hold = asyncio.Event()
+            g.backend.plays(head, chunk(b"a"), hold, chunk(b"b"), b"0\r\n\r\n")
+            client = await g.connect()
+            await client.send(b"GET /echo/a HTTP/1.1\r\nHost: gate\r\n\r\n")
+            await head_of(client)
+            assert await piece_of(client) == b"a"
+            hold.set()
+            assert [await piece_of(client), await piece_of(client)] == [b"b", b""]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aforo.policy.cached_values import put
 from aforo.policy.caching import CACHING_TYPE, DURATION, duration, where
 from aforo.policy.emit import Emitter, Use
+from aforo.policy.pipeline import Effects
 from aforo.policy.spec import Attribute, Element
 
 
@@ -16,6 +17,9 @@ def write(use: Use, emit: Emitter) -> None:
     if key is None or seconds is None or value is None:
         return
     site = emit.site(use, key, value, seconds)
+    if "Response" in value.type_name:
+        # A response is kept whole: where it is the call's own, its body is read.
+        emit.facts.effects |= Effects(reads_response_body=True)
     secret = emit.expr("SITE.tainted(x)", SITE=site) if value.reads else emit.part(value.secret)
     emit.do(
         "await PUT(x, KEY, VALUE, SECONDS, WHERE, SECRET)",
