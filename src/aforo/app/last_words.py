@@ -13,6 +13,8 @@ import threading
 from types import TracebackType
 from typing import Any
 
+from aforo.app.log_flood import Flood
+
 log = logging.getLogger("aforo.app")
 
 
@@ -24,6 +26,8 @@ def prepare(level: str) -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Flood())
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import Literal
 
 from aforo.policy.services import CounterState, Reservation
@@ -18,6 +18,10 @@ from aforo.policy.services import CounterState, Reservation
 _SLICES = 50
 # Keys may be anything that a caller sends: windows that are over are looked for when there are so many.
 _MANY = 1024
+# When not even that helps, counters that have counted least are forgotten: single calls under ever new keys.
+MAX_WINDOWS = 1_000_000
+# Longer keys (a header may have 64 KB) are known by their digest.
+_LONGEST_KEY = 120
 
 _Form = Literal["sliding", "fixed", "bucket"]
 
@@ -43,13 +47,13 @@ class _Window:
         self.sliding = sliding and length_s > 0
         self.taken = 0
         self.ends = 0.0  # fixed windows: when it is over
-        self.slices: deque[_Slice] = deque()
+        self.slices: list[_Slice] = []  # a few dozen at most; an empty deque has 600 bytes
 
     def roll(self, now: float) -> None:
         """Forget what has left the window."""
         if self.sliding:
             while self.slices and self.slices[0].last <= now - self.length_s:
-                self.taken -= self.slices.popleft().amount
+                self.taken -= self.slices.pop(0).amount
         elif self.length_s and now >= self.ends:
             self.taken = 0
             self.slices.clear()
@@ -158,7 +162,7 @@ class MemoryCounters:
         bucket: bool = False,
     ) -> CounterState:
         now = self._clock()
-        name = (key, window_s, _form(sliding, bucket))
+        name = _name(key, window_s, sliding, bucket)
         window = self._window(name, epoch_s, limit, now)
         left = _left(limit, window)
         if amount > left:
@@ -180,7 +184,7 @@ class MemoryCounters:
         bucket: bool = False,
     ) -> CounterState:
         now = self._clock()
-        window = self._window((key, window_s, _form(sliding, bucket)), epoch_s, limit, now)
+        window = self._window(_name(key, window_s, sliding, bucket), epoch_s, limit, now)
         window.take(amount, now)
         return CounterState(True, max(0, _left(limit, window)), 0.0)
 
@@ -212,7 +216,7 @@ class MemoryCounters:
         bucket: bool = False,
     ) -> CounterState:
         now = self._clock()
-        window = self._window((key, window_s, _form(sliding, bucket)), epoch_s, limit, now)
+        window = self._window(_name(key, window_s, sliding, bucket), epoch_s, limit, now)
         left = _left(limit, window)
         wait = 0.0 if left > 0 else window.wait(1, limit, now)
         return CounterState(left > 0, max(0, left), wait)
@@ -237,9 +241,17 @@ class MemoryCounters:
         return window
 
     def _forget_old(self, now: float) -> None:
-        self._windows = {n: w for n, w in self._windows.items() if not w.is_over(now)}
-        self._look_at = max(_MANY, 2 * len(self._windows))
+        windows = self._windows = {n: w for n, w in self._windows.items() if not w.is_over(now)}
+        if len(windows) > MAX_WINDOWS * 3 // 4:
+            spare = len(windows) - MAX_WINDOWS // 2
+            least = sorted(w.taken for w in windows.values())[spare]
+            # Of those that have counted the same, the oldest go.
+            for name in [n for n, w in windows.items() if w.taken <= least][:spare]:
+                del windows[name]
+        self._look_at = min(MAX_WINDOWS, max(_MANY, 2 * len(windows)))
 
 
-def _form(sliding: bool, bucket: bool) -> _Form:
-    return "bucket" if bucket else "sliding" if sliding else "fixed"
+def _name(key: str, window_s: int, sliding: bool, bucket: bool) -> tuple[str, int, _Form]:
+    if len(key) > _LONGEST_KEY:
+        key = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return key, window_s, "bucket" if bucket else "sliding" if sliding else "fixed"

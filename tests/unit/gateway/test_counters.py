@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from aforo.gateway import counters as counters_module
 from aforo.gateway.counters import MemoryCounters
 from aforo.policy.services import Reservation
+from tests.support.gateway import story
 
 WINDOW_S = 100
 LIMIT = 20
@@ -235,3 +236,26 @@ def test_a_bucket_admits_no_more_than_drains(steps: list[tuple[str, int, int]]) 
                     spent -= reservation.amount - less
 
     asyncio.run(tell())
+
+
+@story
+async def test_ever_new_keys_do_not_push_out_who_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counters_module, "MAX_WINDOWS", 4000)
+    counters = MemoryCounters(lambda: 1000.0)
+    for number in range(20):
+        await counters.charge(f"regular {number}", 7, 10, 0, sliding=False)
+    for number in range(20_000):
+        await counters.reserve(f"new {number}", 1, 10, 0, sliding=False)
+    assert len(counters._windows) <= 4000
+    for number in range(20):
+        assert (await counters.peek(f"regular {number}", 10, 0, sliding=False)).remaining == 3
+
+
+@story
+async def test_long_keys_are_apart_and_take_no_room() -> None:
+    counters = MemoryCounters(lambda: 1000.0)
+    long = "k" * 60_000
+    assert (await counters.reserve(long + "a", 1, 1, 60, sliding=True)).admitted
+    assert (await counters.reserve(long + "b\ud800", 1, 1, 60, sliding=True)).admitted
+    assert not (await counters.reserve(long + "a", 1, 1, 60, sliding=True)).admitted
+    assert all(len(name[0]) < 200 for name in counters._windows)

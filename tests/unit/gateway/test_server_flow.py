@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import gzip
 
+import pytest
+
 from aforo.policy.compile import CompileContext, compile_document
+from aforo.policy.elements import send_one_way_request
 from aforo.policy.pipeline import EMPTY, Pipeline
 from aforo.policy.scopes import Scope
 from aforo.source import Source
 from tests.support.gateway import Gate, gate, story, until
+from tests.support.scripted_backend import CLOSE, RESET
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 BUSY = b"HTTP/1.1 429 Too Many Requests\r\ncontent-length: 4\r\n\r\nbusy"
@@ -211,6 +215,25 @@ async def test_a_failure_in_a_branch_ends_the_wait() -> None:
 
 
 @story
+async def test_a_backend_that_hangs_up_is_tried_again() -> None:
+    condition = "@(context.Response.StatusCode >= 500)"
+    forward = '<forward-request buffer-request-body="true"/>'
+    again = policy(backend=f'<retry condition="{condition}" count="2" interval="0">{forward}</retry>')
+    body = b"x" * LARGE
+    for last, status in ((OK, 200), (CLOSE, 500)):
+        async with gate(again) as g:
+            g.backend.plays(CLOSE)
+            g.backend.plays(b"HTTP/1.1 200", RESET)
+            g.backend.plays(last)
+            assert (await g.call(request(body))).status == status
+            assert [h.body for h in g.backend.heard] == [body] * 3
+            await g.settled()
+            errors = [str(e) for e in g.records[0].errors]
+            assert len(errors) == (2 if status == 200 else 3)
+            assert all("retry[1]/forward-request[1]" in e for e in errors)
+
+
+@story
 async def test_nobody_waits_for_a_one_way_request() -> None:
     one_way = f'<send-one-way-request mode="copy"><set-url>{to("/told")}</set-url></send-one-way-request>'
     async with gate(policy(one_way)) as g:
@@ -224,6 +247,24 @@ async def test_nobody_waits_for_a_one_way_request() -> None:
         await until(lambda: len(g.backend.heard) == 2)
         told = next(h for h in g.backend.heard if "/told" in h.line)
         assert (told.line, told.body) == ("POST /told HTTP/1.1", b"hello")
+
+
+@story
+async def test_one_way_requests_that_hang_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(send_one_way_request, "MOST_UNDER_WAY", 3)
+    one_way = f'<send-one-way-request mode="copy"><set-url>{to("/told")}</set-url></send-one-way-request>'
+    inbound = one_way + "<return-response/>"
+    async with gate(policy(inbound)) as g:
+        held = asyncio.Event()
+        for _ in range(3):
+            g.backend.plays(held, OK)
+        for _ in range(8):
+            assert (await g.call(request(b"hello", port=g.backend.port))).status == 200
+        await until(lambda: len(g.backend.heard) == 3)
+        held.set()
+        await until(lambda: not any(g.proxy._services.under_way.values()))
+        await g.call(request(b"hello", port=g.backend.port))
+        await until(lambda: len(g.backend.heard) == 4)
 
 
 @story
