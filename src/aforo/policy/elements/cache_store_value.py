@@ -17,8 +17,8 @@ def write(use: Use, emit: Emitter) -> None:
     if key is None or seconds is None or value is None:
         return
     site = emit.site(use, key, value, seconds)
-    if "Response" in value.type_name:
-        # A response is kept whole: where it is the call's own, its body is read.
+    if given is not None and "context.Response" in given.text:
+        # It may be the answer itself, which is kept whole: its body is read then.
         emit.facts.effects |= Effects(reads_response_body=True)
     secret = emit.expr("SITE.tainted(x)", SITE=site) if value.reads else emit.part(value.secret)
     emit.do(
