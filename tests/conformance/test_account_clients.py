@@ -11,7 +11,8 @@ import pytest
 from starlette.applications import Starlette
 
 from aforo.identity.access import Application, KnownPrincipals, Principal
-from aforo.identity.ca import TlsFiles, ensure_tls
+from aforo.identity.ca import ensure_tls
+from aforo.identity.tls_files import TlsFiles
 from aforo.identity.endpoints import IDENTITY_PATH, routes
 from aforo.identity.keys import hash_key
 from aforo.private_files import private_directory

@@ -24,7 +24,8 @@ from starlette.requests import Request
 
 from aforo.errors import Denied
 from aforo.identity.access import Principal
-from aforo.identity.ca import TlsFiles, ensure_tls
+from aforo.identity.ca import ensure_tls
+from aforo.identity.tls_files import TlsFiles
 from aforo.logs import api
 from aforo.logs.reader import Workspace
 from tests.support.asked_files import InProcessPool

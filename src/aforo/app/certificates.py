@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aforo.errors import Invalid
-from aforo.identity.ca import TlsFiles
+from aforo.identity.tls_files import TlsFiles
 
 
 class Certificate:

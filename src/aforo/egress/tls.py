@@ -10,8 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from cryptography.hazmat.primitives import serialization
-
 from aforo.errors import Upstream
 
 
@@ -55,6 +53,9 @@ def client_context(
 
 def _show(context: ssl.SSLContext, identity: Identity) -> None:
     """Python takes a key from a file alone: for that moment it lies there encrypted, under a word nobody keeps."""
+    # 4 MB that only those pay who show certificates.
+    from cryptography.hazmat.primitives import serialization
+
     word = secrets.token_bytes(32).hex()
     try:
         key = serialization.load_pem_private_key(identity.key_pem.encode(), None)

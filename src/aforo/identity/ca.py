@@ -8,7 +8,6 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from aforo.identity.tls_files import TlsFiles
 from aforo.private_files import read_or_create, read_private, write_private
 
 CA_LIFETIME = timedelta(days=3650)
@@ -29,15 +29,6 @@ _BACKDATE = timedelta(minutes=5)
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """Paths in PEM: the CA's certificate, the leaf with the CA behind it, the leaf's key."""
-
-    ca: Path
-    certificate: Path
-    key: Path
-
-
 def ensure_tls(directory: Path, names: Iterable[str] = (), now: datetime | None = None) -> TlsFiles:
     """CA and leaf, made where missing. The leaf is made anew when it ends within 30 days, when its names no
     longer cover `names` (host names or addresses; this machine's own are always in) or when another CA signed it.
@@ -46,7 +37,7 @@ def ensure_tls(directory: Path, names: Iterable[str] = (), now: datetime | None 
     """
     now = now or datetime.now(UTC)
     wanted = tuple(dict.fromkeys((*LOCAL_NAMES, socket.gethostname(), *names)))
-    files = TlsFiles(directory / "ca.pem", directory / "tls-cert.pem", directory / "tls-key.pem")
+    files = TlsFiles.below(directory)
     ca_key = _load_key(read_or_create(directory / "ca-key.pem", _new_key_pem))
     ca_pem = read_or_create(files.ca, lambda: _pem(_make_ca(ca_key, now)))
     ca = x509.load_pem_x509_certificate(ca_pem)

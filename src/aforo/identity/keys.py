@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aforo.identity.ca import TlsFiles, ensure_tls
 from aforo.identity.seal import KEY_BYTES, Sealer, subkey
+from aforo.identity.tls_files import TlsFiles
 from aforo.private_files import private_directory, read_or_create, read_private
 
 if TYPE_CHECKING:
@@ -54,7 +54,6 @@ class Secrets:
         self.root = root
         self._cache: dict[str, bytes] = {}
         self._signing_key: RSAKey | None = None
-        self._tls: TlsFiles | None = None
 
     def ensure(self, names: Iterable[str] = ()) -> Secrets:
         """Make whatever is missing. `names` are further host names or addresses for the certificate.
@@ -66,7 +65,10 @@ class Secrets:
         read_or_create(self.root / "master-key", lambda: secrets.token_bytes(KEY_BYTES))
         read_or_create(self.admin_token_path, lambda: secrets.token_urlsafe(32).encode() + b"\n")
         read_or_create(self.root / "signing-key.pem", _new_signing_key)
-        self._tls = ensure_tls(self.root, names)
+        # A gateway, which finds all of it made, need not load what makes certificates.
+        from aforo.identity.ca import ensure_tls
+
+        ensure_tls(self.root, names)
         return self
 
     @property
@@ -103,9 +105,7 @@ class Secrets:
     @property
     def tls(self) -> TlsFiles:
         """CA and leaf of this machine; `ensure()` made or renewed them."""
-        if self._tls is None:
-            self._tls = ensure_tls(self.root)
-        return self._tls
+        return TlsFiles.below(self.root)
 
     def sealer(self, purpose: str) -> Sealer:
         """The sealer for one purpose (see `seal.subkey`)."""

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 from xml.parsers import expat
-from xml.sax.saxutils import escape, quoteattr
 
 import orjson
 
@@ -99,6 +98,15 @@ class _Parts:
     children: list[tuple[str, Any]] = field(default_factory=list)
 
 
+def _text(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _attribute(text: str) -> str:
+    escaped = _text(text).replace('"', "&quot;")
+    return escaped.replace("\n", "&#10;").replace("\r", "&#13;").replace("\t", "&#9;")
+
+
 class _XmlWriter:
     def __init__(self, options: XmlOptions) -> None:
         self.options = options
@@ -116,11 +124,12 @@ class _XmlWriter:
             # Of two attributes with one name the last one counts, as in the objects of JSON.
             named = {(f"xmlns:{_encoded(p)}" if p else "xmlns"): uri for p, uri in parts.spaces.items()}
             named |= {self.name(n, inside): v for n, v in parts.attributes}
-            self.out.append(f"<{tag}{''.join(f' {n}={quoteattr(v)}' for n, v in named.items())}")
+            shown = "".join(f' {n}="{_attribute(v)}"' for n, v in named.items())
+            self.out.append(f"<{tag}{shown}")
             if not parts.children and parts.text is None:
                 self.out.append(" />")
                 return
-            self.out.append(f">{escape(parts.text or '')}")
+            self.out.append(f">{_text(parts.text or '')}")
             for child, inner in parts.children:
                 self.several(child, inner, inside, depth + 1)
             self.out.append(f"</{tag}>")
@@ -135,7 +144,7 @@ class _XmlWriter:
             self.out.append(f'<{tag} xsi:nil="true" {_XSI} />')
         else:
             text = self.text(value)
-            self.out.append(f"<{tag}>{escape(text)}</{tag}>" if text else f"<{tag} />")
+            self.out.append(f"<{tag}>{_text(text)}</{tag}>" if text else f"<{tag} />")
 
     def several(self, name: str, value: Any, prefixes: frozenset[str], depth: int) -> None:
         """A property: an array is its element again and again."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from typing import Any, Final
 from urllib.parse import quote_from_bytes, quote_plus, unquote_plus, unquote_to_bytes
 
@@ -29,11 +28,15 @@ def html_encode(text: str | None) -> str | None:
         return None
     fits(len(text) * 6)
     room(len(text))
+    import html
+
     escaped = html.escape(text, quote=True).replace("&#x27;", "&#39;")
     return "".join(f"&#{ord(c)};" if 160 <= ord(c) < 256 or ord(c) > 0xFFFF else c for c in escaped)
 
 
 def html_decode(text: str | None) -> str | None:
+    import html
+
     return None if text is None else html.unescape(made(text))
 
 

@@ -11,7 +11,6 @@ from aforo.csharp.runtime.exceptions import (
     InvalidCastException,
 )
 from aforo.errors import Invalid
-from aforo.model.pfx import read_certificate
 from aforo.policy import diagnostics as say
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.exchange import Exchange, LastError, PolicyFailure
@@ -49,8 +48,13 @@ def given(data: Any, password: str | None) -> Certificate:
     return Certificate("", found.thumbprint, found.pem, found.key_pem)
 
 
-# To open a PFX file takes milliseconds, and every call gives the same one.
-_read = lru_cache(maxsize=32)(read_certificate)
+@lru_cache(maxsize=32)
+def _read(data: bytes, password: str | None) -> Any:
+    """A PFX file opened: that takes milliseconds, and every call gives the same one."""
+    # 4 MB that only those gateways hold that read certificates.
+    from aforo.model.pfx import read_certificate
+
+    return read_certificate(data, password)
 
 
 def write(use: Use, emit: Emitter) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from http.client import responses
+from http import HTTPStatus
 
 from aforo.messages import Headers
 from aforo.policy.emit import Emitter, Use
@@ -10,6 +10,13 @@ from aforo.policy.exchange import Body, Exchange, ResponseState
 from aforo.policy.scopes import Section
 from aforo.policy.spec import Attribute, Element
 from aforo.policy.subject import Example
+
+
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
 
 
 def mocked(exchange: Exchange, status: int, content_type: str | None, index: int) -> ResponseState:
@@ -27,7 +34,7 @@ def mocked(exchange: Exchange, status: int, content_type: str | None, index: int
         wanted = wanted or chosen.content_type
     if wanted:
         headers.set(b"content-type", "".join(c for c in wanted if c.isprintable()).encode())
-    return ResponseState(status, responses.get(status, ""), headers, Body(body))
+    return ResponseState(status, _reason(status), headers, Body(body))
 
 
 def _same(example: Example, wanted: str) -> bool:
