@@ -12,7 +12,7 @@ from tests.support.kql_run import answer, mistakes
 
 def value(expression: str) -> object:
     cell = answer(f"print {expression}")[1][0][0]
-    return json.loads(cell) if isinstance(cell, str) and cell[:1] in "[{" else cell
+    return json.loads(cell) if isinstance(cell, str) and cell.startswith(("[", "{")) else cell
 
 
 @pytest.mark.parametrize(

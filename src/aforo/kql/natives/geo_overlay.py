@@ -21,6 +21,7 @@ from aforo.kql.natives.geo_sphere import (
     meeting,
     minus,
     norm,
+    normal,
     plus,
     times,
     triangle_area,
@@ -31,6 +32,8 @@ from aforo.kql.natives.spec import UnansweredError
 Region = tuple[Polygon, ...]
 # Edges of one region times those of the other.
 MOST_PAIRS = 4_000_000
+# A few nanometres on the earth.
+_SAME = 1e-15
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +73,15 @@ def _combined(a: Region, b: Region, *, inside: bool) -> Region:
     if len(left) * len(right) > MOST_PAIRS:
         raise UnansweredError("these polygons have too many edges to be laid over each other")
     cuts: dict[int, list[Vector]] = defaultdict(list)
+    upright = [normal(r, s) for r, s in right]
     for i, (p, q) in enumerate(left):
-        for j, (r, s) in enumerate(right, len(left)):
-            if crossing(p, q, r, s) > 0:
+        n = normal(p, q)
+        for j, ((r, s), m) in enumerate(zip(right, upright, strict=True), len(left)):
+            ends = [v for v in (r, s) if _lies_on(v, p, q, n)], [v for v in (p, q) if _lies_on(v, r, s, m)]
+            if ends[0] or ends[1]:
+                cuts[i] += ends[0]
+                cuts[j] += ends[1]
+            elif crossing(p, q, r, s) > 0:
                 at = meeting(p, q, r, s)
                 cuts[i].append(at)
                 cuts[j].append(at)
@@ -92,6 +101,11 @@ def _combined(a: Region, b: Region, *, inside: bool) -> Region:
             if any(polygon.holds(middle) for polygon in region) == inside:
                 kept.append(piece)
     return _assembled(_loops(kept))
+
+
+def _lies_on(v: Vector, p: Vector, q: Vector, n: Vector) -> bool:
+    """Whether a corner lies on an edge, between its ends, as far as floats can tell."""
+    return abs(dot(v, n)) < _SAME and v not in (p, q) and dot(cross(n, p), v) > 0 > dot(cross(n, q), v)
 
 
 def _edges(region: Region) -> Iterable[tuple[Vector, Vector]]:

@@ -78,7 +78,12 @@ def _ordered(value: Node, order: Node | None) -> Node:
 def _make_list(r: Request) -> Node:
     value = _json(r)
     call = t.call("list", _ordered(value, r.order))
-    return _limited(r, r.over(call, without_nulls=t.negation(t.is_null(value.copy()))))
+    return _limited(r, _flattened(r, r.over(call, without_nulls=t.negation(t.is_null(value.copy())))))
+
+
+def _flattened(r: Request, values: Node) -> Node:
+    """Of arrays the elements are taken, not the arrays themselves (Kusto's reference: `geo_h3cell_rings`)."""
+    return t.call("kql_flattened", values) if r.bound[0].type is DYNAMIC else values
 
 
 def _make_list_with_nulls(r: Request) -> Node:
@@ -89,13 +94,12 @@ def _make_set(r: Request) -> Node:
     e = t.glot()
     value = _json(r)
     # Sorted, so that the same rows always give the same text.
-    call = t.call(
-        "list_sort",
-        r.over(
-            t.call("list", e.Distinct(expressions=[value])), without_nulls=t.negation(t.is_null(value.copy()))
-        ),
+    found = r.over(
+        t.call("list", e.Distinct(expressions=[value])), without_nulls=t.negation(t.is_null(value.copy()))
     )
-    return _limited(r, call)
+    if r.bound[0].type is DYNAMIC:
+        found = t.call("list_distinct", t.call("kql_flattened", found))
+    return _limited(r, t.call("list_sort", found))
 
 
 def _make_bag(r: Request) -> Node:
@@ -147,7 +151,7 @@ def _spread(function: str) -> Callable[[Request], Node]:
 
 
 def _covariance(function: str) -> Callable[[Request], Node]:
-    return lambda r: r.zero(t.call(function, r.arguments[1], r.arguments[0]))
+    return lambda r: r.zero(t.call(function, *(t.cast(n, "DOUBLE") for n in r.arguments)))
 
 
 def _bits(function: str) -> Callable[[Request], Node]:

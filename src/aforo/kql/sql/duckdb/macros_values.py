@@ -30,6 +30,9 @@ MACROS: dict[str, str] = {
     "kql_bin_decimal": "(x, size) AS CASE WHEN size > 0 THEN (floor(x / size)::DECIMAL(38,0) * size)::DECIMAL(38,12) END",
     "kql_bin_at": "(x, size, point) AS point + kql_bin(x - point, size)",
     "kql_bin_at_real": "(x, size, point) AS point + kql_bin_real(x - point, size)",
+    "kql_round_long": """(x, n) AS CASE WHEN n >= 0 THEN x WHEN n > -19 THEN
+        TRY_CAST(round(x::DECIMAL(38,0) / pow(10, -n)::DECIMAL(38,0)) * pow(10, -n)::DECIMAL(38,0) AS BIGINT) ELSE 0 END""",
+    "kql_bin_at_decimal": "(x, size, point) AS (point + kql_bin_decimal(x - point, size))::DECIMAL(38,12)",
     "kql_exp2": "(x) AS pow(2, x)",
     "kql_exp10": "(x) AS pow(10, x)",
     "kql_log": "(x) AS CASE WHEN x > 0 THEN ln(x) WHEN x = 0 THEN '-inf'::DOUBLE WHEN x < 0 THEN 'nan'::DOUBLE ELSE x END",
@@ -68,6 +71,8 @@ MACROS: dict[str, str] = {
     "kql_regex_quote": "(s) AS regexp_replace(s, '([\\\\.+*?()|\\[\\]{}^$#&\\-~])', '\\\\\\1', 'g')",
     "kql_to_base64": "(s) AS to_base64(encode(s))",
     # -- arrays and bags -------------------------------------------------------------------------------
+    "kql_flattened": """(l) AS flatten(list_transform(l,
+        lambda x: CASE WHEN starts_with(x, '[') THEN kql_array(x) ELSE [x] END))""",
     "kql_array_length": "(d) AS CASE WHEN kql_is_array(d) THEN json_array_length(d)::BIGINT END",
     "kql_array_reverse": "(d) AS CASE WHEN kql_is_array(d) THEN kql_make_array(list_reverse(kql_array(d))) END",
     "kql_at": "(i, n) AS CASE WHEN i < 0 THEN greatest(n + i, -1) ELSE i END",
@@ -142,6 +147,8 @@ MACROS: dict[str, str] = {
     "kql_range_steps": """(a, b, step) AS CASE WHEN (step > 0 AND b >= a) OR (step < 0 AND b <= a)
         THEN list_transform(range(least((b - a) // step, 1048575) + 1), lambda i: a + i * step) ELSE [] END""",
     "kql_range_numbers": "(a, b, step) AS kql_make_array(list_transform(kql_range_steps(a, b, step), lambda v: v::VARCHAR))",
+    "kql_range_reals": """(a, b, step) AS kql_make_array(list_transform(CASE WHEN step <> 0 AND (b - a) / step >= 0 THEN
+        range(least(floor((b - a) / step + 1e-9), 1048575)::BIGINT + 1) ELSE [] END, lambda i: kql_real_json(a + i * step)))""",
     "kql_range_moments": """(a, b, step) AS kql_make_array(list_transform(kql_range_steps(a, b, step),
         lambda v: '"' || kql_iso7(v) || '"'))""",
     "kql_range_spans": """(a, b, step) AS kql_make_array(list_transform(kql_range_steps(a, b, step),
