@@ -70,6 +70,10 @@ class ExpressionBinder:
     def call(self, tree: s.Call, row: Row) -> Expression:
         raise NotImplementedError
 
+    def part_of_call(self, target: s.Syntax, key: Expression, row: Row) -> Expression | None:
+        """One column of a call that gives several; None for any other index."""
+        raise NotImplementedError
+
     # -- shared ------------------------------------------------------------------------------------------
 
     def report(self, mistake: Diagnostic) -> None:
@@ -166,7 +170,10 @@ class ExpressionBinder:
         return self._path(self.scalar(target, row), name, tree)
 
     def _index(self, tree: s.Index, target: s.Syntax, index: s.Syntax, row: Row) -> Expression:
-        base, key = self.scalar(target, row), self.scalar(index, row)
+        key = self.scalar(index, row)
+        if (part := self.part_of_call(target, key, row)) is not None:
+            return part
+        base = self.scalar(target, row)
         if isinstance(key, Constant) and isinstance(key.value, str | int) and not isinstance(key.value, bool):
             return self._path(base, key.value, tree)
         if base is BROKEN or key is BROKEN:
@@ -211,7 +218,7 @@ class ExpressionBinder:
         if op in _COMPARE:
             return self.compare(op, left, right, tree.op_span)
         if op in _ARITHMETIC:
-            return self._arithmetic(op, left, right, tree.op_span)
+            return self.arithmetic(op, left, right, tree.op_span)
         return self._text(op, left, right, tree)
 
     def _everywhere(self, tree: s.Binary, row: Row) -> Expression:
@@ -399,7 +406,8 @@ class ExpressionBinder:
         found = apply(name, (self.text(left, tree.left.span), self.text(right, tree.right.span)), BOOL)
         return apply("not", (found,), BOOL) if negated else found
 
-    def _arithmetic(self, op: str, left: Expression, right: Expression, span: Span) -> Expression:
+    def arithmetic(self, op: str, left: Expression, right: Expression, span: Span) -> Expression:
+        """`+` and its kin."""
         name, a, b = _ARITHMETIC[op], left.type, right.type
         if (number := widest(a, b)) is not None:
             number = LONG if number is INT else number

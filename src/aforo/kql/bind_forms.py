@@ -13,7 +13,7 @@ from aforo.kql.literals import json_value
 from aforo.kql.naming import own_name
 from aforo.kql.patterns import groups_by_name, judge
 from aforo.kql.scope import Row
-from aforo.kql.types import BOOL, DATETIME, DYNAMIC, INT, LONG, REAL, STRING, TIMESPAN, KqlType
+from aforo.kql.types import BOOL, DATETIME, DYNAMIC, INT, LONG, NUMBERS, REAL, STRING, TIMESPAN, KqlType
 
 Form = Callable[[ExpressionBinder, s.Call, Row], Expression]
 
@@ -254,10 +254,17 @@ def _make_datetime(b: ExpressionBinder, tree: s.Call, row: Row) -> Expression:
         return cast(b.scalar(tree.arguments[0], row), DATETIME)
     if not _counted(b, tree, 3, 6):
         return BROKEN
-    types = (LONG, LONG, LONG, LONG, LONG, REAL)
-    parts = [_argument(b, tree, i, row, types[i]) for i in range(len(tree.arguments))]
-    fine = tuple(p for p in parts if p is not None)
-    return apply("make_datetime", fine, DATETIME) if len(fine) == len(parts) else BROKEN
+    parts = [b.scalar(argument, row) for argument in tree.arguments]
+    for i, part in enumerate(parts):
+        if part is not BROKEN and part.type not in (*NUMBERS, DYNAMIC):
+            what = f"argument {i + 1} of make_datetime()"
+            b.report(say.wrong_type(what, "a number", part.type.value, tree.arguments[i].span))
+            return BROKEN
+    if any_broken(*parts):
+        return BROKEN
+    # All but the seconds are whole.
+    whole = tuple(cast(part, REAL if i == 5 else LONG) for i, part in enumerate(parts))
+    return apply("make_datetime", whole, DATETIME)
 
 
 def _make_timespan(b: ExpressionBinder, tree: s.Call, row: Row) -> Expression:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection
 from difflib import get_close_matches
 
 from aforo.kql.bound import Constant, Expression
+from aforo.kql.literals import json_value
+from aforo.kql.natives import useragents
 from aforo.kql.natives.geo_h3cells import is_installed as h3_is_installed
 from aforo.kql.natives.texts import UNITS
 from aforo.kql.natives.units import ANGLES, FAMILIES, TEMPERATURES
@@ -187,7 +189,20 @@ def _h3(_arguments: tuple[Expression, ...]) -> str:
 _H3 = ("point_to_h3cell", *(f"h3cell_{what}" for what in (
     "to_central_point", "to_polygon", "level", "parent", "children", "rings", "neighbors")))  # fmt: skip
 
+
+def _agents(arguments: tuple[Expression, ...]) -> str:
+    if not useragents.available():
+        return "parse_user_agent() needs the extra 'useragents' (pip install 'aforo[useragents]')"
+    wanted = arguments[1] if len(arguments) > 1 else None
+    listed = json_value(wanted.value) if isinstance(wanted, Constant) else []
+    for part in listed if isinstance(listed, list) else [listed]:
+        if str(part).lower() not in useragents.PARTS:
+            return "parse_user_agent() looks for " + ", ".join(f"'{p}'" for p in useragents.PARTS)
+    return ""
+
+
 CHECKS: dict[str, Check] = {
+    "parse_user_agent": _agents,
     "indexof_regex": _searched,
     "array_index_of": _constant_at(4, "the occurrence"),
     "indexof": _constant_at(4, "the occurrence"),

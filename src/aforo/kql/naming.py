@@ -11,7 +11,9 @@ from aforo.source import Span
 
 # Functions that are not in the catalog (the binder's own forms) but lend the name of their first argument.
 _NOWHERE = Span(0, 0)
-_TRANSPARENT = frozenset({"bin_auto", "materialize", "toscalar"})
+_TRANSPARENT = frozenset({"bin_auto", "materialize", "rand", "toscalar"})
+# The same where they have one argument.
+_OF_ONE = frozenset({"make_datetime", "make_timespan"})
 
 
 def own_name(tree: s.Syntax) -> str:
@@ -33,7 +35,7 @@ def own_name(tree: s.Syntax) -> str:
 
 def _of_call(function: str, arguments: tuple[s.Syntax, ...]) -> str:
     first = own_name(arguments[0]) if arguments else ""
-    if function in _TRANSPARENT:
+    if function in _TRANSPARENT or (function in _OF_ONE and len(arguments) == 1):
         return first
     if function in ("array_sort_asc", "array_sort_desc"):
         return first and f"{first}_sorted"

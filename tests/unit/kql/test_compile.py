@@ -43,7 +43,7 @@ def test_automatic_names() -> None:
     )
     assert [name for name, _ in _columns(query)] == [
         "TimeGenerated", "Column1", "ResponseCode", "count_", "countif_", "dcount_Url", "sum_TotalTime", "avg_TotalTime",
-        "percentile_TotalTime_99_9", "list_Url", "set_Url", "Url", "sum_", "Column2",
+        "percentile_TotalTime_99_9", "list_Url", "set_Url", "Url", "sum_", "avg_TotalTime1",
     ]  # fmt: skip
 
 

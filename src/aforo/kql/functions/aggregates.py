@@ -20,9 +20,8 @@ _SPREAD = ("stdev", "stdevp", "variance", "variancep")
 _TOGETHER = ("covariance", "covariancep")
 
 AGGREGATES: tuple[Aggregate, ...] = (
-    aggregate("count", "condition?:bool", LONG, "The number of rows.", naming=Naming.PREFIX, prefix="count_"),
-    aggregate("countif", "condition:bool", LONG, "The number of rows where it holds.", operation="count",
-              naming=Naming.PREFIX, prefix="countif_", conditional=True),
+    aggregate("count", "condition?:bool", LONG, "The number of rows."),
+    aggregate("countif", "condition:bool", LONG, "The number of rows where it holds.", operation="count", conditional=True),
     aggregate("sum", _SUMMED, _sum, "The sum."),
     aggregate("sumif", _SUMMED + ", condition:bool", _sum, "The sum where it holds.", operation="sum", conditional=True),
     aggregate("avg", _AVERAGED, _average, "The average."),
@@ -64,8 +63,8 @@ AGGREGATES: tuple[Aggregate, ...] = (
     *(aggregate(name, "value:number|timespan", REAL, "How far values lie apart.") for name in _SPREAD),
     *(aggregate(f"{name}if", "value:number|timespan, condition:bool", REAL, "How far they lie apart where it holds.",
                 operation=name, conditional=True) for name in _SPREAD),
-    *(aggregate(name, "x:real, y:real", REAL, "How values go together.") for name in _TOGETHER),
-    *(aggregate(f"{name}if", "x:real, y:real, condition:bool", REAL, "How values go together where it holds.",
+    *(aggregate(name, "x:real|number, y:real|number", REAL, "How values go together.") for name in _TOGETHER),
+    *(aggregate(f"{name}if", "x:real|number, y:real|number, condition:bool", REAL, "How values go together where it holds.",
                 operation=name, conditional=True) for name in _TOGETHER),
     aggregate("buildschema", "value:dynamic", DYNAMIC, "The one type that fits all values.", prefix="schema"),
     aggregate("hll", "value:plain, accuracy?:long", DYNAMIC, "A digest of the distinct values, for dcount_hll()."),

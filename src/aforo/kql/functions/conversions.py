@@ -29,7 +29,7 @@ FUNCTIONS: tuple[Scalar, ...] = (
     _to("todynamic", DYNAMIC, "parse_json"),
     _to("toobject", DYNAMIC, "parse_json"),
     _to("parse_json", DYNAMIC, "parse_json"),
-    scalar("parsejson", "value:any", DYNAMIC, "The JSON value of a text.", operation="parse_json"),
+    _to("parsejson", DYNAMIC, "parse_json"),
     scalar("isempty", "value:any", BOOL, "Whether the value is null or an empty text."),
     scalar("isnotempty", "value:any", BOOL, "Whether the value is neither null nor an empty text."),
     scalar(

@@ -32,7 +32,7 @@ FUNCTIONS: tuple[Scalar, ...] = (
     scalar("array_shift_left", "array:dynamic, by:long, default?:any", DYNAMIC, "The elements moved to the front."),
     scalar("array_shift_right", "array:dynamic, by:long, default?:any", DYNAMIC, "The elements moved to the end."),
     scalar("array_split", "array:dynamic, at:integer_or_array", DYNAMIC, "The pieces between places of the array."),
-    scalar("zip", "array:dynamic...", DYNAMIC, "The elements that stand at the same place, together."),
+    scalar("zip", "array:dynamic, more:dynamic...", DYNAMIC, "The elements that stand at the same place, together."),
     scalar("set_equals", "set1:dynamic, set2:dynamic", BOOL, "Whether both have the same elements."),
     scalar("jaccard_index", "set1:dynamic, set2:dynamic", DYNAMIC, "The part of their elements that both sets share."),
     scalar("bag_merge", "bag:dynamic, more:dynamic...", DYNAMIC, "The names and values of all bags."),

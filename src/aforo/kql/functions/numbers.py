@@ -15,17 +15,13 @@ def _unsigned(types: tuple[KqlType, ...]) -> KqlType:
 
 
 def _binned(types: tuple[KqlType, ...]) -> KqlType:
-    """`bin(int, 2)` is long, `bin(long, 0.5)` real."""
+    """`bin(int, int)` is long, `bin(long, 0.5)` real."""
     first, size = types[0], types[1]
     if first in (DATETIME, TIMESPAN):
         return first
     if REAL in (first, size):
         return REAL
-    return (
-        INT
-        if first is INT and size is INT
-        else max(first, size, key=[INT, LONG, REAL, KqlType.DECIMAL].index)
-    )
+    return max(LONG, first, size, key=[INT, LONG, REAL, KqlType.DECIMAL].index)
 
 
 _MATH = [
@@ -54,14 +50,14 @@ FUNCTIONS: tuple[Scalar, ...] = (
            operation="bin", naming=Naming.FIRST_ARGUMENT),
     scalar("bin_at", "value:number|datetime|timespan, size:number|timespan, point:number|datetime|timespan", _binned,
            "The value rounded down to a multiple counted from a point.", naming=Naming.FIRST_ARGUMENT),
-    scalar("round", "value:real|number, digits?:long", _rounded, "The value with so many digits, halves away from zero.",
+    scalar("round", "value:number, digits?:long", _rounded, "The value with so many digits, halves away from zero.",
            naming=Naming.FIRST_ARGUMENT),
     scalar("abs", "value:number|timespan", _unsigned, "The value without its sign.", naming=Naming.FIRST_ARGUMENT),
-    scalar("ceiling", "value:real|number", _rounded, "The least whole number not below.", naming=Naming.FIRST_ARGUMENT),
-    scalar("sign", "value:real", REAL, "-1, 0 or 1."),
+    scalar("ceiling", "value:number", _rounded, "The least whole number not below.", naming=Naming.FIRST_ARGUMENT),
+    scalar("sign", "value:real|number", REAL, "-1, 0 or 1."),
     scalar("bitset_count_ones", "value:long", LONG, "How many bits are set.", naming=Naming.FIRST_ARGUMENT),
-    scalar("pow", "base:real, exponent:real", REAL, "The base to the power of the exponent.", naming=Naming.FIRST_ARGUMENT),
-    scalar("atan2", "y:real, x:real", REAL, "The angle of a point.", naming=Naming.FIRST_ARGUMENT),
+    scalar("pow", "base:real|number, exponent:real|number", REAL, "The base to the power of the exponent.", naming=Naming.FIRST_ARGUMENT),
+    scalar("atan2", "y:real|number, x:real|number", REAL, "The angle of a point.", naming=Naming.FIRST_ARGUMENT),
     scalar("pi", "", REAL, "The ratio of a circle."),
     scalar("isnan", "value:real", BOOL, "Whether it is not a number."),
     scalar("isinf", "value:real", BOOL, "Whether it is infinite."),
@@ -73,7 +69,7 @@ FUNCTIONS: tuple[Scalar, ...] = (
     scalar("binary_shift_left", "value:long, by:long", LONG, "Bits moved up.", naming=Naming.FIRST_ARGUMENT),
     scalar("binary_shift_right", "value:long, by:long", LONG, "Bits moved down.", naming=Naming.FIRST_ARGUMENT),
     *(
-        scalar(name, "value:real", REAL, f"The {name} of the number.",
+        scalar(name, "value:real|number", REAL, f"The {name} of the number.",
                naming=Naming.NONE if name in ("cot", "degrees", "radians") else Naming.FIRST_ARGUMENT)
         for name in _MATH
     ),

@@ -17,6 +17,6 @@ FUNCTIONS: tuple[Scalar, ...] = (
     scalar("parse_path", "path:string", DYNAMIC, "The parts of a file's path."),
     scalar("parse_version", "version:string", DECIMAL, "A version as a number that compares as versions do."),
     scalar("parse_command_line", "command:text, system:string", DYNAMIC, "The arguments of a command, as Windows has them."),
-    scalar("parse_user_agent", "user_agent:string, look_for:string_or_array", DYNAMIC, "Browser, system and device."),
+    scalar("parse_user_agent", "user_agent:string, look_for?:string_or_array", DYNAMIC, "Browser, system and device."),
     scalar("dynamic_to_json", "value:any", STRING, "The canonical text of a value, names in order."),
 )  # fmt: skip

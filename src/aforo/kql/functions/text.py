@@ -60,7 +60,7 @@ FUNCTIONS: tuple[Scalar, ...] = (
     scalar("countof", "source:string, search:string, kind?:string", LONG, "How often the search occurs."),
     scalar(
         "split",
-        "source:string, delimiter:string, index?:long",
+        "source:text, delimiter:string, index?:long",
         DYNAMIC,
         "The pieces between the delimiters.",
         naming=Naming.FIRST_ARGUMENT,

@@ -28,6 +28,7 @@ from aforo.kql.natives import (
     statistics,
     texts,
     units,
+    useragents,
     zones,
 )
 from aforo.kql.natives.spec import Native
@@ -46,6 +47,7 @@ NATIVES: dict[str, Native] = {
         statistics,
         texts,
         units,
+        useragents,
         zones,
         keyvalues,
         series,

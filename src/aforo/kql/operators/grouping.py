@@ -173,9 +173,12 @@ def _extreme(operation: str) -> Callable[[Grouping, s.Call, tuple[str, ...]], No
         own = own_name(first)
         skip = g.key_names() | {own}
         values = [(own, by, ""), *g.expand(call.arguments[1:], without=skip)]
+        # By their old names they name their columns after themselves.
+        stem = f"{operation[4:]}_{own}" if call.function == f"arg{operation[4:]}" else ""
         for i, (wanted, value, explicit) in enumerate(values):
             if value is BROKEN:
                 continue
+            wanted = f"{stem}_{wanted}" if stem and i else stem or wanted
             name = explicit or g.free(names, i, wanted or (f"{operation}_" if i == 0 else ""))
             g.add(name, Aggregation(operation, (value, by), value.type))
 

@@ -249,18 +249,28 @@ def _bin(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Nod
     if result is DATETIME and isinstance(size, Constant) and isinstance(size.value, int) and size.value > 0:
         # A datetime is never negative, so that the plain remainder will do.
         return t.binary("Sub", a[0], t.binary("Mod", a[0].copy(), a[1]))
-    return t.call("kql_bin", *a)
+    return t.call("kql_bin", *(_long(n, b) for n, b in zip(a, bound, strict=True)))
 
 
-def _bin_at(a: Sequence[Node], _bound: Sequence[Expression], result: KqlType) -> Node:
+def _long(node: Node, bound: Expression) -> Node:
+    return t.cast(node, "BIGINT") if bound.type is INT else node
+
+
+def _bin_at(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
     if result is REAL:
         return t.call("kql_bin_at_real", *(t.cast(n, "DOUBLE") for n in a))
-    return t.call("kql_bin_at", *a)
+    if result is DECIMAL:
+        return t.call("kql_bin_at_decimal", *(t.cast(n, "DECIMAL(38,12)") for n in a))
+    return t.call("kql_bin_at", *(_long(n, b) for n, b in zip(a, bound, strict=True)))
 
 
-def _round(a: Sequence[Node], _bound: Sequence[Expression], result: KqlType) -> Node:
-    if result in (KqlType.INT, LONG):
-        return a[0]
+def _round(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
+    if result in (INT, LONG):
+        digits = bound[1].value if len(bound) > 1 and isinstance(bound[1], Constant) else 0
+        if isinstance(digits, int) and digits >= 0:
+            return a[0]
+        rounded = t.call("kql_round_long", a[0], a[1])
+        return t.try_cast(rounded, "INTEGER") if result is INT else rounded
     return t.call("round", a[0], t.cast(a[1], "INTEGER") if len(a) > 1 else t.number(0))
 
 
@@ -361,7 +371,7 @@ def _by_reals(function: str, bound: Sequence[Expression]) -> str:
 
 
 def _range(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
-    kind = {DATETIME: "moments", TIMESPAN: "spans"}.get(bound[0].type, "numbers")
+    kind = {DATETIME: "moments", TIMESPAN: "spans", REAL: "reals"}.get(bound[0].type, "numbers")
     return t.call(f"kql_range_{kind}", *a)
 
 
