@@ -26,6 +26,7 @@ FLOOR = 122
 
 # Examples whose printed answer is not the answer to their query, each with the reason.
 DIFFERENT: dict[str, str] = {
+    "docs:kusto/query/asin-function#00": "the printed number is not the arc sine of 0.5",
     "docs:kusto/query/series-asin-function#00": "two of its numbers are printed as quoted texts",
     "docs:kusto/query/gzip-base64-compress#00": "which bytes a text is packed into is the packing library's choice",
 }
@@ -144,6 +145,9 @@ def run(connection: duckdb.DuckDBPyConnection, example: dict[str, object]) -> tu
         return "failed", str(error)
     columns = [[c.name, c.type.value] for c in result.compiled.columns]
     binder = example["binder_columns"]
+    if binder and "op:Scan" in example["features"]:  # type: ignore[operator]
+        # The reference binder gives scan a column that its page prints only where it is asked for.
+        binder = [c for c in binder if c[0] != "match_id"]  # type: ignore[attr-defined]
     # The reference binder has no data: what only the data can tell is not among its columns.
     told = [c for c in columns if c in binder] if discovered else columns
     if binder and all(type_ != "unknown" for _, type_ in binder) and told != binder:

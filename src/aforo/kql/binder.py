@@ -17,7 +17,7 @@ from aforo.kql.convert import apply, coerce
 from aforo.kql.expressions import PLACES
 from aforo.kql.literals import scalar_value
 from aforo.kql.places import meant, split
-from aforo.kql.plan import Filter, Limit, Project, Scan, Sort, Steps, Unnest, Values, Window
+from aforo.kql.plan import Filter, Limit, Project, Scan, Sort, Steps, Unnest, Values, Walk, Window
 from aforo.kql.scope import (
     RESTRICTED,
     Choice,
@@ -481,7 +481,7 @@ class Binder(CallBinder):
 def is_ordered(relation: Relation) -> bool:
     """Whether Kusto takes the rows to be in an order (`serialize` is a sort without keys)."""
     match relation:
-        case Sort() | Values() | Steps():
+        case Sort() | Values() | Steps() | Walk():
             return True
         case (
             Filter(input=inner)

@@ -23,6 +23,7 @@ from aforo.kql.bound import (
 )  # fmt: skip
 from aforo.kql.plan import (
     Aggregate,
+    Cursor,
     Extract,
     Filter,
     Join,
@@ -36,6 +37,7 @@ from aforo.kql.plan import (
     Union,
     Unnest,
     Values,
+    Walk,
     Window,
     expressions,
     inputs,
@@ -132,9 +134,11 @@ class _Lowering:
             case Filter():
                 return Filter(self.rewrite(relation.input), self.expression(relation.predicate))
             case Project():
-                return Project(
-                    self.rewrite(relation.input), tuple((c, self.expression(e)) for c, e in relation.items)
-                )
+                items = [
+                    item if type(item[1]) is Reference else (item[0], self.expression(item[1]))
+                    for item in relation.items
+                ]
+                return Project(self.rewrite(relation.input), tuple(items))
             case Aggregate():
                 return Aggregate(
                     self.rewrite(relation.input),
@@ -142,12 +146,12 @@ class _Lowering:
                     tuple((c, self._aggregation(a)) for c, a in relation.aggregates),
                 )
             case Window():
-                items = tuple(
+                windows = tuple(
                     (c, Windowed(w.operation, tuple(map(self.expression, w.arguments)), w.type))
                     for c, w in relation.items
                 )
                 partition = tuple(map(self.expression, relation.partition))
-                return Window(self.rewrite(relation.input), items, partition)
+                return Window(self.rewrite(relation.input), windows, partition)
             case Sort():
                 keys = tuple(
                     SortKey(self.expression(k.expression), k.ascending, k.nulls_first) for k in relation.keys
@@ -169,6 +173,14 @@ class _Lowering:
             case Unnest():
                 items_ = tuple((c, self.expression(e)) for c, e in relation.items)
                 return replace(relation, input=self.rewrite(relation.input), items=items_)
+            case Walk():
+                partition = tuple(map(self.expression, relation.partition))
+                return replace(
+                    relation,
+                    input=self.rewrite(relation.input),
+                    body=self.rewrite(relation.body),
+                    partition=partition,
+                )
             case Values():
                 return replace(
                     relation, rows=tuple(tuple(map(self.expression, row)) for row in relation.rows)
@@ -187,6 +199,8 @@ class _Lowering:
 
     def expression(self, expression: Expression) -> Expression:
         match expression:
+            case Reference():  # first, for it is what most columns of most projections are
+                return expression
             case Path():
                 found = self._stored_path(expression)
                 if found is not None:
@@ -345,6 +359,10 @@ class _Lowering:
                     below = set().union(*map(_read, chosen))
                     branches.append((self.prune(branch, below), chosen))
                 return Union(tuple(relation.made[i] for i in keep), tuple(branches))
+            case Walk():
+                # What a row makes of its state may need any of it.
+                below = {c.id for _, c in relation.given}.union(*map(_read, relation.partition))
+                return replace(relation, input=self.prune(relation.input, below))
             case Unnest():
                 below = needed | set().union(*(_read(e) for _, e in relation.items))
                 return replace(relation, input=self.prune(relation.input, below))
@@ -368,7 +386,7 @@ def _available(relation: Relation) -> set[int]:
     match relation:
         case Scan():
             return {c.id for c in relation.columns} | {e.column.id for e in relation.extracts}
-        case Project() | Aggregate() | Union() | Values() | Steps():
+        case Project() | Aggregate() | Union() | Values() | Steps() | Walk() | Cursor():
             return {c.id for c in relation.columns}
         case Join():
             left = _available(relation.left)
@@ -397,6 +415,8 @@ def _chain(top: Relation, bottom: Relation) -> list[Relation]:
 
 
 def _relations_in(expression: Expression) -> list[Relation]:
+    if type(expression) is Reference:
+        return []
     match expression:
         case ScalarQuery(relation=relation):
             return [relation]

@@ -88,7 +88,7 @@ class Parser(ExpressionParser):
         if token.text == "declare" and follows.text == "query_parameters":
             self.next()
             self.next()
-            parameters = self._parameters()
+            parameters = self.parameters()
             return s.DeclareParameters(parameters, token.span.to(self.last))
         if token.text == "declare" and follows.text == "pattern":
             return self._pattern_statement()
@@ -123,7 +123,7 @@ class Parser(ExpressionParser):
         if not self.take_mark("="):
             # Only said to be there: nothing fits it.
             return s.Pattern(name, (), (), start.to(self.last))
-        parameters = self._parameters()
+        parameters = self.parameters()
         if self.take_mark("["):
             self.name("a path")
             if self.take_mark(":"):
@@ -194,7 +194,7 @@ class Parser(ExpressionParser):
 
     def _function(self) -> s.Function:
         start = self.peek().span
-        parameters = self._parameters()
+        parameters = self.parameters()
         statements, body = self._block()
         return s.Function(parameters, statements, body, start.to(self.last))
 
@@ -211,7 +211,7 @@ class Parser(ExpressionParser):
         self.expect_mark("}")
         return tuple(statements), body
 
-    def _parameters(self) -> tuple[s.Parameter, ...]:
+    def parameters(self) -> tuple[s.Parameter, ...]:
         self.expect_mark("(")
         out: list[s.Parameter] = []
         while not self.peek_mark(")") and not self.at_end():

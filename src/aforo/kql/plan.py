@@ -204,8 +204,43 @@ class Unnest(Relation):
         return self.input.columns + tuple(column for column, _ in self.items) + extra
 
 
+@dataclass(frozen=True, slots=True)
+class Cursor(Relation):
+    """The row at hand of a Walk, beside the state that the row before it has left."""
+
+    made: tuple[Column, ...]
+    key: int
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return self.made
+
+
+@dataclass(frozen=True, slots=True)
+class Walk(Relation):
+    """Rows one after another in their order, each making a state for the next.
+
+    `given` are the cursor's columns with those of the input that they show; `state` the cursor's columns with their
+    first values and the columns of the body that are passed on. The body is made of Projects over the cursor and passes
+    `number` (the row's, from 1) and `part` on. With `partition` each part has a state of its own.
+    """
+
+    input: Relation
+    cursor: Cursor
+    given: tuple[tuple[Column, Column], ...]
+    state: tuple[tuple[Column, Expression, Column], ...]
+    number: Column
+    part: Column
+    body: Relation
+    partition: tuple[Expression, ...] = ()
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return self.body.columns
+
+
 Node = (
-    Scan | Values | Steps | Filter | Project | Aggregate | Window | Sort | Limit | Join | Union | Unnest
+    Scan | Values | Steps | Filter | Project | Aggregate | Window | Sort | Limit | Join | Union | Unnest | Cursor | Walk
 )  # fmt: skip
 
 
@@ -218,6 +253,8 @@ def inputs(node: Relation) -> tuple[Relation, ...]:
             return (node.left, node.right)
         case Union():
             return tuple(branch for branch, _ in node.branches)
+        case Walk():
+            return (node.input, node.body)
         case _:
             return ()
 
@@ -240,6 +277,8 @@ def expressions(node: Relation) -> list[Expression]:
             return [k.expression for k in node.keys]
         case Limit():
             return [node.count]
+        case Walk():
+            return [*(e for _, e, _ in node.state), *node.partition]
         case Join():
             return [*(e for pair in node.on for e in pair), *([] if node.near is None else [node.near])]
         case Union():

@@ -35,6 +35,7 @@ from aforo.kql.plan import (
     SortKey,
     Union,
     Unnest,
+    Walk,
     Window,
     expressions,
     inputs,
@@ -101,6 +102,8 @@ class Parts:
                 return replace(node, input=inner, partition=partition), keys, carried
             case Aggregate():
                 return self._aggregate(node)
+            case Walk():
+                return self._walk(node)
             case Join():
                 return self._join(node)
             case Union():
@@ -113,6 +116,29 @@ class Parts:
         number, numbered = row_numbers(self.b, inner, keys)
         kept = apply("less_equal", (Reference(number), cast(node.count, LONG)), BOOL)
         return Filter(numbered, kept), keys, carried
+
+    def _walk(self, node: Walk) -> tuple[Relation, tuple[Column, ...], tuple[Column, ...]]:
+        inner, keys, carried = self.over(node.input)
+        extra = tuple((self.b.column(c.name, c.type), c) for c in dict.fromkeys((*keys, *carried)))
+        shown = {source.id: c for c, source in extra}
+        cursor = replace(node.cursor, made=(*node.cursor.made, *(c for c, _ in extra)))
+        passed = tuple((c, Reference(c)) for c, _ in extra)
+
+        def through(body: Relation) -> Relation:
+            if isinstance(body, Project):
+                return Project(through(body.input), (*body.items, *passed))
+            return cursor
+
+        partition = (*node.partition, *(Reference(k) for k in keys))
+        walk = replace(
+            node,
+            input=inner,
+            cursor=cursor,
+            given=(*node.given, *extra),
+            body=through(node.body),
+            partition=partition,
+        )
+        return walk, tuple(shown[k.id] for k in keys), tuple(shown[c.id] for c in carried)
 
     def _aggregate(self, node: Aggregate) -> tuple[Relation, tuple[Column, ...], tuple[Column, ...]]:
         if self.empty_too and not node.keys and self._may_drop(node.input):

@@ -15,7 +15,6 @@ from aforo.kql.scope import Scope
 from aforo.source import Span
 
 _PIPED = [
-    "scan",
     "reduce",
     "execute-and-cache",
     "macro-expand",

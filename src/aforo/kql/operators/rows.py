@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from aforo.kql import diagnostics as say
@@ -79,10 +79,21 @@ def parse_serialize(p: Parser, start: Span) -> Extend:
     return Extend(() if ends else p.named_list(), start.to(p.last), serialize=True)
 
 
+def _passed_on(relation: Relation) -> Iterable[tuple[Column, Expression]]:
+    """All columns as items that pass them on; those of a projection below, as far as it passes them on itself."""
+    if not isinstance(relation, Project):
+        return [(c, Reference(c)) for c in relation.columns]
+    # A table has a hundred columns, and extends follow each other.
+    return [
+        item if type(item[1]) is Reference and item[1].column is item[0] else (item[0], Reference(item[0]))
+        for item in relation.items
+    ]
+
+
 def bind_extend(b: Binder, relation: Relation, tree: Extend, scope: Scope) -> Relation:
     if tree.serialize:
         relation = Sort(relation, ())
-    items: dict[str, tuple[Column, Expression]] = {c.name: (c, Reference(c)) for c in relation.columns}
+    items: dict[str, tuple[Column, Expression]] = {c.name: (c, e) for c, e in _passed_on(relation)}
     names = Names(tuple(items))
     row = b.row(relation, scope)
     bags = Bags(b, row)
