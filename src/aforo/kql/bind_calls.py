@@ -198,6 +198,8 @@ def fit(bound: Expression, parameter: Parameter) -> Expression | None:
         return cast(bound, STRING)
     if parameter.any or bound.type in parameter.types:
         if parameter.preferred is not None and bound.type is not parameter.preferred and not parameter.any:
+            if bound.type is KqlType.DECIMAL and parameter.preferred is REAL:
+                return cast(bound, REAL)
             return coerce(bound, parameter.preferred) or bound
         return bound
     if parameter.preferred is not None:
@@ -368,10 +370,11 @@ def _range(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
     type_ = LONG if parts[0].type is INT else parts[0].type
     by = TIMESPAN if type_ is DATETIME else type_
     if len(parts) == 2:
-        parts.append(Constant(1, LONG) if type_ is LONG else Constant(UNITS["h"], TIMESPAN))
+        ones = {LONG: Constant(1, LONG), REAL: Constant(1.0, REAL)}
+        parts.append(ones.get(type_, Constant(UNITS["h"], TIMESPAN)))
     fitted = [coerce(part, wanted) for part, wanted in zip(parts, (type_, type_, by), strict=True)]
     ends = tuple(part for part in fitted if part is not None)
-    if type_ not in (LONG, DATETIME, TIMESPAN) or len(ends) < 3:
+    if type_ not in (LONG, REAL, DATETIME, TIMESPAN) or len(ends) < 3:
         types = ", ".join(part.type.value for part in parts)
         return binder.broken(say.unsupported(f"range() over {types}", tree.span))
     return apply("range", ends, DYNAMIC)

@@ -10,7 +10,7 @@ from aforo.kql.bound import Column, Constant, Expression, InRelation, Path, Refe
 from aforo.kql.convert import apply, cast, coerce, coerce_literal
 from aforo.kql.literals import json_value
 from aforo.kql.patterns import judge
-from aforo.kql.scope import Deferred, Defined, Row, Scope
+from aforo.kql.scope import Choice, Deferred, Defined, Restriction, Row, Scope
 from aforo.kql.size import MOST_PARTS, Budget
 from aforo.kql.types import (
     BOOL,
@@ -151,6 +151,8 @@ class ExpressionBinder:
                 )
             case Relation():
                 return self.broken(say.not_a_scalar(tree.span))
+            case Choice() | Restriction():
+                return self.broken(say.bad_argument(f"'{tree.text}' is no value", tree.span))
             case _:
                 return meaning
 
