@@ -63,6 +63,11 @@ def hand_over(
         call.kept = body
     else:
         call.kept, call.cut = body[: call.kept_limit], True
+    if call.hide_usage and is_event_stream(answer) and b"content-encoding" not in answer.headers.fields:
+        # A policy has held the stream back, or a cache has given it.
+        seen = UsageFilter()
+        body = seen.feed(body) + seen.rest()
+        size = len(body)
     framing = b"content-length: %d" % size
     if call.method == "HEAD" or answer.status in _NO_BODY:
         framing, body = _without_body(answer, arrival, framing), b""

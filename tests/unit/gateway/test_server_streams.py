@@ -8,6 +8,9 @@ import gzip
 import orjson
 import pytest
 
+from aforo.policy.exchange import Exchange
+from aforo.policy.pipeline import Pipeline
+from aforo.policy.services import ForwardOptions
 from tests.support.gateway import Gate, gate, story, until
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -110,6 +113,22 @@ async def test_usage_is_asked_for_recorded_and_hidden(end: bytes) -> None:
         assert record.response.body == end.join((*EVENTS, b""))
         assert record.response.size == len(answer.body)
         assert (record.request.body, record.same_request, record.llm_wire) == (CHAT, False, "chat")
+
+
+@story
+async def test_usage_is_hidden_in_a_stream_that_a_policy_has_rewritten() -> None:
+    async def outbound(exchange: Exchange) -> None:
+        assert exchange.response is not None
+        exchange.response.body.replace((await exchange.response.body.read()).replace(b"delta", b"DELTA"))
+
+    rewriting = Pipeline(plain_forward=ForwardOptions(), outbound=outbound)
+    async with gate(rewriting) as g:
+        g.backend.plays(HEAD, *(chunk(e + b"\n\n") for e in EVENTS), b"0\r\n\r\n")
+        answer = await g.call(chat())
+        whole = b"\n\n".join((*EVENTS, b"")).replace(b"delta", b"DELTA")
+        assert answer.body == whole.replace(USAGE + b"\n\n", b"")
+        (record,) = g.records
+        assert record.response.body == whole
 
 
 @pytest.mark.parametrize(
