@@ -24,6 +24,7 @@ from aforo.app.audiences import Audiences
 from aforo.app.auditing import Auditing
 from aforo.app.certificates import certificate
 from aforo.app.collecting import Collecting
+from aforo.app.declaring import Declaring
 from aforo.app.http_server import HttpServer
 from aforo.app.in_force import InForce, in_force
 from aforo.app.listeners import inherited
@@ -50,6 +51,7 @@ from aforo.identity.seal import subkey
 from aforo.logs import api as query_api
 from aforo.logs import ingest_api, kusto_api
 from aforo.logs.ingest import Ingestion
+from aforo.logs.kusto_ingest import Taking
 from aforo.logs.query import QueryPool
 from aforo.messages import Headers
 from aforo.model.kinds.service import SERVICE_TYPE
@@ -217,6 +219,9 @@ class _Control:
                 *rights,
                 workspaces=reading.workspaces,
                 login_endpoint=self._urls[1],
+                taking=Taking(
+                    ingestion, Declaring(door, auditing.activity), collecting.target, collecting.may_write
+                ),
                 **shared,
             ),
             *ingest_api.routes(ingestion, audiences.ingestion, collecting.may_write, collecting.stream),

@@ -18,6 +18,7 @@ from aforo.logs.reader import Contents, SavedFunction, Workspace
 from aforo.model.ids import BadId, parse_id
 from aforo.model.kind import Resource
 from aforo.model.kinds.api import API_TYPE
+from aforo.model.kinds.log_table import LOG_TABLE_TYPE
 from aforo.model.kinds.product import PRODUCT_TYPE
 from aforo.model.kinds.service import SERVICE_TYPE
 from aforo.model.kinds.subscription import SUBSCRIPTION_TYPE
@@ -88,7 +89,12 @@ class Reading:
             )
             for name, _, search in saved_functions(graph, key)
         )
-        return Contents(custom_tables(graph, key), functions)
+        mappings = {
+            table.name: {n: (m["kind"], m["columns"]) for n, m in listed.items()}
+            for table in graph.children(key, LOG_TABLE_TYPE)
+            if (listed := table.properties.get("ingestionMappings"))
+        }
+        return Contents(custom_tables(graph, key), functions, mappings)
 
     def workspaces(self) -> list[Workspace]:
         """All of them."""

@@ -97,7 +97,8 @@ class _Api:
                 async with gate:
                     # A correlation id of its own; the client's id stands for all of them.
                     return await self._batch_answer(
-                        Caller(caller.principal, caller.client_request_id, caller.client_app), item
+                        Caller(caller.principal, caller.client_request_id, caller.client_app, caller.address),
+                        item,
                     )
 
             parts = await asyncio.gather(*(one(item) for item in batch_of(body)))

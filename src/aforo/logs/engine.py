@@ -59,6 +59,7 @@ def serve(source: BinaryIO, sink: BinaryIO, evaluator: Evaluator) -> None:
     asked: queue.SimpleQueue[Ask] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(source, asked, evaluator), daemon=True).start()
     _say(sink, Ready(os.getpid()))
+    evaluator.rehearse()
     while True:
         ask = asked.get()
         answer = evaluator.answer(ask.request, ask.number)

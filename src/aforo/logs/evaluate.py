@@ -5,6 +5,7 @@ It knows no process and no pipe; the same code answers inside a query process an
 
 from __future__ import annotations
 
+import gc
 import resource
 import sys
 import time
@@ -17,7 +18,7 @@ import duckdb
 import orjson
 
 from aforo.kql.compile import Compiled, CompileResult, compile_query
-from aforo.kql.sql.duckdb.prepare import define, settle
+from aforo.kql.sql.duckdb.prepare import define, define_macros, settle
 from aforo.kql.symbols import Database
 from aforo.kql.ticks import MAX_DATETIME, TICKS_PER_US, UNIX_EPOCH
 from aforo.logs.content import without_content
@@ -47,6 +48,7 @@ _FIRST_ROWS = 100
 _ROWS_AT_ONCE = 10_000
 _BYTES_AT_ONCE = 4_000_000
 _LONGEST_TOKEN = 80
+_MOST_ASKED = 1_000
 # Columns that the data tells: what is more than this nobody can look at.
 _MOST_DISCOVERED = 10_000
 
@@ -81,15 +83,32 @@ class Evaluator:
         self._threads = threads
         self._declared = declared
         self._spare: duckdb.DuckDBPyConnection | None = None
+        self._retired: duckdb.DuckDBPyConnection | None = None
+        # The macros of the last query, which the next one likely wants too; they are made while nobody waits.
+        self._likely: frozenset[str] = frozenset()
+        self._defined: frozenset[str] = frozenset()
+        self._asked: dict[tuple[str, tuple[tuple[str, str], ...]], AskedTable] = {}
         self._flags = FlagBook()
         self._watchdog = Watchdog()
         weakref.finalize(self, self._watchdog.stop)
 
     def warm(self) -> None:
-        """Make the database of the next query, so that it does not wait for it."""
+        """Make the database of the next query, so that it does not wait for it, and do away with the last one's."""
+        if self._retired is not None:
+            self._retired.close()  # 3 ms after a large scan
+            self._retired = None
         if self._spare is None:
             self._spare = open_sandbox(self._memory_bytes, self._threads)
             settle(self._spare)
+            define_macros(self._spare, self._likely)
+            self._defined = self._likely
+
+    def rehearse(self) -> None:
+        """Import what the first query would otherwise wait for (the SQL generator, 150 ms), and leave what is there by
+        now out of the garbage collector's rounds: a compilation makes thousands of small objects."""
+        compile_query(Source("query", "print 1"), Database("logs", {}), now=0)
+        gc.collect()
+        gc.freeze()
 
     def cancel(self, number: int) -> None:
         """Nobody waits for this question any more; it may not have begun yet."""
@@ -108,9 +127,10 @@ class Evaluator:
             self._close()
 
     def _close(self) -> None:
-        running = self._watchdog.release()
-        if running is not None:
-            running.close()
+        if (running := self._watchdog.release()) is not None:
+            if self._retired is not None:
+                self._retired.close()
+            self._retired = running
 
     def _go_on(self) -> None:
         """Raises when the question was ended from outside."""
@@ -124,6 +144,9 @@ class Evaluator:
         self._watchdog.hold(connection)
         self._go_on()
         return connection
+
+    def _define(self, connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+        self._likely = define(connection, sql, self._defined)
 
     # -- one query -----------------------------------------------------------------------------------
 
@@ -163,7 +186,7 @@ class Evaluator:
             return QueryAnswer(outcome=Outcome.INVALID, mistakes=mistakes)
         compiled_s = time.perf_counter() - began
         sql = compiled.json_sql
-        define(connection, sql)
+        self._define(connection, sql)
         count, rows, cut = self._fetch(connection, _laid_out(sql, tables, files, request), request)
         used = [v for table in compiled.tables for v in tables.versions.get(table, ())]
         return QueryAnswer(
@@ -192,7 +215,7 @@ class Evaluator:
         connection = self._begin()
         files = _files(tables, compiled)
         seal(connection, [file for listed in files.values() for file in listed])
-        define(connection, compiled.sql)
+        self._define(connection, compiled.sql)
         rows = connection.execute(_laid_out(compiled.sql, tables, files, request)).fetchmany(_MOST_DISCOVERED)
         self._close()
         return rows
@@ -239,9 +262,20 @@ class Evaluator:
                 for version in versions[table]:
                     columns = merged(columns, version.columns)
             own = request.custom.get(table)
-            declared = self._declared.get(table) if own is None else custom_table(table, own)
-            seen[table] = asked_table(table, declared, columns, custom=own is not None)
+            if own is None:
+                seen[table] = self._asked_table(table, columns)
+            else:
+                seen[table] = asked_table(table, custom_table(table, own), columns, custom=True)
         return _Tables(seen, versions, opened)
+
+    def _asked_table(self, table: str, columns: tuple[tuple[str, str], ...]) -> AskedTable:
+        """Remembered: a table seldom grows, and to look at a hundred columns anew takes as long as many a query."""
+        key = (table, columns)
+        if key not in self._asked:
+            if len(self._asked) >= _MOST_ASKED:
+                self._asked.clear()
+            self._asked[key] = asked_table(table, self._declared.get(table), columns)
+        return self._asked[key]
 
     def _doubted(
         self,
@@ -269,7 +303,7 @@ class Evaluator:
         connection = self._begin()
         seal(connection, ())
         sql = compiled.json_sql
-        define(connection, sql)
+        self._define(connection, sql)
         laid_out = f'WITH "source" AS MATERIALIZED ({source_sql(given.columns)}) {sql}'
         count, rows, cut = self._fetch(connection, laid_out, request, (given.rows.decode(),))
         columns = tuple(ResultColumn(c.name, c.type.value) for c in compiled.columns)

@@ -9,98 +9,120 @@ from typing import Any
 
 import orjson
 
-from aforo.errors import Denied, Invalid, Limited, NotFound, Refusal
-from aforo.kql.types import CLR_NAMES, KqlType
+from aforo.errors import Conflict, Denied, Invalid, Limited, NotFound, Refusal, Unavailable
+from aforo.kql.types import CLR_NAMES, TYPE_NAMES, KqlType
 from aforo.logs.question import Mistake, Outcome, QueryAnswer
-from aforo.logs.reader import STATUS
+from aforo.logs.reader import STATUS, SavedFunction
 from aforo.rest import status_of
 
 # A table of a management answer: columns as (name, Kusto type), and rows.
 Listing = tuple[Sequence[tuple[str, str]], Sequence[Sequence[Any]]]
 
 
-def v2(answer: QueryAnswer, client_request_id: str) -> bytes:
-    """The frames of `/v2/rest/query`, none of them progressive. Readers rely on the order of the keys."""
-    completion = [
-        [0, client_request_id, 0, "", "Info", 4, "Visualization", "{}"],
-        [
-            0,
-            client_request_id,
-            0,
-            "",
-            "Info",
-            4,
-            "QueryInfo",
-            orjson.dumps({"Count": 1, "Text": "Query completed successfully"}).decode(),
-        ],
-    ]
-    if answer.cut:
-        completion.append(
-            [
-                0,
-                client_request_id,
-                0,
-                "",
-                "Error",
-                2,
-                "QueryInfo",
-                orjson.dumps({"Count": 1, "Text": _cut(answer)}).decode(),
-            ]
-        )
-    properties = [[1, "Visualization", orjson.dumps(answer.render or {"Visualization": None}).decode()]]
-    head = [
-        {"FrameType": "DataSetHeader", "IsProgressive": False, "Version": "v2.0"},
-        _data_table(
-            0,
-            "QueryProperties",
-            "@ExtendedProperties",
-            (("TableId", "int"), ("Key", "string"), ("Value", "dynamic")),
-            properties,
-        ),
-    ]
-    primary = _data_table(1, "PrimaryResult", "PrimaryResult", [(c.name, c.type) for c in answer.columns], [])
-    tail = [
-        _data_table(
-            2,
-            "QueryCompletionInformation",
-            "QueryCompletionInformation",
-            (
-                ("NodeId", "int"),
-                ("ClientRequestId", "string"),
-                ("SubQueryId", "int"),
-                ("ActivityId", "string"),
-                ("LevelName", "string"),
-                ("Level", "int"),
-                ("EventTypeName", "string"),
-                ("Payload", "string"),
-            ),
-            completion,
-        ),
-        {"FrameType": "DataSetCompletion", "HasErrors": bool(answer.cut), "Cancelled": False}
-        | ({"OneApiErrors": [{"error": _one_api("LimitsExceeded", _cut(answer))}]} if answer.cut else {}),
-    ]
-    # The rows stand last in their frame: they go in as the bytes that they are.
-    before = orjson.dumps([*head, primary])[: -len(b"]}]")]
-    return b"".join((before, answer.rows, b"]},", orjson.dumps(tail)[1:]))
-
-
-def v1(answer: QueryAnswer) -> bytes:
-    """The one table of `/v1/rest/query`."""
+def v1(answer: QueryAnswer, client_request_id: str) -> bytes:
+    """The tables of `/v1/rest/query`: the rows, what the query says about them, how it went, and their contents."""
     columns = orjson.dumps([_v1_column(c.name, c.type) for c in answer.columns])
     rows = answer.rows
     if answer.cut:
         # Kusto's way to tell it inside a v1 answer: an object where a row is expected.
         rows += (b"," if rows else b"") + orjson.dumps(
-            {"OneApiErrors": [{"error": _one_api("LimitsExceeded", _cut(answer))}]}
+            {"OneApiErrors": [{"error": one_api("LimitsExceeded", cut_text(answer))}]}
         )
-    return b'{"Tables":[{"TableName":"Table_0","Columns":' + columns + b',"Rows":[' + rows + b"]}]}"
+    first = b'{"TableName":"Table_0","Columns":' + columns + b',"Rows":[' + rows + b"]}"
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    severity, name, text = (
+        (2, "Error", cut_text(answer)) if answer.cut else (4, "Info", "Query completed successfully")
+    )
+    status = [now, severity, name, 0, text, 1, _NO_ID, _NO_ID, _NO_ID, client_request_id]
+    others = (
+        _v1_table("Table_1", (("Value", "string"),), [[orjson.dumps(visualization(answer)).decode()]]),
+        _v1_table("Table_2", _STATUS_COLUMNS, [status]),
+        _v1_table(
+            "Table_3",
+            _CONTENTS_COLUMNS,
+            [
+                [0, "QueryResult", "PrimaryResult", _NO_ID, ""],
+                [1, "QueryProperties", "@ExtendedProperties", _NO_ID, ""],
+                [2, "QueryStatus", "QueryStatus", _NO_ID, ""],
+            ],
+        ),
+    )
+    return b'{"Tables":[' + b",".join((first, *(orjson.dumps(o) for o in others))) + b"]}"
+
+
+def visualization(answer: QueryAnswer) -> dict[str, Any]:
+    """What `render` said, in the words of Kusto's clients; each of them is there."""
+    said = {str(k).lower(): v for k, v in (answer.render or {}).items()}
+    out: dict[str, Any] = {}
+    for name, default in _VISUALIZATION.items():
+        value = said.get(name.lower(), default)
+        out[name] = ",".join(map(str, value)) if isinstance(value, list | tuple) else value
+    return out
+
+
+def with_rows(table: Listing, kinds: Sequence[str]) -> list[list[Any]]:
+    """The rows of a listing with every cell as `question.SourceRows` has it."""
+    return [
+        [
+            orjson.dumps(v).decode() if k == "dynamic" and v is not None else v
+            for v, k in zip(row, kinds, strict=True)
+        ]
+        for row in table[1]
+    ]
+
+
+_NO_ID = "00000000-0000-0000-0000-000000000000"
+_STATUS_COLUMNS = (
+    ("Timestamp", "datetime"),
+    ("Severity", "int"),
+    ("SeverityName", "string"),
+    ("StatusCode", "int"),
+    ("StatusDescription", "string"),
+    ("Count", "int"),
+    ("RequestId", "guid"),
+    ("ActivityId", "guid"),
+    ("SubActivityId", "guid"),
+    ("ClientActivityId", "string"),
+)
+_CONTENTS_COLUMNS = (
+    ("Ordinal", "long"),
+    ("Kind", "string"),
+    ("Name", "string"),
+    ("Id", "string"),
+    ("PrettyName", "string"),
+)
+# Kusto's properties of a visualization, with what they are where the query says nothing.
+_VISUALIZATION: Mapping[str, Any] = {
+    "Visualization": None,
+    "Title": None,
+    "XColumn": None,
+    "Series": None,
+    "YColumns": None,
+    "AnomalyColumns": None,
+    "XTitle": None,
+    "YTitle": None,
+    "XAxis": None,
+    "YAxis": None,
+    "Legend": None,
+    "YSplit": None,
+    "Accumulate": False,
+    "IsQuerySorted": False,
+    "Kind": None,
+    "Ymin": "NaN",
+    "Ymax": "NaN",
+}
 
 
 def listing(table: Listing) -> bytes:
     """The one table of a management command."""
     columns, rows = table
-    out = {"TableName": "Table_0", "Columns": [_v1_column(n, t) for n, t in columns], "Rows": rows}
-    return orjson.dumps({"Tables": [out]})
+    return orjson.dumps({"Tables": [_v1_table("Table_0", columns, rows)]})
+
+
+def piped(answer: QueryAnswer) -> bytes:
+    """The one table of a management command whose rows went through a query."""
+    head = orjson.dumps(_v1_table("Table_0", [(c.name, c.type) for c in answer.columns], []))
+    return b'{"Tables":[' + head[:-2] + answer.rows + b"]}]}"
 
 
 def failure(answer: QueryAnswer, ids: Mapping[str, str]) -> tuple[int, bytes]:
@@ -125,7 +147,7 @@ def failure(answer: QueryAnswer, ids: Mapping[str, str]) -> tuple[int, bytes]:
                 "@token": first.token,
             }
             error = (
-                _one_api(
+                one_api(
                     code,
                     text,
                     ids,
@@ -136,13 +158,13 @@ def failure(answer: QueryAnswer, ids: Mapping[str, str]) -> tuple[int, bytes]:
                 | more
             )
         case Outcome.TIMEOUT:
-            error = _one_api("Timeout", answer.message, ids)
+            error = one_api("Timeout", answer.message, ids)
         case Outcome.RUNTIME:
-            error = _one_api("BadRequest", answer.message, ids)
+            error = one_api("BadRequest", answer.message, ids)
         case Outcome.MEMORY:
-            error = _one_api("LimitsExceeded", answer.message, ids)
+            error = one_api("LimitsExceeded", answer.message, ids)
         case _:
-            error = _one_api("InternalServiceError", answer.message, ids, permanent=False)
+            error = one_api("InternalServiceError", answer.message, ids, permanent=False)
     return STATUS[answer.outcome], orjson.dumps({"error": error})
 
 
@@ -157,11 +179,16 @@ def refused(refusal: Refusal, ids: Mapping[str, str]) -> tuple[int, bytes]:
     elif isinstance(refusal, Limited):
         code = "TooManyRequests"
     else:
-        code = "General_BadRequest" if isinstance(refusal, Invalid) else "InternalServiceError"
-    return status, orjson.dumps({"error": _one_api(code, refusal.message, ids)})
+        ours = isinstance(refusal, Invalid | Conflict)
+        code = "General_BadRequest" if ours else "InternalServiceError"
+    # Clients try again what may go well another time.
+    permanent = not isinstance(refusal, Limited | Unavailable)
+    return status, orjson.dumps({"error": one_api(code, refusal.message, ids, permanent=permanent)})
 
 
-def database_schema(name: str, rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
+def database_schema(
+    name: str, rows: Sequence[Sequence[Any]], functions: Sequence[SavedFunction] = ()
+) -> dict[str, Any]:
     """A database as `.show database schema as json` prints it, from `describe` rows."""
     tables: dict[str, dict[str, Any]] = {}
     for table, doc, _has_data, column, kind, column_doc in rows:
@@ -174,23 +201,35 @@ def database_schema(name: str, rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
         "Tables": tables,
         "ExternalTables": {},
         "MaterializedViews": {},
-        "Functions": {},
+        "Functions": {f.name: function_schema(f) for f in functions},
         "MajorVersion": 1,
         "MinorVersion": 0,
     }
 
 
-def _data_table(
-    number: int, kind: str, name: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]
-) -> dict[str, Any]:
+def function_schema(function: SavedFunction) -> dict[str, Any]:
+    """A saved function as schemas have it."""
     return {
-        "FrameType": "DataTable",
-        "TableId": number,
-        "TableKind": kind,
-        "TableName": name,
-        "Columns": [{"ColumnName": n, "ColumnType": t} for n, t in columns],
-        "Rows": rows,
+        "Name": function.name,
+        "InputParameters": [
+            {"Name": n, "CslType": kind, "Type": _clr(kind), **({"CslDefaultValue": d} if d else {})}
+            for n, kind, d in function.arguments
+        ],
+        "Body": f"{{ {function.body} }}",
+        "Folder": function.folder,
+        "DocString": function.doc,
+        "FunctionKind": "Unknown",
+        "OutputColumns": [],
     }
+
+
+def _clr(kind: str) -> str:
+    known = TYPE_NAMES.get(kind)
+    return CLR_NAMES[known] if known is not None else "System.Object"
+
+
+def _v1_table(name: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    return {"TableName": name, "Columns": [_v1_column(n, t) for n, t in columns], "Rows": rows}
 
 
 def _v1_column(name: str, kind: str) -> dict[str, str]:
@@ -201,7 +240,7 @@ def _v1_column(name: str, kind: str) -> dict[str, str]:
     }
 
 
-def _one_api(
+def one_api(
     code: str,
     message: str,
     ids: Mapping[str, str] | None = None,
@@ -209,6 +248,7 @@ def _one_api(
     kind: str = "Kusto.Data.Exceptions.KustoBadRequestException",
     permanent: bool = True,
 ) -> dict[str, Any]:
+    """An error as Kusto's services write it."""
     return {
         "code": code,
         "message": "Request is invalid and cannot be executed." if permanent else "The request failed.",
@@ -229,7 +269,8 @@ def _sentence(mistake: Mistake) -> str:
     return f"{mistake.message}{hint} [line:position={mistake.line}:{mistake.column - 1}] [{mistake.code}]"
 
 
-def _cut(answer: QueryAnswer) -> str:
+def cut_text(answer: QueryAnswer) -> str:
+    """Why not all rows are here."""
     return (
         f"Query result set has exceeded the limit of {answer.cut}; the first {answer.row_count:,} rows are here "
         "(E_QUERY_RESULT_SET_TOO_LARGE)."

@@ -1,26 +1,33 @@
-"""Kusto's REST API over the same tables: queries (v1, v2) and the `.show` commands that editors and Grafana send.
+"""Kusto's REST API over the same tables: queries (v1, v2), management commands, streaming ingestion.
 
-A database is a workspace, named by its name or id. It knows shapes; who may ask what is `reader`'s.
+A database is a workspace, named by its name or id. It knows requests; commands are `kusto_commands`, their answers
+`kusto_shows` and `kusto_changes`; who may ask what is `reader`'s.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+import msgspec
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from aforo.errors import Invalid, Refusal
-from aforo.kql.types import CLR_NAMES, KqlType
-from aforo.logs import kusto_answers
+from aforo.errors import Denied, Invalid, Refusal
+from aforo.logs import kusto_answers, kusto_frames
 from aforo.logs.api import unless_gone
-from aforo.logs.asking import DEFAULT_WAIT_S, LONGEST_WAIT_S, read_body
+from aforo.logs.asking import read_body
+from aforo.logs.formats import LARGEST_BYTES, unpacked
+from aforo.logs.ingest import identity_of
 from aforo.logs.kusto_answers import Listing
-from aforo.logs.question import Outcome, QueryAnswer
+from aforo.logs.kusto_changes import change
+from aforo.logs.kusto_commands import command_of
+from aforo.logs.kusto_ingest import Taking, rows_of
+from aforo.logs.kusto_options import options_of
+from aforo.logs.kusto_shows import ANYWHERE, Shows
+from aforo.logs.question import Outcome, QueryAnswer, SourceRows
 from aforo.logs.reader import (
     Authenticate,
     Caller,
@@ -31,31 +38,10 @@ from aforo.logs.reader import (
     Sink,
     Workspace,
 )
+from aforo.rest import read_body as read_bytes
 
 # The public client id of Kusto's own tools; clients want one here and use it for interactive sign-in only.
 _CLIENT_APP = "db662dc1-0cfe-4e1c-a843-19a68e65be58"
-_TIMEOUT = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2})(?:\.\d+)?$")
-_NAME = r"(?:\[\s*['\"](?P<{0}q>[^'\"]+)['\"]\s*\]|(?P<{0}>[\w.-]+))"
-_COMMANDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(r"\.show\s+" + pattern + r"\s*(?:\|.*)?$", re.IGNORECASE | re.DOTALL), method)
-    for pattern, method in (
-        (r"databases\s+(?:\(\s*" + _NAME.format("db") + r"\s*\)\s+)?schema\s+as\s+json", "schema_json"),
-        (r"databases\s+schema", "schema_table"),
-        (r"databases(?:\s+(?:details|identity))?", "databases"),
-        (r"(?:database\s+(?:" + _NAME.format("db") + r"\s+)?)?schema\s+as\s+json", "schema_json"),
-        (r"(?:database\s+(?:" + _NAME.format("db") + r"\s+)?)?schema", "schema_table"),
-        (r"tables(?:\s+details)?", "tables"),
-        (r"table\s+" + _NAME.format("table") + r"\s+(?:schema\s+as\s+json|cslschema)", "table_schema"),
-        (r"functions", "functions"),
-        (r"version", "version"),
-    )
-)
-# Asked of the whole system: whatever database the request names beside them, as editors do.
-_ANYWHERE = ("databases", "version")
-_KNOWN = (
-    ".show databases, .show databases schema [as json], .show database schema [as json], .show tables, "
-    ".show table T cslschema, .show functions, .show version"
-)
 
 
 def routes(
@@ -67,31 +53,42 @@ def routes(
     *,
     workspaces: Callable[[], Sequence[Workspace]],
     login_endpoint: str,
+    taking: Taking | None = None,
     **more: Any,
 ) -> list[BaseRoute]:
     """The routes of Kusto's API, to be mounted at the root of the control plane.
 
     The first arguments and `more` are those of `reader.Reader`. `workspaces()` lists all of them;
-    `login_endpoint` is the https URL of the issuer that clients shall use.
+    `login_endpoint` is the https URL of the issuer that clients shall use. Without `taking` nothing can be changed
+    and no row comes in.
     """
     api = _KustoApi(
-        Reader(pool, authenticate, may_read, resolve_workspace, sink, **more), workspaces, login_endpoint
+        Reader(pool, authenticate, may_read, resolve_workspace, sink, **more),
+        workspaces,
+        login_endpoint,
+        taking,
     )
     return [
         Route("/v1/rest/auth/metadata", api.auth_metadata, methods=["GET"]),
         Route("/v2/rest/query", api.query_v2, methods=["POST"]),
         Route("/v1/rest/query", api.query_v1, methods=["POST"]),
         Route("/v1/rest/mgmt", api.manage, methods=["POST"]),
+        Route("/v1/rest/ingest/{database}/{table}", api.ingest, methods=["POST"]),
     ]
 
 
 class _KustoApi:
     def __init__(
-        self, reader: Reader, workspaces: Callable[[], Sequence[Workspace]], login_endpoint: str
+        self,
+        reader: Reader,
+        workspaces: Callable[[], Sequence[Workspace]],
+        login_endpoint: str,
+        taking: Taking | None,
     ) -> None:
         self._reader = reader
-        self._workspaces = workspaces
+        self._shows = Shows(reader, workspaces)
         self._login_endpoint = login_endpoint
+        self._taking = taking
 
     async def auth_metadata(self, request: Request) -> Response:
         body = {
@@ -115,142 +112,106 @@ class _KustoApi:
     async def manage(self, request: Request) -> Response:
         return await self._guarded(request, self._manage)
 
+    async def ingest(self, request: Request) -> Response:
+        """Streaming ingestion. A client that leaves changes nothing: what it sent is stored to its end."""
+
+        async def work(caller: Caller) -> Response:
+            taken = await self._ingest(request, caller)
+            columns = (("ConsumedRecordsCount", "long"),)
+            return _json(200, kusto_answers.listing((columns, [[taken]])))
+
+        return await self._answered(request, work)
+
     async def _query(self, caller: Caller, body: dict[str, Any], version: int) -> Response:
         if str(body["csl"]).lstrip().startswith("."):
             # Grafana's health check sends its command to the query endpoint.
             return await self._manage(caller, body)
         workspace = self._database(caller, body)
-        options, parameters = _properties(body)
+        options = options_of(body)
         scope = self._reader.scope(workspace)
+        limit = options.row_limit if options.take is None else min(options.take, options.row_limit)
+        more: dict[str, Any] = {} if options.now_us is None else {"now_us": options.now_us}
         asked = self._reader.request(
-            caller, scope, body["csl"], timespan=None, timeout_s=_timeout_s(options), parameters=parameters
+            caller,
+            scope,
+            body["csl"],
+            timespan=options.timespan,
+            timeout_s=options.timeout_s,
+            parameters=options.parameters,
+            row_limit=limit,
+            byte_limit=options.byte_limit,
+            **more,
         )
         answer = await self._reader.ask(caller, scope, asked)
         if answer.outcome is not Outcome.OK:
             return _json(*kusto_answers.failure(answer, _ids(caller)))
+        if answer.cut == "rows" and limit == options.take:
+            answer = msgspec.structs.replace(answer, cut="")
+        request_id = caller.client_request_id or ""
         if version == 1:
-            return _json(200, kusto_answers.v1(answer))
-        return _json(200, kusto_answers.v2(answer, caller.client_request_id or ""))
+            return _json(200, kusto_answers.v1(answer, request_id))
+        return _json(200, kusto_frames.v2(answer, request_id, options))
 
     async def _manage(self, caller: Caller, body: dict[str, Any]) -> Response:
-        text = body["csl"].strip()
-        for pattern, method in _COMMANDS:
-            if (match := pattern.match(text)) is not None:
-                found = match.groupdict()
-                name = found.get("db") or found.get("dbq")
-                workspace: Workspace | None = None
-                if method not in _ANYWHERE:
-                    workspace = self._reader.workspace(name) if name else self._database(caller, body)
-                listing: Listing = await getattr(self, f"_show_{method}")(caller, workspace, found)
-                return _json(200, kusto_answers.listing(listing))
-        shown = text.splitlines()[0][:80] if text else ""
-        raise Invalid(
-            f"The command {shown!r} is not supported; supported are {_KNOWN}.", code="UnknownCommand"
+        command = command_of(body["csl"])
+        workspace: Workspace | None = None
+        if command.name not in ANYWHERE:
+            name = command.found.get("db")
+            workspace = self._reader.workspace(name) if name else self._database(caller, body)
+        if command.show:
+            listing = await self._shows.listing(caller, workspace, command)
+            if command.rest:
+                return await self._piped(listing, command.rest)
+            return _json(200, kusto_answers.listing(listing))
+        if self._taking is None or workspace is None:
+            raise Denied("This system takes no changes over Kusto's API.")
+        return _json(
+            200, kusto_answers.listing(await change(self._taking.declarations, caller, workspace, command))
         )
 
-    async def _show_databases(
-        self, caller: Caller, _workspace: Workspace | None, _found: dict[str, Any]
-    ) -> Listing:
-        columns = (
-            ("DatabaseName", "string"),
-            ("PersistentStorage", "string"),
-            ("Version", "string"),
-            ("IsCurrent", "bool"),
-            ("DatabaseAccessMode", "string"),
-            ("PrettyName", "string"),
-            ("DatabaseId", "guid"),
-        )
-        known = self._readable(caller)
-        return columns, [[w.name, "", "v1.0", False, "ReadOnly", w.name, w.id] for w in known]
-
-    async def _show_schema_json(
-        self, caller: Caller, workspace: Workspace, _found: dict[str, Any]
-    ) -> Listing:
-        schema = kusto_answers.database_schema(workspace.name, await self._described(caller, workspace))
-        text = orjson.dumps({"Databases": {workspace.name: schema}}).decode()
-        return (("DatabaseSchema", "string"),), [[text]]
-
-    async def _show_schema_table(
-        self, caller: Caller, workspace: Workspace, _found: dict[str, Any]
-    ) -> Listing:
-        columns = (
-            ("DatabaseName", "string"),
-            ("TableName", "string"),
-            ("ColumnName", "string"),
-            ("ColumnType", "string"),
-            ("IsDefaultTable", "bool"),
-            ("IsDefaultColumn", "bool"),
-            ("PrettyName", "string"),
-            ("Version", "string"),
-            ("Folder", "string"),
-            ("DocString", "string"),
-        )
-        rows: list[list[Any]] = [
-            [workspace.name, None, None, None, False, False, workspace.name, "v1.0", None, None]
-        ]
-        seen: set[str] = set()
-        for table, doc, _, column, kind, column_doc in await self._described(caller, workspace):
-            if table not in seen:
-                seen.add(table)
-                rows.append([workspace.name, table, None, None, False, False, None, None, None, doc])
-            clr = CLR_NAMES[KqlType(kind)]
-            rows.append([workspace.name, table, column, clr, False, False, None, None, None, column_doc])
-        return columns, rows
-
-    async def _show_tables(self, caller: Caller, workspace: Workspace, _found: dict[str, Any]) -> Listing:
-        docs = {row[0]: row[1] for row in await self._described(caller, workspace)}
-        columns = (
-            ("TableName", "string"),
-            ("DatabaseName", "string"),
-            ("Folder", "string"),
-            ("DocString", "string"),
-        )
-        return columns, [[table, workspace.name, "", doc] for table, doc in docs.items()]
-
-    async def _show_table_schema(
-        self, caller: Caller, workspace: Workspace, found: dict[str, Any]
-    ) -> Listing:
-        wanted = found.get("table") or found.get("tableq")
-        rows = [row for row in await self._described(caller, workspace) if row[0] == wanted]
-        if not rows:
-            raise Invalid(f"There is no table {wanted!r} in {workspace.name}.", code="EntityNotFound")
-        text = ",".join(f"{row[3]}:{row[4]}" for row in rows)
-        columns = (
-            ("TableName", "string"),
-            ("Schema", "string"),
-            ("DatabaseName", "string"),
-            ("Folder", "string"),
-            ("DocString", "string"),
-        )
-        return columns, [[wanted, text, workspace.name, "", rows[0][1]]]
-
-    async def _show_functions(
-        self, _caller: Caller, _workspace: Workspace, _found: dict[str, Any]
-    ) -> Listing:
-        return tuple((n, "string") for n in ("Name", "Parameters", "Body", "Folder", "DocString")), []
-
-    async def _show_version(
-        self, _caller: Caller, _workspace: Workspace | None, _found: dict[str, Any]
-    ) -> Listing:
-        columns = (("BuildVersion", "string"), ("ServiceType", "string"), ("ProductVersion", "string"))
-        return columns, [["1.0.0", "Engine", "Aforo"]]
-
-    async def _described(self, caller: Caller, workspace: Workspace) -> list[list[Any]]:
-        answer: QueryAnswer = await self._reader.describe(caller, self._reader.scope(workspace))
+    async def _piped(self, listing: Listing, rest: str) -> Response:
+        """The rows of a command through the query behind it."""
+        columns, _ = listing
+        cells = kusto_answers.with_rows(listing, [kind for _, kind in columns])
+        rows = SourceRows(tuple((n, kind) for n, kind in columns), orjson.dumps(cells))
+        answer: QueryAnswer = await self._reader.over_rows(f"source {rest}", rows)
         if answer.outcome is not Outcome.OK:
-            raise Invalid(answer.message, code="SchemaNotRead")
-        rows: list[list[Any]] = orjson.loads(b"[" + answer.rows + b"]")
-        return rows
+            return _json(*kusto_answers.failure(answer, {}))
+        return _json(200, kusto_answers.piped(answer))
 
-    def _readable(self, caller: Caller) -> list[Workspace]:
-        """The workspaces of which the caller may read something; the others are none of his business."""
-        return [w for w in self._workspaces() if self._reader.may_read_some(caller.principal, w)]
+    async def _ingest(self, request: Request, caller: Caller) -> int:
+        if self._taking is None:
+            raise Denied("This system takes no rows over Kusto's API.")
+        workspace = self._reader.workspace(request.path_params["database"])
+        target = self._taking.target(workspace, request.path_params["table"])
+        if not self._taking.may_write(caller.principal, target.resource_id):
+            who = caller.principal.name or caller.principal.object_id
+            raise Denied(
+                f"{who} may not send rows to {target.table}: the role 'Monitoring Metrics Publisher' at the table or "
+                "its workspace is needed."
+            )
+        query = {k.lower(): v for k, v in request.query_params.items()}
+        if query.get("sourcekind"):
+            raise Invalid("Rows are sent in the body; ingestion from a blob is not supported.")
+        sent = await read_bytes(request, LARGEST_BYTES)
+        if sent is None:
+            raise Invalid(f"The body is larger than {LARGEST_BYTES:,} bytes.")
+        body = unpacked(sent, request.headers.get("content-encoding", ""))
+        rows = rows_of(body, target, query.get("streamformat", ""), query.get("mappingname", ""))
+        identity = identity_of(
+            caller.client_request_id,
+            caller.principal.object_id,
+            target.resource_id,
+            str(sorted(query.items())),
+            body,
+        )
+        return await self._taking.ingestion.take_rows(target, rows, identity)
 
     def _database(self, caller: Caller, body: dict[str, Any]) -> Workspace:
         name = str(body.get("db") or "")
         if name:
             return self._reader.workspace(name)
-        known = self._readable(caller)
+        known = self._shows.readable(caller)
         # Without a name the only database there is.
         if len(known) == 1:
             return known[0]
@@ -260,13 +221,22 @@ class _KustoApi:
     async def _guarded(
         self, request: Request, work: Callable[[Caller, dict[str, Any]], Coroutine[Any, Any, Response]]
     ) -> Response:
+        async def read(caller: Caller) -> Response:
+            body = _json_object(await read_body(request))
+            return await unless_gone(request, work(caller, body))
+
+        return await self._answered(request, read)
+
+    async def _answered(
+        self, request: Request, work: Callable[[Caller], Coroutine[Any, Any, Response]]
+    ) -> Response:
+        """Run `work` for whoever asks; refusals become answers."""
         client_id = request.headers.get("x-ms-client-request-id", "")
         ids = {"client": client_id}
         try:
             caller = await self._reader.caller(request)
             ids = _ids(caller)
-            body = _json_object(await read_body(request))
-            response = await unless_gone(request, work(caller, body))
+            response = await work(caller)
         except Refusal as refusal:
             response = _json(*kusto_answers.refused(refusal, ids))
             if refusal.retry_after_s is not None:
@@ -286,39 +256,6 @@ def _json_object(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict) or not isinstance(value.get("csl"), str) or not value["csl"].strip():
         raise Invalid("The body is an object with a text 'csl'.", code="InvalidJsonBody")
     return value
-
-
-def _properties(body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """(options, parameters). Python's client sends a JSON string with capitals, Grafana an object without."""
-    given = body.get("properties") or {}
-    if isinstance(given, str):
-        try:
-            given = orjson.loads(given)
-        except orjson.JSONDecodeError as error:
-            raise Invalid(
-                f"'properties' is a string but not JSON: {error.msg}.", code="InvalidProperties"
-            ) from error
-    if not isinstance(given, dict):
-        raise Invalid("'properties' is an object, or JSON text of one.", code="InvalidProperties")
-    by_name = {str(k).lower(): v for k, v in given.items()}
-    options, parameters = by_name.get("options") or {}, by_name.get("parameters") or {}
-    if not isinstance(options, dict) or not isinstance(parameters, dict):
-        raise Invalid("'Options' and 'Parameters' are objects.", code="InvalidProperties")
-    texts = {str(k): v if isinstance(v, str) else orjson.dumps(v).decode() for k, v in parameters.items()}
-    return {str(k).lower(): v for k, v in options.items()}, texts
-
-
-def _timeout_s(options: dict[str, Any]) -> float:
-    text = options.get("servertimeout")
-    if text is None or options.get("norequesttimeout") is True:
-        return LONGEST_WAIT_S if text is None and options.get("norequesttimeout") else DEFAULT_WAIT_S
-    match = _TIMEOUT.match(str(text).strip())
-    if match is None:
-        raise Invalid(
-            f"The option servertimeout {text!r} is not a timespan (hh:mm:ss).", code="InvalidProperties"
-        )
-    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return min(float(((days * 24 + hours) * 60 + minutes) * 60 + seconds) or 1.0, LONGEST_WAIT_S)
 
 
 def _ids(caller: Caller) -> dict[str, str]:

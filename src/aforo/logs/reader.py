@@ -5,6 +5,7 @@ spool is injected.
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections import OrderedDict
@@ -19,7 +20,7 @@ from aforo.errors import Denied, NotFound, Refusal
 from aforo.identity.access import Principal
 from aforo.logs.audit import TABLE as AUDIT_TABLE
 from aforo.logs.audit import Asked, audit_row
-from aforo.logs.question import US_PER_S, Outcome, QueryAnswer, QueryRequest, TimeRange
+from aforo.logs.question import US_PER_S, Outcome, QueryAnswer, QueryRequest, SourceRows, TimeRange
 from aforo.rest import status_of
 from aforo.tables.catalog import TABLES
 from aforo.tables.custom import own_columns
@@ -36,6 +37,11 @@ STATUS = {
     Outcome.CANCELLED: 499,
     Outcome.FAILED: 500,
 }
+# A parameter of a saved function: name, type (a scalar's, or columns in parentheses), default.
+_PARAMETER = re.compile(
+    r"\s*(?P<name>\w+|\['[^']*'\])\s*:\s*(?P<kind>\w+|\([^)]*\))\s*"
+    r"(?:=\s*(?P<default>\"[^\"]*\"|'[^']*'|\w+\([^)]*\)|[^,]*))?(?:,|$)"
+)
 # How many queries that ran out of time are remembered, and how long.
 _REMEMBERED = 1_000
 _REMEMBERED_S = 120.0
@@ -70,6 +76,7 @@ class Caller:
     principal: Principal
     client_request_id: str | None = None
     client_app: str = ""
+    address: str = ""
     correlation_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
@@ -94,7 +101,16 @@ class SavedFunction:
     folder: str = ""
 
     @property
+    def arguments(self) -> list[tuple[str, str, str]]:
+        """Name, type (`(*)` and the like for tables) and default of each parameter."""
+        out = []
+        for part in _PARAMETER.finditer(self.parameters):
+            out.append((part["name"], part["kind"].strip(), (part["default"] or "").strip()))
+        return out
+
+    @property
     def text(self) -> str:
+        """As KQL writes it."""
         return f"({self.parameters}) {{ {self.body}\n}}"
 
 
@@ -104,6 +120,10 @@ class Contents:
 
     tables: Mapping[str, Table] = field(default_factory=dict)
     functions: tuple[SavedFunction, ...] = ()
+    # Per table its ingestion mappings: name to (kind, columns).
+    mappings: Mapping[str, Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]]] = field(
+        default_factory=dict
+    )
 
 
 Authenticate = Callable[[Request], Awaitable[Principal]]
@@ -156,6 +176,7 @@ class Reader:
             await self.authenticate(request),
             request.headers.get("x-ms-client-request-id"),
             request.headers.get("x-ms-app") or request.headers.get("user-agent", ""),
+            request.client.host if request.client is not None else "",
         )
 
     @property
@@ -226,6 +247,11 @@ class Reader:
             "admitted": self._admitted(caller.principal, scope.workspaces, readable),
         }
         return QueryRequest(**(asked | more))
+
+    async def over_rows(self, text: str, rows: SourceRows) -> QueryAnswer:
+        """The answer to a query over rows that the caller was shown (`source`). No table is read, nothing audited."""
+        request = QueryRequest(workspace_ids=(), text=text, now_us=self.now_us, timeout_s=30.0, source=rows)
+        return await self.pool.query(request)
 
     async def describe(self, caller: Caller, scope: Scope) -> QueryAnswer:
         """The schema of the tables that the caller may read (`question.SCHEMA_COLUMNS`)."""

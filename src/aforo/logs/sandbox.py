@@ -51,9 +51,10 @@ def open_sandbox(memory_bytes: int, threads: int) -> duckdb.DuckDBPyConnection:
 
 def seal(connection: duckdb.DuckDBPyConnection, files: Iterable[StoredFile]) -> None:
     """From here on: these files can be read, nothing else can be reached, and no setting can be changed."""
-    connection.execute(f"SET allowed_paths = [{', '.join(literal(f.path) for f in files)}]")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
+    connection.execute(
+        f"SET allowed_paths = [{', '.join(literal(f.path) for f in files)}]; "
+        "SET enable_external_access = false; SET lock_configuration = true"
+    )
 
 
 def relation(

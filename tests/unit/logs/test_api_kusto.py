@@ -111,8 +111,15 @@ def test_a_v2_answer_is_a_sequence_of_frames(world: World) -> None:
     assert frames[4] == {"FrameType": "DataSetCompletion", "HasErrors": False, "Cancelled": False}
 
 
-def test_a_v1_answer_is_one_table(world: World) -> None:
-    (table,) = world.send("/v1/rest/query", "T").json()["Tables"]
+def test_a_v1_answer_has_its_rows_first_and_its_contents_last(world: World) -> None:
+    table, properties, status, contents = world.send("/v1/rest/query", "T").json()["Tables"]
+    assert orjson.loads(properties["Rows"][0][0])["Visualization"] is None
+    assert status["Rows"][0][1:3] == [4, "Info"]
+    assert [row[1:3] for row in contents["Rows"]] == [
+        ["QueryResult", "PrimaryResult"],
+        ["QueryProperties", "@ExtendedProperties"],
+        ["QueryStatus", "QueryStatus"],
+    ]
     assert table["Columns"][0] == {"ColumnName": "a", "DataType": "Int64", "ColumnType": "long"}
     assert table["Rows"] == [[1, "2026-11-22T00:00:00Z"], [2, None]]
 
@@ -242,9 +249,9 @@ def test_grafana_sends_its_health_check_to_the_query_endpoint(world: World) -> N
 
 
 def test_other_commands_are_refused_by_name(world: World) -> None:
-    answer = world.send("/v1/rest/mgmt", ".drop table T")
+    answer = world.send("/v1/rest/mgmt", ".set-or-append T <| U")
     assert answer.status == 400
-    assert ".drop table T" in answer.json()["error"]["@message"]
+    assert ".set-or-append T" in answer.json()["error"]["@message"]
     assert ".show tables" in answer.json()["error"]["@message"]
     assert world.asked == []
 
