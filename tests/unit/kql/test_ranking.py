@@ -80,3 +80,23 @@ def test_grouping_by_what_a_window_gives() -> None:
         "range x from 1 to 4 step 1 | extend p = prev(x) | summarize count() by odd = p % 2 | sort by odd asc"
     )
     assert answer(text)[1] == [[None, 1], [0, 1], [1, 2]]
+
+
+def test_sessions_of_rows() -> None:
+    text = (
+        "range x from 1 to 9 step 1 | where x != 5 | sort by x asc | extend s = row_window_session(x, 4, 1)"
+    )
+    assert [s for _, s in answer(text)[1]] == [1, 1, 1, 1, 6, 6, 6, 6]
+    text = (
+        "datatable(k: string, x: long)['a', 1, 'a', 2, 'b', 3, 'a', 9, 'b', 30] | sort by k asc, x asc "
+        "| extend s = row_window_session(x, 5, 5, k != prev(k)) | project s"
+    )
+    assert [s for (s,) in answer(text)[1]] == [1, 1, 9, 3, 30]
+    text = "datatable(k: string, x: long)['a', 1, 'a', 2, 'b', 3] | partition by k (sort by x asc | extend s = row_window_session(x, 5, 5))"
+    assert [s for _, _, s in answer(text)[1]] == [1, 1, 3]
+    moments = (
+        "datatable(t: datetime)[datetime(2020-01-01), datetime(2020-01-01 00:04), datetime(2020-01-01 00:10)]"
+    )
+    found = answer(f"{moments} | sort by t asc | extend s = row_window_session(t, 1h, 5m) | project s")[1]
+    assert found == [["2020-01-01T00:00:00Z"], ["2020-01-01T00:00:00Z"], ["2020-01-01T00:10:00Z"]]
+    assert "timespan" in mistakes(f"{moments} | sort by t asc | extend s = row_window_session(t, 5, 5)")[0]

@@ -2,8 +2,6 @@
 
 KNOWN_UNSUPPORTED = frozenset(
     [
-        "geo_geohash_neighbors",
-        "geo_s2cell_neighbors",
         "geo_point_buffer",
         "geo_line_buffer",
         "geo_polygon_buffer",
@@ -24,7 +22,6 @@ KNOWN_UNSUPPORTED = frozenset(
         "series_fit_2lines_dynamic",
         "series_fit_2lines",
         "ingestion_time",
-        "row_window_session",
         "bin_auto",
         "cursor_after",
         "cursor_before_or_at",

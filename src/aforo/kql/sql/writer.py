@@ -24,9 +24,10 @@ from aforo.kql.plan import (
 )  # fmt: skip
 from aforo.kql.sql import tree as t
 from aforo.kql.sql.dialect import Dialect
-from aforo.kql.sql.frames import Frame, FrameWriter
+from aforo.kql.sql.frames import Frame
 from aforo.kql.sql.scalars import Form, Slot
 from aforo.kql.sql.tree import Node
+from aforo.kql.sql.walks import WalkWriter
 from aforo.kql.symbols import PromotedPath
 from aforo.kql.types import DATETIME, STRING
 
@@ -48,15 +49,13 @@ def write(relation: Relation, dialect: Dialect) -> tuple[Node, tuple[str, ...]]:
     return writer.select(frame, items), names
 
 
-class Writer(FrameWriter):
+class Writer(WalkWriter):
     """One method for each node of the plan."""
 
     def __init__(self, dialect: Dialect) -> None:
         super().__init__(dialect)
         # Ids of helper columns, far from those of the plan.
         self._parts = -1_000_000
-        # The row at hand of each walk.
-        self._cursors: dict[int, Frame] = {}
 
     def frame(self, relation: Relation) -> Frame:
         match relation:
@@ -97,9 +96,9 @@ class Writer(FrameWriter):
             case Unnest():
                 return self._unnest(relation)
             case Cursor():
-                return self._cursors[relation.key]
+                return self.cursors[relation.key]
             case Walk():
-                return self._walk(relation)
+                return self.walk(relation)
             case _:
                 raise AssertionError(f"no such node: {type(relation).__name__}")
 
@@ -245,6 +244,12 @@ class Writer(FrameWriter):
                 # A window function over the result of another one.
                 frame = self.wrap(frame)
                 number = frame.order[0].this.name
+            if windowed.operation == "row_window_session":
+                at = frame.order[0].this.name
+                frame = self.sessions(
+                    frame, column, windowed, at, None if apart is None else frame.slots[apart].node
+                )
+                continue
             frame, windowed, part = self._restarts(frame, windowed, number)
             if apart is not None:
                 among = frame.slots[apart].node
@@ -446,77 +451,6 @@ class Writer(FrameWriter):
             frame.slots[unnest.index.id] = Slot(e.Sub(this=t.column(number), expression=t.number(1)))
             self.name(unnest.index)
         return frame
-
-    def _walk(self, walk: Walk) -> Frame:
-        """A recursion over numbered rows: each round joins the state of the last one with the next row of each part."""
-        e = t.glot()
-        frame = self.frame(walk.input)
-        if frame.limit is not None or frame.distinct_on:
-            frame = self.wrap(frame)
-        frame = self.settled(frame, walk.partition)
-        rows, states = self.fresh("_rows"), self.fresh("_walk")
-        number, part = self.name(walk.number), self.name(walk.part)
-        among = [self.scalars.value(x, frame.slots) for x in walk.partition]
-        order = e.Order(expressions=[k.copy() for k in frame.order]) if frame.order else None
-        counted = e.Window(this=t.call("row_number"), partition_by=among or None, order=order)
-        apart = t.number(1)
-        if among:
-            ranks = [e.Ordered(this=a.copy(), desc=False, nulls_first=True) for a in among]
-            apart = e.Window(this=t.call("dense_rank"), order=e.Order(expressions=ranks))
-        frame.order = []
-        given = [
-            t.alias(self.scalars.read(frame.slots[source.id]), self.name(shown)) for shown, source in walk.given
-        ]
-        numbered = self.select(frame, [*given, t.alias(counted, number), t.alias(apart, part)])
-        # The row at hand, and the state beside it.
-        slots = {c.id: Slot(t.column(self.name(c))) for c in walk.cursor.made}
-        shown = [t.alias(t.column(self.name(c), "r"), self.name(c)) for c, _ in walk.given]
-        shown += [t.alias(t.column(name, "r"), name) for name in (number, part)]
-        shown += [t.alias(t.column(self.name(next_), "w"), self.name(c)) for c, _, next_ in walk.state]
-        following = t.binary("EQ", t.column(number, "r"), t.binary("Add", t.column(number, "w"), t.number(1)))
-        own = t.binary("EQ", t.column(part, "r"), t.column(part, "w"))
-        pair = e.Select(expressions=shown, from_=e.From(this=_named(states, "w")))
-        pair.append("joins", e.Join(this=_named(rows, "r"), kind="INNER", on=t.every([following, own])))
-        self._cursors[walk.cursor.key] = Frame(self.subquery(pair), slots)
-        body = self.frame(walk.body)
-        columns = walk.body.columns
-        again = self.select(body, [t.alias(self.scalars.read(body.slots[c.id]), self.name(c)) for c in columns])
-        first = {next_.id: self.scalars.value(value, {}) for _, value, next_ in walk.state}
-        begun = []
-        for c in columns:
-            type_name = self.dialect.type_name(c.type)
-            value = t.number(0) if c is walk.number else t.column(part) if c is walk.part else first.get(c.id, t.null())
-            begun.append(t.alias(t.cast(value, type_name), self.name(c)))
-        parts = e.Select(
-            expressions=[t.column(part)], distinct=e.Distinct(), from_=e.From(this=_named(rows, "")),
-        )  # fmt: skip
-        start = e.Select(expressions=begun, from_=e.From(this=self.subquery(parts)))
-        query = e.Select(
-            expressions=[t.column(self.name(c)) for c in columns],
-            from_=e.From(this=_named(states, "")),
-            where=e.Where(this=t.binary("GT", t.column(number), t.number(0))),
-        )
-        tables = [
-            e.CTE(this=numbered, alias=_table_alias(rows), materialized=True),
-            e.CTE(this=e.Union(this=start, expression=again, distinct=False), alias=_table_alias(states)),
-        ]
-        query.set("with_", e.With(expressions=tables, recursive=True))
-        ordered = [e.Ordered(this=t.column(name), desc=False, nulls_first=True) for name in (part, number)]
-        slots = {c.id: Slot(t.column(self.name(c))) for c in columns}
-        return Frame(self.subquery(query), slots, order=ordered, ordered=True)
-
-
-def _table_alias(name: str) -> Node:
-    e = t.glot()
-    return e.TableAlias(this=e.Identifier(this=name, quoted=True))
-
-
-def _named(table: str, label: str) -> Node:
-    e = t.glot()
-    node = e.Table(this=e.Identifier(this=table, quoted=True))
-    if label:
-        node.set("alias", _table_alias(label))
-    return node
 
 
 def _constant(node: Node) -> bool:

@@ -260,4 +260,4 @@ def window(
             raise AssertionError(operation)
 
 
-WINDOWS = ("row_number", "prev", "next", "row_cumsum", "row_rank_dense", "row_rank_min")
+WINDOWS = ("row_number", "prev", "next", "row_cumsum", "row_rank_dense", "row_rank_min", "row_window_session")
