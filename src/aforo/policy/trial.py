@@ -25,7 +25,7 @@ async def run(
         for name in ("inbound", "backend", "outbound"):
             exchange.section = name
             section = getattr(pipeline, name)
-            if name == "outbound" and pipeline.effects.reads_response_body:
+            if name == "outbound":
                 stream = _prepared(exchange, pipeline, usage)
             if name == "outbound" and (exchange.owed is not None or exchange.meters is not None):
                 await _answered(exchange, usage)
@@ -49,15 +49,23 @@ async def run(
 
 def _prepared(exchange: Exchange, pipeline: Pipeline, usage: Usage | None) -> _Stream | None:
     """What gateway/released.py does about an event stream that outbound reads."""
-    response, effects = exchange.response, pipeline.effects
-    if response is None or not 200 <= response.status < 300 or not owing.is_event_stream(response):
+    response = _view(exchange, pipeline)
+    if response is None or pipeline.effects.holds_response:
         return None
-    if effects.writes_response_body:
+    return _Stream(exchange, pipeline, response, usage)
+
+
+def _view(exchange: Exchange, pipeline: Pipeline) -> ResponseState | None:
+    """The event stream that outbound may read, as it will be seen."""
+    response, effects = exchange.response, pipeline.effects
+    if response is None or not effects.reads_response_body or effects.writes_response_body:
+        return None
+    if not 200 <= response.status < 300 or not owing.is_event_stream(response):
         return None
     path = exchange.operation.url_template if exchange.operation is not None else exchange.request.path
     wire = wire_of(exchange.request.original_method, path)
     response.body.view = streams.view(wire, exchange.request.body.data or b"")
-    return None if effects.holds_response else _Stream(exchange, pipeline, response, usage)
+    return response
 
 
 class _Stream:
@@ -85,6 +93,9 @@ class _Stream:
         """What the client has got is the answer, whatever policies have made of it since."""
         exchange, response, sent = self._exchange, self._response, self._sent
         response.body.data = self._data
+        for keeper in exchange.caching.keepers if exchange.caching is not None else ():
+            if keeper.response is response:
+                keeper.keep(self._data)
         if sent is not None:
             streams.too_late(exchange, response)
             exchange.response = response
@@ -111,6 +122,7 @@ async def _after_cache(pipeline: Pipeline, exchange: Exchange, hit: FromCache) -
     """Outbound from the policy on that had stored the answer, which has cost no tokens."""
     exchange.section = "outbound"
     await owing.metered(exchange, None)
+    _view(exchange, pipeline)
     section = pipeline.resumed.get(hit.family, pipeline.outbound)
     if section is None:
         return
