@@ -133,7 +133,6 @@ class ReleasedRelay(Relay):
     __slots__ = (
         "_held",
         "_holding",
-        "_last_event",
         "_pieces",
         "_said_all",
         "_size",
@@ -160,7 +159,6 @@ class ReleasedRelay(Relay):
         self._size = 0
         self._held: list[bytes] = []
         self._holding = False  # the last event has begun
-        self._last_event = b""
         self._said_all = False  # and has ended
         self._told = False  # the policies know that it broke off
         self._through = False  # the policies have ended
@@ -189,6 +187,7 @@ class ReleasedRelay(Relay):
         connection = self._arrival.connection
         if not connection.ended and connection.failure is None:
             self._write_record()
+            connection.resume()
         self._forward([], self._framed(held))
 
     def client_lost(self) -> None:
@@ -230,8 +229,11 @@ class ReleasedRelay(Relay):
         if head or now:
             call.client.write(head + self._framed(now))
         if self.come.is_set:
+            if not over:
+                # More behind the last event: it waits for the policies where it is.
+                connection.pause()
             return
-        if over or self._said_all:
+        if over or self._said_all or (self._holding and self._size > MAX_BUFFERED_ANSWER):
             if call.produced is not None:
                 # Who reads the body finds its tokens counted.
                 call.produced.complete()
@@ -248,8 +250,7 @@ class ReleasedRelay(Relay):
         window = self._tail + data
         self._tail = window[-TAIL:]
         if self._holding:
-            self._last_event += data
-            self._said_all = self._said_all or BLANK_LINE.search(self._last_event) is not None
+            self._said_all = self._said_all or BLANK_LINE.search(window) is not None
             return b"", data
         found = None
         if self._events and self._plain and (b"[DONE]" in window or b"response." in window):
@@ -258,8 +259,8 @@ class ReleasedRelay(Relay):
             return (b"", data) if over else (data, b"")
         self._holding = True
         at = found.start() + 1
-        self._last_event = window[at:]
-        self._said_all = BLANK_LINE.search(self._last_event) is not None
+        self._tail = window[at:][-TAIL:]
+        self._said_all = BLANK_LINE.search(window, at) is not None
         # What is left of its start has gone with an earlier piece; without its end it is nothing to the client.
         at = max(0, at - (len(window) - len(data)))
         return data[:at], data[at:]

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from aforo.gateway import released
+from aforo.gateway.released import ReleasedRelay
 from aforo.gateway.traces import Traces
 from aforo.identity.debug_token import DebugToken, make
 from aforo.policy.compile import CompileContext, compile_document
@@ -320,6 +321,48 @@ async def test_a_stream_that_is_too_large_to_read_still_passes(monkeypatch: pyte
         g.backend.plays(STREAM_HEAD, *map(chunk, EVENTS), b"0\r\n\r\n")
         assert (await g.call(post(stream=True))).body == b"".join((TEXT, TEXT, DONE))
         assert [e.message for e in g.records[0].errors] == ["the answer is too large to read"]
+
+
+@story
+async def test_a_last_event_without_end_is_not_held_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(released, "MAX_BUFFERED_ANSWER", 1 << 16)
+    async with gate(events()) as g:
+        hold = asyncio.Event()
+        last = b"event: response.completed\ndata: " + b"x" * (1 << 17)
+        g.backend.plays(STREAM_HEAD, chunk(TEXT), chunk(last), hold, chunk(b"\n\n"), b"0\r\n\r\n")
+        client = await g.connect()
+        await client.send(post(stream=True, path="/echo/responses"))
+        await client.reader.readuntil(b"\n\n")
+        got = b""
+        while len(got) < 1 << 17:
+            got += await client.reader.read(1 << 16)
+        hold.set()
+        await client.reader.readuntil(b"0\r\n\r\n")
+
+
+@story
+async def test_what_follows_the_last_event_waits_at_its_source() -> None:
+    async with gate(events(READ + SAY + ASK)) as g:
+        answered = asyncio.Event()
+        more = [chunk(b": " + b"x" * (1 << 16) + b"\n\n") for _ in range(100)]
+        g.backend.plays(STREAM_HEAD, *map(chunk, EVENTS), *more, b"0\r\n\r\n")
+        g.backend.plays(answered, plain(b"{}"))
+        client = await g.connect()
+        await client.send(audited(g))
+        await until(lambda: len(g.backend.heard) == 2)
+        (connection,) = g.server.connections
+        call = connection.current
+        assert call is not None
+        assert isinstance(call.relay, ReleasedRelay)
+        assert call.arrival is not None
+        for _ in range(50):
+            await asyncio.sleep(0.001)
+        assert sum(map(len, call.relay._held)) < 1 << 20
+        answered.set()
+        answer = await client.answer()
+        assert len(answer.body) > 100 << 16
+        await g.settled()
+        assert len(g.records) == 1
 
 
 @pytest.mark.parametrize("outbound", ["{0}{1}", "{1}{0}"])
