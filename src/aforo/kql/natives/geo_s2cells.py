@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 import re
 
+from aforo.kql.natives.geo_orders import as_from_a_set
 from aforo.kql.natives.geo_shapes import place, point_json, polygon_json
 from aforo.kql.natives.geo_sphere import Vector, degrees, unit
-from aforo.kql.natives.spec import Native, native
+from aforo.kql.natives.spec import Native, native, written
 from aforo.kql.types import DYNAMIC, LONG, REAL, STRING
 
 MOST_LEVELS = 30
@@ -25,7 +26,7 @@ _QUARTER_TO_POSITION = tuple(
 
 
 def _face_uv(p: Vector) -> tuple[int, float, float]:
-    axis = max(range(3), key=lambda i: abs(p[i]))
+    axis = max(range(3), key=lambda i: (abs(p[i]), i))
     face = axis if p[axis] > 0 else axis + 3
     return face, *_uv(face, p)
 
@@ -75,7 +76,14 @@ def _unst(s: float) -> float:
 def cell_of(p: Vector, level: int) -> int:
     """The number of the cell that holds the point."""
     face, u, v = _face_uv(p)
-    i, j = (min(max(math.floor(_SIZE * _st(w)), 0), _SIZE - 1) for w in (u, v))
+    return _number(face, _whole(_st(u)), _whole(_st(v)), level)
+
+
+def _whole(s: float) -> int:
+    return min(max(math.floor(_SIZE * s), 0), _SIZE - 1)
+
+
+def _number(face: int, i: int, j: int, level: int) -> int:
     position, lies = 0, face & _SWAP
     for k in reversed(range(MOST_LEVELS)):
         at = _QUARTER_TO_POSITION[lies][(i >> k & 1) << 1 | j >> k & 1]
@@ -118,6 +126,28 @@ def _at(face: int, i: float, j: float) -> Vector:
     return unit(_xyz(face, _unst(i / _SIZE), _unst(j / _SIZE)))
 
 
+def _beside(face: int, i: int, j: int, level: int) -> int:
+    """The cell at these steps of a face, or of the face beyond its edge where they lie beyond."""
+    if 0 <= i < _SIZE and 0 <= j < _SIZE:
+        return _number(face, i, j, level)
+    most = 1 + 2**-52
+    # A step beyond the edge, without the stretching: that is for the new face.
+    u, v = (min(max((2 * (min(max(k, -1), _SIZE) - _SIZE // 2) + 1) / _SIZE, -most), most) for k in (i, j))
+    face, u, v = _face_uv(_xyz(face, u, v))
+    return _number(face, _whole(0.5 * (u + 1)), _whole(0.5 * (v + 1)), level)
+
+
+def neighbors(text: str) -> str | None:
+    cell = _cell(text)
+    if cell is None:
+        return None
+    face, i, j, size = _square(cell)
+    level = MOST_LEVELS - size.bit_length() + 1
+    steps = ((-1, -1), (1, -1), (0, -1), (0, 1), (-1, 0), (1, 0), (-1, 1), (1, 1))
+    cells = (_beside(face, i + di * size, j + dj * size, level) for di, dj in steps)
+    return written(as_from_a_set(token(c) for c in cells))
+
+
 def s2cell(longitude: float | None, latitude: float | None, level: int | None) -> str:
     """Empty for what is no place, and for no level."""
     p = place(longitude, latitude)
@@ -147,4 +177,5 @@ NATIVES: tuple[Native, ...] = (
     native("geo_point_to_s2cell", s2cell, STRING, REAL, REAL, LONG, defaults={2: 11}),
     native("geo_s2cell_to_central_point", central_point, DYNAMIC, STRING),
     native("geo_s2cell_to_polygon", polygon, DYNAMIC, STRING),
+    native("geo_s2cell_neighbors", neighbors, DYNAMIC, STRING),
 )

@@ -113,7 +113,7 @@ def crossing(a: Vector, b: Vector, c: Vector, d: Vector) -> int:
 
 def _aside(a: Vector) -> Vector:
     """A direction at right angles to the point, always the same one."""
-    largest = max(range(3), key=lambda i: abs(a[i]))
+    largest = max(range(3), key=lambda i: (abs(a[i]), i))
     other = [0.012, 0.0053, 0.00457]
     other[largest - 1] = 1.0
     return unit(cross(a, (other[0], other[1], other[2])))
