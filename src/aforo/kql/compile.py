@@ -4,6 +4,7 @@ but those that the caller describes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,7 @@ from aforo.kql.ticks import from_datetime
 from aforo.source import Diagnostic, Source, Span, has_errors
 
 MAX_CHARACTERS = 2_000_000
+_HALF = re.compile("[\ud800-\udfff]")
 DIALECTS: Mapping[str, Dialect] = MappingProxyType({"duckdb": DuckDb()})
 Moment = datetime | int
 Finish = Callable[[Sequence[Sequence[object]]], Sequence[Sequence[object]]]
@@ -133,8 +135,8 @@ def parse(text: str) -> tuple[s.Query, list[Diagnostic]]:
     if len(text) > MAX_CHARACTERS:
         span = Span(0, len(text))
         return s.Query((), None, span), [say.too_long(MAX_CHARACTERS, span)]
-    if (half := next((i for i, c in enumerate(text) if "\ud800" <= c <= "\udfff"), None)) is not None:
-        return s.Query((), None, Span(0, len(text))), [say.half_character(Span(half, half + 1))]
+    if (half := _HALF.search(text)) is not None:
+        return s.Query((), None, Span(0, len(text))), [say.half_character(Span(*half.span()))]
     tokens, unread = lex(text)
     try:
         tree, mistakes = Parser(tokens, PIPED, STARTING).query()

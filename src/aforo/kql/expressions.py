@@ -115,13 +115,17 @@ class ExpressionParser:
         self._depth += 1
         try:
             if self._depth > _MAX_DEPTH:
-                self.report(say.too_deep(self.peek().span))
-                self.index = len(self.tokens) - 1
+                self._give_up()
                 yield False
             else:
                 yield True
         finally:
             self._depth -= 1
+
+    def _give_up(self) -> None:
+        """Too deep: say so and read no further."""
+        self.report(say.too_deep(self.peek().span))
+        self.index = len(self.tokens) - 1
 
     # -- names and types ---------------------------------------------------------------------------------
 
@@ -155,10 +159,15 @@ class ExpressionParser:
     # -- expressions -------------------------------------------------------------------------------------
 
     def expression(self) -> s.Syntax:
-        with self.deeper() as fine:
-            if not fine:
+        # As `deeper`, without what a context manager costs: this is where every expression begins.
+        self._depth += 1
+        try:
+            if self._depth > _MAX_DEPTH:
+                self._give_up()
                 return s.Missing(self.peek().span)
             return self._or()
+        finally:
+            self._depth -= 1
 
     def named_expression(self) -> s.Syntax:
         """`expression`, `name = expression` or `(a, b) = expression`."""

@@ -19,6 +19,7 @@ _INT = re.compile(r"\d+")
 _NEGATED = re.compile(r"![A-Za-z_]+~?")
 _MARKS = ("<|", "==", "!=", "<=", ">=", "<>", "=~", "!~", "=>", "..", "|", "(", ")", "[", "]", "{", "}", ",", ";", ":",
           ".", "+", "-", "*", "/", "%", "<", ">", "=", "~", "?", "@")  # fmt: skip
+_MARK = re.compile("|".join(map(re.escape, _MARKS)))
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 _KNOWN_ESCAPES = frozenset("ntr0abfvuUx\\\"'`/")
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
@@ -76,6 +77,11 @@ class _Lexer:
     def _one(self) -> None:
         text, at = self.text, self.at
         char = text[at]
+        # Most of a text is names and marks: they are tried first.
+        if char not in "hH" and (char.isalpha() or char == "_") and (m := _NAME.match(text, at)):
+            return self._name(m.group(), m.end())
+        if char not in "!~" and (m := _MARK.match(text, at)) and char != "@":
+            return self._add(TokenKind.MARK, m.group(), m.end())
         if char in "\"'":
             return self._string(at)
         if char in "@hH" and (quote := self._quote_after_prefix(at)) >= 0:
@@ -88,9 +94,8 @@ class _Lexer:
             return self._name(m.group(), m.end())
         if char == "!" and (m := _NEGATED.match(text, at)):
             return self._add(TokenKind.MARK, m.group(), m.end())
-        for mark in _MARKS:
-            if text.startswith(mark, at):
-                return self._add(TokenKind.MARK, mark, at + len(mark))
+        if m := _MARK.match(text, at):
+            return self._add(TokenKind.MARK, m.group(), m.end())
         self.mistakes.append(say.unexpected_character(char, Span(at, at + 1)))
         self.at += 1
         return None

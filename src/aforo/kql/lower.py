@@ -134,11 +134,12 @@ class _Lowering:
             case Filter():
                 return Filter(self.rewrite(relation.input), self.expression(relation.predicate))
             case Project():
+                below = self.rewrite(relation.input)
                 items = [
                     item if type(item[1]) is Reference else (item[0], self.expression(item[1]))
                     for item in relation.items
                 ]
-                return Project(self.rewrite(relation.input), tuple(items))
+                return Project(below, tuple(items))
             case Aggregate():
                 return Aggregate(
                     self.rewrite(relation.input),

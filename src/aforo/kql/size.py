@@ -4,7 +4,7 @@ their place, so that forty lines can stand for a million million parts. It knows
 
 from __future__ import annotations
 
-from aforo.kql.bound import Expression, InRelation, Relation, ScalarQuery, children
+from aforo.kql.bound import Constant, Expression, InRelation, Reference, Relation, ScalarQuery, children
 from aforo.kql.plan import expressions, inputs
 
 # Parts that a query may have beside those that it spells out itself (at least one character each).
@@ -37,6 +37,8 @@ class Budget:
             raise TooLargeError
 
     def _size(self, part: Expression | Relation) -> int:
+        if type(part) is Reference or type(part) is Constant:
+            return 1
         known = self._sizes.get(id(part))
         if known is not None:
             return known[1]
