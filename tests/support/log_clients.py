@@ -22,6 +22,9 @@ class Token:
         self.scopes += scopes
         return AccessToken(self._token, int(time.time()) + 3600)
 
+    def close(self) -> None:
+        """Kusto's client closes what it was given."""
+
 
 def group(system: System) -> str:
     """The ARM id of the lab's resource group."""

@@ -33,7 +33,9 @@ def v2(answer: QueryAnswer, client_request_id: str, options: Options) -> bytes:
     else:
         # The rows stand last in their frame: they go in as the bytes that they are.
         parts.append(
-            orjson.dumps(_table(1, "PrimaryResult", _columns(answer), []))[:-2] + answer.rows + b"]}"
+            orjson.dumps(_table(1, "PrimaryResult", _columns(answer), []))[:-2]
+            + _rows(answer, options)
+            + b"]}"
         )
     parts.append(
         orjson.dumps(_table(2, "QueryCompletionInformation", _COMPLETION, _events(answer, client_request_id)))
@@ -42,6 +44,14 @@ def v2(answer: QueryAnswer, client_request_id: str, options: Options) -> bytes:
     between = b"\n," if options.newlines else b","
     end = b"\n]" if options.newlines else b"]"
     return b"[" + between.join(parts) + end
+
+
+def _rows(answer: QueryAnswer, options: Options) -> bytes:
+    """The rows; where some were cut off, behind them an object that clients raise as an error."""
+    if not answer.cut or options.deferred:
+        return answer.rows
+    told = orjson.dumps({"OneApiErrors": [{"error": one_api("LimitsExceeded", cut_text(answer))}]})
+    return answer.rows + b"," + told if answer.rows else told
 
 
 def _header(options: Options) -> dict[str, Any]:

@@ -21,7 +21,7 @@ class Options:
     """What a client wants beside the rows. Options that change no answer here (caching, hints) are passed over.
 
     `take` ends the rows without a word, the limits with one. `fragmented`, `progressive` and `newlines` are forms
-    of a v2 answer.
+    of a v2 answer. With `deferred` rows that were cut off are told at the end of the answer, not among the rows.
     """
 
     timeout_s: float = DEFAULT_WAIT_S
@@ -33,6 +33,7 @@ class Options:
     fragmented: bool = False
     progressive: bool = False
     newlines: bool = False
+    deferred: bool = False
     parameters: dict[str, str] = field(default_factory=dict)
 
 
@@ -67,6 +68,7 @@ def options_of(body: dict[str, Any]) -> Options:
         fragmented=_flag(named, "results_v2_fragment_primary_tables"),
         progressive=_flag(named, "results_progressive_enabled"),
         newlines=_flag(named, "results_v2_newlines_between_frames"),
+        deferred=_flag(named, "deferpartialqueryfailures"),
         parameters={
             str(k): v if isinstance(v, str) else orjson.dumps(v).decode() for k, v in parameters.items()
         },

@@ -50,7 +50,7 @@ STANDARD = (
     "_BilledSize",
     "_IsBillable",
 )
-_RESERVED = frozenset(name.lower() for name in (*STANDARD, "id", "UniqueId", "Title", "_day"))
+_RESERVED = frozenset(name.lower() for name in (*STANDARD, "_day"))
 
 
 def columns_of(table: Resource) -> list[tuple[str, str, str]]:
