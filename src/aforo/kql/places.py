@@ -5,16 +5,28 @@ A place that is the one asked is resolved; any other is refused by name. It know
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Protocol
 
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
-from aforo.kql.bound import Constant
+from aforo.kql.bound import Constant, Expression
 from aforo.kql.expressions import PLACES
 from aforo.kql.scope import Choice, Row, Scope
+from aforo.kql.symbols import Database
+from aforo.source import Diagnostic
 
-if TYPE_CHECKING:
-    from aforo.kql.binder import Binder
+
+class Asked(Protocol):
+    """What is needed of the binder: where it is, its aliases, and its ways to bind."""
+
+    @property
+    def database(self) -> Database: ...
+    @property
+    def aliases(self) -> Mapping[str, s.Call]: ...
+    def report(self, mistake: Diagnostic) -> None: ...
+    def scalar(self, tree: s.Syntax, row: Row) -> Expression: ...
+    def let(self, statement: s.Let, scope: Scope) -> Scope: ...
 
 
 def split(tree: s.Syntax, scope: Scope) -> tuple[s.Call, s.Syntax] | None:
@@ -42,7 +54,7 @@ def _leads(call: s.Call, scope: Scope) -> bool:
     return _is_place(call, scope) or isinstance(scope.find(call.function), Choice)
 
 
-def meant(b: Binder, tree: s.Syntax, scope: Scope) -> tuple[s.Syntax, Scope] | None:
+def meant(b: Asked, tree: s.Syntax, scope: Scope) -> tuple[s.Syntax, Scope] | None:
     """What the reference stands for, to be bound in a scope; None (reported) when it is elsewhere or nowhere."""
     found = split(tree, scope)
     assert found is not None
@@ -53,7 +65,7 @@ def meant(b: Binder, tree: s.Syntax, scope: Scope) -> tuple[s.Syntax, Scope] | N
     return (inner, Scope()) if is_here(b, call, scope) else None
 
 
-def is_here(b: Binder, call: s.Call, scope: Scope) -> bool:
+def is_here(b: Asked, call: s.Call, scope: Scope) -> bool:
     """Whether the place is the one that is asked; reported when not."""
     arguments = list(call.arguments)
     if arguments and isinstance(arguments[0], s.Call) and arguments[0].function in PLACES:
@@ -74,7 +86,7 @@ def is_here(b: Binder, call: s.Call, scope: Scope) -> bool:
 
 
 def _chosen(
-    b: Binder, call: s.Call, inner: s.Syntax, choice: Choice, scope: Scope
+    b: Asked, call: s.Call, inner: s.Syntax, choice: Choice, scope: Scope
 ) -> tuple[s.Syntax, Scope] | None:
     """The body of the case that fits the arguments of a pattern, and the path behind them."""
     values = [b.scalar(a, Row(scope=scope)) for a in call.arguments]

@@ -54,3 +54,13 @@ def test_an_aggregate_of_several_columns_has_one_default() -> None:
 def test_mistakes() -> None:
     assert "cannot go" in mistakes(f"{LONGS} | make-series count() on x from ago(1d) to now() step 1d")[0]
     assert "a number" in mistakes(f"{LONGS} | make-series make_list(v) on x step 1")[0]
+    assert "range(start, stop, step)" in mistakes(f"{LONGS} | make-series count() on x in (1, 2)")[0].replace(
+        "expected ", ""
+    )
+
+
+def test_a_name_for_the_axis_of_a_range() -> None:
+    assert answer(f"{LONGS} | make-series s = sum(v) on y = x in range(-3, 5, 4)")[0] == [
+        "s:dynamic",
+        "y:dynamic",
+    ]

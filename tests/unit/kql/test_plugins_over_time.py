@@ -77,3 +77,11 @@ def test_a_further_key_must_agree_and_is_shown_once() -> None:
 )
 def test_plugins_that_are_not_allowed_say_why(plugin: str) -> None:
     assert "not allowed here" in mistakes(f"print x = 1 | evaluate {plugin}")[0]
+
+
+def test_sets_in_common() -> None:
+    text = """datatable(k: string, v: long)["a", 1, "a", 2, "a", 3, "b", 2, "b", 3, "c", 3, "c", 9]
+    | summarize x = hll_if(v, k == "a"), y = hll_if(v, k == "b"), z = hll_if(v, k == "c")
+    | evaluate dcount_intersect(x, y, z) | project s0, s1, s2"""
+    assert answer(text) == (["s0:long", "s1:long", "s2:long"], [[3, 2, 1]])
+    assert "dynamic" in mistakes("print a = 1, b = 2 | evaluate dcount_intersect(a, b)")[0]

@@ -8,7 +8,7 @@ from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
 from aforo.kql.binder import Binder
 from aforo.kql.bound import Relation
-from aforo.kql.operators.plugins import activity, bags, looking_up, pivoting
+from aforo.kql.operators.plugins import activity, bags, counting, looking_up, pivoting
 from aforo.kql.operators.plugins.spec import Plugin, PluginCall
 from aforo.kql.operators.spec import Declared
 from aforo.kql.parser import Parser
@@ -16,7 +16,7 @@ from aforo.kql.scope import Scope
 from aforo.source import Span
 
 PLUGINS: dict[str, Plugin] = {
-    p.name: p for family in (bags, pivoting, activity, looking_up) for p in family.PLUGINS
+    p.name: p for family in (bags, pivoting, activity, looking_up, counting) for p in family.PLUGINS
 }
 
 

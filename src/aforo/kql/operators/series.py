@@ -52,13 +52,16 @@ def parse_make_series(p: Parser, start: Span) -> MakeSeries:
     first: s.Syntax | None = None
     stop: s.Syntax | None = None
     step: s.Syntax = s.Missing(start)
-    inclusive = isinstance(axis, s.InList)
-    if isinstance(axis, s.InList):
+    ranged = axis.expression if isinstance(axis, s.Named) else axis
+    inclusive = isinstance(ranged, s.InList)
+    if isinstance(ranged, s.InList):
         # `on t in range(a, b, c)` was read as a comparison with a list.
-        (call,) = axis.items
+        call = ranged.items[0] if len(ranged.items) == 1 else None
         if isinstance(call, s.Call) and call.function == "range" and len(call.arguments) == 3:
             first, stop, step = call.arguments
-        axis = axis.operand
+        else:
+            p.report(say.expected("range(start, stop, step)", "another list", ranged.span))
+        axis = s.Named(axis.names, ranged.operand, axis.span) if isinstance(axis, s.Named) else ranged.operand
     else:
         first = p.expression() if p.take_name("from") else None
         stop = p.expression() if p.take_name("to") else None

@@ -33,7 +33,10 @@ def _address_lookup(operation: str) -> Callable[[Binder, Relation, PluginCall, S
             if isinstance(tree, s.Literal):
                 continue
             mine, other = column_of(b, relation, tree), column_of(b, table, tree)
-            if mine is None or other is None or mine.type is not other.type:
+            if mine is None or other is None:
+                return relation
+            if mine.type is not other.type:
+                b.report(say.no_operator("==", mine.type.value, other.type.value, tree.span))
                 return relation
             extra.append((mine, other))
         if source.type is not STRING or key.type is not STRING:
