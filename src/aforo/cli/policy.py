@@ -11,11 +11,10 @@ import typer
 from aforo.cli import policy_try, terminal
 from aforo.cli.exits import Exit, Failure, one_of
 from aforo.cli.policy_files import find, read
-from aforo.source import Diagnostic, Source, has_errors, render
+from aforo.source import Diagnostic, Source, Span, has_errors, render
 
 if TYPE_CHECKING:
     from aforo.policy.compile import CompileResult
-    from aforo.policy.standalone import Checked
 
 SCOPES = ("global", "product", "api", "operation")
 
@@ -63,25 +62,26 @@ def check(
         one_of("--scope", scope, SCOPES)
     results = _checked(paths, scope, named_value, fragments)
     if format == "json":
-        terminal.print_json([_as_json(source, d) for source, checked in results for d in checked.diagnostics])
+        terminal.print_json([_as_json(source, d) for source, told in results for d in told])
     else:
-        for source, checked in results:
-            for diagnostic in checked.diagnostics:
+        for source, told in results:
+            for diagnostic in told:
                 print(terminal.printable(render(source, diagnostic)))
-            errors = sum(d.is_error for d in checked.diagnostics)
-            remarks = len(checked.diagnostics) - errors
+            errors = sum(d.is_error for d in told)
+            remarks = len(told) - errors
             print(f"{source.name}: {_count(errors, 'error')}, {_count(remarks, 'remark')}")
         if len(results) > 1:
-            good = sum(not has_errors(c.diagnostics) for _, c in results)
+            good = sum(not has_errors(told) for _, told in results)
             print(f"{good} of {_count(len(results), 'document')} compile.")
-    if any(has_errors(checked.diagnostics) for _, checked in results):
+    if any(has_errors(told) for _, told in results):
         raise typer.Exit(Exit.DIAGNOSTICS)
 
 
 def _checked(
     paths: list[Path], scope: str, named_values: list[str] | None, fragments: Path | None
-) -> list[tuple[Source, Checked]]:
+) -> list[tuple[Source, tuple[Diagnostic, ...]]]:
     from aforo.policy.compile import CompileContext
+    from aforo.policy.diagnostics import not_xml
     from aforo.policy.named_values import NamedValue
     from aforo.policy.scopes import Scope as PolicyScope
     from aforo.policy.standalone import check as check_text
@@ -91,11 +91,15 @@ def _checked(
     values |= {name: NamedValue(value, False) for name, value in map(_pair, named_values or ())}
     texts = found.fragments | _fragments(fragments)
     context = CompileContext(named_values=values, fragments=texts)
-    out = []
+    out: list[tuple[Source, tuple[Diagnostic, ...]]] = []
     for file in found.files:
+        if file.problem:
+            out.append((Source(file.name, ""), (not_xml(Span(0, 0), file.problem),)))
+            continue
         source = Source(file.name, _text(file.path))
         where = scope or file.scope
-        out.append((source, check_text(source, context, PolicyScope[where.upper()] if where else None)))
+        checked = check_text(source, context, PolicyScope[where.upper()] if where else None)
+        out.append((source, checked.diagnostics))
     return out
 
 

@@ -5,6 +5,7 @@ A folder may be an APIOps tree: there the path of a document tells its scope, an
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -20,11 +21,12 @@ _SCOPE_FOLDERS = {"operations": "operation", "apis": "api", "products": "product
 
 @dataclass(frozen=True, slots=True)
 class PolicyFile:
-    """A document; `scope` where its path tells it, else ""."""
+    """A document; `scope` where its path tells it, else "". `problem` says why one in a folder cannot be read."""
 
     path: Path
     name: str
     scope: str = ""
+    problem: str = ""
 
 
 @dataclass(slots=True)
@@ -61,7 +63,12 @@ def _take(found: Found, file: Path, root: Path) -> None:
         return
     if file.suffix.lower() != ".xml":
         return
-    text = read(file)
+    try:
+        text = read(file)
+    except Failure as failure:
+        # One file does not hide what is wrong with the others.
+        found.files.append(PolicyFile(file, str(file.relative_to(root)), problem=failure.message))
+        return
     if not any(f"<{root_name}" in text for root_name in ("policies", "fragment", "inbound")):
         return
     if any(f in below for f in _FRAGMENTS):
@@ -90,10 +97,14 @@ def _properties(file: Path) -> dict[str, object]:
 
 
 def read(file: Path) -> str:
-    """The text of a UTF-8 file."""
+    """The text of a file: UTF-8, or UTF-16 as its first bytes tell (editors of Windows write it)."""
     try:
-        return file.read_bytes().decode("utf-8-sig")
+        data = file.read_bytes()
+        utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return data.decode("utf-16" if utf16 else "utf-8-sig")
     except OSError as error:
         raise Failure(f"{file} cannot be read: {error.strerror}.", code=Exit.USAGE) from error
     except UnicodeDecodeError as error:
-        raise Failure(f"{file} is not UTF-8 (byte {error.start}).", code=Exit.USAGE) from error
+        raise Failure(
+            f"{file} is not {error.encoding.upper()} (byte {error.start}).", code=Exit.USAGE
+        ) from error

@@ -177,7 +177,10 @@ def wrong_template(span: Span, reason: str) -> Diagnostic:
 
 def restricted_header(span: Span, name: str) -> Diagnostic:
     return Diagnostic(
-        "POL0218", f"the header `{name}` belongs to the connection, policies cannot set it", span
+        "POL0531",
+        f"the header `{name}` belongs to the connection: policies cannot change it, and this one does nothing",
+        span,
+        Severity.WARNING,
     )
 
 

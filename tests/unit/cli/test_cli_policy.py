@@ -52,6 +52,23 @@ def test_every_mistake_of_every_file_is_shown(
     assert "^^^^^^^^^" in said
 
 
+def test_a_file_that_cannot_be_read_does_not_hide_the_others(
+    good: Path, wrong: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "binary.xml").write_bytes(b"\xff\x80\x81")
+    (tmp_path / "windows.xml").write_bytes(GOOD.encode("utf-16"))
+    with pytest.raises(typer.Exit) as caught:
+        policy.check([tmp_path], format="text")
+    assert caught.value.exit_code == Exit.DIAGNOSTICS
+    said = capsys.readouterr().out
+    assert "binary.xml is not UTF-8 (byte 0)" in said
+    assert "windows.xml: 0 errors, 0 remarks" in said
+    assert "wrong.xml: 2 errors" in said
+    assert "2 of 4 documents compile." in said
+    with pytest.raises(Failure, match="UTF-8"):
+        policy.check([tmp_path / "binary.xml"], format="text")
+
+
 def test_a_good_document_is_code_0(good: Path) -> None:
     policy.check([good], format="text")
 
