@@ -9,8 +9,6 @@ KNOWN_UNSUPPORTED = frozenset(
         "geo_polygon_simplify",
         "geo_simplify_polygons_array",
         "geo_union_lines_array",
-        "geo_line_to_s2cells",
-        "geo_polygon_to_s2cells",
         "geo_polygon_to_h3cells",
         "geo_info_from_ip_address",
         "series_decompose_anomalies",

@@ -15,7 +15,7 @@ from aforo.kql.natives.spec import Native, native, written
 from aforo.kql.types import DYNAMIC, LONG, REAL, STRING
 
 MOST_LEVELS = 30
-_SIZE = 1 << MOST_LEVELS
+SIZE = 1 << MOST_LEVELS
 _SWAP, _INVERT = 1, 2
 # In which order the curve meets the quarters (i, j), for each way that it can lie; and how it lies inside each.
 _POSITION_TO_QUARTER = ((0, 1, 3, 2), (0, 2, 3, 1), (3, 2, 0, 1), (3, 1, 0, 2))
@@ -28,24 +28,14 @@ _QUARTER_TO_POSITION = tuple(
 def _face_uv(p: Vector) -> tuple[int, float, float]:
     axis = max(range(3), key=lambda i: (abs(p[i]), i))
     face = axis if p[axis] > 0 else axis + 3
-    return face, *_uv(face, p)
+    u, v, w = face_axes(face, p)
+    return face, u / w, v / w
 
 
-def _uv(face: int, p: Vector) -> tuple[float, float]:
+def face_axes(face: int, p: Vector) -> Vector:
+    """The same as (u, v, w): w leads out of the face, u and v along its sides."""
     x, y, z = p
-    match face:
-        case 0:
-            return y / x, z / x
-        case 1:
-            return -x / y, z / y
-        case 2:
-            return -x / z, -y / z
-        case 3:
-            return z / x, y / x
-        case 4:
-            return z / y, -x / y
-        case _:
-            return -y / z, -x / z
+    return ((y, z, x), (-x, z, y), (-x, -y, z), (-z, -y, -x), (-z, x, -y), (y, x, -z))[face]
 
 
 def _xyz(face: int, u: float, v: float) -> Vector:
@@ -69,21 +59,23 @@ def _st(u: float) -> float:
     return 0.5 * math.sqrt(1 + 3 * u) if u >= 0 else 1 - 0.5 * math.sqrt(1 - 3 * u)
 
 
-def _unst(s: float) -> float:
+def on_face(s: float) -> float:
+    """From a part of the face's side, 0 to 1, to -1 to 1 on the flat face."""
     return (1 / 3.0) * (4 * s * s - 1) if s >= 0.5 else (1 / 3.0) * (1 - 4 * (1 - s) * (1 - s))
 
 
 def cell_of(p: Vector, level: int) -> int:
     """The number of the cell that holds the point."""
     face, u, v = _face_uv(p)
-    return _number(face, _whole(_st(u)), _whole(_st(v)), level)
+    return number(face, _whole(_st(u)), _whole(_st(v)), level)
 
 
 def _whole(s: float) -> int:
-    return min(max(math.floor(_SIZE * s), 0), _SIZE - 1)
+    return min(max(math.floor(SIZE * s), 0), SIZE - 1)
 
 
-def _number(face: int, i: int, j: int, level: int) -> int:
+def number(face: int, i: int, j: int, level: int) -> int:
+    """The number of the cell that holds these steps (of the smallest cells) along the sides of a face."""
     position, lies = 0, face & _SWAP
     for k in reversed(range(MOST_LEVELS)):
         at = _QUARTER_TO_POSITION[lies][(i >> k & 1) << 1 | j >> k & 1]
@@ -122,19 +114,20 @@ def _square(cell: int) -> tuple[int, int, int, int]:
     return face, i * size, j * size, size
 
 
-def _at(face: int, i: float, j: float) -> Vector:
-    return unit(_xyz(face, _unst(i / _SIZE), _unst(j / _SIZE)))
+def square_point(face: int, i: float, j: float) -> Vector:
+    """The point at these steps along the sides of a face."""
+    return unit(_xyz(face, on_face(i / SIZE), on_face(j / SIZE)))
 
 
 def _beside(face: int, i: int, j: int, level: int) -> int:
     """The cell at these steps of a face, or of the face beyond its edge where they lie beyond."""
-    if 0 <= i < _SIZE and 0 <= j < _SIZE:
-        return _number(face, i, j, level)
+    if 0 <= i < SIZE and 0 <= j < SIZE:
+        return number(face, i, j, level)
     most = 1 + 2**-52
     # A step beyond the edge, without the stretching: that is for the new face.
-    u, v = (min(max((2 * (min(max(k, -1), _SIZE) - _SIZE // 2) + 1) / _SIZE, -most), most) for k in (i, j))
+    u, v = (min(max((2 * (min(max(k, -1), SIZE) - SIZE // 2) + 1) / SIZE, -most), most) for k in (i, j))
     face, u, v = _face_uv(_xyz(face, u, v))
-    return _number(face, _whole(0.5 * (u + 1)), _whole(0.5 * (v + 1)), level)
+    return number(face, _whole(0.5 * (u + 1)), _whole(0.5 * (v + 1)), level)
 
 
 def neighbors(text: str) -> str | None:
@@ -161,7 +154,7 @@ def central_point(text: str) -> str | None:
     if cell is None:
         return None
     face, i, j, size = _square(cell)
-    return point_json(*degrees(_at(face, i + size / 2, j + size / 2)))
+    return point_json(*degrees(square_point(face, i + size / 2, j + size / 2)))
 
 
 def polygon(text: str) -> str | None:
@@ -170,7 +163,7 @@ def polygon(text: str) -> str | None:
         return None
     face, i, j, size = _square(cell)
     corners = [(i, j), (i + size, j), (i + size, j + size), (i, j + size), (i, j)]
-    return polygon_json(degrees(_at(face, *corner)) for corner in corners)
+    return polygon_json(degrees(square_point(face, *corner)) for corner in corners)
 
 
 NATIVES: tuple[Native, ...] = (
