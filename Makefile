@@ -32,7 +32,7 @@ run: .venv/.for-run ## make the environment, start the whole system, say what to
 	@$(PY) -m compileall -q src
 	@.venv/bin/aforo up --data "$(DATA)" $(ARGS)
 
-test: .venv/.for-test .tools/.openai-0.28 .tools/.neighbours ## check, then the whole suite
+test: .venv/.for-test .tools/.openai-0.28 .tools/.npm .tools/.neighbours ## check, then the whole suite
 	@$(MAKE) --no-print-directory check
 	@$(PY) -m pytest $(ARGS)
 
@@ -101,6 +101,13 @@ lock: $(UV) ## resolve the dependencies anew: uv.lock and the lock of the old op
 .tools/.openai-0.28: tests/e2e/openai-0.28.txt | $(UV)
 	@rm -rf .tools/openai-0.28 && $(PYTHON) -m venv --without-pip .tools/openai-0.28
 	@$(UV) pip install --quiet --python .tools/openai-0.28/bin/python --require-hashes -r $<
+	@touch $@
+
+# Azure's clients for Node, where npm is; the tests that need them skip elsewhere.
+.tools/.npm: tests/e2e/npm/package-lock.json
+	@mkdir -p .tools/npm && cp tests/e2e/npm/package.json $< .tools/npm/
+	@if command -v npm >/dev/null; then cd .tools/npm && npm ci --ignore-scripts --no-audit --no-fund --silent || \
+		echo "npm could not install the clients for Node; their tests are skipped" >&2; fi
 	@touch $@
 
 # nginx and wrk, without touching the machine: what is not installed is unpacked below .tools, where it can be.
