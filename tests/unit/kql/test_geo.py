@@ -296,6 +296,40 @@ def test_every_point_belongs_to_one_of_two_neighbours() -> None:
     assert west[0].holds(vector(10, 5)) + east[0].holds(vector(10, 5)) == 1
 
 
+def test_neighbours_go_round_the_cube() -> None:
+    """A cell at a corner of the cube has one neighbour less; neighbours are such to each other."""
+    assert value("array_length(geo_s2cell_neighbors('1'))") == 4
+    own = token(cell_of(vector(44.99, 35.26), 5))
+    corner = value(f"geo_s2cell_neighbors('{own}')")
+    assert isinstance(corner, list)
+    assert len(corner) == 7
+    for other in corner:
+        back = value(f"geo_s2cell_neighbors('{other}')")
+        assert isinstance(back, list)
+        assert own in back
+    # Across the antimeridian.
+    assert value("set_has_element(geo_geohash_neighbors('8'), 'x')") is True
+
+
+def test_cells_that_a_shape_reaches() -> None:
+    triangle = polygon((0, 0), (0, 50), (100, 50))
+    assert value(f"array_length(geo_polygon_to_s2cells({triangle}, 5))") == 286
+    assert value(f"geo_polygon_to_s2cells({triangle}, 30)") is None
+    assert value(f"geo_polygon_to_s2cells({SQUARE}, 31)") is None
+    assert value(f"geo_line_to_s2cells({line((1, 1), (2, 2))}, 0)") == ["1"]
+    near = value(f"geo_line_to_s2cells({line((1, 1), (2, 2))}, 8, 50000)")
+    alone = value(f"geo_line_to_s2cells({line((1, 1), (2, 2))}, 8)")
+    assert isinstance(near, list)
+    assert isinstance(alone, list)
+    assert set(alone) < set(near)
+    found = value(f"geo_polygon_to_s2cells({SQUARE}, 7)")
+    assert isinstance(found, list)
+    dice = random.Random(2)
+    assert all(
+        token(cell_of(vector(dice.uniform(0.1, 9.9), dice.uniform(0.1, 9.9)), 7)) in found for _ in range(200)
+    )
+
+
 def test_s2_cells_hold_their_centres() -> None:
     dice = random.Random(7)
     for _ in range(200):

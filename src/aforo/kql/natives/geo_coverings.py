@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from aforo.kql.natives.geo_measures import ring_area
 from aforo.kql.natives.geo_s2cells import MOST_LEVELS, SIZE, face_axes, number, on_face, square_point, token
 from aforo.kql.natives.geo_shapes import Polygon, lines, polygons
 from aforo.kql.natives.geo_sphere import RADIUS_M, Vector, angle, nearest
@@ -19,6 +20,8 @@ _SLACK = 2e-15
 Segment = tuple[float, float, float, float]
 
 
+# No cell of level n has a greater area than this by 4 to the power of n, in the unit of the sphere's radius.
+_GREATEST_AREA = 2.64
 # Edges times cells.
 MOST_TESTS = 5_000_000
 
@@ -142,9 +145,12 @@ def line_cells(json: str | None, level: int | None, radius: float | None) -> str
 
 def polygon_cells(json: str | None, level: int | None, radius: float | None) -> str | None:
     shape = polygons(json)
-    return (
-        None if shape is None else _cover([e for part in shape for e in part.edges()], shape, level, radius)
-    )
+    if shape is None:
+        return None
+    area = max(ring_area(p.shell) - sum(ring_area(hole) for hole in p.holes) for p in shape)
+    if level is not None and area * 4**level > MOST_CELLS * _GREATEST_AREA:
+        return None
+    return _cover([e for part in shape for e in part.edges()], shape, level, radius)
 
 
 NATIVES: tuple[Native, ...] = (
