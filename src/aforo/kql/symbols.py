@@ -15,7 +15,7 @@ class ColumnSymbol:
 
     How its values lie in the tables that compiled SQL reads (the engine makes them under these names):
     bool BOOLEAN, int INTEGER, long BIGINT, real DOUBLE, decimal DECIMAL(38,12), string VARCHAR (NULL reads as ''),
-    datetime TIMESTAMP (microseconds, UTC), timespan BIGINT (ticks of 100 ns), guid VARCHAR (lower case, hyphens),
+    datetime TIMESTAMPTZ (microseconds), timespan BIGINT (ticks of 100 ns), guid VARCHAR (lower case, hyphens),
     dynamic VARCHAR (canonical JSON text, NULL for null).
     """
 

@@ -10,6 +10,7 @@ from aforo.kql.bound import Expression
 from aforo.kql.literals import json_text
 from aforo.kql.sql import tree as t
 from aforo.kql.sql.duckdb import aggregates, scalars
+from aforo.kql.sql.duckdb.builder import json_path
 from aforo.kql.sql.duckdb.convert import CONVERSIONS, TYPE_NAMES
 from aforo.kql.sql.duckdb.request import Request
 from aforo.kql.sql.tree import Node
@@ -131,7 +132,9 @@ class DuckDb:
         if rest and operation in ("less", "greater_equal"):
             low += 1
         moment = to_datetime(low * TICKS_PER_US)
-        constant = t.cast(t.text(f"{moment:%Y-%m-%d %H:%M:%S.%f}".rjust(26, "0")), "TIMESTAMP")
+        # Of the type that it is stored in: were the column cast instead, no file and no row group could be skipped.
+        text = f"{moment:%Y-%m-%d %H:%M:%S.%f}".rjust(26, "0")
+        constant = t.cast(t.text(f"{text}+00"), "TIMESTAMPTZ")
         return t.binary(_COMPARE[operation], column, constant)
 
     def steps(self, start: Node, stop: Node, step: Node, type_: KqlType, name: str) -> Node:
@@ -151,18 +154,3 @@ class DuckDb:
         if type_ is STRING and operation != "to_dynamic":
             ticks = self.stored_text(ticks)
         return CONVERSIONS[operation](ticks, type_)
-
-
-def json_path(steps: tuple[str | int, ...]) -> str:
-    """DuckDB's path: `$."usage"."prompt_tokens"`, `$."choices"[0]`, negative indexes from the end."""
-    if any(isinstance(s, str) and ('"' in s or "\\" in s) for s in steps) and all(
-        not isinstance(s, int) or s >= 0 for s in steps
-    ):
-        return "".join("/" + str(s).replace("~", "~0").replace("/", "~1") for s in steps)
-    out = "$"
-    for step in steps:
-        if isinstance(step, int):
-            out += f"[{step}]" if step >= 0 else f"[#{step}]"
-        else:
-            out += f'."{step}"'
-    return out
