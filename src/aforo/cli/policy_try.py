@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -88,6 +87,8 @@ def command(
         subscription,
     )
     try:
+        import asyncio
+
         told = asyncio.run(rehearse(result, context, script, traced=trace))
     except Invalid as error:
         raise Failure(f"{error.message}.", code=Exit.USAGE) from error
