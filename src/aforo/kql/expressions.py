@@ -437,7 +437,7 @@ class ExpressionParser:
         after = self.peek(1)
         return (
             after.kind is TokenKind.END
-            or after.text in (",", ")", "|", ";", "asc", "desc")
+            or after.text in (",", ")", "|", ";", "asc", "desc", "granny")
             or (
                 after.kind is TokenKind.NAME
                 and after.span.start == star.span.end

@@ -85,3 +85,7 @@ def test_sets_in_common() -> None:
     | evaluate dcount_intersect(x, y, z) | project s0, s1, s2"""
     assert answer(text) == (["s0:long", "s1:long", "s2:long"], [[3, 2, 1]])
     assert "dynamic" in mistakes("print a = 1, b = 2 | evaluate dcount_intersect(a, b)")[0]
+
+
+def test_a_pivot_of_nothing_is_told() -> None:
+    assert "no columns" in mistakes("datatable(a: string, b: long)[] | evaluate pivot(a, sum(b))")[0]

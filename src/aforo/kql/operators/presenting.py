@@ -82,10 +82,13 @@ def parse_render(p: Parser, start: Span) -> Render:
         p.report(
             say.expected("a visualization", p.shown(token), token.span, "one of " + ", ".join(VISUALIZATIONS))
         )
+    properties: list[tuple[str, object]] = []
+    if p.take_name("by"):
+        # The older way to name the series.
+        properties.append(("series", _value(p, listed=True)))
     parenthesis = False
     if p.take_name("with"):
         parenthesis = p.expect_mark("(")
-    properties: list[tuple[str, object]] = []
     while p.peek().kind is TokenKind.NAME and p.peek(1).text == "=":
         name = p.next()
         p.next()

@@ -173,8 +173,9 @@ def _parse_names(kind: str) -> Callable[[Parser, Span], ProjectNames]:
         while True:
             name = p.primary()
             order = ""
-            if p.peek().kind is TokenKind.NAME and p.peek().text in ("asc", "desc", "granny-asc"):
-                order = p.next().text
+            word, after = p.operator_keyword()
+            if p.peek().kind is TokenKind.NAME and word in _ORDERS:
+                order, p.index = word, after
             names.append((name, order))
             if not p.take_mark(","):
                 break
@@ -188,7 +189,10 @@ def bind_names(b: Binder, relation: Relation, tree: ProjectNames, _scope: Scope)
     for name, order in tree.names:
         found = _named(b, relation, name)
         if order:
-            found = sorted(found, key=lambda c: c.name, reverse=order == "desc")
+            by_number = order.startswith("granny")
+            found = sorted(
+                found, key=lambda c: _numbered(c.name) if by_number else [c.name], reverse=order.endswith("desc")
+            )
         chosen += [c for c in found if c not in chosen]
     if tree.kind == "away":
         keep = [c for c in relation.columns if c not in chosen]
@@ -197,6 +201,15 @@ def bind_names(b: Binder, relation: Relation, tree: ProjectNames, _scope: Scope)
     else:
         keep = chosen + [c for c in relation.columns if c not in chosen]
     return Project(relation, tuple((c, Reference(c)) for c in keep))
+
+
+# How `project-reorder` orders what a pattern matches; granny takes digits in names for numbers.
+_ORDERS = ("asc", "desc", "granny-asc", "granny-desc")
+
+
+def _numbered(name: str) -> list[str]:
+    """A key by which `a2` stands before `a10`."""
+    return [part.rjust(20, "0") if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 def _named(b: Binder, relation: Relation, name: s.Syntax) -> list[Column]:

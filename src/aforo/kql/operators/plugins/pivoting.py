@@ -46,6 +46,9 @@ def pivot(b: Binder, relation: Relation, call: PluginCall, scope: Scope) -> Rela
         return relation
     value = cast(turned, STRING)
     names = [str(v[0]) for v in b.discovered(Aggregate(relation, ((b.column("value", STRING), value),), ()))]
+    if not names and not keys:
+        b.report(say.bad_argument("pivot() has found no values: its answer would have no columns", call.span))
+        return relation
     free = Names(tuple(c.name for c, _ in keys))
     aggregates = [
         (
