@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from aforo.csharp import diagnostics as say
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 # recursive stages a handful of Python frames.
 DEPTH_LIMIT = 60
 LENGTH_LIMIT = 65_536
+# Each `<` may begin type arguments: the grammar tries both, and takes the square of their number for them.
+ANGLES_LIMIT = 3_000
+# Wall clock, asked for texts that are longer than those of people.
+PARSE_LIMIT_S = 2.0
+_QUICK = 16_384
 
 Place = Callable[[int, int], Span]
 
@@ -39,6 +45,23 @@ def _grammar() -> Parser:
     return tree_sitter.Parser(tree_sitter.Language(tree_sitter_c_sharp.language()))
 
 
+def _parsed(data: bytes) -> Node | None:
+    """The tree; None where the grammar needs very long for it."""
+    grammar = _grammar()
+    if len(data) < _QUICK:
+        return grammar.parse(data).root_node
+    ends = perf_counter() + PARSE_LIMIT_S
+    try:
+        tree = grammar.parse(
+            lambda at, _point: data[at : at + _QUICK],
+            progress_callback=lambda _at, _wrong: perf_counter() > ends,
+        )
+    except ValueError:
+        grammar.reset()
+        return None
+    return tree.root_node
+
+
 class Reader:
     """One text being read: knows where bytes of the grammar lie in the author's document."""
 
@@ -49,6 +72,8 @@ class Reader:
             raise say.too_long(place(0, len(text)), LENGTH_LIMIT)
         if not text.strip():
             raise say.empty(place(0, len(text)))
+        if text.count("<") > ANGLES_LIMIT:
+            raise say.too_deep(place(0, len(text)))
         self.text = text
         self.before = len(before)
         self.place = place
@@ -56,7 +81,10 @@ class Reader:
         # A lone surrogate cannot be encoded; it is no part of any well-formed program either.
         self.data = (before + _marked(text) + after).encode("utf-8", "replace")
         self.ascii = len(self.data) == len(before) + len(text) + len(after)
-        self.root = _grammar().parse(self.data).root_node
+        root = _parsed(self.data)
+        if root is None:
+            raise say.too_deep(place(0, len(text)))
+        self.root = root
         self.depth = 0
         self.literals = Literals()
 

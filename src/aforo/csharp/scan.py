@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
+# Interpolated strings inside of each other's holes.
+_DEEPEST = 40
 _ENTITIES = ("&quot;", "&lt;", "&gt;", "&amp;", "&apos;", "&#")
 
 
@@ -51,6 +53,7 @@ class _Scanner:
         self.size = len(text)
         self.escaped = False
         self.escapes: list[int] = []
+        self.depth = 0
 
     def brackets(self, start: int) -> Scan | Unclosed:
         stack: list[tuple[str, int]] = []
@@ -151,7 +154,11 @@ class _Scanner:
                     self.escapes.append(now)
                     now += 2
                     continue
+                if self.depth >= _DEEPEST:
+                    return Unclosed(at, "string")
+                self.depth += 1
                 hole = self.brackets(now)
+                self.depth -= 1
                 if isinstance(hole, Unclosed):
                     return hole
                 now = hole.end

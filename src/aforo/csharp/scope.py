@@ -150,7 +150,9 @@ class ScopeBinder:
             return array(self.resolve_type(ref.args[0]))
         if ref.name.startswith("("):
             return Type(ref.name, tuple(self.resolve_type(a) for a in ref.args))
-        if ref.name == "Nullable" or (ref.name == "System.Nullable" and ref.args):
+        if ref.name in ("Nullable", "System.Nullable"):
+            if len(ref.args) != 1:
+                raise say.unknown_type(ref.span, ref.name, ["Nullable<T>"])
             inner = self.resolve_type(ref.args[0])
             if not is_value(self.universe, inner) or inner.name == "Nullable":
                 if inner == STRING or not is_value(self.universe, inner):
@@ -159,6 +161,8 @@ class ScopeBinder:
             return nullable(inner)
         if ref.name in ("Func", "Action", "Predicate", "System.Func", "System.Action"):
             args = tuple(self.resolve_type(a) for a in ref.args)
+            if not args and not ref.name.endswith("Action"):
+                raise say.unknown_type(ref.span, ref.name, [f"{ref.name}<T>"])
             if ref.name.endswith("Action"):
                 args = (*args, VOID)
             if ref.name == "Predicate":

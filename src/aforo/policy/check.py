@@ -38,6 +38,8 @@ class Checker:
         out: list[Use] = []
         counts: dict[str, int] = {}
         for element in elements:
+            if self.budget < 0:
+                break
             counts[element.name] = counts.get(element.name, 0) + 1
             use = self.policy(element, f"{path}{element.name}[{counts[element.name]}]", parent, top=top)
             if use is not None:

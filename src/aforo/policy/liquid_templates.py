@@ -6,6 +6,7 @@ what they are given and nothing else: there are no files and no other templates.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, TextIO
 
@@ -119,6 +120,8 @@ class _Environment(Environment):
 
 
 _ENVIRONMENT = _Environment()
+_OPENING = re.compile(r"\{%-?\s*(raw|comment)\s*-?%\}|\{[{%]")
+_ENDS = {n: re.compile(r"\{%-?\s*end" + n + r"\s*-?%\}") for n in ("raw", "comment")}
 
 
 class WrongTemplate(Exception):  # noqa: N818 - not an error of ours
@@ -131,6 +134,7 @@ class WrongTemplate(Exception):  # noqa: N818 - not an error of ours
 
 def compile_template(text: str) -> BoundTemplate:
     """Raises WrongTemplate."""
+    _check_braces(text)
     try:
         template = _ENVIRONMENT.from_string(text)
         for name, places in template.analyze().filters.items():
@@ -144,6 +148,21 @@ def compile_template(text: str) -> BoundTemplate:
         at = max(0, token.start_index) if token is not None else 0
         size = len(token.value) if token is not None and token.start_index >= 0 else 0
         raise WrongTemplate(_said(error), at, size) from None
+
+
+def _check_braces(text: str) -> None:
+    """Every `{{` and `{%` is closed. The engine looks for each end anew, to the end of the text where there is none."""
+    at = 0
+    while (opened := _OPENING.search(text, at)) is not None:
+        start = opened.start()
+        if opened[1] is not None:
+            # What stands in raw and comment is nobody's business.
+            end = _ENDS[opened[1]].search(text, opened.end())
+            at = end.end() if end is not None else -1
+        else:
+            at = text.find("}}" if text[start + 1] == "{" else "%}", opened.end())
+        if at < 0:
+            raise WrongTemplate(f"`{text[start : start + 2]}` is not closed", start, 2)
 
 
 def render(

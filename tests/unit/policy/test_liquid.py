@@ -83,7 +83,7 @@ def test_other_bodies() -> None:
 REFUSED = [
     ("{% nope %}", "unexpected tag 'nope'", 4),
     ("{{ body.a | Nope }}", "`Nope` is not a filter", 13),
-    ("{{ body.a ", "expected '}}', found end of file", None),
+    ("{{ body.a ", "`{{` is not closed", None),
     ("{% if x %}", "expected tag endif", None),
     ('{% include "x" %}', "unexpected tag 'include'", 4),
     ('{% render "x" %}', "unexpected tag 'render'", 4),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+from aforo.csharp.runtime.exceptions import FormatException
+from aforo.policy import diagnostics as say
 from aforo.policy.cached_answers import Lookup, look_up
 from aforo.policy.caching import CACHING_TYPE, where
 from aforo.policy.emit import Emitter, Use
@@ -19,10 +21,19 @@ def write(use: Use, emit: Emitter) -> None:
     downstream = emit.value(use, "downstream-caching-type")
     names = {child: _names(use, child, emit) for child in ("vary-by-header", "vary-by-query-parameter")}
     given = [emit.value(use, name) for name in _FLAGS]
+    headers: list[bytes] = []
+    for name in names["vary-by-header"]:
+        try:
+            headers.append(header_name(name))
+        except FormatException:
+            emit.report(
+                say.bad_value(use.children["vary-by-header"][0].span, "vary-by-header", "a header's name")
+            )
+            return
     if downstream is None or any(v is None for v in given):
         return
     lookup = Lookup(
-        tuple(header_name(name) for name in names["vary-by-header"]),
+        tuple(headers),
         tuple(name.lower() for name in names["vary-by-query-parameter"]),
         where(use, emit),
     )
