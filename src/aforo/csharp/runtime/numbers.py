@@ -287,7 +287,11 @@ def parse_decimal(text: str | None) -> Decimal:
     match = _FLOAT.match(text)
     if match is None or "e" in match[1].lower():
         raise FormatException
-    return check_decimal(DECIMAL_CONTEXT.create_decimal(match[1].replace(",", "")))
+    try:
+        return check_decimal(DECIMAL_CONTEXT.create_decimal(match[1].replace(",", "")))
+    except ArithmeticError:
+        # More digits than even the wide context has exponents for.
+        raise OverflowException("Value was either too large or too small for a Decimal.") from None
 
 
 def try_parse(run: Any, text: str | None, default: Any) -> tuple[bool, Any]:
