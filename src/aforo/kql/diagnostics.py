@@ -222,13 +222,6 @@ def bad_row_count(value: object, span: Span) -> Diagnostic:
     return Diagnostic("KQL0312", f"the number of rows must be 0 or more, this is {got}", span)
 
 
-def needs_name(name: str, span: Span) -> Diagnostic:
-    return Diagnostic(
-        "KQL0311", f"this expression would be called '{name}' like a column that is there", span,
-        hints=(f"give it a name: '{name} = ...' replaces the column",),
-    )  # fmt: skip
-
-
 def needs_order(name: str, span: Span) -> Diagnostic:
     return Diagnostic(
         "KQL0310",

@@ -329,9 +329,13 @@ class ExpressionParser:
     def _postfix(self) -> s.Syntax:
         target = self.primary()
         while True:
-            if self.peek_mark(".") and isinstance(target, s.Call) and target.function in PLACES:
-                if (everything := self._wildcard_of(target)) is not None:
-                    return everything
+            if (
+                self.peek_mark(".")
+                and isinstance(target, s.Call)
+                and target.function in PLACES
+                and (everything := self._wildcard_of(target)) is not None
+            ):
+                return everything
             if self.peek_mark(".") and (self.peek(1).kind is TokenKind.NAME or self.peek(1).text == "["):
                 self.next()
                 if self.peek_mark("[") and not self.at_bracketed_name():

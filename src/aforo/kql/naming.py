@@ -26,7 +26,7 @@ def own_name(tree: s.Syntax) -> str:
             return f"{base}_{name}" if base and not base.startswith("$") else name
         case s.Index(target=target, index=s.Literal(value=value)):
             base = own_name(target)
-            return f"{base}_{_plain(value)}" if base else ""
+            return f"{base}_{_step(value)}" if base else ""
         case s.Call(function=function, arguments=arguments):
             return _of_call(function, arguments)
         case _:
@@ -74,6 +74,13 @@ def aggregate_name(call: s.Call) -> str:
 def percentile_part(tree: s.Syntax) -> str:
     """`99.9` is 99_9."""
     return _plain(tree.value) if isinstance(tree, s.Literal) else ""
+
+
+def _step(value: object) -> str:
+    """An index in a path: a name as it stands, a place; nothing for one from the end."""
+    if isinstance(value, str):
+        return value
+    return "" if isinstance(value, int) and value < 0 else _plain(value)
 
 
 def _plain(value: object) -> str:

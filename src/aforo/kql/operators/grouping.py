@@ -179,7 +179,9 @@ def _extreme(operation: str) -> Callable[[Grouping, s.Call, tuple[str, ...]], No
             if value is BROKEN:
                 continue
             wanted = f"{stem}_{wanted}" if stem and i else stem or wanted
-            name = explicit or g.free(names, i, wanted or (f"{operation}_" if i == 0 else ""))
+            name = explicit or g.free(
+                names, i, wanted or (operation.replace("arg_", "") + "_" if i == 0 else "")
+            )
             g.add(name, Aggregation(operation, (value, by), value.type))
 
     return add
@@ -264,6 +266,9 @@ def bind_distinct(b: Binder, relation: Relation, tree: Distinct, scope: Scope) -
                 keys.append((b.column(names.free(column.name), column.type), Reference(column)))
             continue
         expression = b.scalar(item, row)
+        if isinstance(item, s.Name) and item.text in names.taken:
+            b.report(say.duplicate_column(item.text, item.span))
+            continue
         name = item.names[0] if isinstance(item, s.Named) else names.free(own_name(item))
         keys.append((b.column(name, expression.type), expression))
     return Aggregate(relation, tuple(keys), ())

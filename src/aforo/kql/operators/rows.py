@@ -109,10 +109,7 @@ def bind_extend(b: Binder, relation: Relation, tree: Extend, scope: Scope) -> Re
             name = item.names[0]
         else:
             wanted = own_name(item)
-            if wanted in items and not isinstance(item, s.Name):
-                # Whether this replaces the column or adds one is not documented: refuse to guess.
-                b.report(say.needs_name(wanted, item.span))
-                continue
+            # `extend tostring(x)` takes the place of x, as with Kusto's own binder.
             name = wanted if wanted in items else names.free(wanted)
         items[name] = (b.column(name, expression.type), expression)
     return Project(bags.below(b.with_windows(relation, row)), tuple(items.values()))
@@ -191,7 +188,9 @@ def bind_names(b: Binder, relation: Relation, tree: ProjectNames, _scope: Scope)
         if order:
             by_number = order.startswith("granny")
             found = sorted(
-                found, key=lambda c: _numbered(c.name) if by_number else [c.name], reverse=order.endswith("desc")
+                found,
+                key=lambda c: _numbered(c.name) if by_number else [c.name],
+                reverse=order.endswith("desc"),
             )
         chosen += [c for c in found if c not in chosen]
     if tree.kind == "away":

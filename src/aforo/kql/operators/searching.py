@@ -322,6 +322,12 @@ def _projected(
 OPERATORS = (
     Declared(("search",), Search, parse_search, bind_search, "Rows in which a term occurs.", starts=True),
     Declared(
-        ("find",), Find, parse_find, bind_find, "Rows of many tables that fit a condition.", starts=True
+        ("find",),
+        Find,
+        parse_find,
+        bind_find,
+        "Rows of many tables that fit a condition.",
+        pipes=False,
+        starts=True,
     ),
 )

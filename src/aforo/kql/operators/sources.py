@@ -50,6 +50,8 @@ def bind_print(b: Binder, _relation: Relation, tree: Print, scope: Scope) -> Rel
     names = Names(stem="print_", first=0)
     for item in tree.items:
         if isinstance(item, s.Named):
+            if twice := names.taken.intersection(item.names):
+                b.report(say.duplicate_column(min(twice), item.span))
             names.taken.update(item.names)
     made: list[tuple[Column, Expression]] = []
     row = Row(scope=scope)
