@@ -232,7 +232,7 @@ def _parts(
 
 def queries() -> str:
     """Every operator and function of KQL, and those that are refused by name."""
-    from aforo.kql.functions.catalog import AGGREGATES, SCALARS, WINDOWS
+    from aforo.kql.functions.catalog import AGGREGATES, SCALARS, SEVERAL, WINDOWS
     from aforo.kql.functions.forms import AGGREGATE_FORMS, FORMS
     from aforo.kql.functions.unsupported import KNOWN_UNSUPPORTED
     from aforo.kql.operators import refused
@@ -243,7 +243,7 @@ def queries() -> str:
     run = [o for o in OPERATORS if o not in refused.OPERATORS]
     out += table(("operator", "meaning"), ((", ".join(f"`{k}`" for k in o.keywords), o.doc) for o in run))
     columns = ("function", "gives", "meaning")
-    declared = [_function(f) for f in SCALARS.values() if f.name not in FORMS]
+    declared = [_function(f) for f in (*SCALARS.values(), *SEVERAL.values()) if f.name not in FORMS]
     out += ["## Functions", "", *table(columns, sorted([*declared, *_forms(FORMS)]))]
     declared = [_function(f) for f in AGGREGATES.values() if f.name not in AGGREGATE_FORMS]
     out += ["## Aggregates", "", *table(columns, sorted([*declared, *_forms(AGGREGATE_FORMS)]))]
@@ -254,6 +254,7 @@ def queries() -> str:
 
 
 def _function(declared: Any) -> tuple[str, str, str]:
+    from aforo.kql.functions.spec import Several
     from aforo.kql.types import KqlType
 
     parameters = ", ".join(
@@ -261,6 +262,8 @@ def _function(declared: Any) -> tuple[str, str, str]:
         for p in declared.parameters
     )
     gives = declared.result.value if isinstance(declared.result, KqlType) else "by its arguments"
+    if isinstance(declared, Several):
+        gives = "columns: " + ", ".join(f"{name}: {type_.value}" for name, type_ in declared.columns)
     return f"`{declared.name}({parameters})`", gives, declared.doc
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 
+import duckdb
 import pytest
 
 from tests.support.kql_run import answer, mistakes
@@ -199,3 +200,10 @@ def test_seasons_of_a_length_that_is_told() -> None:
 )
 def test_what_is_not_pinned_is_refused(expression: str) -> None:
     assert "not supported" in mistakes(f"print {expression}")[0]
+
+
+def test_times_are_no_numbers_here() -> None:
+    axis = "print axis=range(datetime(2024-01-01), datetime(2024-01-02), 12h) | "
+    with pytest.raises(duckdb.InvalidInputException, match=r"aforo: .* not supported"):
+        answer(axis + "extend series_stats(axis)")
+    assert answer(axis + "project series_fill_forward(axis)")[1][0][0].count("2024") == 3

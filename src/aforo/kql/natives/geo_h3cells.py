@@ -86,9 +86,15 @@ def rings(cell: str, distance: int | None) -> str | None:
 
     if not _valid(cell) or distance is None or not 0 <= distance <= _MOST_RINGS:
         return None
+    # How far each one lies. Near a pentagon the library counts no distances.
+    far = {cell: 0}
+    last = [cell]
+    for steps in range(1, distance + 1):
+        last = [n for c in last for n in h3.grid_disk(c, 1) if far.setdefault(n, steps) == steps]
+        last = list(dict.fromkeys(last))
     out: list[list[str]] = [[] for _ in range(distance + 1)]
     for found in h3.grid_disk(cell, distance):
-        out[h3.grid_distance(cell, found)].append(found)
+        out[far[found]].append(found)
     return written(out)
 
 

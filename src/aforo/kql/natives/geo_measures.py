@@ -168,7 +168,7 @@ def locate(json: str | None, lon: Degrees, lat: Degrees, spheroid: bool | None) 
 # -- polygons ---------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def _whole(json: str | None) -> tuple[Polygon, ...] | None:
     """The polygons without what they have in common."""
     shape = polygons(json)

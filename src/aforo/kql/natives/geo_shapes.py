@@ -7,11 +7,10 @@ nor another ring, and holds the smaller part of the sphere, whichever way it run
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 from aforo.kql.natives.geo_sphere import (
     ORIGIN,
@@ -28,7 +27,10 @@ from aforo.kql.natives.spec import UnansweredError, parsed, written
 
 # What one shape may have: rings are checked against each other pair by pair.
 MOST_EDGES = 20_000
-_KEPT = 256
+MOST_TESTS = 20_000_000
+# How many letters of shapes are remembered: those that come again in each row.
+_KEPT_LETTERS = 4_000_000
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,27 @@ def place(longitude: float | None, latitude: float | None) -> Vector | None:
     return vector(longitude, latitude)
 
 
-@lru_cache(maxsize=_KEPT)
+def _kept(read: Callable[[str | None], T]) -> Callable[[str | None], T]:
+    """Remembers what texts say, so much of them as is bearable, then begins anew."""
+    found: dict[str | None, T] = {}
+    letters = 0
+
+    def look(json: str | None) -> T:
+        nonlocal letters
+        if json in found:
+            return found[json]
+        shape = read(json)
+        letters += len(json or "")
+        if letters > _KEPT_LETTERS:
+            found.clear()
+            letters = len(json or "")
+        found[json] = shape
+        return shape
+
+    return look
+
+
+@_kept
 def lines(json: str | None) -> tuple[Line, ...] | None:
     """The lines of a LineString or MultiLineString."""
     match parsed(json):
@@ -104,7 +126,7 @@ def single_line(json: str | None) -> Line | None:
     return found[0] if found is not None and len(found) == 1 else None
 
 
-@lru_cache(maxsize=_KEPT)
+@_kept
 def polygons(json: str | None) -> tuple[Polygon, ...] | None:
     """The polygons of a Polygon or MultiPolygon."""
     match parsed(json):
@@ -191,7 +213,11 @@ def _cross_themselves(edges: list[tuple[Vector, Vector]]) -> bool:
         return True
     boxes = sorted(((*_box(*edge), edge) for edge in edges), key=lambda box: box[0])
     open_: list[tuple[float, float, float, float, tuple[Vector, Vector]]] = []
+    tests = 0
     for low, high, bottom, top, edge in boxes:
+        tests += len(open_)
+        if tests > MOST_TESTS:
+            raise UnansweredError("a polygon has too many edges beside each other")
         open_ = [other for other in open_ if other[1] >= low]
         for _, _, other_bottom, other_top, other in open_:
             if other_bottom <= top and bottom <= other_top and crossing(*edge, *other) > 0:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Callable, Sequence
 
-from aforo.kql.natives.spec import Native, native, parsed, written
+from aforo.kql.natives.spec import Native, UnansweredError, native, parsed, written
 from aforo.kql.types import DYNAMIC
 
 Number = int | float
 Element = Number | None
 _LONG = 1 << 63
 # JSON has no signs for these: as elements they are texts.
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z|-?(\d+\.)?\d\d:\d\d:\d\d(\.\d{7})?")
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -26,7 +28,11 @@ def element(value: object) -> Element:
         return None
     if isinstance(value, int | float):
         return value
-    return _SPECIAL.get(value) if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    if _TIME.fullmatch(value):
+        raise UnansweredError("counting with the datetimes and timespans of a series is not supported")
+    return _SPECIAL.get(value)
 
 
 def numbers(json: str | None) -> list[Element] | None:
