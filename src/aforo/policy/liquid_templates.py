@@ -12,10 +12,12 @@ from typing import Any, TextIO
 
 from liquid import BoundTemplate, Environment
 from liquid.builtin.expressions import LoopExpression
+from liquid.builtin.output import Output, OutputNode
 from liquid.builtin.tags.for_tag import ForLoop, ForNode, ForTag
 from liquid.context import RenderContext
 from liquid.exceptions import BreakLoop, ContinueLoop, LiquidError, ResourceLimitError
 from liquid.stream import TokenStream
+from liquid.stringify import to_liquid_string
 from liquid.token import Token
 
 from aforo.csharp.runtime import limits
@@ -23,7 +25,7 @@ from aforo.csharp.runtime.encodings import well_formed
 from aforo.csharp.runtime.exceptions import CsException, FormatException
 from aforo.policy.exchange import Exchange, RequestState, ResponseState
 from aforo.policy.liquid_filters import register
-from aforo.policy.liquid_values import Element, body_of, context_of
+from aforo.policy.liquid_values import Element, body_of, context_of, shown
 from aforo.policy.running import new_body
 
 _REFUSED_TAGS = ("include", "render", "liquid", "doc", "tablerow", "echo", "#")
@@ -103,6 +105,20 @@ class _JsonArrayFor(ForTag):
         return self.node_class(token, expression=expression, block=block)
 
 
+class _OutputNode(OutputNode):
+    """`{{ }}`; the engine's own would write what is inside of lists as Python does."""
+
+    __slots__ = ()
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        value = self.expression.evaluate(context)
+        return buffer.write(shown(value) if isinstance(value, list) else to_liquid_string(value, False))
+
+
+class _Output(Output):
+    node_class = _OutputNode
+
+
 class _Environment(Environment):
     loop_iteration_limit = _TURNS
     output_stream_limit = 16 * 1024 * 1024
@@ -115,6 +131,7 @@ class _Environment(Environment):
         for name in _REFUSED_TAGS:
             self.tags.pop(name, None)
         self.add_tag(_For)
+        self.add_tag(_Output)
         self.add_tag(_JsonArrayFor)
         register(self)
 

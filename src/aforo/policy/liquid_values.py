@@ -38,6 +38,24 @@ class Date(str):
     date: DateTime
 
 
+class Object(dict[str, Any]):
+    """A JSON object, as text: its pairs, as .NET writes them."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "".join(f"[{name}, {shown(value)}]" for name, value in self.items())
+
+
+def shown(value: Any) -> str:
+    """A value as the text that a template puts out: elements one behind the other, as DotLiquid has it."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return "".join(map(shown, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 class Members(Mapping[str, Any]):
     """Names to values or to what computes them; a name in another case is found too."""
 
@@ -101,7 +119,7 @@ def body_of(message: RequestState | ResponseState | None, *, nil: bool, dates: b
 def _json(value: Any, dates: bool) -> Any:
     work(1)
     if isinstance(value, dict):
-        return {name: _json(each, dates) for name, each in value.items()}
+        return Object((name, _json(each, dates)) for name, each in value.items())
     if isinstance(value, list):
         return [_json(each, dates) for each in value]
     if isinstance(value, str):

@@ -50,8 +50,17 @@ FROM_JSON = [
     ("{% comment %}{{ no }}{% endcomment %}{% raw %}{{ raw }}{% endraw %}", "{{ raw }}"),
     ('{{context.Request.Method}} {{context.Request.OriginalUrl.Query.q}} {{context.Request.Headers["X-A"]}} {{context.Request.HasBody}} {{context.Response.StatusCode}}', "POST 1 1,2 true "),
     ('{{context.Request.OriginalUrl.Scheme}} {{context.Request.OriginalUrl.Host}} {{context.Request.OriginalUrl.QueryString}} {{context.Variables.v}}', "http gate ?q=1 7"),
+    ("{{body.o}}", "[p, q]"),
     ("{{body.__class__}}{{context.__class__}}{{body.a.__class__}}{{body.i.__len__}}.", "."),
 ]  # fmt: skip
+
+
+def test_lists_and_objects_are_not_written_as_python_does() -> None:
+    data = '{"l":[1,null,true,["a",[false]],{"k":null,"m":[2.5]}]}'
+    assert (
+        body("{{body.l}}|{{body.l[3]}}|{{body.l[4]}}", data)
+        == "1trueafalse[k, ][m, 2.5]|afalse|[k, ][m, 2.5]"
+    )
 
 
 @pytest.mark.parametrize(("template", "given"), FROM_JSON, ids=[t for t, _ in FROM_JSON])
