@@ -212,7 +212,7 @@ def fit(bound: Expression, parameter: Parameter) -> Expression | None:
     if parameter.preferred is not None:
         return coerce(bound, parameter.preferred)
     for candidate in (LONG, REAL, DATETIME, TIMESPAN):
-        if candidate in parameter.types and bound.type is DYNAMIC:
+        if candidate in parameter.types and bound.type is DYNAMIC and STRING not in parameter.types:
             # A dynamic value where a number is wanted: read as real, which holds whole numbers too.
             return cast(bound, REAL if candidate is LONG else candidate)
     return None

@@ -11,6 +11,7 @@ from aforo.kql.bound import Apply, Constant, Expression, Path, Reference
 from aforo.kql.convert import apply, cast, coerce
 from aforo.kql.literals import json_value
 from aforo.kql.naming import own_name
+from aforo.kql.natives.bags import path_steps
 from aforo.kql.patterns import groups_by_name, judge
 from aforo.kql.scope import Row
 from aforo.kql.types import BOOL, DATETIME, DYNAMIC, INT, LONG, NUMBERS, REAL, STRING, TIMESPAN, KqlType
@@ -201,6 +202,9 @@ def _extract_json(b: ExpressionBinder, tree: s.Call, row: Row) -> Expression:
         return BROKEN
     if not isinstance(path, Constant) or not isinstance(path.value, str):
         return b.broken(say.must_be_constant("the path", tree.arguments[0].span))
+    if path.value != "$" and not isinstance(path_steps(path.value), list):
+        return b.broken(say.bad_argument(f"{path.value!r} is no path", tree.arguments[0].span,
+                                         "a path reads like $.a.b[0] or $['a b']"))  # fmt: skip
     found = Apply("extract_json", (path, text), STRING)
     if len(tree.arguments) < 3:
         return found

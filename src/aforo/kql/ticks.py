@@ -71,7 +71,7 @@ def parse_datetime(text: str) -> int | None:
     elif m := _YEAR.match(text):
         (year,), (month, day, hour, minute, second, fraction) = m.groups(), (None,) * 6
     else:
-        return None
+        return _worded(text)
     try:
         base = datetime(
             int(year), int(month or 1), int(day or 1), int(hour or 0), int(minute or 0), int(second or 0),
@@ -84,6 +84,26 @@ def parse_datetime(text: str) -> int | None:
         offset = int(zone[1:3]) * 60 + int(zone[-2:])
         ticks -= (offset if zone[0] == "+" else -offset) * TICKS_PER_MIN
     return ticks if 0 <= ticks <= MAX_DATETIME else None
+
+
+# As mails and web servers write them; the names are English.
+_WORDED = (
+    "%a, %d %b %Y %H:%M:%S", "%a, %d %b %y %H:%M:%S", "%a, %d %b %Y %H:%M", "%a, %d %b %y %H:%M", "%d %b %Y %H:%M:%S",
+    "%d %b %y %H:%M:%S", "%d %b %Y %H:%M", "%d %b %y %H:%M", "%A, %d-%b-%y %H:%M:%S", "%d %b %Y", "%b %d %Y",
+)  # fmt: skip
+_WORD = re.compile(r"[A-Z][a-z]{2}")
+
+
+def _worded(text: str) -> int | None:
+    if len(text) > 40 or not _WORD.search(text):
+        return None
+    text = re.sub(r"\s*(?:GMT|UTC|Z)$", "", text)
+    for form in _WORDED:
+        try:
+            return from_datetime(datetime.strptime(text, form).replace(tzinfo=UTC))
+        except ValueError:
+            continue
+    return None
 
 
 def parse_timespan(text: str) -> int | None:

@@ -15,6 +15,7 @@ from aforo.kql.types import INTEGERS, NUMBERS, SCALARS, TYPE_NAMES, KqlType
 
 _CLASSES = {"number": NUMBERS, "integer": INTEGERS, "scalar": SCALARS, "any": SCALARS, "text": SCALARS} | {
     "hashable": SCALARS - {KqlType.DYNAMIC, KqlType.DECIMAL},
+    "countable": SCALARS - {KqlType.REAL, KqlType.BOOL},
     "plain": SCALARS - {KqlType.DYNAMIC},
     "string_or_array": frozenset({KqlType.STRING, KqlType.DYNAMIC}),
     "integer_or_array": INTEGERS | {KqlType.DYNAMIC},

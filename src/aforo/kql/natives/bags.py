@@ -18,14 +18,20 @@ _STEP = regex.compile(
 
 def steps(path: str) -> list[str | int]:
     """A key as the steps to it: a path begins with `$.` or `$[`, all else is one name."""
-    if not path.startswith(("$.", "$[")):
-        return [path]
+    found = path_steps(path) if path.startswith(("$.", "$[")) else None
+    return [path] if found is None else found
+
+
+def path_steps(path: str) -> list[str | int] | None:
+    """The steps of `$.a[0]['b c']`, None for what is no path."""
+    if not path.startswith("$"):
+        return None
     out: list[str | int] = []
     at = 1
     while at < len(path):
         m = _STEP.match(path, at)
         if m is None:
-            return [path]
+            return None
         name = next((n for n in (m["name"], m["one"], m["two"]) if n is not None), None)
         out.append(int(m["index"]) if name is None else name)
         at = m.end()

@@ -1,4 +1,4 @@
-"""Special functions and distributions, by series and continued fractions. Outside its domain one is NaN."""
+"""Shifts of bits; special functions and distributions, by series and continued fractions. Outside its domain one is NaN."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import wraps
 
 from aforo.kql.natives.spec import Native, native
-from aforo.kql.types import REAL
+from aforo.kql.types import LONG, REAL
 
 _STEPS = 400
 _TINY = 1e-300
@@ -70,6 +70,8 @@ def beta_inv(p: float, a: float, b: float) -> float:
     """Where the distribution reaches a probability, by halving."""
     if not (a > 0 and b > 0 and 0 <= p <= 1):
         return math.nan
+    if p in (0.0, 1.0):
+        return p
     low, high = 0.0, 1.0
     for _ in range(200):
         middle = (low + high) / 2
@@ -79,7 +81,7 @@ def beta_inv(p: float, a: float, b: float) -> float:
             low = middle
         else:
             high = middle
-    return high if p == 1 else (low + high) / 2
+    return (low + high) / 2
 
 
 def beta_pdf(x: float, a: float, b: float) -> float:
@@ -104,13 +106,36 @@ def welch_test(
     return beta_cdf(freedom / (freedom + t * t), freedom / 2, 0.5)
 
 
+def gamma(x: float) -> float:
+    return math.inf if x == 0 else math.gamma(x)
+
+
+def loggamma(x: float) -> float:
+    """Infinite at the poles."""
+    return math.inf if x <= 0 and x == math.floor(x) else math.lgamma(x)
+
+
+def shift_left(value: int | None, by: int | None) -> int | None:
+    """The bits that stay within 64; a shift counts modulo 64."""
+    if value is None or by is None or by < 0:
+        return None
+    moved = value << by % 64 & (1 << 64) - 1
+    return moved - (1 << 64) if moved >> 63 else moved
+
+
+def shift_right(value: int | None, by: int | None) -> int | None:
+    return None if value is None or by is None or by < 0 else value >> by % 64
+
+
 def _native(name: str, function: Callable[..., float], count: int) -> Native:
     return native(name, _guarded(function), REAL, *[REAL] * count)
 
 
 NATIVES: tuple[Native, ...] = (
-    _native("gamma", math.gamma, 1),
-    _native("loggamma", math.lgamma, 1),
+    native("binary_shift_left", shift_left, LONG, LONG, LONG),
+    native("binary_shift_right", shift_right, LONG, LONG, LONG),
+    _native("gamma", gamma, 1),
+    _native("loggamma", loggamma, 1),
     _native("erf", math.erf, 1),
     _native("erfc", math.erfc, 1),
     _native("beta_cdf", beta_cdf, 3),

@@ -21,6 +21,24 @@ def countof(text: str, search: str) -> int:
     return count
 
 
+def indexof(
+    text: str, lookup: str, start: int | None, length: int | None, occurrence: int | None
+) -> int | None:
+    """The place of an occurrence, -1 when there is none; each is looked for in so many characters after the last one."""
+    start, length = start or 0, -1 if length is None else length
+    occurrence = 1 if occurrence is None else occurrence
+    if length < -1 or occurrence < 1:
+        return None
+    at = max(len(text) + start, 0) if start < 0 else start
+    found = -1
+    for _ in range(occurrence):
+        found = text.find(lookup, at, len(text) if length < 0 else at + length)
+        if found < 0 or found > len(text):
+            return -1
+        at = found + 1
+    return found
+
+
 def translate(search: str, replacement: str, text: str) -> str:
     """The last character of the replacement stands for those that it lacks."""
     if not replacement:
@@ -98,6 +116,7 @@ def format_bytes(size: float | None, digits: int | None, unit: str | None) -> st
 
 NATIVES: tuple[Native, ...] = (
     native("countof", countof, LONG, STRING, STRING),
+    native("indexof_nth", indexof, LONG, STRING, STRING, LONG, LONG, LONG),
     native("translate", translate, STRING, STRING, STRING, STRING),
     native("replace_strings", replace_strings, STRING, STRING, DYNAMIC, DYNAMIC),
     native("has_any_index", has_any_index, LONG, STRING, DYNAMIC),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 
 from aforo.kql.natives.spec import Native, native
 from aforo.kql.types import REAL, STRING
@@ -95,11 +96,13 @@ VOLUMES = {
 }  # fmt: skip
 
 # Kelvins: (of one degree, at zero degrees).
+_F = Fraction
 TEMPERATURES = {
-    "Kelvin": (1.0, 0.0), "DegreeCelsius": (1.0, 273.15), "MillidegreeCelsius": (1e-3, 273.15),
-    "DegreeDelisle": (-2 / 3, 373.15), "DegreeFahrenheit": (5 / 9, 459.67 * 5 / 9), "DegreeNewton": (100 / 33, 273.15),
-    "DegreeRankine": (5 / 9, 0.0), "DegreeReaumur": (1.25, 273.15), "DegreeRoemer": (40 / 21, 273.15 - 7.5 * 40 / 21),
-    "SolarTemperature": (5778.0, 0.0),
+    "Kelvin": (_F(1), _F(0)), "DegreeCelsius": (_F(1), _F("273.15")), "MillidegreeCelsius": (_F(1, 1000), _F("273.15")),
+    "DegreeDelisle": (_F(-2, 3), _F("373.15")), "DegreeFahrenheit": (_F(5, 9), _F("459.67") * 5 / 9),
+    "DegreeNewton": (_F(100, 33), _F("273.15")), "DegreeRankine": (_F(5, 9), _F(0)),
+    "DegreeReaumur": (_F(5, 4), _F("273.15")), "DegreeRoemer": (_F(40, 21), _F("273.15") - _F(75, 10) * 40 / 21),
+    "SolarTemperature": (_F(5778), _F(0)),
 }  # fmt: skip
 
 
@@ -133,9 +136,9 @@ def convert_temperature(value: float | None, source: str, target: str) -> float 
     one, other = TEMPERATURES.get(source), TEMPERATURES.get(target)
     if value is None or one is None or other is None:
         return None
-    if one[1] == other[1]:
-        return value * one[0] / other[0]
-    return (value * one[0] + one[1] - other[1]) / other[0]
+    if not math.isfinite(value):
+        return value
+    return float((_F(repr(value)) * one[0] + one[1] - other[1]) / other[0])
 
 
 FAMILIES = {

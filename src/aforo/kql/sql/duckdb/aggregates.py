@@ -104,9 +104,8 @@ def _make_set(r: Request) -> Node:
 
 def _make_bag(r: Request) -> Node:
     bags = r.over(t.call("list", r.arguments[0]), without_nulls=t.call("kql_is_bag", r.arguments[0].copy()))
-    if len(r.bound) > 1 and isinstance(r.bound[1], Constant):
-        return t.coalesce(t.call("kqlpy_bag_of", t.call("kql_make_array", bags), r.arguments[1]), t.text("{}"))
-    return t.coalesce(t.call("kql_merge_bags", bags), t.text("{}"))
+    most = r.arguments[1] if len(r.arguments) > 1 else t.null()
+    return t.coalesce(t.call("kqlpy_bag_of", t.call("kql_make_array", bags), most), t.text("{}"))
 
 
 def _series_points(r: Request) -> Node:

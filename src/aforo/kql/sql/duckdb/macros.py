@@ -39,10 +39,11 @@ MACROS: dict[str, str] = {
         ELSE x::VARCHAR END""",
     # -- JSON ------------------------------------------------------------------------------------------
     "kql_null_json": "(j) AS nullif(j::VARCHAR, 'null')",
-    "kql_parse_json": """(s) AS CASE WHEN s = '' THEN NULL WHEN json_valid(s) THEN nullif(json(s)::VARCHAR, 'null')
+    # TRY: a constant is read before its condition is asked.
+    "kql_parse_json": """(s) AS CASE WHEN s = '' THEN NULL WHEN json_valid(s) THEN nullif(TRY(json(s))::VARCHAR, 'null')
         ELSE to_json(s)::VARCHAR END""",
     "kql_path": "(d, p) AS nullif(json_extract(d, p)::VARCHAR, 'null')",
-    "kql_text_path": "(s, p) AS CASE WHEN json_valid(s) THEN nullif(json_extract(s, p)::VARCHAR, 'null') END",
+    "kql_text_path": "(s, p) AS CASE WHEN json_valid(s) THEN nullif(TRY(json_extract(s, p))::VARCHAR, 'null') END",
     "kql_text_paths": "(s, ps) AS CASE WHEN json_valid(s) THEN json_extract(s, ps) END",
     "kql_dynamic_text": """(d) AS coalesce(CASE WHEN starts_with(d, '"') THEN json_extract_string(d, '$') ELSE d END, '')""",
     "kql_parse_dynamic": """(d) AS CASE WHEN starts_with(d, '"') THEN kql_parse_json(json_extract_string(d, '$')) ELSE d END""",
@@ -91,8 +92,9 @@ MACROS: dict[str, str] = {
             ['%m/%d/%Y', '%m/%d/%Y %H:%M', '%m/%d/%Y %H:%M:%S', '%m/%d/%Y %I:%M:%S %p', '%m/%d/%Y %H:%M:%S.%f']))
         WHEN regexp_full_match(s, '\\d{1,2}-\\d{1,2}-\\d{4}') THEN kql_ticks(try_strptime(s, ['%m-%d-%Y']))
         WHEN regexp_full_match(s, '\\d{8}') THEN kql_ticks(try_strptime(s, ['%Y%m%d']))
-        WHEN regexp_full_match(s, '[A-Z][a-z]{2}, \\d{1,2} [A-Z][a-z]{2} \\d{4} \\d{2}:\\d{2}:\\d{2} (GMT|UTC)') THEN
-            kql_ticks(try_strptime(left(s, length(s) - 4), ['%a, %d %b %Y %H:%M:%S'])) END""",
+        WHEN regexp_matches(s, '[A-Z][a-z]{2}') THEN kql_ticks(try_strptime(regexp_replace(trim(s), '\\s*(GMT|UTC|Z)$', ''),
+            ['%a, %d %b %y %H:%M:%S', '%a, %d %b %Y %H:%M:%S', '%a, %d %b %y %H:%M', '%a, %d %b %Y %H:%M', '%d %b %y %H:%M:%S',
+             '%d %b %Y %H:%M:%S', '%d %b %y %H:%M', '%d %b %Y %H:%M', '%A, %d-%b-%y %H:%M:%S', '%d %b %Y', '%b %d %Y'])) END""",
     "kql_text_span": """(s) AS CASE
         WHEN regexp_full_match(s, '-?(\\d+\\.)?\\d{1,2}:\\d{1,2}(:\\d{1,2}(\\.\\d{1,7})?)?') THEN
             (CASE WHEN starts_with(s, '-') THEN -1 ELSE 1 END) * (

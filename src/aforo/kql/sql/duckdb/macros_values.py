@@ -33,6 +33,7 @@ MACROS: dict[str, str] = {
     "kql_round_long": """(x, n) AS CASE WHEN n >= 0 THEN x WHEN n > -19 THEN
         TRY_CAST(round(x::DECIMAL(38,0) / pow(10, -n)::DECIMAL(38,0)) * pow(10, -n)::DECIMAL(38,0) AS BIGINT) ELSE 0 END""",
     "kql_bin_at_decimal": "(x, size, point) AS (point + kql_bin_decimal(x - point, size))::DECIMAL(38,12)",
+    "kql_sign": "(x) AS sign(x)::DOUBLE",
     "kql_exp2": "(x) AS pow(2, x)",
     "kql_exp10": "(x) AS pow(10, x)",
     "kql_log": "(x) AS CASE WHEN x > 0 THEN ln(x) WHEN x = 0 THEN '-inf'::DOUBLE WHEN x < 0 THEN 'nan'::DOUBLE ELSE x END",
@@ -44,10 +45,8 @@ MACROS: dict[str, str] = {
     "kql_bit_and": "(a, b) AS a & b",
     "kql_bit_or": "(a, b) AS a | b",
     "kql_bit_not": "(a) AS ~a",
-    "kql_bit_count": "(a) AS bit_count(a)::BIGINT",
+    "kql_bit_count": "(a) AS bit_count(a::BIGINT)::BIGINT",
     "kql_rand_below": "(n) AS CASE WHEN n > 0 THEN floor(random() * n) END",
-    "kql_shift_left": "(a, n) AS CASE WHEN n BETWEEN 0 AND 63 THEN TRY(a << n) END",
-    "kql_shift_right": "(a, n) AS CASE WHEN n BETWEEN 0 AND 63 THEN a >> n END",
     "kql_tohex": "(x, n) AS lpad(lower(hex(x::BIGINT)), greatest(n, length(hex(x::BIGINT)))::INTEGER, '0')",
     "kql_tohex_int": """(x, n) AS lpad(lower(right(hex(x::BIGINT), 8)),
         greatest(n, length(right(hex(x::BIGINT), 8)))::INTEGER, '0')""",
@@ -61,7 +60,7 @@ MACROS: dict[str, str] = {
     "kql_repeat": "(j, n) AS kql_make_array(list_transform(range(least(n, 65536)), lambda i: j))",
     "kql_count_regex": "(s, r) AS len(regexp_extract_all(s, r))",
     "kql_extract_all": """(r, s, g) AS CASE WHEN len(regexp_extract_all(s, r)) > 0 THEN
-        kql_make_array(list_transform(regexp_extract_all(s, r, g::INTEGER), lambda p: to_json(p)::VARCHAR)) END""",
+        kql_make_array(list_transform(regexp_extract_all(s, r, g::INTEGER), lambda p: to_json(coalesce(p, ''))::VARCHAR)) END""",
     # What stands before the match: the pieces between the matches before it, and these.
     "kql_before_match": """(s, r, n) AS CASE WHEN len(regexp_extract_all(s, r)) < n THEN NULL
         ELSE length(coalesce(array_to_string(string_split_regex(s, r)[1:n], ''), ''))
@@ -106,10 +105,6 @@ MACROS: dict[str, str] = {
     "kql_gettype": """(d) AS CASE json_type(d) WHEN 'OBJECT' THEN 'dictionary' WHEN 'ARRAY' THEN 'array' WHEN 'VARCHAR' THEN 'string'
         WHEN 'BOOLEAN' THEN 'bool' WHEN 'DOUBLE' THEN 'double' WHEN 'UBIGINT' THEN 'long' WHEN 'BIGINT' THEN 'long'
         ELSE 'null' END""",
-    "kql_merge_bags": """(bags) AS '{' || array_to_string(map_values(map_from_entries(list_reverse(list_transform(
-        list_filter(flatten(list_transform(bags, lambda b: list_transform(json_keys(b), lambda k: {'key': k,
-        'value': to_json(k)::VARCHAR || ':' || json_extract(b, '/' || replace(replace(k, '~', '~0'), '/', '~1'))::VARCHAR}))),
-        lambda e: TRUE), lambda e: e)))), ',') || '}'""",
     # -- series ----------------------------------------------------------------------------------------
     "kql_series_index": "(x, start, step) AS CASE WHEN step > 0 THEN kql_floor_div(x - start, step) END",
     "kql_series_index_real": "(x, start, step) AS CASE WHEN step > 0 THEN floor((x - start) / step)::BIGINT END",
@@ -135,8 +130,11 @@ MACROS: dict[str, str] = {
     "kql_add_months": f"(t, n) AS kql_ticks(date_trunc('day', kql_ts(t)) + to_months(n::INTEGER)) + t % {_DAY}",
     "kql_month_number": "(t) AS (year(kql_ts(t)) * 12 + month(kql_ts(t)))",
     "kql_iso_week": "(t) AS weekofyear(kql_ts(t))",
-    "kql_make_timespan": """(d, h, m, s) AS CASE WHEN h BETWEEN 0 AND 23 AND m BETWEEN 0 AND 59 AND s >= 0 AND s < 60
-        THEN d * 864000000000 + h * 36000000000 + m * 600000000 + round(s * 10000000)::BIGINT END""",
+    "kql_clock_ticks": """(h, m, s) AS CASE WHEN h BETWEEN 0 AND 23 AND m BETWEEN 0 AND 59 AND s >= 0 AND s < 60
+        THEN h::BIGINT * 36000000000 + m::BIGINT * 600000000 + round(s * 10000000)::BIGINT END""",
+    "kql_make_timespan": "(d, h, m, s) AS d::BIGINT * 864000000000 + kql_clock_ticks(h, m, s)",
+    "kql_make_datetime": """(y, mo, d, h, m, s) AS kql_ticks(TRY(make_timestamp(y::BIGINT, mo::BIGINT, d::BIGINT, 0, 0, 0)))
+        + kql_clock_ticks(h, m, s)""",
     "kql_pad": "(s, n) AS lpad(s, greatest(n, length(s))::INTEGER, '0')",
     # -- steps --------------------------------------------------------------------------------------------
     "kql_steps": """(a, b, step) AS CASE WHEN step > 0 AND b >= a THEN list_transform(range((b - a) // step + 1), lambda i: a + i * step)

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from aforo.kql.bound import Constant, Expression
+from aforo.kql.natives.bags import path_steps
 from aforo.kql.natives.catalog import NATIVES
 from aforo.kql.natives.spec import Native
 from aforo.kql.sql import tree as t
 from aforo.kql.sql.duckdb import texts, times
-from aforo.kql.sql.duckdb.builder import Builder, as_json, as_text
+from aforo.kql.sql.duckdb.builder import Builder, as_json, as_text, json_path
 from aforo.kql.sql.duckdb.convert import CONVERSIONS
 from aforo.kql.sql.tree import Node
 from aforo.kql.types import DATETIME, DECIMAL, DYNAMIC, INT, LONG, REAL, STRING, TIMESPAN, KqlType
@@ -20,12 +21,11 @@ from aforo.kql.types import DATETIME, DECIMAL, DYNAMIC, INT, LONG, REAL, STRING,
 # Operations that are one function of DuckDB or one macro.
 DIRECT: dict[str, str] = {
     "strlen": "length", "string_size": "strlen", "tolower": "lower", "toupper": "upper",
-    "replace_string": "replace", "abs": "abs", "sign": "sign", "pow": "pow", "atan2": "atan2", "pi": "pi",
+    "replace_string": "replace", "abs": "abs", "sign": "kql_sign", "pow": "pow", "atan2": "atan2", "pi": "pi",
     "exp": "exp", "exp2": "kql_exp2", "exp10": "kql_exp10", "degrees": "degrees", "radians": "radians",
     "sin": "sin", "cos": "cos", "tan": "tan", "cot": "cot", "atan": "atan",
     "isnan": "isnan", "isinf": "isinf", "isfinite": "isfinite",
     "binary_and": "kql_bit_and", "binary_or": "kql_bit_or", "binary_xor": "xor", "binary_not": "kql_bit_not",
-    "binary_shift_left": "kql_shift_left", "binary_shift_right": "kql_shift_right",
     "element_at": "kql_element_at", "property_at": "kql_property_at", "array_length": "kql_array_length",
     "bag_keys": "kql_bag_keys", "strcat_array": "kql_strcat_array",
     "array_reverse": "kql_array_reverse", "array_slice": "kql_array_slice",
@@ -352,8 +352,13 @@ def _gettype(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node
     return t.call("kql_gettype", a[0]) if bound[0].type is DYNAMIC else t.text(bound[0].type.value)
 
 
-def _extract_json(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
-    return t.call("kql_dynamic_text", t.call("kql_text_path", a[1], a[0]))
+def _at_path(a: Sequence[Node], bound: Sequence[Expression]) -> Node:
+    path = bound[0].value if isinstance(bound[0], Constant) else "$"
+    return t.call("kql_text_path", a[1], t.text(json_path(tuple(path_steps(str(path)) or ()))))
+
+
+def _extract_json(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    return t.call("kql_dynamic_text", _at_path(a, bound))
 
 
 def _tohex(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
@@ -416,7 +421,7 @@ BUILDERS: dict[str, Builder] = {
     "hash_sha256": _hash("sha256"),
     "gettype": _gettype,
     "extract_json": _extract_json,
-    "extract_json_value": lambda a, _b, _r: t.call("kql_text_path", a[1], a[0]),
+    "extract_json_value": lambda a, b, _r: _at_path(a, b),
     "repeat": lambda a, b, _r: t.call("kql_repeat", as_json(a[0], b[0].type), a[1]),
     "new_guid": lambda _a, _b, _r: t.cast(t.call("uuid"), "VARCHAR"),
     "tohex": _tohex,

@@ -122,6 +122,8 @@ def _substring(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> N
 
 
 def _indexof(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
+    if len(a) > 4:
+        return t.call("kqlpy_indexof_nth", *a)
     defaults = [t.number(0), t.number(-1), t.number(1)]
     return t.call("kql_indexof", a[0], a[1], *a[2:], *defaults[len(a) - 2 :])
 

@@ -102,8 +102,7 @@ def _calendar(function: str) -> Builder:
 
 
 def _make_datetime(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
-    parts = [*a, *([t.number(0)] * (6 - len(a)))]
-    return t.glot().Try(this=t.call("kql_ticks", t.call("make_timestamp", *parts)))
+    return t.call("kql_make_datetime", *a, *([t.number(0)] * (6 - len(a))))
 
 
 def _unix(unit: str) -> Builder:
@@ -122,10 +121,10 @@ def _unix(unit: str) -> Builder:
 # -- formats ---------------------------------------------------------------------------------------------
 
 _DATE_TOKENS: dict[str, str] = {
-    "yyyy": "%Y", "yy": "%y", "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "%-m", "dddd": "%A", "ddd": "%a", "dd": "%d",
+    "yyyy": "%Y", "yy": "%y", "y": "%-y", "MMMM": "%B", "MMM": "%b", "MM": "%m", "M": "%-m", "dddd": "%A", "ddd": "%a", "dd": "%d",
     "d": "%-d", "HH": "%H", "H": "%-H", "hh": "%I", "h": "%-I", "mm": "%M", "m": "%-M", "ss": "%S", "s": "%-S", "tt": "%p",
 }  # fmt: skip
-_DATE_TOKEN = re.compile(r"y{2,4}|M{1,4}|d{1,4}|H{1,2}|h{1,2}|m{1,2}|s{1,2}|f{1,7}|F{1,7}|tt|.", re.DOTALL)
+_DATE_TOKEN = re.compile(r"y{1,4}|M{1,4}|d{1,4}|H{1,2}|h{1,2}|m{1,2}|s{1,2}|f{1,7}|F{1,7}|tt|.", re.DOTALL)
 _SPAN_TOKEN = re.compile(r"d{1,8}|H{1,2}|h{1,2}|m{1,2}|s{1,2}|f{1,7}|F{1,7}|.", re.DOTALL)
 
 
