@@ -45,6 +45,8 @@ class ChangeBinder(AccessBinder):
             raise say.unknown_name(node.span, node.name, self.visible())
         if local.function is not None:
             raise say.not_assignable(node.span, f"the function `{node.name}`")
+        if local.fixed:
+            raise say.not_assignable(node.span, f"{local.fixed} `{node.name}`")
         self.captured(local)
         return local
 

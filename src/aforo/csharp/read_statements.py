@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aforo.csharp import diagnostics as say
@@ -67,7 +68,10 @@ class StatementReader(Reader):
         if node.children[0].type == "using":
             raise say.unsupported(self.span(node), "a `using` declaration (C# 8)")
         apart = self.deconstruction(declaration)
-        return apart if apart is not None else self.local(declaration)
+        if apart is not None:
+            return apart
+        constant = any(c.type == "modifier" and self.raw(c) == "const" for c in node.children)
+        return replace(self.local(declaration), constant=constant)
 
     def deconstruction(self, node: Node) -> s.Stmt | None:
         """`var (a, b) = ...`, which declares as it assigns."""
@@ -220,6 +224,8 @@ class StatementReader(Reader):
                 catches.append(self.catch(child))
             elif child.type == "finally_clause":
                 last = self.block(self.only(child))
+        if not catches and last is None:
+            raise say.missing(self.span(node), "catch")
         return s.Try(self.block(self.field(node, "body")), tuple(catches), last, self.span(node))
 
     def catch(self, node: Node) -> s.Catch:

@@ -56,6 +56,7 @@ class LocalName:
     depth: int
     function: Signature | None = None
     constant_not_null: bool = False
+    fixed: str = ""  # why it cannot be assigned to
 
 
 @dataclass(slots=True)
@@ -64,6 +65,8 @@ class FunctionScope:
 
     returns: Type | None
     found: list[Type] = field(default_factory=list)
+    breaks: int = 0  # loops and switches around what is being bound, within the function
+    continues: int = 0  # loops
     outs: tuple[b.Read, ...] = ()  # what a local function gives back beside its result
     nonlocals: set[str] = field(default_factory=set)
 

@@ -44,10 +44,15 @@ def scope(binder: Binder) -> Iterator[None]:
 @contextmanager
 def loop(binder: Binder) -> Iterator[None]:
     binder.loops += 1
+    function = binder.functions[-1]
+    function.breaks += 1
+    function.continues += 1
     try:
         yield
     finally:
         binder.loops -= 1
+        function.breaks -= 1
+        function.continues -= 1
 
 
 def bind_body(binder: Binder, block: s.Block, returns: Type) -> tuple[b.Stmt, ...]:
@@ -157,7 +162,13 @@ def bind(binder: Binder, node: s.Stmt) -> list[b.Stmt]:
         case s.Block():
             return list(block(binder, node))
         case s.Local():
-            return [_local(binder, node, *each) for each in node.declared]
+            made = [_local(binder, node, *each) for each in node.declared]
+            for name, init, span in node.declared if node.constant else ():
+                local = binder.lookup(name)
+                if local is None or init is None:
+                    raise say.misplaced(span, "a constant without a value")
+                local.fixed = "the constant"
+            return made
         case s.Do():
             return [_do(binder, node)]
         case s.If():
@@ -176,8 +187,12 @@ def bind(binder: Binder, node: s.Stmt) -> list[b.Stmt]:
         case s.Return():
             return [_return(binder, node)]
         case s.Break():
+            if not binder.functions[-1].breaks:
+                raise say.misplaced(node.span, "`break`")
             return [b.Break(node.span)]
         case s.Continue():
+            if not binder.functions[-1].continues:
+                raise say.misplaced(node.span, "`continue`")
             return [b.Continue(node.span)]
         case s.Throw():
             value = binder.converted(node.value, EXCEPTION) if node.value is not None else None
@@ -276,6 +291,7 @@ def _foreach(binder: Binder, node: s.Foreach) -> b.Stmt:
     with scope(binder), loop(binder):
         type_ = binder.resolve_type(node.type) if node.type is not None else element
         local = binder.declare(node.name, type_, node.span)
+        local.fixed = "the variable of a `foreach`,"
         converted: b.Expr | None = None
         if type_ != element:
             found = binder.conversions.explicit(element, type_)
@@ -291,11 +307,19 @@ def _switch(binder: Binder, node: s.Switch) -> b.Stmt:
     temp = binder.temp()
     held = b.Read(temp, value.type, node.value.span, value.nullable)
     cases: list[b.Case] = []
+    seen: set[tuple[str, object]] = set()
+    function = binder.functions[-1]
+    function.breaks += 1
     with scope(binder):
         for section in node.sections:
             with scope(binder):
                 tests: list[b.Expr | None] = []
                 for label in section.labels:
+                    key = _label(label)
+                    if key is not None and key in seen:
+                        raise say.misplaced(label.span, "a label that stands there already")
+                    if key is not None:
+                        seen.add(key)
                     if label.pattern is None:
                         tests.append(None)
                         continue
@@ -308,7 +332,19 @@ def _switch(binder: Binder, node: s.Switch) -> b.Stmt:
             if not _leaves(body):
                 raise say.misplaced(section.span, "a switch section that falls through to the next")
             cases.append(b.Case(tuple(tests), body))
+    function.breaks -= 1
     return b.Switch(temp, value, tuple(cases), node.span)
+
+
+def _label(label: s.Label) -> tuple[str, object] | None:
+    """What makes a label the same as another one; None where that cannot be told here."""
+    if label.pattern is None:
+        return ("default", None)
+    if label.guard is None and isinstance(label.pattern, s.ConstantPattern):
+        value = label.pattern.value
+        if isinstance(value, s.Literal):
+            return (value.kind, value.value)
+    return None
 
 
 def _return(binder: Binder, node: s.Return) -> b.Stmt:

@@ -308,6 +308,7 @@ class Local:
     type: TypeRef | None
     declared: tuple[tuple[str, Expr | None, Span], ...]
     span: Span
+    constant: bool = False
 
 
 @dataclass(frozen=True, slots=True)

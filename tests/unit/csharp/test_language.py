@@ -388,6 +388,11 @@ VALUES: list[tuple[str, str | None]] = [
     ('JsonConvert.DeserializeObject<List<int>>("[1,2]").Sum()', "3"),
     ("JsonConvert.DeserializeObject<Dictionary<string,string>>(\"{'a':'b'}\")[\"a\"]", "b"),
     ("JsonConvert.DeserializeObject<JObject>(\"{'a':'b'}\")[\"a\"].ToString()", "b"),
+    # A float has seven digits; constants, labels.
+    ("1.0f / 3", "0.33333334"),
+    ('(0.1f + 0.2f) + "|" + float.MaxValue + "|" + 1e7f + "|" + 1234567f', "0.3|3.4028235E+38|1E+07|1234567"),
+    ("{ const int x = 5, y = 6; return x + y; }", "11"),
+    ('{ switch ("a") { case "a": case "b": return 1; case null: return 3; default: return 2; } }', "1"),
 ]
 
 THROWN = [
@@ -406,6 +411,19 @@ THROWN = [
 ]
 
 REFUSED = [
+    ("{ const int x = 5; x = 6; return x; }", "CS0209"),
+    ("{ foreach (var x in new [] {1}) { x++; } return 1; }", "CS0209"),
+    ("{ continue; return 1; }", "CS0213"),
+    ("{ break; return 1; }", "CS0213"),
+    ("{ while (true) { Func<int> f = () => { break; return 1; }; } return 1; }", "CS0213"),
+    ("{ switch (1) { case 1: continue; } return 1; }", "CS0213"),
+    ("{ switch (1) { case 1: return 1; case 1: return 2; default: return 3; } }", "CS0213"),
+    ("{ switch (1) { default: return 1; default: return 2; } }", "CS0213"),
+    ("{ try { } return 1; }", "CS0102"),
+    ("{ Func f = null; return 1; }", "CS0202"),
+    ("(Nullable)5", "CS0202"),
+    ("{ var (a, b) = 5; return a; }", "CS0302"),
+    ("{ int F(out int x) { x = 1; return 1; } return F(1); }", "CS0213"),
     ("Enumerable.Count()", "CS0204"),
     (
         '{ foreach (var (k, v) in new Dictionary<string,int> { ["a"] = 1 }) { return k + v; } return ""; }',

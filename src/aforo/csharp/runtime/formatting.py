@@ -15,7 +15,7 @@ _STANDARD: Final = re.compile(r"([A-Za-z])([0-9]{0,9})\Z")
 
 
 def double_text(value: float) -> str:
-    """The shortest text that reads back as the same double, with .NET's exponents."""
+    """The shortest text that reads back as the same double (or Single), with .NET's exponents."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
@@ -26,7 +26,7 @@ def double_text(value: float) -> str:
     text = "".join(map(str, digits))
     point = len(text) + int(exponent)  # digits before the decimal point
     minus = "-" if sign else ""
-    if -4 < point <= 15:
+    if -4 < point <= getattr(value, "plain", 15):
         if point <= 0:
             return f"{minus}0.{'0' * -point}{text}"
         if point >= len(text):
@@ -46,7 +46,7 @@ def number_text(value: Any, spec: str | None) -> str:
     if not spec:
         if isinstance(value, int):
             return str(int(value))
-        return decimal_text(value) if isinstance(value, Decimal) else double_text(float(value))
+        return decimal_text(value) if isinstance(value, Decimal) else double_text(value)
     if isinstance(value, float) and (math.isnan(value) or math.isinf(value)):
         return double_text(value)
     match = _STANDARD.match(spec)

@@ -64,7 +64,16 @@ class UInt64(int):
 
 
 class Single(float):
-    """A boxed float."""
+    """A boxed float. Its `repr` is the shortest text that reads back as the same one."""
+
+    plain = 7  # digits before the point, above which it is written with an exponent
+
+    def __repr__(self) -> str:
+        for digits in range(1, 9):
+            text = f"{float(self):.{digits}g}"
+            if to_single(float(text)) == self:
+                return text
+        return f"{float(self):.9g}"
 
 
 BOXES: Final[dict[str, type]] = {
