@@ -7,6 +7,7 @@ from aforo.egress.pool import Way
 from aforo.egress.tls import Identity
 from aforo.errors import Upstream
 from aforo.messages import Headers, encode_query, parse_url
+from aforo.policy.masking import MASK
 from aforo.policy.services import Certificate, Proxy, Tokens
 from aforo.snapshot.snapshot import BackendEntry
 
@@ -28,7 +29,7 @@ def way_of(certificate: Certificate | None, proxy: Proxy | None) -> Way | None:
 def add_query(query: str, entry: BackendEntry) -> tuple[str, str]:
     """The query with the backend's own parameters, as it is sent and as it may be shown."""
     own = encode_query((name, value) for name, values in entry.query for value in values)
-    masked = "&".join(f"{name}=*****" for name, values in entry.query for _ in values)
+    masked = "&".join(f"{name}={MASK}" for name, values in entry.query for _ in values)
     return (f"{query}&{own}", f"{query}&{masked}") if query else (own, masked)
 
 

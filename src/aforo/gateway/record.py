@@ -25,6 +25,7 @@ from aforo.gateway.streaming import is_event_stream
 from aforo.messages import Headers
 from aforo.policy import trace_records
 from aforo.policy.exchange import Body, LastError
+from aforo.policy.masking import CREDENTIAL_HEADERS, CREDENTIAL_PARAMETERS, MASK
 from aforo.snapshot.runtime import ApiRuntime, LogNames, OperationRuntime
 from aforo.snapshot.snapshot import LogPlan, MessageLog
 from aforo.spool.records import (
@@ -40,33 +41,8 @@ from aforo.spool.records import (
 
 log = logging.getLogger("aforo.gateway")
 
-MASK = b"*****"
-# Values that would let their reader in, whatever a diagnostic lists.
-_SECRET_HEADERS = frozenset(
-    (
-        b"authorization",
-        b"proxy-authorization",
-        b"api-key",
-        b"x-api-key",
-        b"ocp-apim-subscription-key",
-        b"cookie",
-        b"set-cookie",
-        b"apim-debug-authorization",
-    )
-)
-_SECRET_PARAMETERS = frozenset(
-    (
-        "subscription-key",
-        "ocp-apim-subscription-key",
-        "api-key",
-        "apikey",
-        "api_key",
-        "code",
-        "sig",
-        "key",
-        "token",
-    )
-)
+_MASK = MASK.encode()
+_SECRET_HEADERS = frozenset(name.encode() for name in CREDENTIAL_HEADERS)
 # The form of the keys that we make.
 _KEY_FORM = re.compile(r"[0-9a-fA-F]{32}")
 # A body of which more is kept than this is marked as cut; the sizes are true all the same.
@@ -173,7 +149,7 @@ class Recorder:
         shown = masked_target(target, key_name)
         if _may_hold_key(shown):
             return _KEY_FORM.sub(
-                lambda found: "*****" if sha256(found[0].encode()).digest() in self._keys else found[0], shown
+                lambda found: MASK if sha256(found[0].encode()).digest() in self._keys else found[0], shown
             )
         return shown
 
@@ -427,7 +403,7 @@ def _listed(
     """The listed fields, masked where they are credentials: by their usual names, or by the names in `own`."""
     if not names:
         return []
-    return [(n, MASK if n in _SECRET_HEADERS or n in own else v) for n, v in headers if n in names]
+    return [(n, _MASK if n in _SECRET_HEADERS or n in own else v) for n, v in headers if n in names]
 
 
 def _credentials(call: Call, api: ApiRuntime) -> frozenset[bytes]:
@@ -472,8 +448,8 @@ def _masked(target: str, key_name: str) -> str:
     for part in re.split("([&;])", query):
         name, has_value, _ = part.partition("=")
         plain = unquote_plus(name).lower()
-        secret = plain in _SECRET_PARAMETERS or plain == own
-        parts.append(f"{name}=*****" if has_value and secret else part)
+        secret = plain in CREDENTIAL_PARAMETERS or plain == own
+        parts.append(f"{name}={MASK}" if has_value and secret else part)
     return f"{path}?{''.join(parts)}"
 
 

@@ -12,7 +12,9 @@ import pytest
 from aforo.gateway import record as record_module
 from aforo.gateway.record import masked_target
 from aforo.gateway.server import ServerConnection
+from aforo.messages import Headers
 from aforo.policy.exchange import Exchange
+from aforo.policy.masking import CREDENTIAL_HEADERS
 from aforo.policy.pipeline import Pipeline
 from aforo.policy.services import ForwardOptions
 from aforo.snapshot.snapshot import BackendEntry, LogPlan, MessageLog
@@ -95,10 +97,18 @@ async def test_no_key_reaches_a_record(data: bytes) -> None:
         ("/a?own=", "/a?own=*****"),
         ("/a?b=?own=s", "/a?b=?own=s"),
         ("/a?sig=%2F==", "/a?sig=*****"),
+        ("/a?access_token=s", "/a?access_token=*****"),
     ],
 )
 def test_masked_targets(target: str, shown: str) -> None:
     assert masked_target(target, "Own") == shown
+
+
+@pytest.mark.parametrize("name", sorted(CREDENTIAL_HEADERS))
+def test_headers_that_are_credentials_to_policies_are_masked_in_the_log(name: str) -> None:
+    field = name.encode()
+    listed = record_module._listed(Headers(((field, b"s"), (b"a", b"b"))), frozenset((field, b"a")))
+    assert listed == [(field, b"*****"), (b"a", b"b")]
 
 
 def test_long_targets_are_not_remembered() -> None:
