@@ -100,3 +100,11 @@ def test_sessions_of_rows() -> None:
     found = answer(f"{moments} | sort by t asc | extend s = row_window_session(t, 1h, 5m) | project s")[1]
     assert found == [["2020-01-01T00:00:00Z"], ["2020-01-01T00:00:00Z"], ["2020-01-01T00:10:00Z"]]
     assert "timespan" in mistakes(f"{moments} | sort by t asc | extend s = row_window_session(t, 5, 5)")[0]
+
+
+def test_several_windows_that_restart() -> None:
+    text = (
+        "range x from 1 to 4 step 1 | extend r = x % 2 == 1 "
+        "| serialize a = row_number(1, r), b = row_cumsum(x, r), c = row_number(10, r), d = row_rank_dense(x, r) | project-away r"
+    )
+    assert answer(text)[1] == [[1, 1, 1, 10, 1], [2, 2, 3, 11, 2], [3, 1, 3, 10, 1], [4, 2, 7, 11, 2]]

@@ -243,7 +243,8 @@ class Writer(WalkWriter):
             if any(not t.is_plain(frame.slots[c.id].node) for a in windowed.arguments for c in references(a)):
                 # A window function over the result of another one.
                 frame = self.wrap(frame)
-                number = frame.order[0].this.name
+            # The number of the row has a new name in each SELECT.
+            number = frame.order[0].this.name
             if windowed.operation == "row_window_session":
                 at = frame.order[0].this.name
                 frame = self.sessions(
