@@ -226,6 +226,20 @@ def test_nothing_in_common() -> None:
     assert together["type"] == "MultiPolygon"
 
 
+def test_lines_that_run_into_each_other_are_one() -> None:
+    parts = f"{line((0, 0), (1, 1), (2, 0))}, {line((1, 1), (2, 0), (3, 1))}, {line((3, 1), (4, 4))}"
+    found = value(f"geo_union_lines_array(pack_array({parts}))")
+    assert isinstance(found, dict)
+    assert [[round(x, 9) for x in place] for place in found["coordinates"]] == [
+        [0, 0],
+        [1, 1],
+        [2, 0],
+        [3, 1],
+        [4, 4],
+    ]
+    assert value("geo_union_lines_array(dynamic([1]))") is None
+
+
 def test_a_hole_is_outside() -> None:
     ring = [[0, 0], [10, 0], [10, 10], [0, 10], [0, 0]]
     hole = [[4, 4], [6, 4], [6, 6], [4, 6], [4, 4]]
@@ -367,6 +381,8 @@ def test_h3_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
         f"geo_intersection_2lines({line((0, 0), (0, 5), (5, 5))}, {line((-1, 1), (6, 6))})",
         f"geo_intersection_2polygons({SQUARE}, {polygon((10, 0), (20, 0), (20, 10), (10, 10))})",
         f"geo_line_densify({line((170, 0), (-170, 10))})",
+        f"geo_union_lines_array(pack_array({line((0, -1), (0, 1))}, {line((-1, 0), (1, 0))}))",
+        f"geo_union_lines_array(pack_array({line((0, 0), (0, 1))}, {line((5, 0), (6, 0))}))",
     ],
 )
 def test_what_only_the_values_tell_ends_the_query(expression: str) -> None:

@@ -44,6 +44,7 @@ FUNCTIONS: tuple[Scalar, ...] = (
     scalar("geo_intersection_line_with_polygon", "line:dynamic, polygon:dynamic", DYNAMIC,
            "What a line and a polygon have in common."),
     scalar("geo_union_polygons_array", "polygons:dynamic", DYNAMIC, "What all polygons of an array are together."),
+    scalar("geo_union_lines_array", "lines:dynamic", DYNAMIC, "The line that all lines of an array are together."),
     scalar("geo_from_wkt", "wkt:string", DYNAMIC, "A well-known text as GeoJSON."),
     scalar("geo_point_to_geohash", f"{_PLACE}, accuracy?:long", STRING, "The geohash of a point."),
     scalar("geo_geohash_to_central_point", "geohash:string", DYNAMIC, "The centre of a geohash."),

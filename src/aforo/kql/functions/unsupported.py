@@ -8,7 +8,6 @@ KNOWN_UNSUPPORTED = frozenset(
         "geo_line_simplify",
         "geo_polygon_simplify",
         "geo_simplify_polygons_array",
-        "geo_union_lines_array",
         "geo_polygon_to_h3cells",
         "geo_info_from_ip_address",
         "series_decompose_anomalies",

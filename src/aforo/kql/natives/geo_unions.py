@@ -128,6 +128,36 @@ def union_of_polygons(json: str | None) -> str | None:
     return written(_region(united(apart)))
 
 
+def union_of_lines(json: str | None) -> str | None:
+    """Of lines that run into each other, or share edges: the one line that they are."""
+    items = parsed(json)
+    if not isinstance(items, list) or not items:
+        return None
+    parts: list[Line] = []
+    for item in items:
+        shape = lines(written(item))
+        if shape is None:
+            return None
+        parts += shape
+    edges = {frozenset(edge): edge for edge in _all_edges(parts)}
+    path = _path(list(edges.values()))
+    if path is None or any(kind for kind, _, _ in _meetings(list(edges.values()), list(edges.values()))):
+        raise UnansweredError("the union of lines that are not one line is not supported")
+    return written({"type": "LineString", "coordinates": [list(degrees(p)) for p in path]})
+
+
+def _path(edges: list[Edge]) -> list[Vector] | None:
+    """The points of all edges one after the other, None when they do not run into each other like this."""
+    following = dict(edges)
+    begun = set(following) - set(following.values())
+    if len(following) < len(edges) or len(set(following.values())) < len(edges) or len(begun) != 1:
+        return None
+    path = [begun.pop()]
+    while path[-1] in following:
+        path.append(following[path[-1]])
+    return path if len(path) == len(edges) + 1 else None
+
+
 def _point(p: Vector) -> dict[str, Any]:
     return {"type": "Point", "coordinates": list(degrees(p))}
 
@@ -151,4 +181,5 @@ NATIVES: tuple[Native, ...] = (
     native("geo_intersection_2polygons", common_of_polygons, DYNAMIC, DYNAMIC, DYNAMIC),
     native("geo_intersection_line_with_polygon", common_of_line_and_polygon, DYNAMIC, DYNAMIC, DYNAMIC),
     native("geo_union_polygons_array", union_of_polygons, DYNAMIC, DYNAMIC),
+    native("geo_union_lines_array", union_of_lines, DYNAMIC, DYNAMIC),
 )
