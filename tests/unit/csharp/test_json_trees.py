@@ -22,6 +22,10 @@ def _expanded(text: str) -> str:
 
 
 VALUES = [
+    # Integers of any size keep their digits (JsonTextReader makes a BigInteger of them).
+    ('JObject.Parse("{\\"a\\":12345678901234567890123}").ToString(Formatting.None)', '{"a":12345678901234567890123}'),
+    ('JObject.Parse("{\\"a\\":[18446744073709551615,-9223372036854775809]}")["a"].ToString(Formatting.None)', "[18446744073709551615,-9223372036854775809]"),
+    ('JToken.Parse("\\"12345678901234567890123\\"").Type', "String"),
     # SelectToken samples of Newtonsoft's documentation.
     (f'(string){_STORES}.SelectToken("Manufacturers[0].Name")', "Acme Co"),
     (f'(decimal){_STORES}.SelectToken("Manufacturers[0].Products[0].Price")', "50"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, Final
 
 import orjson
 
@@ -12,6 +13,21 @@ from aforo.csharp.runtime.exceptions import (
 )
 from aforo.csharp.runtime.json import JArray, JObject, JToken, wrap
 from aforo.csharp.runtime.limits import room, work
+
+# `orjson` makes floats of integers beyond 64 bits, and they lose digits; Newtonsoft keeps them. Runs of digits are
+# looked for in two steps in C: all digits become 0.
+_DIGITS: Final = bytes(0x30 if 0x30 <= byte <= 0x39 else 0x20 for byte in range(256))
+_LONG: Final = b"0" * 19
+
+
+def _exactly(data: bytes, value: Any) -> Any:
+    """The value again with all digits of its integers, where there may be long ones."""
+    if _LONG not in data.translate(_DIGITS):
+        return value
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return value
 
 
 def _charge(size: int, values: int) -> None:
@@ -25,7 +41,7 @@ def parse_json(text: str | None) -> Any:
         raise ArgumentNullException("Value cannot be null.\r\nParameter name: s")
     _charge(len(text), text.count(",") + text.count("[") + text.count("{"))
     try:
-        return orjson.loads(text)
+        value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         if len(text) < 1_000_000:
             from aforo.csharp.runtime.json_reader import read_lenient
@@ -36,15 +52,17 @@ def parse_json(text: str | None) -> Any:
         ) from None
     except (UnicodeEncodeError, TypeError):
         raise JsonReaderException("Error parsing JSON: the text is not well-formed Unicode.") from None
+    return _exactly(text.encode(), value)
 
 
 def parse_bytes(data: bytes) -> Any:
     """A body's JSON, without the way over text."""
     _charge(len(data), data.count(b",") + data.count(b"[") + data.count(b"{"))
     try:
-        return orjson.loads(data)
+        value = orjson.loads(data)
     except orjson.JSONDecodeError:
         return parse_json(data.decode("utf-8-sig", "replace"))
+    return _exactly(data, value)
 
 
 def parse_token(text: str | None) -> JToken:
