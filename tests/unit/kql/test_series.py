@@ -207,3 +207,16 @@ def test_times_are_no_numbers_here() -> None:
     with pytest.raises(duckdb.InvalidInputException, match=r"aforo: .* not supported"):
         answer(axis + "extend series_stats(axis)")
     assert answer(axis + "project series_fill_forward(axis)")[1][0][0].count("2024") == 3
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "series_fir(range(1, 9), dynamic([1, 1]), true, true)",
+        "series_iir(range(1, 1000000), range(1, 50), dynamic([1]))",
+        "series_fit_poly(range(1, 9), range(1, 9), 17)",
+    ],
+)
+def test_what_only_the_values_tell_ends_the_query(expression: str) -> None:
+    with pytest.raises(duckdb.InvalidInputException, match="aforo: "):
+        answer(f"print {expression}")

@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 
 from aforo.kql.natives.series import finite, series
-from aforo.kql.natives.spec import Native, native
+from aforo.kql.natives.spec import Native, UnansweredError, native
 from aforo.kql.types import BOOL, DYNAMIC
 
 # Elements times coefficients: what a filter may cost.
 MOST_STEPS = 20_000_000
+
+
+def _bounded(steps: int) -> None:
+    if steps > MOST_STEPS:
+        raise UnansweredError("the series and its filter are too long")
 
 
 def fir(json: str | None, filter_: str | None, normalize: bool | None, center: bool | None) -> str | None:
@@ -19,8 +24,11 @@ def fir(json: str | None, filter_: str | None, normalize: bool | None, center: b
     reaches as far behind the element as before it.
     """
     values, weights = finite(json), finite(filter_)
-    if values is None or weights is None or len(values) * len(weights) > MOST_STEPS:
+    if values is None or weights is None:
         return None
+    _bounded(len(values) * len(weights))
+    if center and len(weights) % 2 == 0:
+        raise UnansweredError("centering a filter with an even number of coefficients is not supported")
     negative = any(w < 0 for w in weights)
     if normalize is None:
         normalize = not negative
@@ -43,8 +51,7 @@ def iir(json: str | None, numerators: str | None, denominators: str | None) -> s
     values, b, a = finite(json), finite(numerators), finite(denominators)
     if values is None or b is None or a is None or a[0] == 0:
         return None
-    if len(values) * (len(a) + len(b)) > MOST_STEPS:
-        return None
+    _bounded(len(values) * (len(a) + len(b)))
     out: list[float] = []
     for i in range(len(values)):
         total = sum(b[k] * values[i - k] for k in range(min(len(b), i + 1)))

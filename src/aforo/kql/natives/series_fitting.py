@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from aforo.kql.natives.series import divide, finite, plain
 from aforo.kql.natives.series_measures import variance
-from aforo.kql.natives.spec import Native, native, written
+from aforo.kql.natives.spec import Native, UnansweredError, native, written
 from aforo.kql.types import DYNAMIC, LONG
 
 MOST_DEGREE = 16
@@ -56,9 +56,11 @@ def fit_poly(json: str | None, xs: str | None, degree: int | None) -> str | None
     ys = finite(json)
     places = None if ys is None else [float(i + 1) for i in range(len(ys))] if xs is None else finite(xs)
     wanted = 1 if degree is None else degree
-    if ys is None or places is None or len(places) != len(ys) or not 1 <= wanted <= MOST_DEGREE:
+    if ys is None or places is None or len(places) != len(ys) or wanted < 1:
         return None
-    if len(ys) < 2 or len(ys) * wanted > MOST_TERMS:
+    if wanted > MOST_DEGREE or len(ys) * wanted > MOST_TERMS:
+        raise UnansweredError("the series is too long, or the degree too high, for a polynomial")
+    if len(ys) < 2:
         return None
     found = _polynomial(places, ys, wanted)
     if found is None:
