@@ -39,7 +39,7 @@ SUBQUERIES = [
 
 
 def _table() -> str:
-    source = random.Random(7)  # noqa: S311 - the same rows every time
+    source = random.Random(7)
     rows = [(source.choice(KEYS), source.choice(["x", "y", ""]), source.randint(0, 9)) for _ in range(25)]
     cells = ", ".join(f'"{k}", "{t}", {v}' for k, t, v in rows)
     return f"let T = datatable(k: string, t: string, v: long)[{cells}];\n"

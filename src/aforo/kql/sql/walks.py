@@ -106,11 +106,13 @@ class WalkWriter(FrameWriter):
         ]  # fmt: skip
         frame = self.wrap(frame, extra=extra)
         rows, walk, begun = self.fresh("_rows"), self.fresh("_walk"), self.name(column)
-        labels = {id_: self._names[id_] for id_ in frame.slots}
+        # What a slot is read by, the text beside a promoted value too.
+        labels = [slot.node.name for slot in frame.slots.values()]
+        labels += [slot.text.name for slot in frame.slots.values() if slot.text is not None]
         forms = dict(frame.slots)
         order, frame.order = frame.order, []
         hidden = [k.this.name for k in order]
-        names = [*dict.fromkeys((*labels.values(), *hidden)), own, again, apart, place]
+        names = [*dict.fromkeys((*labels, *hidden)), own, again, apart, place]
         numbered = self.select(frame, [t.alias(t.column(n), n) for n in names])
         type_name = self.dialect.type_name(windowed.type)
         kept = [t.column(apart, "r"), t.column(place, "r"), t.column(own, "r")]
