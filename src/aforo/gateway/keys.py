@@ -10,8 +10,8 @@ from urllib.parse import unquote_plus
 
 import msgspec
 
-from aforo.gateway import answers
 from aforo.messages import Headers
+from aforo.policy import answers
 from aforo.snapshot.runtime import ApiRuntime, KeyHolder, Runtime
 
 

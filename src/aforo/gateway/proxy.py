@@ -12,11 +12,11 @@ import logging
 from collections.abc import Callable
 
 from aforo.errors import Denied, Invalid, Limited, NotFound, Refusal, Timeout, Unavailable, Upstream
-from aforo.gateway import answers, keys, metering
+from aforo.gateway import keys, metering
 from aforo.gateway.addresses import is_loopback
 from aforo.gateway.call import WHOLE_BODY_BYTES, Call
 from aforo.gateway.keeping import hand_over_kept
-from aforo.gateway.known import OWN_PATHS, Admission, Known
+from aforo.gateway.known import OWN_PATHS, Admission, Known, Target
 from aforo.gateway.record import Recorder, body_limit
 from aforo.gateway.released import Release, prepare
 from aforo.gateway.services import GatewayServices
@@ -26,7 +26,7 @@ from aforo.gateway.traces import DEBUG_HEADER, Traces, tell
 from aforo.gateway.usage import splice_usage
 from aforo.llm.catalog import wire_of
 from aforo.messages import Headers
-from aforo.policy import owing, running, trace
+from aforo.policy import answers, owing, running, trace
 from aforo.policy.exchange import Body, FromCache, LastError, PolicyFailure, ResponseState, Returned
 from aforo.policy.pipeline import Pipeline
 from aforo.snapshot.runtime import ApiRuntime, OperationRuntime, Runtime
@@ -134,7 +134,7 @@ class Proxy:
         if admission is None:
             judged = known.admit(target, call.headers)
             if isinstance(judged, keys.Refused):
-                self._refuse_key(call, api, judged)
+                await self._refuse_key(call, target, judged)
                 return
             admission = judged
         if limit and (call.content_length > limit or call.received > limit):
@@ -349,12 +349,28 @@ class Proxy:
             call.keep_alive = False
         hand_over(call, response, None, self.recorder)
 
-    def _refuse_key(self, call: Call, api: ApiRuntime, refused: keys.Refused) -> None:
+    async def _refuse_key(self, call: Call, target: Target, refused: keys.Refused) -> None:
+        """401; what `on-error` makes of it where there is one: no product's, for nobody has been let in."""
         authority = (call.headers.get(b"host") or b"").decode("latin-1")
-        subject = api.entry.subject
+        subject = target.api.entry.subject
         header = answers.challenge(authority, subject.path, subject.key_header, scheme=call.client.scheme)
         error = LastError("authorization", refused.reason, refused.message, http_status=401)
-        self._answer(call, answers.answer(401, refused.message, headers=(header,)), error)
+        response = answers.answer(401, refused.message, headers=(header,))
+        pipeline = self.runtime.pipeline(target.api, target.operation, "")
+        if pipeline.on_error is None:
+            self._answer(call, response, error)
+            return
+        stranger = Admission(self.runtime, target, keys.Admitted(None, ""))
+        call.open(self._services, self.runtime, target, stranger)
+        if not call.complete and not pipeline.effects.reads_request_body:
+            call.request.body = Body(b"")  # nobody waits for what a stranger sends
+        elif call.expects_continue:
+            call.expects_continue = False
+            call.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await self._on_error(call, pipeline, PolicyFailure(error, response))
+        relay = self._send(call, target.operation)
+        if relay is not None and not relay.is_set:
+            await relay
 
     async def _without_operation(self, call: Call, path: str) -> None:
         """Health, preflight, or nothing that we know."""

@@ -14,10 +14,11 @@ from typing import Any, Protocol, cast
 
 import httptools
 
-from aforo.gateway import answers, client_certificate, proxy_protocol
+from aforo.gateway import client_certificate, proxy_protocol
 from aforo.gateway.call import WHOLE_BODY_BYTES, Call
 from aforo.gateway.framing import Misframed, origin_form, stated_length
 from aforo.messages import Fields, Headers, repeat
+from aforo.policy import answers
 from aforo.policy.exchange import LastError
 
 MAX_TARGET_BYTES = 16 * 1024

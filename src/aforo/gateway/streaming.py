@@ -16,11 +16,11 @@ from typing import Protocol
 import orjson
 
 from aforo.egress.http1 import WireError
-from aforo.gateway import answers
 from aforo.gateway.arrival import Arrival, broken
 from aforo.gateway.call import Call
 from aforo.gateway.signal import Signal
 from aforo.messages import HOP_BY_HOP
+from aforo.policy import answers
 from aforo.policy.exchange import ResponseState
 
 # At the start of a line alone: anywhere else it is text of the model's, or of the client's.

@@ -1,6 +1,6 @@
 """Limits at work: what is asked of the counters, who is refused and in which words. It knows no element.
 
-The answers are API Management's (facts 2.2). What cannot be known before the answer is counted when the call is over,
+The answers are API Management's. What cannot be known before the answer is counted when the call is over,
 without asking again: the caller after it is the one who is refused.
 """
 
@@ -12,16 +12,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
-import orjson
-
-from aforo.messages import Headers
 from aforo.policy import running
-from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState
+from aforo.policy.answers import answer
+from aforo.policy.exchange import Exchange, LastError, PolicyFailure
 from aforo.policy.owing import owed
 from aforo.policy.services import CounterState, Reservation
 
 _LONGEST_KEY = 128
-_REASONS = {403: "Forbidden", 429: "Too Many Requests"}
 KILOBYTE: Final = 1024
 
 
@@ -70,16 +67,14 @@ def refusal(
 
     `retry_after_s` 0: there is nothing to wait for.
     """
-    headers = Headers(((b"content-type", b"application/json"),))
     seconds = in_seconds(retry_after_s)
+    refused = answer(status, message)
     if retry_after_s > 0:
-        headers.set(told.retry_header, b"%d" % seconds)
+        refused.headers.set(told.retry_header, b"%d" % seconds)
     if told.retry_variable:
         exchange.variables[told.retry_variable] = seconds
-    body = f'{{ "statusCode": {status}, "message": {orjson.dumps(message).decode()} }}'.encode()
     source, reason, detail = error
-    answer = ResponseState(status, _REASONS[status], headers, Body(body))
-    return PolicyFailure(LastError(source, reason, detail, http_status=status), answer)
+    return PolicyFailure(LastError(source, reason, detail, http_status=status), refused)
 
 
 def in_seconds(wait_s: float) -> int:

@@ -17,8 +17,8 @@ from aforo.csharp.runtime.exceptions import FormatException
 from aforo.errors import Refusal
 from aforo.llm.digest import read_object
 from aforo.llm.said import answer_text, delta_text, prompt_text
-from aforo.messages import Headers
-from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState
+from aforo.policy.answers import answer
+from aforo.policy.exchange import Exchange, LastError, PolicyFailure, ResponseState
 from aforo.policy.owing import is_event_stream, owed
 from aforo.policy.services import OutboundRequest
 
@@ -210,10 +210,8 @@ async def _ask(
 def _blocked(side: str, found: str) -> PolicyFailure:
     """403. What was found stands in the error alone, which the caller does not see."""
     message = f"{side} failed content safety check."
-    headers = Headers(((b"content-type", b"application/json"),))
-    body = f'{{ "statusCode": 403, "message": "{message}" }}'.encode()
     error = LastError(SOURCE, "ContentSafetyCheckFailed", f"{message} It says: {found}.", http_status=403)
-    return PolicyFailure(error, ResponseState(403, "Forbidden", headers, Body(body)))
+    return PolicyFailure(error, answer(403, message))
 
 
 def _unavailable(message: str, reason: str = "BackendConnectionFailure") -> PolicyFailure:

@@ -17,10 +17,10 @@ import orjson
 from aforo.csharp.runtime.exceptions import FormatException
 from aforo.errors import Denied, Refusal
 from aforo.identity import jwt
-from aforo.messages import Headers
+from aforo.policy.answers import answer
 from aforo.policy.context_tokens import Jwt
 from aforo.policy.context_values import QueryValues
-from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState, Services
+from aforo.policy.exchange import Exchange, LastError, PolicyFailure, Services
 from aforo.policy.running import Site, header_text
 from aforo.policy.services import Certificates, OpenIdKeys
 
@@ -396,9 +396,6 @@ def accept(x: Exchange, token: jwt.Token, output: str | None) -> None:
 def failure(site: Site, denied: Denied, code: int, message: str | None) -> PolicyFailure:
     """With its place: no secret that went into the policy is in these words, so they are not to be hidden."""
     told = message if message else ABSENT if denied.code == "TokenNotPresent" else INVALID
-    body = f'{{ "statusCode": {code}, "message": {orjson.dumps(told).decode()} }}'.encode()
-    headers = Headers(((b"content-type", b"application/json"),))
-    answer = ResponseState(code, "", headers, Body(body))
     error = LastError(
         site.source,
         denied.code,
@@ -409,4 +406,4 @@ def failure(site: Site, denied: Denied, code: int, message: str | None) -> Polic
         policy_id=site.policy_id,
         http_status=code,
     )
-    return PolicyFailure(error, answer)
+    return PolicyFailure(error, answer(code, told))

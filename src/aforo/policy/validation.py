@@ -13,9 +13,9 @@ from typing import Any, Final
 import orjson
 
 from aforo.csharp.runtime.json_parse import as_array, parse_bytes
-from aforo.messages import Headers
 from aforo.policy import json_schema, trace_records
-from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState
+from aforo.policy.answers import answer
+from aforo.policy.exchange import Exchange, LastError, PolicyFailure
 from aforo.policy.running import word
 from aforo.policy.subject import Api, Parameter
 
@@ -67,11 +67,8 @@ def settle(x: Exchange, source: str, found: list[Mistake], variable: str | None)
     inbound = x.section == "inbound"
     status, reason = (400, "Bad request") if inbound else (502, "Response not allowed")
     public = " ".join(dict.fromkeys(m.public for m in prevented))
-    body = f'{{ "statusCode": {status}, "message": {orjson.dumps(public).decode()} }}'.encode()
-    headers = Headers(((b"content-type", b"application/json"),))
     details = " ".join(dict.fromkeys(m.details for m in prevented))
-    answer = ResponseState(status, "Bad Request" if inbound else "Bad Gateway", headers, Body(body))
-    raise PolicyFailure(LastError(source, reason, details, http_status=status), answer)
+    raise PolicyFailure(LastError(source, reason, details, http_status=status), answer(status, public))
 
 
 def unspecified(kind: str, what: str, name: str, action: str) -> Mistake:

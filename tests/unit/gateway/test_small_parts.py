@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from aforo.gateway import answers
 from aforo.gateway.addresses import TrustedProxies
 from aforo.gateway.cache import MemoryCache
 from aforo.messages import Headers
+from aforo.policy import answers
 from tests.support.gateway import gate, story
 
 TRUSTED = TrustedProxies(("10.0.0.0/8", "2001:db8::/32"))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-import json
 
-from aforo.messages import Headers
+from aforo.policy.answers import answer
 from aforo.policy.emit import Emitter, Use
-from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState
+from aforo.policy.exchange import Exchange, LastError, PolicyFailure
 from aforo.policy.running import header_name, header_text
 from aforo.policy.scopes import INBOUND, Scope
 from aforo.policy.spec import Attribute, Child, Element, Text
@@ -34,10 +33,8 @@ def check(
             return
         reason = "HeaderValueNotAllowed"
         told = f"Header {shown} value of {found[:256]} is not allowed. Access denied."
-    body = f'{{ "statusCode": {code}, "message": {json.dumps(message or "", ensure_ascii=False)} }}'.encode()
-    headers = Headers(((b"content-type", b"application/json"),))
-    answer = ResponseState(code, "", headers, Body(body))
-    raise PolicyFailure(LastError("check-header", reason, told, http_status=code), answer)
+    error = LastError("check-header", reason, told, http_status=code)
+    raise PolicyFailure(error, answer(code, message or ""))
 
 
 def write(use: Use, emit: Emitter) -> None:

@@ -5,22 +5,20 @@ from __future__ import annotations
 import ast
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from aforo.messages import Headers
 from aforo.policy import diagnostics as say
+from aforo.policy.answers import FORBIDDEN, answer
 from aforo.policy.emit import Emitter, Use, Value
-from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState
+from aforo.policy.exchange import Exchange, LastError, PolicyFailure
 from aforo.policy.running import word
 from aforo.policy.scopes import INBOUND
 from aforo.policy.spec import Attribute, Child, Element, Text
 
 _ACTIONS = frozenset(("allow", "forbid"))
-_BODY = b'{ "statusCode": 403, "message": "Forbidden" }'
 
 
 def _refusal(reason: str, message: str) -> PolicyFailure:
-    headers = Headers(((b"content-type", b"application/json"),))
-    answer = ResponseState(403, "Forbidden", headers, Body(_BODY))
-    return PolicyFailure(LastError("ip-filter", reason, message, http_status=403), answer)
+    error = LastError("ip-filter", reason, message, http_status=403)
+    return PolicyFailure(error, answer(403, FORBIDDEN))
 
 
 def _parsed(text: str | None) -> IPv4Address | IPv6Address | None:

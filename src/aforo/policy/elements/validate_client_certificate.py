@@ -12,17 +12,16 @@ from typing import Any
 
 from aforo.csharp.runtime import certificates as net
 from aforo.csharp.runtime.certificates import X509Certificate
-from aforo.messages import Headers
 from aforo.policy import diagnostics as say
 from aforo.policy import token_syntax as syntax
+from aforo.policy.answers import answer
 from aforo.policy.context_service import client_certificate
 from aforo.policy.emit import Emitter, Use, Value
-from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState
+from aforo.policy.exchange import Exchange, LastError, PolicyFailure
 from aforo.policy.scopes import INBOUND
 from aforo.policy.spec import Attribute, Child, Element
 
 _NAME = "validate-client-certificate"
-_BODY = b'{ "statusCode": 401, "message": "Invalid client certificate" }'
 _MOST = 10
 _ISSUER = ("issuer-subject", "issuer-thumbprint")
 # Names of attributes that are written in several ways.
@@ -38,9 +37,8 @@ def validate(x: Exchange, begun: bool, ended: bool, identities: tuple[Identity, 
     wrong = _wrong(x, shown, begun, ended, identities)
     if wrong is None or ignore:
         return
-    headers = Headers(((b"content-type", b"application/json"),))
-    answer = ResponseState(401, "Unauthorized", headers, Body(_BODY))
-    raise PolicyFailure(LastError(_NAME, wrong[0], wrong[1], http_status=401), answer)
+    error = LastError(_NAME, wrong[0], wrong[1], http_status=401)
+    raise PolicyFailure(error, answer(401, "Invalid client certificate"))
 
 
 def _wrong(

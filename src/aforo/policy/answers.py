@@ -1,4 +1,4 @@
-"""The gateway's own answers, byte for byte as API Management writes them. It decides nothing.
+"""Answers of the gateway and of policies that refuse, byte for byte as API Management writes them. It decides nothing.
 
 The bodies are those of answers seen on the wire; Azure's "Error handling in API Management policies" has the reasons
 and messages of `LastError`, and for a missing key another wording than what is sent.
