@@ -16,6 +16,7 @@ from aforo.cli.exits import Exit, Failure, one_of
 from aforo.source import Diagnostic, Severity, Source, Span, render
 
 FORMATS = ("table", "json", "csv", "chart")
+FILES = (".csv", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow", ".feather", ".arrows")
 
 
 def query(
@@ -26,10 +27,20 @@ def query(
     format: Annotated[  # noqa: A002
         str, typer.Option("--format", help=f"{', '.join(FORMATS)}. Mistakes are text on stderr in each.")
     ] = "table",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Write the rows to a file: .csv, .json, .jsonl, .parquet, .arrow (or .feather), .arrows.",
+        ),
+    ] = None,
     data: running.Data = running.DATA,
 ) -> None:
     """Ask the logs a question in KQL."""
     one_of("--format", format, FORMATS)
+    if output is not None:
+        one_of("The extension of --output", output.suffix.lower(), FILES)
     if text == "-":
         text = sys.stdin.read()
     if not text.strip():
@@ -44,10 +55,14 @@ def query(
     error = answer.get("error")
     if isinstance(error, dict) and "tables" not in answer:
         raise Failure(_explain(text, error), code=Exit.DIAGNOSTICS)
-    _show(answer, format)
+    if output is not None and not isinstance(error, dict):
+        _write(answer, output)
+    elif output is None:
+        _show(answer, format)
     if isinstance(error, dict):
         # A partial answer: the rows are there, and so is the reason why they are not all.
-        raise Failure(f"The answer is not complete: {error.get('message') or error.get('code')}")
+        nothing = f"; {output} was not written" if output is not None else ""
+        raise Failure(f"The answer is not complete: {error.get('message') or error.get('code')}{nothing}")
 
 
 def _ask(system: running.Running, text: str, timespan: str | None) -> dict[str, Any]:
@@ -70,6 +85,33 @@ def _ask_files(data: Path, text: str, timespan: str | None) -> dict[str, Any]:
     from aforo.cli import stopped
 
     return stopped.ask(data, text, timespan)
+
+
+def _write(answer: dict[str, Any], path: Path) -> None:
+    """The rows as a file, by its extension. A file that is there already is replaced when the new one is whole."""
+    from aforo.errors import Unavailable
+    from aforo.logs.exporting import EXTENSIONS, exported
+
+    table = answer["tables"][0]
+    columns = [(str(c["name"]), str(c["type"])) for c in table["columns"]]
+    try:
+        form = EXTENSIONS.get(path.suffix.lower())
+        if form is None:
+            names = [name for name, _ in columns]
+            content = json.dumps(
+                [dict(zip(names, row, strict=True)) for row in table["rows"]], ensure_ascii=False
+            ).encode()
+        else:
+            content = exported(columns, table["rows"], form)
+        new = path.with_name(f"{path.name}.part")
+        new.write_bytes(content)
+        new.replace(path)
+    except Unavailable as refusal:
+        raise Failure(refusal.message) from refusal
+    except OSError as error:
+        raise Failure(f"{path} cannot be written: {error.strerror}.") from error
+    rows = len(table["rows"])
+    terminal.err().print(f"{rows:,} row{'s' if rows != 1 else ''} in {path}", markup=False)
 
 
 def _explain(text: str, error: dict[str, Any]) -> str:

@@ -5,14 +5,15 @@ Large answers are put together from bytes; nothing here parses a row. It knows n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import orjson
 
 from aforo.errors import Denied, Invalid, Limited, NotFound, Refusal
-from aforo.logs.question import Mistake, Outcome, QueryAnswer, Statistics
-from aforo.logs.reader import STATUS, Workspace
+from aforo.logs.question import Mistake, Outcome, QueryAnswer, QueryRequest, Statistics
+from aforo.logs.reader import STATUS, SavedFunction, Workspace
 from aforo.rest import status_of
 
 _INVALID = "The request had some invalid properties"
@@ -85,7 +86,17 @@ def refused(refusal: Refusal, correlation_id: str) -> tuple[int, dict[str, Any]]
     return status, _error(code, refusal.message, correlation_id)
 
 
-def metadata(answer: QueryAnswer, workspace: Workspace) -> dict[str, Any]:
+def incomplete(answer: QueryAnswer, asked: QueryRequest, correlation_id: str) -> dict[str, Any]:
+    """The error of an answer that has to be whole and is not."""
+    code, text = _PARTIAL[answer.cut]
+    message = text.format(rows=asked.row_limit, bytes=asked.byte_limit, count=answer.row_count)
+    inner = {"code": code, "message": message}
+    return _error("BadArgumentError", f"{_INVALID}: {message}", correlation_id, innererror=inner)
+
+
+def metadata(
+    answer: QueryAnswer, workspace: Workspace, functions: Sequence[SavedFunction] = ()
+) -> dict[str, Any]:
     """The body of `/metadata` from the answer to `describe` (Azure's metadata results, its required parts)."""
     tables: dict[str, dict[str, Any]] = {}
     for table, doc, has_data, column, kind, column_doc in orjson.loads(b"[" + answer.rows + b"]"):
@@ -110,8 +121,20 @@ def metadata(answer: QueryAnswer, workspace: Workspace) -> dict[str, Any]:
     }
     return {
         "tables": list(tables.values()),
-        "functions": [],
-        "workspaces": [about | {"related": {"tables": list(tables)}}],
+        "functions": [
+            {
+                "id": f.name,
+                "name": f.name,
+                "displayName": f.doc,
+                "parameters": f.parameters,
+                "body": f.body,
+                "related": {"workspaces": [workspace.id]},
+            }
+            for f in functions
+        ],
+        "workspaces": [
+            about | {"related": {"tables": list(tables), "functions": [f.name for f in functions]}}
+        ],
     }
 
 

@@ -15,9 +15,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from aforo.errors import Invalid, NotFound, Refusal
-from aforo.logs import answers
+from aforo.logs import answers, exporting
 from aforo.logs.asking import BatchItem, Question, batch_of, question_of, read_body
-from aforo.logs.question import Outcome, TimeRange
+from aforo.logs.question import Outcome, QueryAnswer, QueryRequest, TimeRange
 from aforo.logs.reader import (
     Authenticate,
     Caller,
@@ -76,7 +76,7 @@ class _Api:
             question = question_of(request, body)
             workspace = self._reader.workspace(request.path_params["workspace"])
             scope = self._reader.scope(workspace, question.workspaces, question.resources)
-            return _json(*await self._ask(caller, question, scope))
+            return await self._asked(request, caller, question, scope)
 
         return await self._guarded(request, work)
 
@@ -85,7 +85,7 @@ class _Api:
             question = question_of(request, body)
             resource = f"/subscriptions/{request.path_params['resource']}"
             scope = self._reader.scope(resource, question.workspaces, question.resources)
-            return _json(*await self._ask(caller, question, scope))
+            return await self._asked(request, caller, question, scope)
 
         return await self._guarded(request, work)
 
@@ -113,7 +113,10 @@ class _Api:
             if answer.outcome is not Outcome.OK:
                 status, failed = answers.failure(answer, caller.correlation_id)
                 return _json(status, orjson.dumps(failed))
-            return _json(200, orjson.dumps(answers.metadata(answer, workspace)))
+            return _json(
+                200,
+                orjson.dumps(answers.metadata(answer, workspace, self._reader.contents(workspace).functions)),
+            )
 
         return await self._guarded(request, work)
 
@@ -123,8 +126,40 @@ class _Api:
 
         return await self._guarded(request, work)
 
+    async def _asked(self, request: Request, caller: Caller, question: Question, scope: Scope) -> Response:
+        """The answer to one query in the form that the client accepts: JSON, or a file."""
+        form = exporting.form_of(request.headers.get("accept", ""))
+        if not form:
+            return _json(*await self._ask(caller, question, scope))
+        asked, answer = await self._answer(caller, question, scope)
+        if answer.outcome is not Outcome.OK:
+            status, failed = answers.failure(answer, caller.correlation_id)
+            return _json(status, orjson.dumps(failed))
+        if answer.cut:
+            # A file has no place for the word that rows are missing.
+            return _json(400, orjson.dumps(answers.incomplete(answer, asked, caller.correlation_id)))
+        columns = [(c.name, c.type) for c in answer.columns]
+        body = await asyncio.to_thread(_exported, columns, answer.rows, form)
+        return Response(body, media_type=exporting.MEDIA_TYPES[form][0])
+
     async def _ask(self, caller: Caller, question: Question, scope: Scope) -> tuple[int, bytes]:
         """(status, body) of one query."""
+        asked, answer = await self._answer(caller, question, scope)
+        if answer.outcome is not Outcome.OK:
+            status, failed = answers.failure(answer, caller.correlation_id)
+            return status, orjson.dumps(failed)
+        preferences = question.preferences
+        return 200, answers.success(
+            answer,
+            statistics=preferences.statistics,
+            render=preferences.render,
+            row_limit=asked.row_limit,
+            byte_limit=asked.byte_limit,
+        )
+
+    async def _answer(
+        self, caller: Caller, question: Question, scope: Scope
+    ) -> tuple[QueryRequest, QueryAnswer]:
         preferences = question.preferences
         asked = self._reader.request(
             caller,
@@ -133,17 +168,7 @@ class _Api:
             timespan=_timespan(question, self._reader.now_us),
             timeout_s=preferences.wait_s,
         )
-        answer = await self._reader.ask(caller, scope, asked)
-        if answer.outcome is not Outcome.OK:
-            status, failed = answers.failure(answer, caller.correlation_id)
-            return status, orjson.dumps(failed)
-        return 200, answers.success(
-            answer,
-            statistics=preferences.statistics,
-            render=preferences.render,
-            row_limit=asked.row_limit,
-            byte_limit=asked.byte_limit,
-        )
+        return asked, await self._reader.ask(caller, scope, asked)
 
     async def _batch_answer(self, caller: Caller, item: BatchItem) -> bytes:
         try:
@@ -191,6 +216,10 @@ def _timespan(question: Question, now_us: int) -> TimeRange | None:
         meant = parse_timespan(text, now_us)
         out = meant if out is None else out.meet(meant)
     return out
+
+
+def _exported(columns: exporting.Columns, rows: bytes, form: str) -> bytes:
+    return exporting.exported(columns, orjson.loads(b"[" + rows + b"]"), form)
 
 
 def _json(status: int, body: bytes) -> Response:
