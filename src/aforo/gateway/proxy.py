@@ -362,11 +362,12 @@ class Proxy:
             return
         stranger = Admission(self.runtime, target, keys.Admitted(None, ""))
         call.open(self._services, self.runtime, target, stranger)
-        if not call.complete and not pipeline.effects.reads_request_body:
-            call.request.body = Body(b"")  # nobody waits for what a stranger sends
-        elif call.expects_continue:
-            call.expects_continue = False
-            call.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if not call.complete:
+            if not pipeline.effects.reads_request_body:
+                call.request.body = Body(b"")  # nobody waits for what a stranger sends
+            elif call.expects_continue:
+                call.expects_continue = False
+                call.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         await self._on_error(call, pipeline, PolicyFailure(error, response))
         relay = self._send(call, target.operation)
         if relay is not None and not relay.is_set:

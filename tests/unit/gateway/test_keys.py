@@ -11,9 +11,12 @@ import pytest
 
 from aforo.gateway.keys import Admitted, Refused, admit
 from aforo.messages import Headers
+from aforo.policy.compile import CompileContext, compile_document
+from aforo.policy.scopes import Scope
 from aforo.snapshot.routes import Router
 from aforo.snapshot.runtime import ApiRuntime, KeyHolder, LogNames, Runtime
 from aforo.snapshot.snapshot import ApiEntry, Bundle, LogPlan, SubscriptionEntry
+from aforo.source import Source
 from tests.support.gateway import KEY, gate, story
 from tests.support.snapshots import DEPLOYMENT, api_subject, subscription, user
 
@@ -143,3 +146,38 @@ async def test_the_401_on_the_wire(header: str, name: str) -> None:
         ]
         assert g.records[2].subscription_id == "sub"
         assert len(g.backend.heard) == 1
+
+
+STRANGERS = """<policies><inbound><set-header name="never"><value>1</value></set-header></inbound>
+<backend><forward-request/></backend><outbound/><on-error>
+<set-header name="who"><value>@(context.Subscription == null && context.Product == null ? "nobody" : "somebody")</value></set-header>
+<choose><when condition="@(context.LastError.Source == "authorization" && context.LastError.Reason == "SubscriptionKeyNotFound")">
+  <return-response><set-status code="403" reason="No Key"/>
+    <set-body>@(context.LastError.Message.Substring(0, 13) + context.Response.StatusCode + context.Operation.Method)</set-body>
+  </return-response>
+</when></choose></on-error></policies>"""
+
+
+@story
+async def test_on_error_hears_of_callers_that_are_not_let_in() -> None:
+    document = compile_document(Source("p.xml", STRANGERS), Scope.API, CompileContext()).document
+    assert document is not None
+    async with gate(required=True, document=document) as g:
+        client = await g.connect()
+        await client.send(b"GET /echo/a HTTP/1.1\r\nHost: gate\r\n\r\n")
+        answer = await client.answer()
+        assert (answer.status, answer.body) == (403, b"Access denied401GET")
+        await client.send(b"GET /echo/a HTTP/1.1\r\nHost: gate\r\napi-key: wrong\r\n\r\n")
+        answer = await client.answer()
+        assert (answer.status, answer.body, answer.values("who")) == (401, INVALID, ["nobody"])
+        assert len(answer.values("www-authenticate")) == 1
+        # A body that nobody reads is not waited for.
+        await client.send(b"POST /echo/a HTTP/1.1\r\nHost: gate\r\ncontent-length: 900000\r\n\r\nabc")
+        assert (await client.answer()).status == 403
+        await g.settled()
+        assert g.backend.heard == []
+        assert [[e.reason for e in r.errors] for r in g.records] == [
+            ["SubscriptionKeyNotFound"],
+            ["SubscriptionKeyInvalid"],
+            ["SubscriptionKeyNotFound"],
+        ]
