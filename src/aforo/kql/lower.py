@@ -361,7 +361,7 @@ class _Lowering:
                     branches.append((self.prune(branch, below), chosen))
                 return Union(tuple(relation.made[i] for i in keep), tuple(branches))
             case Walk():
-                # What a row makes of its state may need any of it.
+                relation = _narrowed(relation, needed)
                 below = {c.id for _, c in relation.given}.union(*map(_read, relation.partition))
                 return replace(relation, input=self.prune(relation.input, below))
             case Unnest():
@@ -406,6 +406,27 @@ def _available(relation: Relation) -> set[int]:
 
 def _read(expression: Expression) -> set[int]:
     return {c.id for c in references(expression)}
+
+
+def _narrowed(walk: Walk, needed: set[int]) -> Walk:
+    """The walk without the columns of its input that neither a state nor the answer reads."""
+    layers: list[Project] = []
+    body = walk.body
+    while isinstance(body, Project):
+        layers.append(body)
+        body = body.input
+    read = set(needed)
+    for layer in layers:
+        for column, expression in layer.items:
+            if not (isinstance(expression, Reference) and expression.column.id == column.id):
+                read |= _read(expression)
+    gone = {c.id for c, _ in walk.given if c.id not in read}
+    cursor = replace(walk.cursor, made=tuple(c for c in walk.cursor.made if c.id not in gone))
+    below: Relation = cursor
+    for layer in reversed(layers):
+        below = Project(below, tuple((c, e) for c, e in layer.items if c.id not in gone))
+    given = tuple((c, source) for c, source in walk.given if c.id not in gone)
+    return replace(walk, cursor=cursor, given=given, body=below)
 
 
 def _chain(top: Relation, bottom: Relation) -> list[Relation]:
