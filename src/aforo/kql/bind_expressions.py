@@ -58,6 +58,8 @@ class ExpressionBinder:
         self.mistakes = []
         self._ids = 0
         self.budget = Budget(MOST_PARTS)
+        # What `set` statements say that counts, by name.
+        self.options: dict[str, Expression] = {}
 
     # -- to be had from the whole binder -----------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from aforo.kql import syntax as s
 from aforo.kql.bind_expressions import BROKEN, ExpressionBinder, any_broken
 from aforo.kql.bound import Apply, Constant, Expression, Path, Reference
 from aforo.kql.convert import apply, cast, coerce
+from aforo.kql.functions.catalog import SCALARS
 from aforo.kql.literals import json_value
 from aforo.kql.naming import own_name
 from aforo.kql.natives.bags import path_steps
@@ -243,6 +244,31 @@ def _around(b: ExpressionBinder, tree: s.Call, row: Row) -> Expression:
     return BROKEN if any_broken(*inside) else apply("and", inside, BOOL)
 
 
+# The options of `set` that functions here read.
+OPTIONS = frozenset({"query_bin_auto_size", "query_bin_auto_at"})
+
+
+def _bin_auto(b: ExpressionBinder, tree: s.Call, row: Row) -> Expression:
+    """`bin` or `bin_at`, with size and point from `set` statements."""
+    if not _counted(b, tree, 1, 1):
+        return BROKEN
+    value, size = b.scalar(tree.arguments[0], row), b.options.get("query_bin_auto_size")
+    point = b.options.get("query_bin_auto_at")
+    if size is None:
+        return b.broken(say.bad_argument("bin_auto() needs 'set query_bin_auto_size = ...' before the query", tree.span))
+    if any_broken(value, size) or point is BROKEN:
+        return BROKEN
+    step = TIMESPAN if value.type in (DATETIME, TIMESPAN) else None
+    numbers = value.type in NUMBERS and size.type in NUMBERS and (point is None or point.type in NUMBERS)
+    times = step is not None and size.type is step and (point is None or point.type is value.type)
+    if not numbers and not times:
+        said = f"bin_auto() of {value.type.value} with a size of {size.type.value}"
+        return b.broken(say.bad_argument(said + ("" if point is None else f" at {point.type.value}"), tree.span))
+    parts = (value, size) if point is None else (value, size, point)
+    declared = SCALARS["bin" if point is None else "bin_at"]
+    return apply(declared.operation, parts, declared.result_type(tuple(p.type for p in parts)))
+
+
 def _rand(b: ExpressionBinder, tree: s.Call, row: Row) -> Expression:
     """`rand(n)` is one of 0 to n - 1, as a real."""
     if not _counted(b, tree, 0, 1):
@@ -323,6 +349,7 @@ FORMS: dict[str, Form] = {
     "extractjson": _extract_json,
     "percentile_tdigest": _percentile_tdigest,
     "around": _around,
+    "bin_auto": _bin_auto,
     "rand": _rand,
     "make_datetime": _make_datetime,
     "make_timespan": _make_timespan,

@@ -12,6 +12,7 @@ from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
 from aforo.kql.bind_calls import CallBinder
 from aforo.kql.bind_expressions import BROKEN
+from aforo.kql.bind_forms import OPTIONS
 from aforo.kql.bound import Apply, Constant, Expression, Reference, Relation
 from aforo.kql.convert import apply, coerce
 from aforo.kql.expressions import PLACES
@@ -130,7 +131,10 @@ class Binder(CallBinder):
                 return self._restricted(items, scope)
             case s.DeclareParameters(parameters=parameters):
                 return scope.inner({p.name: self._query_parameter(p, scope) for p in parameters})
-            case s.SetOption(name=name):
+            case s.SetOption(name=name, value=value):
+                if name in OPTIONS and value is not None:
+                    self.options[name] = self.scalar(value, Row(scope=scope))
+                    return scope
                 self.report(say.ignored(f"'set {name}'", statement.span))
                 return scope
 

@@ -171,9 +171,7 @@ class Parser(ExpressionParser):
     def _set(self) -> s.SetOption:
         start = self.next().span
         name = self.next().text
-        value: object = True
-        if self.take_mark("="):
-            value = self.next().value
+        value = self.expression() if self.take_mark("=") else None
         return s.SetOption(name, value, start.to(self.last))
 
     def _is_function(self) -> bool:

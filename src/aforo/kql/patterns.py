@@ -6,7 +6,17 @@ import functools
 import re
 
 # What other engines have and RE2 has not: looking around, back references, possessive and atomic groups.
-_FOREIGN = re.compile(r"(?<!\\)(?:\\\\)*(?:\(\?(?:[=!>]|<[=!])|\\[1-9]|[*+?}]\+)")
+_FOREIGN = re.compile(r"\(\?(?:[=!>]|<[=!])|\\[1-9]|[*+?}]\+")
+# What stands for one character: an escape (with its braces), a class in brackets.
+_ONE = re.compile(r"\\(?:[pPx]\{[^}]*\}|[^1-9])|\[\^?\]?(?:\[:\w+:\]|\\.|[^\]\\])*\]", re.DOTALL)
+
+
+_NAMED = re.compile(rf"{_ONE.pattern}|\(\?<(?![=!])", re.DOTALL)
+
+
+def as_re2(pattern: str) -> str:
+    """With named groups as RE2 writes them: `(?<name>` is `(?P<name>` there."""
+    return _NAMED.sub(lambda m: "(?P<" if m.group() == "(?<" else m.group(), pattern)
 
 
 def matches_nothing(pattern: str) -> bool:
@@ -32,6 +42,6 @@ def judge(pattern: str) -> tuple[str, int]:
         groups = int(regex.compile(pattern).groups)
     except (regex.error, OverflowError, RecursionError) as error:
         return f"{pattern!r} is no regular expression: {error}", 0
-    if (found := _FOREIGN.search(pattern)) is not None:
+    if (found := _FOREIGN.search(_ONE.sub("a", pattern))) is not None:
         return f"{found.group()!r} is not part of RE2's regular expressions, which KQL uses", groups
     return "", groups

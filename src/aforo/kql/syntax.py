@@ -202,10 +202,10 @@ class DeclareParameters(Syntax):
 
 @dataclass(frozen=True, slots=True)
 class SetOption(Syntax):
-    """`set name = value`"""
+    """`set name = value`, or the name alone."""
 
     name: str
-    value: object
+    value: Syntax | None
     span: Span
 
 

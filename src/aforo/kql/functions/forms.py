@@ -30,6 +30,8 @@ FORMS: dict[str, tuple[str, str, str]] = {
     ),
     "range": ("start, stop, step?", "dynamic", "An array of evenly spaced values."),
     "new_guid": ("", "guid", "A random GUID, another one in each row."),
+    "bin_auto": ("value: number, datetime or timespan", "type of the value",
+                 "The value rounded down as `set query_bin_auto_size` says, counted from `query_bin_auto_at`."),
     "rand": (
         "below?: long",
         "real",

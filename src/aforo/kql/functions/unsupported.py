@@ -19,7 +19,6 @@ KNOWN_UNSUPPORTED = frozenset(
         "series_fit_2lines_dynamic",
         "series_fit_2lines",
         "ingestion_time",
-        "bin_auto",
         "cursor_after",
         "cursor_before_or_at",
         "cursor_current",

@@ -11,6 +11,7 @@ from aforo.kql.bound import Constant, Expression
 from aforo.kql.natives.bags import path_steps
 from aforo.kql.natives.catalog import NATIVES
 from aforo.kql.natives.spec import Native
+from aforo.kql.patterns import as_re2
 from aforo.kql.sql import tree as t
 from aforo.kql.sql.duckdb import texts, times
 from aforo.kql.sql.duckdb.builder import Builder, as_json, as_text, json_path
@@ -76,11 +77,28 @@ _MOVING = frozenset(
 )
 
 
+# Where the regular expression stands among the arguments.
+_REGEX_AT = {
+    "matches_regex": 1, "extract": 0, "extract_all": 0, "replace_regex": 1, "replace": 0, "trim": 0, "trim_start": 0,
+    "trim_end": 0, "indexof_regex": 1,
+}  # fmt: skip
+
+
+def _with_regex(operation: str, arguments: Sequence[Node], bound: Sequence[Expression]) -> Sequence[Node]:
+    at = _REGEX_AT.get(operation)
+    if at is None:
+        return arguments
+    pattern = bound[at]
+    if not isinstance(pattern, Constant) or "(?<" not in str(pattern.value):
+        return arguments
+    return [*arguments[:at], t.text(as_re2(str(pattern.value))), *arguments[at + 1 :]]
+
+
 def _written(operation: str, arguments: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
     if result in _WIDE and operation in _COUNTING:
         arguments = [_widened(n, b) for n, b in zip(arguments, bound, strict=True)]
     if (builder := BUILDERS.get(operation)) is not None:
-        return builder(arguments, bound, result)
+        return builder(_with_regex(operation, arguments, bound), bound, result)
     if (kind := _BINARY.get(operation)) is not None:
         return t.binary(kind, arguments[0], arguments[1])
     if (conversion := CONVERSIONS.get(operation)) is not None:
