@@ -22,8 +22,9 @@ Segment = tuple[float, float, float, float]
 
 # No cell of level n has a greater area than this by 4 to the power of n, in the unit of the sphere's radius.
 _GREATEST_AREA = 2.64
+_GREATEST_DIAGONAL = 2.44
 # Edges times cells.
-MOST_TESTS = 5_000_000
+MOST_TESTS = 1_500_000
 
 
 class _TooManyError(ValueError):
@@ -51,7 +52,7 @@ class _Covering:
 
     def walk(self, face: int, i: int, j: int, size: int, parts: list[_Part]) -> None:
         """The cell from (i, j) on, which these parts of the border may reach."""
-        self.tests += len(parts)
+        self.tests += len(parts) * (20 if self.radius > 0 else 1)
         if self.tests > MOST_TESTS:
             raise UnansweredError("covering this shape with cells takes too long")
         low_u, high_u = on_face(i / SIZE), on_face((i + size) / SIZE)
@@ -128,6 +129,10 @@ def _cover(
     radius: float | None,
 ) -> str | None:
     if level is None or not 0 <= level <= MOST_LEVELS or radius is None or not 0 <= radius < math.inf:
+        return None
+    length = max(angle(a, b) for a, b in edges)
+    reach = math.pi * min(radius / RADIUS_M, 2) ** 2 * (2 / math.pi) ** 2
+    if length * 2**level > MOST_CELLS * _GREATEST_DIAGONAL or reach * 4**level > MOST_CELLS * _GREATEST_AREA:
         return None
     covering = _Covering(level, region, radius / RADIUS_M, [])
     try:

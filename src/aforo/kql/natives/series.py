@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from aforo.kql.natives.spec import Native, UnansweredError, native, parsed, written
 from aforo.kql.types import DYNAMIC
@@ -47,6 +47,15 @@ def finite(json: str | None) -> list[float] | None:
     if not values or any(v is None or not math.isfinite(v) for v in values):
         return None
     return [float(v) for v in values if v is not None]
+
+
+def added(values: Iterable[float]) -> float:
+    """The sum without rounding on the way; of what is too great for that, with it."""
+    kept = list(values)
+    try:
+        return math.fsum(kept)
+    except (OverflowError, ValueError):
+        return sum(kept)
 
 
 def plain(value: object) -> object:

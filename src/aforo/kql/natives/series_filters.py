@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
-from aforo.kql.natives.series import finite, series
+from aforo.kql.natives.series import added, finite, series
 from aforo.kql.natives.spec import Native, UnansweredError, native
 from aforo.kql.types import BOOL, DYNAMIC
 
@@ -33,7 +31,7 @@ def fir(json: str | None, filter_: str | None, normalize: bool | None, center: b
     if normalize is None:
         normalize = not negative
     if normalize:
-        whole = math.fsum(weights)
+        whole = added(weights)
         if negative or whole == 0:
             return None
         weights = [w / whole for w in weights]
@@ -42,7 +40,7 @@ def fir(json: str | None, filter_: str | None, normalize: bool | None, center: b
     for i in range(len(values)):
         at = i + shift
         span = range(max(0, at - len(values) + 1), min(len(weights), at + 1))
-        out.append(math.fsum(weights[k] * values[at - k] for k in span))
+        out.append(added(weights[k] * values[at - k] for k in span))
     return series(out)
 
 

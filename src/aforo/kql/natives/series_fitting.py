@@ -4,11 +4,10 @@ of finite numbers.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from fractions import Fraction
 
-from aforo.kql.natives.series import divide, finite, plain
+from aforo.kql.natives.series import added, divide, finite, plain
 from aforo.kql.natives.series_measures import variance
 from aforo.kql.natives.spec import Native, UnansweredError, native, written
 from aforo.kql.types import DYNAMIC, LONG
@@ -21,8 +20,8 @@ MOST_TERMS = 200_000
 def line(values: list[float]) -> tuple[float, float]:
     """(slope, value at 0) of the line through the values at 1, 2, 3, ...; two values at least."""
     n = len(values)
-    x0, y0 = (n + 1) / 2, math.fsum(values) / n
-    slope = math.fsum((i + 1 - x0) * (y - y0) for i, y in enumerate(values)) / (n * (n * n - 1) / 12)
+    x0, y0 = (n + 1) / 2, added(values) / n
+    slope = added((i + 1 - x0) * (y - y0) for i, y in enumerate(values)) / (n * (n * n - 1) / 12)
     return slope, y0 - slope * x0
 
 
@@ -47,7 +46,7 @@ def fit_line(json: str | None) -> str | None:
 
 def _variances(values: list[float], fitted: list[float]) -> tuple[float, float]:
     """Of the values, and of what the fit leaves, both as of a sample."""
-    rest = math.fsum((y - f) ** 2 for y, f in zip(values, fitted, strict=True)) / (len(values) - 1)
+    rest = added((y - f) * (y - f) for y, f in zip(values, fitted, strict=True)) / (len(values) - 1)
     return variance(values), rest
 
 
@@ -62,11 +61,14 @@ def fit_poly(json: str | None, xs: str | None, degree: int | None) -> str | None
         raise UnansweredError("the series is too long, or the degree too high, for a polynomial")
     if len(ys) < 2:
         return None
-    found = _polynomial(places, ys, wanted)
+    try:
+        found = _polynomial(places, ys, wanted)
+        fitted = [] if found is None else [found[1](x) for x in places]
+    except OverflowError:
+        return None
     if found is None:
         return None
-    coefficients, value = found
-    fitted = [value(x) for x in places]
+    coefficients = found[0]
     spread, rest = _variances(ys, fitted)
     return written(
         {

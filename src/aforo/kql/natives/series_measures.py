@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from aforo.kql.natives.series import Element, broadcast, divide, numbers, plain
+from aforo.kql.natives.series import Element, added, broadcast, divide, numbers, plain
 from aforo.kql.natives.spec import Native, native, parsed, written
 from aforo.kql.types import BOOL, DYNAMIC, REAL
 
@@ -58,9 +58,9 @@ def pearson_correlation(one: str | None, other: str | None) -> float | None:
     ys = [float(v) for v in right if v is not None]
     if len(xs) < len(left) or len(ys) < len(right):
         return None
-    x0, y0 = math.fsum(xs) / len(xs), math.fsum(ys) / len(ys)
-    both = math.fsum((x - x0) * (y - y0) for x, y in zip(xs, ys, strict=True))
-    spread = math.sqrt(math.fsum((x - x0) ** 2 for x in xs) * math.fsum((y - y0) ** 2 for y in ys))
+    x0, y0 = added(xs) / len(xs), added(ys) / len(ys)
+    both = added((x - x0) * (y - y0) for x, y in zip(xs, ys, strict=True))
+    spread = math.sqrt(added((x - x0) * (x - x0) for x in xs) * added((y - y0) * (y - y0) for y in ys))
     return divide(both, spread)
 
 

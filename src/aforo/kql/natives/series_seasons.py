@@ -5,10 +5,9 @@ The last `test_points` elements are not learned from. Seasons are not found here
 
 from __future__ import annotations
 
-import math
 from statistics import median
 
-from aforo.kql.natives.series import finite, numbers, series
+from aforo.kql.natives.series import added, finite, numbers, series
 from aforo.kql.natives.series_fitting import line
 from aforo.kql.natives.spec import Native, native, written
 from aforo.kql.types import DYNAMIC, LONG, STRING
@@ -37,7 +36,7 @@ def _trend(values: list[float], kind: str | None, learned: int) -> list[float]:
     if kind == "linefit" and len(known) > 1:
         slope, start = line(known)
         return [slope * (i + 1) + start for i in range(len(values))]
-    level = 0.0 if kind == "none" else math.fsum(known) / len(known)
+    level = 0.0 if kind == "none" else added(known) / len(known)
     return [level] * len(values)
 
 
