@@ -187,6 +187,14 @@ class Url:
         return f"{self.scheme}://{self.authority}{self.target}"
 
 
+def is_event_stream(headers: Headers) -> bool:
+    """Whether a message with these fields comes event by event."""
+    content_type = headers.fields.get(b"content-type")
+    if isinstance(content_type, list):
+        content_type = content_type[0]
+    return content_type is not None and content_type[:17].lower() == b"text/event-stream"
+
+
 def parse_url(text: str) -> Url:
     """Split an absolute http(s) URL. ValueError says what is wrong with it."""
     scheme, sep, rest = text.partition("://")

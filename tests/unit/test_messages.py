@@ -6,9 +6,11 @@ import pytest
 
 from aforo.messages import (
     HOP_BY_HOP,
+    Fields,
     Headers,
     Url,
     encode_query,
+    is_event_stream,
     is_token,
     parse_url,
     split_authority,
@@ -174,3 +176,17 @@ def test_a_target_is_one_word(target: str, sent: str) -> None:
 )
 def test_tokens(text: str, is_one: bool) -> None:
     assert is_token(text) is is_one
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({b"content-type": b"text/event-stream"}, True),
+        ({b"content-type": b"Text/Event-Stream; charset=utf-8"}, True),
+        ({b"content-type": [b"text/event-stream", b"text/plain"]}, True),
+        ({b"content-type": b"text/plain"}, False),
+        ({b"accept": b"text/event-stream"}, False),
+    ],
+)
+def test_event_streams_are_known_by_their_type(fields: Fields, expected: bool) -> None:
+    assert is_event_stream(Headers(fields)) is expected

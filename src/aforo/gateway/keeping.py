@@ -7,7 +7,7 @@ from aforo.errors import Refusal
 from aforo.gateway import encoding
 from aforo.gateway.arrival import Arrival
 from aforo.gateway.call import Call
-from aforo.gateway.streaming import Records, Relay, hand_over, is_event_stream
+from aforo.gateway.streaming import Records, Relay, hand_over, hides_usage
 from aforo.policy.exchange import Keeper, ResponseState
 
 # Of an answer that is larger nobody keeps anything.
@@ -33,8 +33,7 @@ def hand_over_kept(
         _tell(keepers, b"".join(arrival.buffered), coding)
         return hand_over(call, answer, arrival, recorder)
     call.answer = answer
-    hide_usage = call.hide_usage and is_event_stream(answer) and coding is None
-    relay = call.relay = _KeepingRelay(call, answer, arrival, recorder, hide_usage=hide_usage)
+    relay = call.relay = _KeepingRelay(call, answer, arrival, recorder, hide_usage=hides_usage(call, answer))
     relay.keep_for(keepers, coding)
     relay.start()
     return relay

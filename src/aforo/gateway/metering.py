@@ -16,6 +16,7 @@ from aforo.gateway import encoding
 from aforo.gateway.arrival import Arrival
 from aforo.gateway.call import Call
 from aforo.gateway.signal import Steps
+from aforo.messages import is_event_stream
 from aforo.policy import owing
 from aforo.policy.services import Usage
 
@@ -95,8 +96,7 @@ def left(call: Call) -> None:
 def streams_events(arrival: Arrival) -> bool:
     """Whether the backend answers event by event, whatever policies have made of its head."""
     connection = arrival.connection
-    content_type = connection.headers.get(b"content-type") or b""
-    return 200 <= connection.status < 300 and content_type.lower().startswith(b"text/event-stream")
+    return 200 <= connection.status < 300 and is_event_stream(connection.headers)
 
 
 def _usage(call: Call, wire: str, data: bytes) -> Usage | None:

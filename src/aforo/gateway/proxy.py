@@ -21,7 +21,7 @@ from aforo.gateway.record import Recorder, body_limit
 from aforo.gateway.released import Release, prepare
 from aforo.gateway.services import GatewayServices
 from aforo.gateway.signal import Steps
-from aforo.gateway.streaming import Relay, UsageFilter, hand_over, is_event_stream
+from aforo.gateway.streaming import Relay, UsageFilter, hand_over, hides_usage
 from aforo.gateway.traces import DEBUG_HEADER, Traces, tell
 from aforo.gateway.usage import splice_usage
 from aforo.llm.catalog import wire_of
@@ -234,7 +234,7 @@ class Proxy:
     async def _after_cache(self, call: Call, pipeline: Pipeline, hit: FromCache) -> None:
         """Outbound from the policy on that had stored the answer; no backend is asked."""
         response = call.response
-        if call.hide_usage and response is not None and is_event_stream(response):
+        if response is not None and hides_usage(call, response):
             seen = UsageFilter()
             response.body.data = seen.feed(response.body.data or b"") + seen.rest()
         call.section = "outbound"
@@ -301,8 +301,7 @@ class Proxy:
     def _send(self, call: Call, operation: OperationRuntime) -> Relay | None:
         response = call.response
         if response is None:
-            # No forward-request anywhere: API Management answers 200 without a body.
-            response = call.response = ResponseState(200, "OK", Headers(), Body(b""))
+            response = call.response = ResponseState.empty()
         elif not 200 <= response.status <= 999:
             # An interim status would make the client wait for another answer.
             error = LastError("gateway", "InternalError", f"{response.status} is not the status of an answer")

@@ -21,8 +21,7 @@ from aforo.gateway import encoding
 from aforo.gateway.addresses import TrustedProxies
 from aforo.gateway.arrival import Arrival
 from aforo.gateway.call import Call, new_id
-from aforo.gateway.streaming import is_event_stream
-from aforo.messages import Headers
+from aforo.messages import Headers, is_event_stream
 from aforo.policy import trace_records
 from aforo.policy.exchange import Body, LastError
 from aforo.policy.masking import CREDENTIAL_HEADERS, CREDENTIAL_PARAMETERS, MASK
@@ -213,7 +212,7 @@ class Recorder:
             listed = _NO_HEADERS
             if names.frontend_response:
                 listed = _listed(headers, names.frontend_response, frozenset((api.key_header,)))
-            answered = Message(listed, kept, call.sent, cut, is_event_stream(answer))
+            answered = Message(listed, kept, call.sent, cut, is_event_stream(headers))
             got_same = arrival is not None and arrival.response is answer and not changed
         if arrival is not None:
             backend_status = arrival.connection.status

@@ -14,9 +14,10 @@ from aforo.gateway.call import Call
 from aforo.gateway.metering import Produced, streams_events
 from aforo.gateway.record import body_limit
 from aforo.gateway.signal import Signal
-from aforo.gateway.streaming import BLANK_LINE, LAST_EVENT, TAIL, Records, Relay, is_event_stream
+from aforo.gateway.streaming import BLANK_LINE, LAST_EVENT, TAIL, Records, Relay, hides_usage
 from aforo.gateway.traces import tell
 from aforo.llm.catalog import wire_of
+from aforo.messages import is_event_stream
 from aforo.policy import streams
 from aforo.policy.exchange import LastError, PolicyFailure, ResponseState
 from aforo.policy.pipeline import Pipeline
@@ -30,7 +31,9 @@ def prepare(call: Call, pipeline: Pipeline, recorder: Records) -> Release | None
     if response is None or call.method == "HEAD":
         return None
     arriving = arrival is not None and arrival.response is response
-    if not (streams_events(arrival) if arrival is not None and arriving else is_event_stream(response)):
+    if not (
+        streams_events(arrival) if arrival is not None and arriving else is_event_stream(response.headers)
+    ):
         return None
     effects = pipeline.effects
     if effects.writes_response_body:
@@ -102,12 +105,8 @@ class Release:
         if call.meters is not None:
             call.produced = Produced(call, self._wire)
         call.answer = response
-        hide_usage = (
-            call.hide_usage
-            and is_event_stream(response)
-            and b"content-encoding" not in response.headers.fields
-        )
-        relay = ReleasedRelay(call, response, arrival, self._recorder, hide_usage=hide_usage)
+        hide = hides_usage(call, response)
+        relay = ReleasedRelay(call, response, arrival, self._recorder, hide_usage=hide)
         relay.head = head
         call.relay = self.relay = relay
         relay.start()

@@ -19,7 +19,7 @@ from aforo.egress.http1 import WireError
 from aforo.gateway.arrival import Arrival, broken
 from aforo.gateway.call import Call
 from aforo.gateway.signal import Signal
-from aforo.messages import HOP_BY_HOP
+from aforo.messages import HOP_BY_HOP, is_event_stream
 from aforo.policy import answers
 from aforo.policy.exchange import ResponseState
 
@@ -50,9 +50,7 @@ def hand_over(
     if arrival is None:
         body = answer.body.data or b""
     else:
-        hide_usage = (
-            call.hide_usage and is_event_stream(answer) and b"content-encoding" not in answer.headers.fields
-        )
+        hide_usage = hides_usage(call, answer)
         if hide_usage or not arrival.connection.ended:
             relay = call.relay = Relay(call, answer, arrival, recorder, hide_usage=hide_usage)
             relay.start()
@@ -63,7 +61,7 @@ def hand_over(
         call.kept = body
     else:
         call.kept, call.cut = body[: call.kept_limit], True
-    if call.hide_usage and is_event_stream(answer) and b"content-encoding" not in answer.headers.fields:
+    if hides_usage(call, answer):
         # A policy has held the stream back, or a cache has given it.
         seen = UsageFilter()
         body = seen.feed(body) + seen.rest()
@@ -123,10 +121,13 @@ def _date(second: int) -> bytes:
     return formatdate(second, usegmt=True).encode()
 
 
-def is_event_stream(answer: ResponseState) -> bool:
-    """Whether it comes event by event."""
-    content_type = answer.headers.fields.get(b"content-type")
-    return type(content_type) is bytes and content_type.startswith(b"text/event-stream")
+def hides_usage(call: Call, answer: ResponseState) -> bool:
+    """Whether the usage is taken out of this answer on its way: the gateway has asked for it, not the client."""
+    return (
+        call.hide_usage
+        and is_event_stream(answer.headers)
+        and b"content-encoding" not in answer.headers.fields
+    )
 
 
 class Relay(Signal):
@@ -169,7 +170,7 @@ class Relay(Signal):
         self._tail = b"\n"
         self._ending = False  # the last event has begun
         self._chunked = False
-        self._events = is_event_stream(answer)
+        self._events = is_event_stream(answer.headers)
         self._plain = b"content-encoding" not in answer.headers.fields
         self._usage = UsageFilter() if hide_usage else None
 

@@ -16,11 +16,10 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from aforo.errors import Refusal
-from aforo.messages import Headers
+from aforo.messages import Headers, is_event_stream
 from aforo.policy import diagnostics as say
 from aforo.policy.emit import Emitter, Use, Value
 from aforo.policy.exchange import Caching, Exchange, ResponseState, Services
-from aforo.policy.owing import is_event_stream
 from aforo.policy.services import Cache, CacheWhere
 from aforo.policy.spec import Attribute
 
@@ -116,6 +115,22 @@ CACHE_RESPONSE: Final = Attribute(
 )
 
 
+def write_store(
+    use: Use, emit: Emitter, store: Callable[[Exchange, int, bool | None], Awaitable[None]]
+) -> None:
+    """How the policies that store answers compile: `store` is given the seconds, and what `cache-response` says."""
+    seconds, wanted = emit.value(use, "duration"), emit.value(use, "cache-response")
+    if seconds is None or ("cache-response" in use.attributes and wanted is None):
+        return
+    emit.site(use, seconds, wanted)
+    emit.do(
+        "await STORE(x, SECONDS, WANTED)",
+        STORE=store,
+        SECONDS=duration(seconds, emit),
+        WANTED=emit.flag(use, "cache-response") if wanted is not None else None,
+    )
+
+
 def to_keep(response: ResponseState, wanted: bool | None) -> bool:
     return response.status == 200 if wanted is None else wanted
 
@@ -153,7 +168,7 @@ class WhenWhole:
 async def store_whole(exchange: Exchange, response: ResponseState, store: Store) -> None:
     """Store the body of a response as it is at this place, without holding the response back for it."""
     body = response.body
-    if body.data is None and _comes_at_once(response.headers) and not is_event_stream(response):
+    if body.data is None and _comes_at_once(response.headers) and not is_event_stream(response.headers):
         await body.read()
     if body.data is None:
         caching(exchange).keepers.append(WhenWhole(exchange.services, response, store))

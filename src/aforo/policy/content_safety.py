@@ -17,9 +17,10 @@ from aforo.csharp.runtime.exceptions import FormatException
 from aforo.errors import Refusal
 from aforo.llm.digest import read_object
 from aforo.llm.said import answer_text, delta_text, prompt_text
+from aforo.messages import is_event_stream
 from aforo.policy.answers import answer
 from aforo.policy.exchange import Exchange, LastError, PolicyFailure, ResponseState
-from aforo.policy.owing import is_event_stream, owed
+from aforo.policy.owing import owed
 from aforo.policy.services import OutboundRequest
 
 SOURCE = "llm-content-safety"
@@ -98,7 +99,7 @@ async def check_answer(exchange: Exchange, asked: Rules) -> None:
     response = exchange.response
     if response is None or not 200 <= response.status < 300 or not (asked.categories or asked.blocklists):
         return
-    if is_event_stream(response):
+    if is_event_stream(response.headers):
         await _check_stream(exchange, asked, response)
         return
     if b"json" not in (response.headers.get(b"content-type") or b"").lower():

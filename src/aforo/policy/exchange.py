@@ -109,6 +109,11 @@ class ResponseState(msgspec.Struct, eq=False):
     headers: Headers
     body: Body
 
+    @classmethod
+    def empty(cls) -> ResponseState:
+        """200 without a body: what API Management answers where nothing was forwarded."""
+        return cls(200, "OK", Headers(), Body(b""))
+
 
 class LastError:
     """`context.LastError`; the texts are API Management's."""

@@ -11,6 +11,7 @@ import logging
 from aforo.errors import Refusal
 from aforo.llm.digest import read_object
 from aforo.llm.spent import prompt_tokens, spent
+from aforo.messages import is_event_stream
 from aforo.policy.exchange import Exchange, Owed, PolicyFailure, ResponseState
 from aforo.policy.services import Usage
 
@@ -25,12 +26,6 @@ def owed(exchange: Exchange) -> Owed:
     return known
 
 
-def is_event_stream(answer: ResponseState) -> bool:
-    """Whether it comes event by event."""
-    content_type = answer.headers.get(b"content-type")
-    return content_type is not None and content_type.lower().startswith(b"text/event-stream")
-
-
 async def answered(exchange: Exchange, wire: str) -> None:
     """A backend's answer is here and outbound is next. What is metered is read whole, but for event streams.
 
@@ -38,7 +33,7 @@ async def answered(exchange: Exchange, wire: str) -> None:
     """
     promised(exchange)
     response = exchange.response
-    if exchange.meters is not None and response is not None and not is_event_stream(response):
+    if exchange.meters is not None and response is not None and not is_event_stream(response.headers):
         usage = None
         if 200 <= response.status < 300 and _is_json(response):
             usage = usage_of(exchange, wire, await response.body.read(), stream=False)

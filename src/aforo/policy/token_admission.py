@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 
 from aforo.llm.digest import read_object
 from aforo.llm.spent import asks_for_stream, prompt_tokens
+from aforo.messages import is_event_stream
 from aforo.policy.admission import Told, counter_name, in_seconds, refusal
 from aforo.policy.exchange import Exchange, PolicyFailure
-from aforo.policy.owing import is_event_stream, owed
+from aforo.policy.owing import owed
 from aforo.policy.running import word
 from aforo.policy.services import Counters, CounterState, Reservation, Usage
 
@@ -191,7 +192,7 @@ class _Meter:
             if limit.header:
                 response.headers.set(limit.header, b"%d" % limit.remaining)
         consumed = self._names.consumed_header
-        if consumed and response.status < 300 and is_event_stream(response):
+        if consumed and response.status < 300 and is_event_stream(response.headers):
             response.headers.set(consumed, b"%d" % self._prompt)
 
     async def __call__(self, exchange: Exchange, usage: Usage | None) -> None:
@@ -200,7 +201,7 @@ class _Meter:
         tokens = 0 if usage is None else usage.prompt + usage.completion
         response = exchange.response
         # The head of a stream has left.
-        headers = None if response is None or is_event_stream(response) else response.headers
+        headers = None if response is None or is_event_stream(response.headers) else response.headers
         for limit in self._limits:
             if usage is None:
                 await limit.give_back(counters)

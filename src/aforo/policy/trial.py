@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from aforo.errors import Refusal
 from aforo.llm.catalog import wire_of
-from aforo.messages import Headers
+from aforo.messages import Headers, is_event_stream
 from aforo.policy import owing, running, streams
 from aforo.policy.exchange import Body, Exchange, FromCache, LastError, PolicyFailure, ResponseState, Returned
 from aforo.policy.pipeline import Pipeline
@@ -60,7 +60,7 @@ def _view(exchange: Exchange, pipeline: Pipeline) -> ResponseState | None:
     response, effects = exchange.response, pipeline.effects
     if response is None or not effects.reads_response_body or effects.writes_response_body:
         return None
-    if not 200 <= response.status < 300 or not owing.is_event_stream(response):
+    if not 200 <= response.status < 300 or not is_event_stream(response.headers):
         return None
     path = exchange.operation.url_template if exchange.operation is not None else exchange.request.path
     wire = wire_of(exchange.request.original_method, path)
@@ -104,7 +104,7 @@ class _Stream:
 
 async def _answered(exchange: Exchange, usage: Usage | None) -> None:
     response = exchange.response
-    if usage is not None and response is not None and not owing.is_event_stream(response):
+    if usage is not None and response is not None and not is_event_stream(response.headers):
         owing.promised(exchange)
         await owing.metered(exchange, usage)
     await owing.answered(exchange, "")
@@ -113,7 +113,7 @@ async def _answered(exchange: Exchange, usage: Usage | None) -> None:
 def _usage_of_stream(exchange: Exchange, usage: Usage | None) -> Usage | None:
     """What is known at the end: nothing, but for a stream."""
     response = exchange.response
-    if response is None or not 200 <= response.status < 300 or not owing.is_event_stream(response):
+    if response is None or not 200 <= response.status < 300 or not is_event_stream(response.headers):
         return None
     return usage or owing.usage_of(exchange, "", response.body.data or b"", stream=True)
 
