@@ -122,8 +122,6 @@ class Connections:
         try:
             await self._fetch(entry, held)
             held.failure = ""
-        except asyncio.CancelledError:
-            raise
         except Exception as error:  # noqa: BLE001 - told to everybody who waits; a bug's text is a text too
             held.failed_at = self._clock()
             held.failure = f"The provider '{entry.provider}' gave no token. {error}"

@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol
 
 import orjson
 
+from aforo.errors import Refusal
 from aforo.private_files import private_directory
 from aforo.snapshot.snapshot import LoggerEntry
 
@@ -192,8 +193,6 @@ class _Channel:
 
 
 def _reason(error: Exception) -> str:
-    from aforo.errors import Refusal
-
     return error.message if isinstance(error, Refusal) else type(error).__name__
 
 

@@ -8,8 +8,7 @@ from typing import Any
 from aforo.csharp.runtime.encodings import well_formed
 from aforo.csharp.runtime.exceptions import CsException, FormatException
 from aforo.csharp.runtime.limits import LimitExceeded, begin
-from aforo.messages import Headers
-from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, RequestState, ResponseState
+from aforo.policy.exchange import Exchange, LastError, PolicyFailure, RequestState, ResponseState
 
 _HIDDEN = "The message is not shown: a secret went into this policy."
 
@@ -32,12 +31,13 @@ class Site:
 
     def tainted(self, exchange: Exchange) -> bool:
         """Whether its expressions may have seen a secret."""
-        known = exchange.tainted
-        return self.secret or (
-            known is not None
-            and bool(self.reads)
-            and (None in self.reads or not known.isdisjoint(self.reads))
-        )
+        return self.secret or reads_tainted(exchange, self.reads)
+
+
+def reads_tainted(exchange: Exchange, reads: frozenset[str | None]) -> bool:
+    """Whether one of those (names as in `Site.reads`) holds a secret in this call."""
+    known = exchange.tainted
+    return known is not None and bool(reads) and (None in reads or not known.isdisjoint(reads))
 
 
 def failed(error: Exception, site: Site, exchange: Exchange) -> PolicyFailure:
@@ -183,7 +183,7 @@ def answer(exchange: Exchange) -> ResponseState:
     """The response that outbound policies work on; an empty 200 when nothing was forwarded."""
     response = exchange.response
     if response is None:
-        response = exchange.response = ResponseState(200, "OK", Headers(), Body(b""))
+        response = exchange.response = ResponseState.empty()
     return response
 
 

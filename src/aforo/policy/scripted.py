@@ -239,7 +239,7 @@ def answer_200(_: object) -> ResponseState:
 
 
 def empty_200(_: object) -> ResponseState:
-    return ResponseState(200, "OK", Headers(), Body(b""))
+    return ResponseState.empty()
 
 
 @dataclass(slots=True)

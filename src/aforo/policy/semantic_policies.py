@@ -6,7 +6,7 @@ import ast
 
 from aforo.csharp.runtime.exceptions import FormatException
 from aforo.policy import diagnostics as say
-from aforo.policy.caching import CACHE_RESPONSE, DURATION, LONGEST_S, SEMANTIC, duration
+from aforo.policy.caching import CACHE_RESPONSE, DURATION, LONGEST_S, SEMANTIC, write_store
 from aforo.policy.emit import Emitter, Use, Value
 from aforo.policy.pipeline import Effects
 from aforo.policy.scopes import INBOUND, Scope, Section
@@ -56,19 +56,6 @@ def _distance(threshold: Value, emit: Emitter) -> ast.expr | None:
     if known > _FAR:
         emit.report(say.distance_threshold(threshold.span, f"{known:g}"))
     return emit.part(known)
-
-
-def write_store(use: Use, emit: Emitter) -> None:
-    seconds, wanted = emit.value(use, "duration"), emit.value(use, "cache-response")
-    if seconds is None or ("cache-response" in use.attributes and wanted is None):
-        return
-    emit.site(use, seconds, wanted)
-    emit.do(
-        "await STORE(x, SECONDS, WANTED)",
-        STORE=store,
-        SECONDS=duration(seconds, emit),
-        WANTED=emit.flag(use, "cache-response") if wanted is not None else None,
-    )
 
 
 def lookup_element(name: str, stored_by: str) -> Element:
@@ -128,7 +115,7 @@ def store_element(name: str, looked_up_by: str) -> Element:
         name,
         f"Keeps a model's answer for `{looked_up_by}`, without which nothing is stored. Streams are sent on as they come "
         "and kept at their end; whoever asks later gets the answer whole or as a stream, as he asks for it.",
-        write_store,
+        lambda use, emit: write_store(use, emit, store),
         sections=frozenset((Section.OUTBOUND,)),
         scopes=_SCOPES,
         attributes=(DURATION, CACHE_RESPONSE),

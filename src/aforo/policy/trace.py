@@ -15,7 +15,7 @@ from aforo.messages import decode_component
 from aforo.policy import masking
 from aforo.policy.exchange import Exchange, LastError, PolicyFailure, ResponseState, Returned
 from aforo.policy.masking import MASK, Secrets
-from aforo.policy.running import Site
+from aforo.policy.running import Site, reads_tainted, taint
 from aforo.policy.trace_records import Record
 
 # Longer values are shortened, with a mark that tells their length.
@@ -55,12 +55,7 @@ class Noted:
     reads: frozenset[str | None]
 
     def tainted(self, exchange: Exchange) -> bool:
-        known = exchange.tainted
-        return self.secret or (
-            known is not None
-            and bool(self.reads)
-            and (None in self.reads or not known.isdisjoint(self.reads))
-        )
+        return self.secret or reads_tainted(exchange, self.reads)
 
 
 @dataclass(slots=True, eq=False)
@@ -241,8 +236,8 @@ def start(exchange: Exchange, secrets: Sequence[str] = ()) -> Trace:
     made = exchange.trace = Trace(exchange, secrets)
     # What this API calls its key is known only now; no expression can tell when it is compiled.
     if exchange.api is not None:
-        _taint(exchange, f"header:{exchange.api.key_header.lower()}")
-        _taint(exchange, f"query:{exchange.api.key_query.lower()}")
+        taint(exchange, f"header:{exchange.api.key_header.lower()}")
+        taint(exchange, f"query:{exchange.api.key_query.lower()}")
     return made
 
 
@@ -365,9 +360,9 @@ class _Seen:
             out.append(Change("request method", "", _text(now.method)))
         if (now.target, now.query) != (self.target, self.query):
             if hidden:
-                _taint(exchange, "query")
+                taint(exchange, "query")
                 for part in set(now.query.split("&")) - set(self.query.split("&")):
-                    _taint(exchange, f"query:{decode_component(part.partition('=')[0]).lower()}")
+                    taint(exchange, f"query:{decode_component(part.partition('=')[0]).lower()}")
             shown = now.target + (f"?{masking.shown_query(exchange, now.query)}" if now.query else "")
             out.append(Change("request url", "", _text(shown, hidden=hidden)))
         out += _headers("request header", self.request, now.request, exchange, secrets, hidden)
@@ -399,7 +394,7 @@ def _variable(
     if name not in values:
         return Change("variable", name, _Text(None), {"removed": True})
     if hidden:
-        _taint(exchange, name)
+        taint(exchange, name)
     secret = hidden or (exchange.tainted is not None and name in exchange.tainted)
     if secret:
         for text in masking.texts_of(values[name]):
@@ -425,7 +420,7 @@ def _headers(
         if credential or hidden:
             secrets.add(text)
         if hidden:
-            _taint(exchange, f"header:{name}")
+            taint(exchange, f"header:{name}")
         out.append(Change(what, name, _text(text, hidden=credential or hidden)))
     for field_name in before:
         if field_name not in now:
@@ -435,14 +430,8 @@ def _headers(
 
 def _body(what: str, data: bytes | None, exchange: Exchange, hidden: bool) -> Change:
     if hidden:
-        _taint(exchange, what.replace(" ", "-"))
+        taint(exchange, what.replace(" ", "-"))
     return Change(what, "", _text(data or b""))
-
-
-def _taint(exchange: Exchange, name: str) -> None:
-    if exchange.tainted is None:
-        exchange.tainted = set()
-    exchange.tainted.add(name)
 
 
 def _text(value: Any, *, hidden: bool = False) -> _Text:

@@ -14,7 +14,6 @@ from aforo.csharp.runtime.dates import (
     make_date,
     offset_from_date_span,
     parse_offset,
-    utc_now,
 )
 from aforo.csharp.runtime.exceptions import (
     ArgumentException,
@@ -24,7 +23,7 @@ from aforo.csharp.runtime.exceptions import (
     FormatException,
 )
 from aforo.csharp.runtime.limits import work
-from aforo.csharp.runtime.spans import DAY, SECOND, TimeSpan
+from aforo.csharp.runtime.spans import SECOND, TimeSpan
 from aforo.csharp.types import member
 
 _MINUTE: Final = 60 * SECOND
@@ -306,11 +305,6 @@ def binary(value: DateTime) -> int:
     return value.ticks | value.kind << 62 if value.kind < 2 else value.ticks - (1 << 63)
 
 
-def today_utc() -> DateTime:
-    now = utc_now()
-    return DateTime(now.ticks - now.ticks % DAY, 1)
-
-
 # --- DateTimeOffset --------------------------------------------------------------------------------------------------------
 
 
@@ -377,6 +371,7 @@ DATE_MEMBERS: Final = (
     member("double ToOADate()", ole_date),
     member("long ToBinary()", binary),
 )  # fmt: skip
+
 
 def _ordered(symbol: str, run: Any) -> Any:
     # Declared, so that a DateTime on one side becomes a DateTimeOffset first.

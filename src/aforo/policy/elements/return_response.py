@@ -5,14 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from aforo.csharp.runtime.exceptions import InvalidCastException, KeyNotFoundException
-from aforo.messages import Headers
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.exchange import Body, Exchange, ResponseState, Returned
 from aforo.policy.spec import Attribute, Child, Element
-
-
-def fresh() -> ResponseState:
-    return ResponseState(200, "OK", Headers(), Body(b""))
 
 
 def from_variable(exchange: Exchange, name: str) -> ResponseState:
@@ -34,7 +29,7 @@ def write(use: Use, emit: Emitter) -> None:
     if name is not None and name.const is not None:
         emit.do(f"{response} = F(x, NAME)", F=from_variable, NAME=name.const.strip())
     else:
-        emit.do(f"{response} = F()", F=fresh)
+        emit.do(f"{response} = F()", F=ResponseState.empty)
     inner = emit.block(response)
     for child in ("set-status", "set-header", "set-body"):
         for each in use.children.get(child, ()):
