@@ -23,7 +23,7 @@ PY := .venv/bin/python
 LOCKED := pyproject.toml uv.lock
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt golden bench docs portal build clean lock
+.PHONY: help run test check fmt golden bench docs portal build clean lock .lint
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
