@@ -32,16 +32,19 @@ run: .venv/.for-run ## make the environment, start the whole system, say what to
 	@$(PY) -m compileall -q src
 	@.venv/bin/aforo up --data "$(DATA)" $(ARGS)
 
-test: .venv/.for-test .tools/.openai-0.28 .tools/.npm .tools/.neighbours ## check, then the whole suite
-	@$(MAKE) --no-print-directory check
+test: .venv/.for-test .tools/.openai-0.28 .tools/.neighbours ## format, lint, types, floors, the whole suite
+	@$(MAKE) --no-print-directory .lint
 	@$(PY) -m pytest $(ARGS)
 
 check: .venv/.for-test ## format, lint, types, floors, fast tests
+	@$(MAKE) --no-print-directory .lint
+	@$(PY) -m pytest -q -m "not slow"
+
+.lint:
 	@$(PY) -m ruff format --check --quiet .
 	@$(PY) -m ruff check --quiet .
 	@$(PY) -m mypy --no-error-summary
 	@floors=$$(.venv/bin/lint-imports 2>&1) || { echo "$$floors"; exit 1; }
-	@$(PY) -m pytest -q -m "not slow"
 
 fmt: .venv/.for-test ## write the house format, repair what can be repaired
 	@$(PY) -m ruff check --quiet --fix . || true
