@@ -9,7 +9,7 @@ from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
 from aforo.kql.literals import typed_literal
 from aforo.kql.tokens import Token, TokenKind
-from aforo.kql.types import LONG, REAL, STRING, TIMESPAN, TYPE_NAMES, KqlType
+from aforo.kql.types import DYNAMIC, LONG, REAL, STRING, TIMESPAN, TYPE_NAMES, KqlType
 from aforo.source import Diagnostic, Span
 
 _MAX_DEPTH = 120
@@ -347,7 +347,7 @@ class ExpressionParser:
                     target = self._chained(target, name, name_token.span)
                 else:
                     target = s.Member(target, name, target.span.to(self.last))
-            elif self.peek_mark("[") and not isinstance(target, s.Literal | s.Star):
+            elif self.peek_mark("[") and _has_elements(target):
                 self.next()
                 index = self.expression()
                 self.expect_mark("]")
@@ -501,3 +501,8 @@ class ExpressionParser:
     def pipeline(self) -> s.Syntax:
         """Overridden by the parser of whole queries; alone, an expression is all there is."""
         return self.expression()
+
+
+def _has_elements(target: s.Syntax) -> bool:
+    """Behind any other literal, and behind `*`, a bracket begins something else."""
+    return target.type is DYNAMIC if isinstance(target, s.Literal) else not isinstance(target, s.Star)
