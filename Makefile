@@ -32,7 +32,7 @@ run: .venv/.for-run ## make the environment, start the whole system, say what to
 	@$(PY) -m compileall -q src
 	@.venv/bin/aforo up --data "$(DATA)" $(ARGS)
 
-test: .venv/.for-test .tools/.openai-0.28 .tools/.neighbours ## format, lint, types, floors, the whole suite
+test: .venv/.for-test .tools/.openai-0.28 .tools/.npm .tools/.neighbours ## format, lint, types, floors, the whole suite
 	@$(MAKE) --no-print-directory .lint
 	@$(PY) -m pytest $(ARGS)
 
