@@ -17,6 +17,7 @@ from aforo.kql.functions.spec import Aggregate, Function, Parameter, Scalar, Win
 from aforo.kql.functions.unsupported import KNOWN_UNSUPPORTED
 from aforo.kql.naming import aggregate_name
 from aforo.kql.scope import Defined, Row
+from aforo.kql.symbols import Database
 from aforo.kql.ticks import UNITS
 from aforo.kql.types import BOOL, DATETIME, DYNAMIC, INT, LONG, REAL, STRING, TIMESPAN, KqlType, common
 
@@ -25,6 +26,7 @@ class CallBinder(ExpressionBinder):
     """Adds calls to expressions. `now` is the time of the question in ticks."""
 
     now: int
+    database: Database
 
     def user_call(self, tree: s.Call, defined: Defined, row: Row) -> Expression:
         raise NotImplementedError
@@ -391,6 +393,10 @@ def _new_guid(_binder: CallBinder, _tree: s.Call, _row: Row) -> Expression:
     return Apply("new_guid", (), KqlType.GUID)
 
 
+def _current_database(binder: CallBinder, tree: s.Call, _row: Row) -> Expression:
+    return Constant(binder.database.name, STRING) if _arity(binder, tree, 0, 0) else BROKEN
+
+
 def _materialize(binder: CallBinder, tree: s.Call, _row: Row) -> Expression:
     return binder.broken(say.not_a_scalar(tree.span))
 
@@ -430,6 +436,7 @@ _FORMS: dict[str, _Form] = {
     "extract": _extract,
     "range": _range,
     "new_guid": _new_guid,
+    "current_database": _current_database,
     "materialize": _materialize,
     **bind_forms.FORMS,
 }

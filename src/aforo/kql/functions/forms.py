@@ -29,9 +29,13 @@ FORMS: dict[str, tuple[str, str, str]] = {
         "One captured group of the first match.",
     ),
     "range": ("start, stop, step?", "dynamic", "An array of evenly spaced values."),
+    "current_database": ("", "string", "The name of what the query is sent to."),
     "new_guid": ("", "guid", "A random GUID, another one in each row."),
-    "bin_auto": ("value: number, datetime or timespan", "type of the value",
-                 "The value rounded down as `set query_bin_auto_size` says, counted from `query_bin_auto_at`."),
+    "bin_auto": (
+        "value: number, datetime or timespan",
+        "type of the value",
+        "The value rounded down as `set query_bin_auto_size` says, counted from `query_bin_auto_at`.",
+    ),
     "rand": (
         "below?: long",
         "real",

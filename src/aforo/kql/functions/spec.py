@@ -78,11 +78,10 @@ class Scalar(Function):
 
 @dataclass(frozen=True, slots=True)
 class Aggregate(Function):
-    """A function of a group. With `conditional`, its last argument is the condition (`sumif`)."""
+    """A function of a group. An argument called `condition` says which rows count (`sumif`)."""
 
     naming: Naming = Naming.PREFIX_FIRST
     prefix: str = ""
-    conditional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +136,8 @@ def aggregate(
     operation: str = "",
     prefix: str = "",
     naming: Naming = Naming.PREFIX_FIRST,
-    conditional: bool = False,
 ) -> Aggregate:
-    return Aggregate(
-        name, parameters(text), result, operation or name, doc, naming, prefix or name, conditional
-    )
+    return Aggregate(name, parameters(text), result, operation or name, doc, naming, prefix or name)
 
 
 def several(name: str, text: str, columns: str, doc: str, *, operation: str) -> Several:

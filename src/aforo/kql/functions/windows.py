@@ -27,7 +27,9 @@ WINDOWS: tuple[Window, ...] = (
         "The rank of the value: the number of the first row with it.",
     ),
     window(
-        "row_window_session", "value:datetime|timespan|long|int|real, most:any, gap:any, restart?:bool", same(),
+        "row_window_session",
+        "value:datetime|timespan|long|int|real, most:any, gap:any, restart?:bool",
+        same(),
         "The value in the first row of the session that the row is in.",
     ),
     window("row_cumsum", "value:number|timespan, restart?:bool", _total, "The sum up to this row."),

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import orjson
-import regex
 
 from aforo.kql.natives.spec import Native, native, parsed, written
 from aforo.kql.types import BOOL, DYNAMIC, LONG, STRING
 
 # `$.a.b[0]`, `$['a b'][2]`: the steps of a path.
-_STEP = regex.compile(
-    r"""\.(?P<name>[^.\[\]'"]+)|\[(?:(?P<index>-?\d+)|'(?P<one>[^']*)'|"(?P<two>[^"]*)")\]"""
-)
+_STEP = re.compile(r"""\.(?P<name>[^.\[\]'"]+)|\[(?:(?P<index>-?\d+)|'(?P<one>[^']*)'|"(?P<two>[^"]*)")\]""")
 
 
 def steps(path: str) -> list[str | int]:
