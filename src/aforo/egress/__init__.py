@@ -1,1 +1,3 @@
-"""Every outbound connection of the product: resolve, policy (what may be reached), tls, http1, pool."""
+"""Every outbound connection of the product but the Kafka client's own: resolve, policy (what may be reached), tls, tunnel
+(over a proxy), http1 (one connection), pool (many), fetch (a whole request).
+"""

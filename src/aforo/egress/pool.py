@@ -1,4 +1,5 @@
-"""Connections to other servers, kept alive and handed out again. Every outbound connection is opened here."""
+"""Connections to other servers, kept alive and handed out again. What is connected out of
+here has been judged (policy.py); the Kafka client, which connects by itself, is judged in gateway/kafka.py."""
 
 from __future__ import annotations
 
