@@ -6,9 +6,7 @@ from collections.abc import Callable
 from functools import cmp_to_key
 from typing import Any
 
-import orjson
-
-from aforo.kql.natives.spec import Native, native, parsed, written
+from aforo.kql.natives.spec import Native, dumped, native, parsed, written
 from aforo.kql.types import BOOL, DYNAMIC, LONG, REAL
 
 # No array becomes longer than Kusto's.
@@ -28,7 +26,7 @@ def key(value: Any) -> object:
         case int() | float():
             return ("number", value)
         case list() | dict():
-            return ("json", orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
+            return ("json", dumped(value, in_order=True))
         case _:
             return ("text", value)
 
@@ -116,7 +114,7 @@ def _compare(a: Any, b: Any) -> int:
     """Numbers before texts before all else; numbers by value, texts by their code points."""
     first, second = _rank(a), _rank(b)
     if first == second == 3:
-        a, b = orjson.dumps(a), orjson.dumps(b)
+        a, b = dumped(a) or "", dumped(b) or ""
     if first != second:
         return first - second
     return 0 if first == 4 else (a > b) - (a < b)

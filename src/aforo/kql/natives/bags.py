@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import orjson
-
-from aforo.kql.natives.spec import Native, native, parsed, written
+from aforo.kql.natives.spec import Native, dumped, native, parsed, written
 from aforo.kql.types import BOOL, DYNAMIC, LONG, STRING
 
 # `$.a.b[0]`, `$['a b'][2]`: the steps of a path.
@@ -146,7 +144,10 @@ def treepath(json: str | None) -> str | None:
     bag = parsed(json)
     if not isinstance(bag, dict | list):
         return None
-    walk(bag, "")
+    try:
+        walk(bag, "")
+    except RecursionError:
+        return None
     return written(list(found))
 
 
@@ -155,15 +156,18 @@ def dynamic_to_json(json: str | None) -> str:
     value = parsed(json)
     if isinstance(value, str):
         return value
-    return "" if value is None else orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    return "" if value is None else dumped(value, in_order=True) or ""
 
 
 def buildschema(given: list[str]) -> str | None:
     """The one type that fits all values: a name, a bag of them, or an array of alternatives."""
     schema = _Schema()
-    for json in given:
-        schema.add(parsed(json))
-    return written(schema.shown())
+    try:
+        for json in given:
+            schema.add(parsed(json))
+        return written(schema.shown())
+    except RecursionError:
+        return None
 
 
 class _Schema:

@@ -7,6 +7,7 @@ is None; for what only this program has no answer to there is `UnansweredError`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -50,16 +51,28 @@ def native(
     return Native(operation, parameters, result, function, spread, defaults)
 
 
-def parsed(json: str | None) -> Any:
+def parsed(text: str | None) -> Any:
     """A dynamic value as Python has it; None for null and for text that is no JSON."""
-    if json is None:
+    if text is None:
         return None
     try:
-        return orjson.loads(json)
+        return orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
 
 
 def written(value: Any) -> str | None:
-    """The canonical JSON text of a value; None for null."""
-    return None if value is None else orjson.dumps(value).decode()
+    """The canonical JSON text of a value; None for null, and for what is nested too deeply."""
+    return None if value is None else dumped(value)
+
+
+def dumped(value: Any, *, in_order: bool = False) -> str | None:
+    """JSON text, with names `in_order` at every depth if so asked."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS if in_order else None).decode()
+    except TypeError:
+        # More than 254 levels, which only the slower one writes.
+        try:
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=in_order)
+        except RecursionError:
+            return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 from functools import lru_cache
 from typing import Any
 
@@ -106,9 +107,8 @@ def format_bytes(size: float | None, digits: int | None, unit: str | None) -> st
         while step + 1 < len(UNITS) and abs(size) >= 1024 ** (step + 1):
             step += 1
     places = min(max(digits or 0, 0), 15)
-    from decimal import ROUND_HALF_UP, Decimal
-
-    number = Decimal(repr(size / 1024**step)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    with localcontext(prec=400):
+        number = Decimal(repr(size / 1024**step)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
     shown = format(number, "f")
     shown = shown.rstrip("0").rstrip(".") if "." in shown else shown
     return f"{'0' if shown == '-0' else shown} {UNITS[step]}"
