@@ -328,7 +328,10 @@ class Writer(WalkWriter):
             name = self.name(column)
             items.append(t.alias(node, name))
             slots[column.id] = Slot(t.column(name))
-        query = self.select(frame, items or [t.alias(t.number(1), self.fresh("_one"))])
+        if not items:
+            # Nobody reads what is added up, but it is still one row, whatever rows there are below.
+            items = [t.alias(e.Count(this=e.Star()), self.fresh("_one"))]
+        query = self.select(frame, items)
         if groups:
             query.set("group", e.Group(expressions=[g.copy() for g in groups]))
         return Frame(self.subquery(query), slots)
