@@ -2,5 +2,5 @@
 
 Floors, upper to lower: cli, app, planes (gateway, control, logs, portal, account), snapshot, policy,
 languages and edges (csharp, kql, rest, identity, egress), vocabulary (model, tables, llm, settings, spool),
-source, errors, messages and private_files. ARCHITECTURE.md tells the rest.
+source, errors, messages, regex_size and private_files. ARCHITECTURE.md tells the rest.
 """

@@ -5,11 +5,17 @@ from __future__ import annotations
 import functools
 import re
 
+from aforo.regex_size import expanded
+
 # What other engines have and RE2 has not: looking around, back references, possessive and atomic groups.
 _FOREIGN = re.compile(r"\(\?(?:[=!>]|<[=!])|\\[1-9]|[*+?}]\+")
 # What stands for one character: an escape (with its braces), a class in brackets.
 _ONE = re.compile(r"\\(?:[pPx]\{[^}]*\}|[^1-9])|\[\^?\]?(?:\[:\w+:\]|\\.|[^\]\\])*\]", re.DOTALL)
 
+
+# RE2 takes a thousand repetitions, inside of each other too, and programs of some megabytes.
+_MOST_NODES = 10_000
+_MOST_CHARACTERS = 20_000
 
 _NAMED = re.compile(rf"{_ONE.pattern}|\(\?<(?![=!])", re.DOTALL)
 
@@ -38,6 +44,8 @@ def judge(pattern: str) -> tuple[str, int]:
     """(what is wrong with it, empty when nothing; the number of its groups)"""
     import regex
 
+    if len(pattern) > _MOST_CHARACTERS or expanded(pattern, verbose=False, enough=_MOST_NODES) > _MOST_NODES:
+        return f"{pattern[:80]!r} is too large a regular expression with its repetitions written out", 0
     try:
         groups = int(regex.compile(pattern).groups)
     except (regex.error, OverflowError, RecursionError) as error:

@@ -7,7 +7,7 @@ import pytest
 from aforo.csharp.runtime import regexes
 from aforo.csharp.runtime.exceptions import ArgumentException
 from aforo.csharp.runtime.limits import begin
-from aforo.csharp.runtime.regex_size import expanded
+from aforo.regex_size import expanded
 
 
 @pytest.mark.parametrize("options", [0, 4, 32])

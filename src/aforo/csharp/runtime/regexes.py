@@ -15,8 +15,8 @@ from aforo.csharp.runtime.exceptions import (
 )
 from aforo.csharp.runtime.limits import REGEX_TIMEOUT_S, count, look_at_clock, made, nodes, read, room
 from aforo.csharp.runtime.objects import Obj
-from aforo.csharp.runtime.regex_size import expanded
 from aforo.csharp.runtime.spans import SECOND, TimeSpan
+from aforo.regex_size import expanded
 
 # A node takes some 700 bytes, and patterns are remembered.
 MAX_NODES: Final = 10_000
