@@ -31,6 +31,7 @@ from aforo.kql.symbols import Database
 from aforo.kql.ticks import MAX_DATETIME
 from aforo.kql.types import BOOL, DATETIME, DECIMAL, DYNAMIC, GUID, INT, LONG, REAL, STRING, KqlType
 from aforo.source import Source
+from tests.support.kql_run import answer
 
 
 def value(expression: str) -> object:
@@ -89,7 +90,7 @@ def test_no_function_raises(family: Any) -> None:
     for declared in family.NATIVES:
         for _ in range(300):
             if declared.spread:
-                arguments = [[chance.choice(json) for _ in range(chance.randint(1, 4))]]
+                arguments: list[Any] = [[chance.choice(json) for _ in range(chance.randint(1, 4))]]
             else:
                 arguments = [chance.choice(_SAMPLES[type_]) for type_ in declared.parameters]
             if declared.operation in _STRICT and not _fits(declared.operation, arguments):
@@ -124,6 +125,12 @@ def _fits(operation: str, arguments: list[Any]) -> bool:
         case "arrays_sorted_asc" | "arrays_sorted_desc":
             return len(arguments[0]) > 1
         case "format_bytes":
-            return arguments[2] == ""
+            return bool(arguments[2] == "")
         case _:
             return arguments[0] in (None, "[]")
+
+
+def test_a_query_may_need_a_function_twice() -> None:
+    """Once to ask the data for its columns, once to answer."""
+    query = "datatable(d:dynamic)[dynamic({'a':1})] | project d = bag_merge(d, dynamic({'b':2})) | evaluate bag_unpack(d)"
+    assert answer(query) == (["a:long", "b:long"], [[1, 2]])

@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection
 from functools import cache, wraps
 from typing import Any
 
+import duckdb
+
 from aforo.kql.natives.catalog import NATIVES
 from aforo.kql.natives.spec import Native
 from aforo.kql.sql.duckdb import macros, macros_values
@@ -54,13 +56,18 @@ def _register(connection: Any, declared: Native) -> None:
     parameters = (
         ["VARCHAR[]"] if declared.spread else [TYPE_NAMES[parameter] for parameter in declared.parameters]
     )
-    connection.create_function(
-        f"kqlpy_{declared.operation}",
-        _as_text(declared) if declared.result is REAL else declared.function,
-        parameters,
-        "VARCHAR" if declared.result is REAL else TYPE_NAMES[declared.result],
-        null_handling="special",
-    )
+    try:
+        connection.create_function(
+            f"kqlpy_{declared.operation}",
+            _as_text(declared) if declared.result is REAL else declared.function,
+            parameters,
+            "VARCHAR" if declared.result is REAL else TYPE_NAMES[declared.result],
+            null_handling="special",
+        )
+    except duckdb.NotImplementedException as error:
+        # A query that asks the data for its columns first comes here twice.
+        if "already created" not in str(error):
+            raise
 
 
 def _as_text(declared: Native) -> Callable[..., str | None]:
