@@ -34,6 +34,7 @@ class Audiences:
         # Azure answers `.../query` below a resource also at the management host.
         self._resource_logs = self._for((*LOGS, *RESOURCES))
         self._kusto = self._for(KUSTO)
+        self._editing = self._for((*LOGS, *KUSTO, *RESOURCES))
         self._ingestion = self._for(INGESTION)
 
     async def logs(self, request: Request) -> Principal:
@@ -41,6 +42,10 @@ class Audiences:
         of_resource = request.url.path.lower().startswith("/subscriptions/")
         authenticate = self._resource_logs if of_resource else self._logs
         return await authenticate(request.headers.get("authorization"))
+
+    async def editing(self, request: Request) -> Principal:
+        """Who writes a query for either of the query APIs; Denied when it is nobody."""
+        return await self._editing(request.headers.get("authorization"))
 
     async def kusto(self, request: Request) -> Principal:
         """Who asks the Kusto API; Denied when it is nobody."""

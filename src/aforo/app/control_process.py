@@ -49,10 +49,11 @@ from aforo.identity.issue import Issuer
 from aforo.identity.keys import Secrets
 from aforo.identity.seal import subkey
 from aforo.logs import api as query_api
-from aforo.logs import ingest_api, kusto_api
+from aforo.logs import editing_api, ingest_api, kusto_api
 from aforo.logs.ingest import Ingestion
 from aforo.logs.kusto_ingest import Taking
 from aforo.logs.query import QueryPool
+from aforo.logs.reader import Reader
 from aforo.messages import Headers
 from aforo.model.kinds.service import SERVICE_TYPE
 from aforo.model.kinds.subscription import SUBSCRIPTION_TYPE
@@ -213,6 +214,7 @@ class _Control:
             Route("/livez", _alive),
             Route("/readyz", _alive),
             *query_api.routes(pool, audiences.logs, *rights, **shared),
+            *editing_api.routes(Reader(pool, audiences.editing, *rights, **shared)),
             *kusto_api.routes(
                 pool,
                 audiences.kusto,

@@ -389,7 +389,12 @@ def _compile(
         seen = {n: t.without(withheld[n]) if n in withheld else t for n, t in tables.seen.items()}
         return compile_query(
             source,
-            Database("logs", {n: t.trusting(doubted.get(n, ())) for n, t in seen.items()}, request.functions),
+            Database(
+                request.names[0] if request.names else "logs",
+                {n: t.trusting(doubted.get(n, ())) for n, t in seen.items()},
+                request.functions,
+                request.names[1:],
+            ),
             now=_ticks(request.now_us),
             timespan=None if span is None else (_ticks(span.start_us), _ticks(span.end_us)),
             parameters=request.parameters,

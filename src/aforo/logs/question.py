@@ -55,7 +55,7 @@ class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
     `functions` are saved functions: name to KQL text. `withheld` are columns per table that the asker may not
     read, by the action `withheld_action`; `admitted` are alternatives per table of which a row must meet one, each
     of column name to value (`_ResourceId`: that resource or what lies below it); no entry: all rows.
-    `source` are rows that the query is about, as the only table, which is called `source`.
+    `names` are those of the place that is asked, for `workspace("...")`. `source` are rows that the query is about, as the only table, which is called `source`.
     """
 
     workspace_ids: tuple[str, ...]
@@ -75,6 +75,7 @@ class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
     withheld_action: str = ""
     admitted: dict[str, tuple[dict[str, str], ...]] = {}
     source: SourceRows | None = None
+    names: tuple[str, ...] = ()
 
 
 class SourceRows(msgspec.Struct, array_like=True, frozen=True):

@@ -242,6 +242,7 @@ class Reader:
                 n: tuple((c.name, c.type.value, c.doc) for c in own_columns(t)) for n, t in custom.items()
             },
             "functions": {f.name: f.text for c in contents for f in c.functions},
+            "names": _names_of(scope.workspaces),
             "withheld": self._withheld(caller.principal, scope.workspaces, names),
             "withheld_action": self.content_action,
             "admitted": self._admitted(caller.principal, scope.workspaces, readable),
@@ -295,6 +296,10 @@ class Reader:
                 code="ResourceNotFoundError",
             )
         return found, (resource.lower(),)
+
+    def readable(self, principal: Principal, workspace: Workspace) -> frozenset[str]:
+        """The tables of which the principal may read something; `Denied` when there is none."""
+        return frozenset(self._readable(principal, (workspace,))[workspace.id])
 
     def may_read_some(self, principal: Principal, workspace: Workspace) -> bool:
         """Whether the principal may read any row there."""
@@ -369,6 +374,14 @@ class Reader:
             while len(self._hopeless) > _REMEMBERED:
                 self._hopeless.popitem(last=False)
         return answer
+
+
+def _names_of(workspaces: Sequence[Workspace]) -> tuple[str, ...]:
+    """What a query may call the place that it asks; nothing when it asks several."""
+    if len(workspaces) != 1:
+        return ()
+    only = workspaces[0]
+    return (only.name, only.id, only.resource_id)
 
 
 def _stored_tables(folder: Path) -> list[str]:
