@@ -23,8 +23,8 @@ from aforo.policy import owing
 from aforo.policy.compile import CompileContext, compile_document
 from aforo.policy.exchange import Body, Exchange, RequestState, ResponseState
 from aforo.policy.pipeline import EMPTY, Pipeline
+from aforo.policy.rehearsing.scripted import ScriptedServices
 from aforo.policy.scopes import Scope
-from aforo.policy.scripted import ScriptedServices
 from aforo.policy.subject import Deployment
 from aforo.snapshot.snapshot import Bundle
 from aforo.source import Source

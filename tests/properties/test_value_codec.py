@@ -20,8 +20,8 @@ from aforo.csharp.runtime.objects import Char
 from aforo.csharp.runtime.spans import TimeSpan
 from aforo.csharp.runtime.strings import IGNORE_CASE
 from aforo.messages import Headers
+from aforo.policy.caching.value_codec import MAX_BYTES, decode, encode
 from aforo.policy.exchange import Body, ResponseState
-from aforo.policy.value_codec import MAX_BYTES, decode, encode
 from tests.support.examples import examples
 
 TEXTS = st.one_of(

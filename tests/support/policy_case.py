@@ -16,7 +16,6 @@ import msgspec
 from aforo.csharp.runtime.objects import to_string
 from aforo.errors import Upstream
 from aforo.messages import Headers, parse_url
-from aforo.policy import trace, trace_records, trial
 from aforo.policy.compile import CompileContext, compile_document
 from aforo.policy.exchange import (
     Body,
@@ -28,8 +27,9 @@ from aforo.policy.exchange import (
 )
 from aforo.policy.named_values import NamedValue
 from aforo.policy.pipeline import EMPTY, Pipeline
+from aforo.policy.rehearsing import trial
+from aforo.policy.rehearsing.scripted import ScriptedServices, empty_200
 from aforo.policy.scopes import Scope
-from aforo.policy.scripted import ScriptedServices, empty_200
 from aforo.policy.services import (
     Authorization,
     Certificate,
@@ -38,7 +38,9 @@ from aforo.policy.services import (
     Usage,
 )
 from aforo.policy.subject import Api, Contract, Example, Operation, Product, Schema, Subscription
-from aforo.policy.trace_text import tree
+from aforo.policy.tracing import records as trace_records
+from aforo.policy.tracing import trace
+from aforo.policy.tracing.text import tree
 from aforo.source import Source, has_errors, render
 
 GLOBAL = "<policies><inbound/><backend><forward-request/></backend><outbound/><on-error/></policies>"

@@ -67,7 +67,7 @@ def command(
     one_of("--format", format, ("text", "json"))
     one_of("--scope", scope, SCOPES)
     from aforo.policy.compile import CompileContext, compile_document
-    from aforo.policy.rehearsal import Script, rehearse
+    from aforo.policy.rehearsing.rehearsal import Script, rehearse
     from aforo.policy.scopes import Scope
 
     texts = {f.stem: read(f) for f in sorted(fragments.glob("*.xml"))} if fragments else {}
@@ -141,7 +141,7 @@ def _bytes(file: Path) -> bytes:
 
 def _lines(told: Mapping[str, Any]) -> list[str]:
     """What came of it, for a person."""
-    from aforo.policy.trace_text import tree
+    from aforo.policy.tracing.text import tree
 
     out = [
         f"error: {e['reason']} of {e['source']} at {e['scope']}/{e['section']} {e['path']}: {e['message']}"

@@ -21,7 +21,7 @@ from aforo.policy.services import Authorization
 from aforo.snapshot.snapshot import AuthorizationEntry
 
 if TYPE_CHECKING:
-    from aforo.policy.token_check import TokenCheck
+    from aforo.policy.validating.token_check import TokenCheck
 
 # What a caller's token has to be for, where access policies name callers.
 AUDIENCE: Final = "https://azure-api.net/authorization-manager"
@@ -101,7 +101,7 @@ class Connections:
     async def _caller(self, entry: AuthorizationEntry, identity: str) -> tuple[str, str]:
         """(tenant, object id) of a good token; only tenants that an access policy names are asked for their keys."""
         from aforo.identity import jwt
-        from aforo.policy.token_check import Asked, TokenCheck
+        from aforo.policy.validating.token_check import Asked, TokenCheck
 
         if self._tokens is None:
             self._tokens = TokenCheck()

@@ -22,9 +22,9 @@ from aforo.gateway.addresses import TrustedProxies
 from aforo.gateway.arrival import Arrival
 from aforo.gateway.call import Call, new_id
 from aforo.messages import Headers, is_event_stream
-from aforo.policy import trace_records
 from aforo.policy.exchange import Body, LastError
 from aforo.policy.masking import CREDENTIAL_HEADERS, CREDENTIAL_PARAMETERS, MASK
+from aforo.policy.tracing import records as trace_records
 from aforo.snapshot.runtime import ApiRuntime, LogNames, OperationRuntime
 from aforo.snapshot.snapshot import LogPlan, MessageLog
 from aforo.spool.records import (

@@ -17,8 +17,8 @@ import orjson
 
 from aforo.gateway.call import Call
 from aforo.identity.debug_token import DebugToken, read
-from aforo.policy import trace
 from aforo.policy.exchange import ResponseState
+from aforo.policy.tracing import trace
 from aforo.private_files import private_directory, write_private
 from aforo.snapshot.runtime import ApiRuntime
 

@@ -9,10 +9,11 @@ import ast
 from collections.abc import Callable
 from dataclasses import replace
 
-from aforo.policy import running, trace
+from aforo.policy import running
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.masking import CREDENTIAL_HEADERS
 from aforo.policy.spec import Element
+from aforo.policy.tracing import trace
 
 Write = Callable[[Use, Emitter], None]
 

@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 from aforo.csharp.codegen import Names
 from aforo.errors import Refusal
-from aforo.policy import around, catalog, limits, resuming, running, trace
+from aforo.policy import around, catalog, limits, resuming, running
 from aforo.policy import diagnostics as say
 from aforo.policy.bound import CompiledDocument, SectionCode
 from aforo.policy.check import Checker
-from aforo.policy.context_types import world
+from aforo.policy.context.types import world
 from aforo.policy.document import XmlElement, XmlText, parse
 from aforo.policy.emit import Emitter, Facts, Unit, Use
 from aforo.policy.exchange import PolicyFailure, Returned
@@ -26,6 +26,7 @@ from aforo.policy.explain import listing
 from aforo.policy.masking import MASK
 from aforo.policy.named_values import NamedValue
 from aforo.policy.scopes import Scope, Section
+from aforo.policy.tracing import trace
 from aforo.source import Diagnostic, Source, Span, has_errors
 
 _SECTIONS = {s.value: s for s in Section}

@@ -15,7 +15,7 @@ from aforo.csharp.codegen import Names
 from aforo.csharp.compile import Origin, World, compile_expression
 from aforo.csharp.types import MISSING
 from aforo.policy import diagnostics as say
-from aforo.policy import running, trace
+from aforo.policy import running
 from aforo.policy.authored import Authored
 from aforo.policy.document import XmlElement
 from aforo.policy.masking import CREDENTIAL_HEADERS, CREDENTIAL_PARAMETERS
@@ -23,18 +23,19 @@ from aforo.policy.pipeline import NO_EFFECTS, Effects
 from aforo.policy.scopes import Scope, Section
 from aforo.policy.spec import Attribute, Child, Element, Kind, Text
 from aforo.policy.templates import fill, fresh
+from aforo.policy.tracing import trace
 from aforo.source import Diagnostic, Source, Span
 
 if TYPE_CHECKING:
     from aforo.policy.cors import CorsPolicy
     from aforo.policy.services import ForwardOptions
 
-# Labels of context members that touch bodies; see context_types.
+# Labels of context members that touch bodies; see context/types.py.
 _BODY_EFFECTS = {
     "request-body": Effects(reads_request_body=True),
     "response-body": Effects(reads_response_body=True),
 }
-# Labels of headers that are read by name; see context_types.
+# Labels of headers that are read by name; see context/types.py.
 _BY_NAME = frozenset(("header", "header-name"))
 _QUERY_BY_NAME = frozenset(("query", "query-name"))
 _URL_PARTS = frozenset(("url-part", "queries", "query-text"))

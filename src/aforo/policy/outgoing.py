@@ -8,7 +8,7 @@ from typing import Final
 
 from aforo.messages import HOP_BY_HOP, Headers
 from aforo.policy import diagnostics as say
-from aforo.policy.context_values import request_url
+from aforo.policy.context.values import request_url
 from aforo.policy.emit import Emitter, Use, Value
 from aforo.policy.exchange import Body, Exchange
 from aforo.policy.pipeline import Effects

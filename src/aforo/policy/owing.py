@@ -1,6 +1,6 @@
 """What policies owe a call after their element has run: headers, checks, counts, and the tokens that it spent.
 
-Whoever runs the sections (gateway/proxy.py, trial.py) calls these at the four moments that they are named after; a
+Whoever runs the sections (gateway/proxy.py, rehearsing/trial.py) calls these at the four moments that they are named after; a
 call in which no policy owes anything comes here never.
 """
 

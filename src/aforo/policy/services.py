@@ -1,6 +1,7 @@
-"""What policies need from the outside, as ports; gateway/services.py provides them, scripted.py plays them.
+"""What policies need from the outside, as ports. Nothing here has an adapter in it.
 
-All of them in one object, with the ways to send, are `exchange.Services`. Nothing here has an adapter in it.
+gateway/services.py provides them, rehearsing/scripted.py plays them. All of them in one object, with the ways to send,
+are `exchange.Services`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Answers that come as event streams, as policies see them: assembled, and after their head has left. It knows no socket.
 
-Whoever runs the sections (gateway/released.py, trial.py) says when the head leaves.
+Whoever runs the sections (gateway/released.py, rehearsing/trial.py) says when the head leaves.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from aforo.llm.catalog import WIRES
 from aforo.llm.digest import assemble
 from aforo.llm.spent import spent
 from aforo.llm.wire import Json
-from aforo.policy import trace
 from aforo.policy.bound import decorate
 from aforo.policy.exchange import Exchange, LastError, ResponseState
 from aforo.policy.owing import promised
+from aforo.policy.tracing import trace
 
 # The Responses API names its counts otherwise.
 _COUNTS: Final = {"responses": ("input_tokens", "output_tokens")}

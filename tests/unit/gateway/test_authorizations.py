@@ -11,7 +11,7 @@ import pytest
 
 from aforo.errors import Denied, NotFound, Upstream
 from aforo.gateway.authorizations import AUDIENCE, RETRY_S, USABLE_S, Connections
-from aforo.policy.scripted import ScriptedServices
+from aforo.policy.rehearsing.scripted import ScriptedServices
 from aforo.policy.services import OpenIdKeys
 from aforo.snapshot.snapshot import AuthorizationEntry
 from tests.support.gateway import story

@@ -23,7 +23,7 @@ from aforo.messages import Headers
 from aforo.model.catalog import kind_of
 from aforo.model.check import check_body
 from aforo.model.ids import parse_id
-from aforo.policy.context_service import client_certificate
+from aforo.policy.context.service import client_certificate
 from aforo.policy.exchange import Body, Exchange, ResponseState, Returned
 from aforo.policy.pipeline import Pipeline
 from tests.support.certificates import certificate

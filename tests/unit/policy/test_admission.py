@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from aforo.gateway.counters import MemoryCounters
 from aforo.messages import Headers, parse_url
 from aforo.policy import owing
-from aforo.policy.admission import (
+from aforo.policy.counting.admission import (
     KILOBYTE,
     Quota,
     Rate,
@@ -24,11 +24,11 @@ from aforo.policy.admission import (
     counter_name,
     span,
 )
+from aforo.policy.counting.token_admission import TokenNames, admit_tokens, window_of
 from aforo.policy.elements import quota, rate_limit
 from aforo.policy.exchange import Body, Exchange, PolicyFailure, RequestState, ResponseState
-from aforo.policy.scripted import ScriptedCounters, ScriptedServices
+from aforo.policy.rehearsing.scripted import ScriptedCounters, ScriptedServices
 from aforo.policy.services import CounterState, Reservation, Usage
-from aforo.policy.token_admission import TokenNames, admit_tokens, window_of
 
 NOBODY = Told()
 PROMPT = b'{"messages":[{"role":"user","content":"' + b"x" * 40 + b'"}]}'

@@ -10,11 +10,11 @@ import pytest
 from aforo.csharp.runtime.exceptions import ArgumentNullException
 from aforo.errors import Unavailable
 from aforo.messages import Headers, parse_url
-from aforo.policy.cached_answers import Lookup, answer_key, read_entry
-from aforo.policy.cached_values import get, put, remove
+from aforo.policy.caching.answers import Lookup, answer_key, read_entry
+from aforo.policy.caching.semantic import read_vector
+from aforo.policy.caching.values import get, put, remove
 from aforo.policy.exchange import Body, Exchange, PolicyFailure, RequestState, ResponseState
-from aforo.policy.scripted import ScriptedCache, ScriptedServices
-from aforo.policy.semantic import read_vector
+from aforo.policy.rehearsing.scripted import ScriptedCache, ScriptedServices
 from aforo.policy.subject import Group, Subscription, User
 from tests.support.policy_case import API, OPERATION, PRODUCT
 

@@ -9,15 +9,17 @@ import json
 import pytest
 
 from aforo.messages import Headers, parse_url
-from aforo.policy import trace, trace_records, trial
 from aforo.policy.compile import CompileContext, CompileResult, compile_document
 from aforo.policy.exchange import Body, Exchange, RequestState, ResponseState
 from aforo.policy.named_values import NamedValue
 from aforo.policy.pipeline import EMPTY
+from aforo.policy.rehearsing import trial
+from aforo.policy.rehearsing.scripted import ScriptedServices
 from aforo.policy.scopes import Scope
-from aforo.policy.scripted import ScriptedServices
 from aforo.policy.services import OutboundRequest
 from aforo.policy.subject import Api
+from aforo.policy.tracing import records as trace_records
+from aforo.policy.tracing import trace
 from aforo.source import Source, render
 
 CANARY = "Canary-7f3a91e5c2"

@@ -12,8 +12,8 @@ from aforo.policy.compile import CompileContext, compile_document
 from aforo.policy.exchange import PolicyFailure
 from aforo.policy.named_values import NamedValue
 from aforo.policy.pipeline import EMPTY, Effects, Pipeline
+from aforo.policy.rehearsing.scripted import ScriptedServices
 from aforo.policy.scopes import Scope
-from aforo.policy.scripted import ScriptedServices
 from aforo.policy.services import ForwardOptions
 from aforo.source import Source, render
 from tests.support.policy_case import GLOBAL, bound, exchange_of

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from aforo.messages import Headers, parse_url
-from aforo.policy import trial
 from aforo.policy.bound import CompiledDocument
 from aforo.policy.compile import CompileContext, compile_document
 from aforo.policy.elements.retry import pause_s
 from aforo.policy.exchange import Body, Exchange, RequestState
 from aforo.policy.pipeline import EMPTY
+from aforo.policy.rehearsing import trial
+from aforo.policy.rehearsing.scripted import ScriptedServices
 from aforo.policy.scopes import Scope
-from aforo.policy.scripted import ScriptedServices
 from aforo.source import Source
 from tests.support.certificates import certificate, pfx
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from aforo.policy.json_schema import MOST_ERRORS, NoSchema, mistakes
+from aforo.policy.validating.json_schema import MOST_ERRORS, NoSchema, mistakes
 
 
 def valid(schema: Any, value: Any, **options: Any) -> bool:

@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from aforo.llm.meaning import asked
 from aforo.messages import Headers, Url
+from aforo.policy.caching.semantic import partition_of
 from aforo.policy.exchange import Body, Exchange, RequestState
-from aforo.policy.semantic import partition_of
 
 
 def partition(path: str, **said: Any) -> str:

@@ -11,9 +11,9 @@ from aforo.errors import Denied
 from aforo.identity import jwt
 from aforo.messages import Headers, parse_url
 from aforo.policy.exchange import Body, Exchange, RequestState
-from aforo.policy.scripted import ScriptedServices
+from aforo.policy.rehearsing.scripted import ScriptedServices
 from aforo.policy.services import Certificate, OpenIdKeys
-from aforo.policy.token_check import Asked, TokenCheck, from_header, seconds
+from aforo.policy.validating.token_check import Asked, TokenCheck, from_header, seconds
 from tests.support.tokens import NOW, SECRET, SECRET_BASE64, claims, public, rsa_key, sealed, token
 
 URL = "https://issuer.example/.well-known/openid-configuration"

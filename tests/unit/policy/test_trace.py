@@ -11,16 +11,16 @@ import pytest
 
 from aforo.errors import Upstream
 from aforo.messages import Headers, parse_url
-from aforo.policy import trace as room
-from aforo.policy import trial
 from aforo.policy.compile import CompileContext, compile_document
 from aforo.policy.exchange import Body, Exchange, RequestState, ResponseState
 from aforo.policy.masking import Secrets
 from aforo.policy.pipeline import EMPTY
+from aforo.policy.rehearsing import trial
+from aforo.policy.rehearsing.scripted import ScriptedServices
 from aforo.policy.scopes import Scope
-from aforo.policy.scripted import ScriptedServices
 from aforo.policy.services import OutboundRequest
-from aforo.policy.trace_text import tree
+from aforo.policy.tracing import trace as room
+from aforo.policy.tracing.text import tree
 from aforo.source import Source
 
 

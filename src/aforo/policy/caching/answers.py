@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from aforo.messages import HOP_BY_HOP, Headers
-from aforo.policy.caching import ANSWERS, cache_of, caching, digest, store_whole, timed, to_keep
+from aforo.policy.caching.caches import ANSWERS, cache_of, caching, digest, store_whole, timed, to_keep
 from aforo.policy.exchange import Body, Exchange, FromCache, ResponseState
 from aforo.policy.services import CacheWhere
 

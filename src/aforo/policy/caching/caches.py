@@ -1,6 +1,6 @@
 """What the policies that cache have in common: which cache, how long, how it is waited for, storing an answer whole.
 
-It knows no element. Answers by key are cached_answers.py's, values cached_values.py's, semantic caches semantic.py's.
+It knows no element. Answers by key are answers.py's, values values.py's, semantic caches semantic.py's.
 """
 
 from __future__ import annotations

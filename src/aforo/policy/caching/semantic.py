@@ -26,7 +26,7 @@ from aforo.llm.meaning import Asked, asked
 from aforo.llm.replay import replay
 from aforo.llm.wire import Json
 from aforo.messages import Headers
-from aforo.policy.caching import SEMANTIC, caching, digest, store_whole, timed, to_keep
+from aforo.policy.caching.caches import SEMANTIC, caching, digest, store_whole, timed, to_keep
 from aforo.policy.exchange import Body, Exchange, FromCache, PolicyFailure, ResponseState
 from aforo.policy.services import OutboundRequest
 

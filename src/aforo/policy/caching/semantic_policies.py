@@ -6,11 +6,11 @@ import ast
 
 from aforo.csharp.runtime.exceptions import FormatException
 from aforo.policy import diagnostics as say
-from aforo.policy.caching import CACHE_RESPONSE, DURATION, LONGEST_S, SEMANTIC, write_store
+from aforo.policy.caching.caches import CACHE_RESPONSE, DURATION, LONGEST_S, SEMANTIC, write_store
+from aforo.policy.caching.semantic import distance, look_up, store
 from aforo.policy.emit import Emitter, Use, Value
 from aforo.policy.pipeline import Effects
 from aforo.policy.scopes import INBOUND, Scope, Section
-from aforo.policy.semantic import distance, look_up, store
 from aforo.policy.spec import Attribute, Child, Element, Text
 
 _SCOPES = frozenset((Scope.GLOBAL, Scope.PRODUCT, Scope.API, Scope.OPERATION))

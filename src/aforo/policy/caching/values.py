@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from aforo.csharp.runtime.exceptions import ArgumentNullException
 from aforo.errors import Refusal
-from aforo.policy.caching import cache_of, digest, timed
+from aforo.policy.caching.caches import cache_of, digest, timed
+from aforo.policy.caching.value_codec import decode, encode
 from aforo.policy.exchange import Exchange, LastError, PolicyFailure, ResponseState
 from aforo.policy.running import taint, untaint
 from aforo.policy.services import CacheWhere
-from aforo.policy.value_codec import decode, encode
 
 _LONGEST_KEY: Final = 256
 

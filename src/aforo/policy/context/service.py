@@ -17,7 +17,7 @@ from aforo.csharp.runtime.dates import DateTime
 from aforo.csharp.runtime.exceptions import CryptographicException, KeyNotFoundException
 from aforo.csharp.runtime.objects import Obj
 from aforo.csharp.types import Declared, TypeDecl, declare, enumeration, member
-from aforo.policy.context_values import api_url, given
+from aforo.policy.context.values import api_url, given
 from aforo.policy.exchange import Exchange
 from aforo.policy.services import Authorization, Certificate, Certificates
 from aforo.policy.subject import Api, Group, Product, Subscription, User

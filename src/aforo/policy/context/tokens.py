@@ -12,7 +12,7 @@ import orjson
 from aforo.csharp.runtime import dates
 from aforo.csharp.runtime.dates import DateTime
 from aforo.csharp.runtime.objects import Obj
-from aforo.policy.context_values import Values
+from aforo.policy.context.values import Values
 
 
 class Basic(Obj):

@@ -29,10 +29,9 @@ from aforo.csharp.runtime.spans import TimeSpan
 from aforo.csharp.runtime.text import url_encode
 from aforo.csharp.runtime.xml_read import read_document, read_element
 from aforo.csharp.types import MISSING, Type, TypeDecl, Universe, declare, member
-from aforo.policy import trace_records
-from aforo.policy.context_service import APIM, backend, client_certificate, foundry, nothing, plain, same
-from aforo.policy.context_service import TYPES as SERVICE
-from aforo.policy.context_tokens import (
+from aforo.policy.context.service import APIM, backend, client_certificate, foundry, nothing, plain, same
+from aforo.policy.context.service import TYPES as SERVICE
+from aforo.policy.context.tokens import (
     Basic,
     Claims,
     Jwt,
@@ -47,7 +46,7 @@ from aforo.policy.context_tokens import (
     try_basic,
     try_jwt,
 )
-from aforo.policy.context_values import (
+from aforo.policy.context.values import (
     HeaderValues,
     QueryValues,
     UrlView,
@@ -70,6 +69,7 @@ from aforo.policy.context_values import (
     values_or,
 )
 from aforo.policy.exchange import Body, Exchange, LastError, ResponseState
+from aforo.policy.tracing import records as trace_records
 
 # --- bodies -----------------------------------------------------------------------------------------------------
 

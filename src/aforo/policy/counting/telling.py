@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aforo.policy import diagnostics as say
-from aforo.policy.admission import Later, Told, counted
+from aforo.policy.counting.admission import Later, Told, counted
 from aforo.policy.emit import Emitter, Use, Value
 from aforo.policy.running import header_name, whole_number
 from aforo.policy.spec import Attribute

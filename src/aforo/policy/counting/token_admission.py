@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from aforo.llm.digest import read_object
 from aforo.llm.spent import asks_for_stream, prompt_tokens
 from aforo.messages import is_event_stream
-from aforo.policy.admission import Told, counter_name, in_seconds, refusal
+from aforo.policy.counting.admission import Told, counter_name, in_seconds, refusal
 from aforo.policy.exchange import Exchange, PolicyFailure
 from aforo.policy.owing import owed
 from aforo.policy.running import word

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from aforo.policy import diagnostics as say
-from aforo.policy.admission import Told
+from aforo.policy.counting.admission import Told
+from aforo.policy.counting.telling import MOST, RETRY, header_of, number, variable_of
+from aforo.policy.counting.token_admission import PERIODS, TokenNames, admit_tokens
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.pipeline import Effects
 from aforo.policy.scopes import INBOUND
 from aforo.policy.spec import Attribute, Element
-from aforo.policy.telling import MOST, RETRY, header_of, number, variable_of
-from aforo.policy.token_admission import PERIODS, TokenNames, admit_tokens
 
 _EFFECTS = Effects(reads_request_body=True, meters=True)
 

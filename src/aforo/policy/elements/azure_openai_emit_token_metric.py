@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aforo.policy.token_metrics import element
+from aforo.policy.counting.token_metrics import element
 
 ELEMENT = element(
     "azure-openai-emit-token-metric",

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from aforo.policy.semantic_policies import lookup_element
+from aforo.policy.caching.semantic_policies import lookup_element
 
 ELEMENT = lookup_element("azure-openai-semantic-cache-lookup", "azure-openai-semantic-cache-store")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aforo.policy.token_limits import element
+from aforo.policy.counting.token_limits import element
 
 ELEMENT = element(
     "azure-openai-token-limit",

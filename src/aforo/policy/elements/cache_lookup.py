@@ -6,8 +6,8 @@ import ast
 
 from aforo.csharp.runtime.exceptions import FormatException
 from aforo.policy import diagnostics as say
-from aforo.policy.cached_answers import Lookup, look_up
-from aforo.policy.caching import CACHING_TYPE, where
+from aforo.policy.caching.answers import Lookup, look_up
+from aforo.policy.caching.caches import CACHING_TYPE, where
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.running import header_name, word
 from aforo.policy.scopes import INBOUND

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from aforo.policy.cached_values import get
-from aforo.policy.caching import CACHING_TYPE, where
+from aforo.policy.caching.caches import CACHING_TYPE, where
+from aforo.policy.caching.values import get
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.running import pass_taint, taint
 from aforo.policy.spec import Attribute, Element

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aforo.policy.cached_values import remove
-from aforo.policy.caching import CACHING_TYPE, where
+from aforo.policy.caching.caches import CACHING_TYPE, where
+from aforo.policy.caching.values import remove
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.spec import Attribute, Element
 

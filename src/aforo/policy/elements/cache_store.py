@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aforo.policy.cached_answers import store_answer
-from aforo.policy.caching import ANSWERS, CACHE_RESPONSE, DURATION, write_store
+from aforo.policy.caching.answers import store_answer
+from aforo.policy.caching.caches import ANSWERS, CACHE_RESPONSE, DURATION, write_store
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.scopes import Section
 from aforo.policy.spec import Element

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aforo.policy.cached_values import put
-from aforo.policy.caching import CACHING_TYPE, DURATION, duration, where
+from aforo.policy.caching.caches import CACHING_TYPE, DURATION, duration, where
+from aforo.policy.caching.values import put
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.pipeline import Effects
 from aforo.policy.spec import Attribute, Element

@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from aforo.policy import diagnostics as say
-from aforo.policy.dimensions import CHILD, NAMESPACE, Given, given, is_number, measured, resolve
+from aforo.policy.counting.dimensions import CHILD, NAMESPACE, Given, given, is_number, measured, resolve
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.exchange import Exchange
 from aforo.policy.spec import Attribute, Element

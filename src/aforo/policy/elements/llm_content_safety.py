@@ -7,11 +7,11 @@ from typing import Any
 
 from aforo.policy import diagnostics as say
 from aforo.policy.content_safety import CATEGORIES, OUTPUT_TYPES, SOURCE, check_answer, check_prompt, rules
+from aforo.policy.counting.telling import number
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.pipeline import Effects
 from aforo.policy.scopes import Section
 from aforo.policy.spec import Attribute, Child, Element, Text
-from aforo.policy.telling import number
 
 _LONGEST_WINDOW = 10_000
 _PROMPT = Effects(reads_request_body=True)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from aforo.policy.semantic_policies import store_element
+from aforo.policy.caching.semantic_policies import store_element
 
 ELEMENT = store_element("llm-semantic-cache-store", "llm-semantic-cache-lookup")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from aforo.policy import diagnostics as say
-from aforo.policy.admission import Later, Quota, admit_quotas, counter_name
+from aforo.policy.counting.admission import Later, Quota, admit_quotas, counter_name
+from aforo.policy.counting.telling import CONDITION, COUNT, LONGEST_S, MOST, Increment, number
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.exchange import Exchange
 from aforo.policy.scopes import INBOUND
 from aforo.policy.spec import Attribute, Element
-from aforo.policy.telling import CONDITION, COUNT, LONGEST_S, MOST, Increment, number
 
 NAME = "quota-by-key"
 SHORTEST_PERIOD_S = 300

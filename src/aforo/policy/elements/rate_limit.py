@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from aforo.policy import diagnostics as say
-from aforo.policy.admission import Rate, Told, admit_rates, counter_name
+from aforo.policy.counting.admission import Rate, Told, admit_rates, counter_name
+from aforo.policy.counting.subscribed import IDENTITY, Part, matching, parts, place, rules
+from aforo.policy.counting.telling import CALLS, LONGEST_S, MOST, number, told
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.exchange import Exchange
 from aforo.policy.scopes import INBOUND, Scope
 from aforo.policy.spec import Attribute, Child, Element
-from aforo.policy.subscribed import IDENTITY, Part, matching, parts, place, rules
-from aforo.policy.telling import CALLS, LONGEST_S, MOST, number, told
 
 NAME = "rate-limit"
 LONGEST_WINDOW_S = 300

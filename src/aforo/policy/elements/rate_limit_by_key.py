@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from aforo.policy import diagnostics as say
-from aforo.policy.admission import Later, Rate, Told, admit_rate, counter_name
+from aforo.policy.counting.admission import Later, Rate, Told, admit_rate, counter_name
+from aforo.policy.counting.telling import (
+    AFTER,
+    CALLS,
+    CONDITION,
+    COUNT,
+    LONGEST_S,
+    MOST,
+    Increment,
+    number,
+    told,
+)
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.exchange import Exchange
 from aforo.policy.scopes import INBOUND
 from aforo.policy.spec import Attribute, Element
-from aforo.policy.telling import AFTER, CALLS, CONDITION, COUNT, LONGEST_S, MOST, Increment, number, told
 
 NAME = "rate-limit-by-key"
 LONGEST_WINDOW_S = 300

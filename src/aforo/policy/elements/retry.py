@@ -10,11 +10,11 @@ from http import HTTPStatus
 from aforo.csharp.runtime.exceptions import FormatException
 from aforo.messages import Headers
 from aforo.policy import diagnostics as say
-from aforo.policy import trace
 from aforo.policy.emit import Emitter, Use, Value
 from aforo.policy.exchange import Body, Exchange, PolicyFailure, ResponseState
 from aforo.policy.running import Site, placed
 from aforo.policy.spec import Attribute, Element
+from aforo.policy.tracing import trace
 
 # (interval, max-interval, delta, first-fast-retry) when there is to be another try, and how this one has failed.
 Again = tuple[float, float | None, float | None, bool, PolicyFailure | None]

@@ -78,7 +78,7 @@ def write_template(use: Use, emit: Emitter) -> None:
 def _engine() -> Any:
     """The module with the template engine, which is an extra; None where that is not installed."""
     try:
-        from aforo.policy import liquid_templates
+        from aforo.policy.liquid import templates as liquid_templates
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] == "aforo":
             raise

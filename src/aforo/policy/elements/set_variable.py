@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aforo.policy import diagnostics as say
-from aforo.policy.context_types import KEPT
+from aforo.policy.context.types import KEPT
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.running import pass_taint, taint
 from aforo.policy.spec import Attribute, Element

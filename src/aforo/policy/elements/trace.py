@@ -13,8 +13,8 @@ from aforo.policy.running import Site
 from aforo.policy.running import word as checked_word
 from aforo.policy.scopes import Section
 from aforo.policy.spec import Attribute, Child, Element, Text
-from aforo.policy.trace_records import SEVERITIES, Record
-from aforo.policy.trace_records import write as keep
+from aforo.policy.tracing.records import SEVERITIES, Record
+from aforo.policy.tracing.records import write as keep
 
 _WORDS = frozenset(SEVERITIES)
 Part = tuple[str | None, str | None, Site]  # name, value, and what went into the value

@@ -7,14 +7,14 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from aforo.policy import token_syntax as syntax
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.exchange import Exchange
 from aforo.policy.scopes import INBOUND
 from aforo.policy.spec import Attribute, Child, Element, Text
+from aforo.policy.validating import token_syntax as syntax
 
 if TYPE_CHECKING:
-    from aforo.policy.token_check import Asked
+    from aforo.policy.validating.token_check import Asked
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DOMAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,250}")
@@ -66,7 +66,7 @@ def make_asked(make: Callable[..., Asked]) -> Callable[..., Asked]:
 
 
 def write(use: Use, emit: Emitter) -> None:
-    from aforo.policy.token_check import Asked, TokenCheck
+    from aforo.policy.validating.token_check import Asked, TokenCheck
 
     token = syntax.token_of(use, emit, "Authorization")
     tenant, endpoint = emit.value(use, "tenant-id"), emit.value(use, "authentication-endpoint")

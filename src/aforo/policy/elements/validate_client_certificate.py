@@ -13,13 +13,13 @@ from typing import Any
 from aforo.csharp.runtime import certificates as net
 from aforo.csharp.runtime.certificates import X509Certificate
 from aforo.policy import diagnostics as say
-from aforo.policy import token_syntax as syntax
 from aforo.policy.answers import answer
-from aforo.policy.context_service import client_certificate
+from aforo.policy.context.service import client_certificate
 from aforo.policy.emit import Emitter, Use, Value
 from aforo.policy.exchange import Exchange, LastError, PolicyFailure
 from aforo.policy.scopes import INBOUND
 from aforo.policy.spec import Attribute, Child, Element
+from aforo.policy.validating import token_syntax as syntax
 
 _NAME = "validate-client-certificate"
 _MOST = 10

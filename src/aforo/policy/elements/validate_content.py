@@ -10,8 +10,6 @@ from xml.parsers import expat
 import orjson
 
 from aforo.policy import diagnostics as say
-from aforo.policy import json_schema
-from aforo.policy import validation_syntax as syntax
 from aforo.policy.emit import Emitter, Use, Value
 from aforo.policy.exchange import Exchange
 from aforo.policy.pipeline import Effects
@@ -19,7 +17,9 @@ from aforo.policy.running import answer, header_text, truth, whole_number
 from aforo.policy.scopes import Section
 from aforo.policy.spec import Attribute, Child, Element
 from aforo.policy.subject import Representation
-from aforo.policy.validation import INTERNAL, Mistake, definition, schema_text, settle
+from aforo.policy.validating import contract_syntax as syntax
+from aforo.policy.validating import json_schema
+from aforo.policy.validating.contract_check import INTERNAL, Mistake, definition, schema_text, settle
 
 _NAME = "validate-content"
 _SOAP = ("http://www.w3.org/2003/05/soap-envelope", "http://schemas.xmlsoap.org/soap/envelope/")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aforo.policy import validation_syntax as syntax
 from aforo.policy.emit import Emitter, Use, Value
 from aforo.policy.exchange import Exchange
 from aforo.policy.running import answer, header_text
 from aforo.policy.scopes import Section
 from aforo.policy.spec import Attribute, Child, Element
-from aforo.policy.validation import Mistake, settle, unspecified, value_mistakes
+from aforo.policy.validating import contract_syntax as syntax
+from aforo.policy.validating.contract_check import Mistake, settle, unspecified, value_mistakes
 
 _NAME = "validate-headers"
 # Of every response; nobody declares them.

@@ -6,14 +6,14 @@ from typing import Any
 
 from aforo.csharp.runtime.exceptions import FormatException
 from aforo.policy import diagnostics as say
-from aforo.policy import token_syntax as syntax
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.scopes import INBOUND
 from aforo.policy.spec import Attribute, Child, Element, Text
+from aforo.policy.validating import token_syntax as syntax
 
 
 def write(use: Use, emit: Emitter) -> None:
-    from aforo.policy.token_check import Asked, TokenCheck, seconds
+    from aforo.policy.validating.token_check import Asked, TokenCheck, seconds
 
     token = syntax.token_of(use, emit)
     configs = [v for c in use.children.get("openid-config", ()) if (v := emit.value(c, "url")) is not None]

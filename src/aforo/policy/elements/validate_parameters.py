@@ -5,15 +5,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
-from aforo.policy import validation_syntax as syntax
-from aforo.policy.context_values import QueryValues
+from aforo.policy.context.values import QueryValues
 from aforo.policy.emit import Emitter, Use, Value
 from aforo.policy.exchange import Exchange
 from aforo.policy.running import header_text
 from aforo.policy.scopes import INBOUND
 from aforo.policy.spec import Attribute, Child, Element
 from aforo.policy.subject import Contract
-from aforo.policy.validation import Mistake, settle, unspecified, value_mistakes
+from aforo.policy.validating import contract_syntax as syntax
+from aforo.policy.validating.contract_check import Mistake, settle, unspecified, value_mistakes
 
 _NAME = "validate-parameters"
 # Of every request, whatever it is for; a description does not declare them (OpenAPI 3, parameter object).

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from aforo.policy import validation_syntax as syntax
 from aforo.policy.emit import Emitter, Use, Value
 from aforo.policy.exchange import Exchange
 from aforo.policy.running import answer
 from aforo.policy.scopes import Section
 from aforo.policy.spec import Attribute, Child, Element
-from aforo.policy.validation import INTERNAL, Mistake, settle
+from aforo.policy.validating import contract_syntax as syntax
+from aforo.policy.validating.contract_check import INTERNAL, Mistake, settle
 
 _NAME = "validate-status-code"
 

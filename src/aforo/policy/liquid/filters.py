@@ -16,7 +16,7 @@ from aforo.csharp.runtime import limits
 from aforo.csharp.runtime.dates import DateTime, date_text, parse_date, utc_now
 from aforo.csharp.runtime.exceptions import CsException
 from aforo.csharp.runtime.formatting import number_text
-from aforo.policy.liquid_values import Date, Real
+from aforo.policy.liquid.values import Date, Real
 
 # .NET's name and the engine's.
 _NAMES: Final = {

@@ -1,6 +1,6 @@
 """Liquid templates of `set-body`: compiled with their policy, rendered within the limits of an expression.
 
-The engine is python-liquid (extra `liquid`), which is imported here and in liquid_filters.py only. Templates reach
+The engine is python-liquid (extra `liquid`), which is imported here and in filters.py only. Templates reach
 what they are given and nothing else: there are no files and no other templates.
 """
 
@@ -24,8 +24,8 @@ from aforo.csharp.runtime import limits
 from aforo.csharp.runtime.encodings import well_formed
 from aforo.csharp.runtime.exceptions import CsException, FormatException
 from aforo.policy.exchange import Exchange, RequestState, ResponseState
-from aforo.policy.liquid_filters import register
-from aforo.policy.liquid_values import Element, body_of, context_of, shown
+from aforo.policy.liquid.filters import register
+from aforo.policy.liquid.values import Element, body_of, context_of, shown
 from aforo.policy.running import new_body
 
 _REFUSED_TAGS = ("include", "render", "liquid", "doc", "tablerow", "echo", "#")

@@ -17,7 +17,7 @@ from aforo.csharp.runtime.objects import Obj, to_string
 from aforo.csharp.runtime.xml_model import XCData, XElement, XText
 from aforo.csharp.runtime.xml_read import read_element
 from aforo.messages import Headers
-from aforo.policy.context_values import HeaderValues, UrlView, original_url, request_url
+from aforo.policy.context.values import HeaderValues, UrlView, original_url, request_url
 from aforo.policy.exchange import Exchange, RequestState, ResponseState
 
 _XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"

@@ -11,15 +11,18 @@ from typing import Any, Final
 
 from aforo.errors import Invalid
 from aforo.messages import Headers, Url, parse_url
-from aforo.policy import masking, trace, trace_records, trial
+from aforo.policy import masking
 from aforo.policy.compile import CompileContext, CompileResult, compile_document
 from aforo.policy.exchange import Body, Exchange, RequestState, ResponseState
 from aforo.policy.masking import MASK, Secrets
 from aforo.policy.pipeline import EMPTY, Pipeline
+from aforo.policy.rehearsing import trial
+from aforo.policy.rehearsing.scripted import ScriptedServices, ScriptedTokens, answer_200, empty_200
 from aforo.policy.scopes import Scope
-from aforo.policy.scripted import ScriptedServices, ScriptedTokens, answer_200, empty_200
 from aforo.policy.services import OutboundRequest
 from aforo.policy.subject import Api, Operation, Product, Subscription
+from aforo.policy.tracing import records as trace_records
+from aforo.policy.tracing import trace
 from aforo.source import Source
 
 # What a service has that nobody gave a global policy: without it nothing would be forwarded.

@@ -12,7 +12,7 @@ from aforo.messages import Headers, is_event_stream
 from aforo.policy import owing, running, streams
 from aforo.policy.exchange import Body, Exchange, FromCache, LastError, PolicyFailure, ResponseState, Returned
 from aforo.policy.pipeline import Pipeline
-from aforo.policy.scripted import ScriptedServices
+from aforo.policy.rehearsing.scripted import ScriptedServices
 from aforo.policy.services import Usage
 
 

@@ -16,7 +16,7 @@ from aforo.policy import masking
 from aforo.policy.exchange import Exchange, LastError, PolicyFailure, ResponseState, Returned
 from aforo.policy.masking import MASK, Secrets
 from aforo.policy.running import Site, reads_tainted, taint
-from aforo.policy.trace_records import Record
+from aforo.policy.tracing.records import Record
 
 # Longer values are shortened, with a mark that tells their length.
 VALUE_CHARACTERS: Final = 1024

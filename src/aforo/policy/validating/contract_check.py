@@ -13,11 +13,12 @@ from typing import Any, Final
 import orjson
 
 from aforo.csharp.runtime.json_parse import as_array, parse_bytes
-from aforo.policy import json_schema, trace_records
 from aforo.policy.answers import answer
 from aforo.policy.exchange import Exchange, LastError, PolicyFailure
 from aforo.policy.running import word
 from aforo.policy.subject import Api, Parameter
+from aforo.policy.tracing import records as trace_records
+from aforo.policy.validating import json_schema
 
 ACTIONS: Final = frozenset(("ignore", "prevent", "detect"))
 INTERNAL: Final = "The request could not be processed due to an internal error. Contact the API owner."

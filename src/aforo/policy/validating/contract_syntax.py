@@ -6,7 +6,7 @@ from typing import Any
 
 from aforo.policy.emit import Emitter, Use, Value
 from aforo.policy.spec import Attribute
-from aforo.policy.validation import action_of
+from aforo.policy.validating.contract_check import action_of
 
 _WORDS = ("ignore", "prevent", "detect")
 

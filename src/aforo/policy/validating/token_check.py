@@ -18,8 +18,8 @@ from aforo.csharp.runtime.exceptions import FormatException
 from aforo.errors import Denied, Refusal
 from aforo.identity import jwt
 from aforo.policy.answers import answer
-from aforo.policy.context_tokens import Jwt
-from aforo.policy.context_values import QueryValues
+from aforo.policy.context.tokens import Jwt
+from aforo.policy.context.values import QueryValues
 from aforo.policy.exchange import Exchange, LastError, PolicyFailure, Services
 from aforo.policy.running import Site, header_text
 from aforo.policy.services import Certificates, OpenIdKeys

@@ -18,7 +18,7 @@ from aforo.policy.running import header_name
 from aforo.policy.spec import Attribute, Child, Text
 
 if TYPE_CHECKING:
-    from aforo.policy.token_check import TokenCheck
+    from aforo.policy.validating.token_check import TokenCheck
 
 PLACES = ("header-name", "query-parameter-name", "token-value")
 
@@ -138,7 +138,7 @@ def write_check(
 
 def token_of(use: Use, emit: Emitter, default_header: str = "") -> tuple[ast.expr, list[Value]] | None:
     """Where the token comes from: exactly one attribute says it. None after a mistake."""
-    from aforo.policy.token_check import from_header, from_query
+    from aforo.policy.validating.token_check import from_header, from_query
 
     given = [name for name in PLACES if name in use.attributes]
     if len(given) > 1 or not (given or default_header):
@@ -178,7 +178,7 @@ def texts_of(use: Use, emit: Emitter, group: str, item: str, attribute: str = ""
 
 def claims_of(use: Use, emit: Emitter) -> tuple[tuple[Made, ...], list[Value]]:
     """The required claims, and the values that they take."""
-    from aforo.policy.token_check import Wanted
+    from aforo.policy.validating.token_check import Wanted
 
     parent = use.child("required-claims")
     made: list[Made] = []
@@ -201,7 +201,7 @@ def claims_of(use: Use, emit: Emitter) -> tuple[tuple[Made, ...], list[Value]]:
 
 def keys_of(use: Use, emit: Emitter, group: str) -> tuple[tuple[tuple[Any, ...], ...], list[Value]]:
     """The keys of a group as (kind, kid, ...), and the values that they take."""
-    from aforo.policy.token_check import made_key
+    from aforo.policy.validating.token_check import made_key
 
     parent = use.child(group)
     specs: list[tuple[Any, ...]] = []

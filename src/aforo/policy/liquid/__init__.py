@@ -1,0 +1,1 @@
+"""Templates of `set-body`: templates (compiled, rendered), filters, values (what a template sees)."""
