@@ -12,9 +12,9 @@ from starlette.applications import Starlette
 
 from aforo.identity.access import Application, KnownPrincipals, Principal
 from aforo.identity.ca import ensure_tls
-from aforo.identity.tls_files import TlsFiles
 from aforo.identity.endpoints import IDENTITY_PATH, routes
 from aforo.identity.keys import hash_key
+from aforo.identity.tls_files import TlsFiles
 from aforo.private_files import private_directory
 from tests.support.accounts import ALLOWED, AUDIENCE, KEY, STRANGER, TENANT, Account, issuer, lab_facts, token
 from tests.support.listener import listening

@@ -62,10 +62,14 @@ class Debugging:
             raise Invalid(
                 "'apiId' has to be the id of the API to trace", code="ValidationError", target="apiId"
             )
-        full = asked if asked.lower().startswith("/subscriptions/") else f"{gateway.parent}/{asked.strip('/')}"
+        full = (
+            asked if asked.lower().startswith("/subscriptions/") else f"{gateway.parent}/{asked.strip('/')}"
+        )
         api = graph.get(full)
         if api is None or api.kind.type != API_TYPE or api.id.parent_key != gateway.parent_key:
-            raise Invalid(f"there is no API {asked!r} in this service", code="ValidationError", target="apiId")
+            raise Invalid(
+                f"there is no API {asked!r} in this service", code="ValidationError", target="apiId"
+            )
         seconds = _seconds(body.get("credentialsExpireAfter", "PT1H"))
         return {"token": make(self._key, DebugToken(api.name, int(self._clock()) + seconds))}
 

@@ -11,7 +11,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 
-from aforo.errors import Denied, Invalid, Limited, NotFound, Refusal, Timeout, Unavailable, Upstream
+from aforo.errors import Refusal
 from aforo.gateway import keys, metering
 from aforo.gateway.addresses import is_loopback
 from aforo.gateway.call import WHOLE_BODY_BYTES, Call
@@ -33,16 +33,6 @@ from aforo.policy.tracing import trace
 from aforo.snapshot.runtime import ApiRuntime, OperationRuntime, Runtime
 
 log = logging.getLogger("aforo.gateway")
-
-_STATUS: tuple[tuple[type[Refusal], int], ...] = (
-    (NotFound, 404),
-    (Invalid, 400),
-    (Denied, 403),
-    (Limited, 429),
-    (Unavailable, 503),
-    (Upstream, 502),
-    (Timeout, 504),
-)
 
 
 class Proxy:
@@ -263,7 +253,7 @@ class Proxy:
         last.section = last.section or call.section
         call.last_error = last
         call.errors.append(last)
-        response = call.response = failure.response or _built_in(last, call.call_id)
+        response = call.response = failure.response or answers.built_in(last, call.call_id)
         for name, value in failure.headers:
             response.headers.set(name, value)
         owing.promised(call)
@@ -281,21 +271,13 @@ class Proxy:
             again = self._failure(second, call)
             again.error.section = "on-error"
             call.errors.append(again.error)
-            call.response = _built_in(again.error, call.call_id)
+            call.response = answers.built_in(again.error, call.call_id)
 
     def _failure(self, error: Exception, call: Call) -> PolicyFailure:
         if isinstance(error, PolicyFailure):
             return error
         if isinstance(error, Refusal):
-            status = next((s for kind, s in _STATUS if isinstance(error, kind)), 500)
-            headers: tuple[tuple[bytes, bytes], ...] = ()
-            if error.retry_after_s is not None:
-                headers = ((b"retry-after", b"%d" % max(1, round(error.retry_after_s))),)
-            failure = PolicyFailure(
-                LastError("gateway", error.code, error.message, http_status=status), None, headers
-            )
-            failure.response = answers.answer(status, error.message)
-            return failure
+            return answers.refused(error)
         log.error("bug %s: a section raised", call.call_id, exc_info=error)
         return PolicyFailure(LastError("gateway", "InternalError", "Internal server error"))
 
@@ -307,7 +289,7 @@ class Proxy:
             # An interim status would make the client wait for another answer.
             error = LastError("gateway", "InternalError", f"{response.status} is not the status of an answer")
             call.errors.append(error)
-            response = call.response = _built_in(error, call.call_id)
+            response = call.response = answers.built_in(error, call.call_id)
         if call.trace_flags:
             tell(call, response)
         changed = response.body.changed
@@ -432,12 +414,3 @@ async def _read_if_possible(body: Body) -> None:
     """Undo a content coding for the meter. What cannot be read is the backend's to judge, unless a policy reads it."""
     with contextlib.suppress(PolicyFailure):
         await body.read()
-
-
-def _built_in(error: LastError, call_id: str) -> ResponseState:
-    """What a client gets when no policy says otherwise (texts: answers.py)."""
-    if error.http_status == 503:
-        return answers.answer(503, answers.UNAVAILABLE)
-    if error.http_status >= 500:
-        return answers.answer(500, answers.INTERNAL, activity_id=answers.guid(call_id))
-    return answers.answer(error.http_status, error.message)

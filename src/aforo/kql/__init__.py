@@ -11,6 +11,7 @@ size.py                                         how large a plan is when it is w
 functions/      every function, declared once (catalog.py lists them)
 operators/      every tabular operator: syntax, grammar, binding (catalog.py lists them)
 sql/            plan to SQL: writer, scalars, dialect; one folder per engine (duckdb/)
+cursor.py complete.py                           what can stand at a place of a query that is being written
 patterns.py     constant regular expressions, judged when compiling
 diagnostics.py  all wording
 """

@@ -158,7 +158,9 @@ class CallBinder(ExpressionBinder):
             fitted = [coerce(a, wanted) for a in arguments[1:3]]
             if None in fitted:
                 found = ", ".join(a.type.value for a in arguments[1:3])
-                return self.broken(say.wrong_type("the distances of a session", wanted.value, found, tree.span))
+                return self.broken(
+                    say.wrong_type("the distances of a session", wanted.value, found, tree.span)
+                )
             arguments = (arguments[0], *(f for f in fitted if f is not None), *arguments[3:])
         if (rank := RANKS.get(declared.operation)) is not None:
             return rank(self.column, row.windows, *arguments)

@@ -429,7 +429,11 @@ class ExpressionBinder:
 # What may stand behind `*`.
 _EVERYWHERE = frozenset(
     ["==", "=~", "matches regex"]
-    + [op + case for op in ("has", "contains", "startswith", "endswith", "hasprefix", "hassuffix") for case in ("", "_cs")]
+    + [
+        op + case
+        for op in ("has", "contains", "startswith", "endswith", "hasprefix", "hassuffix")
+        for case in ("", "_cs")
+    ]
 )
 # Times and truth values are no texts to be searched.
 _SEARCHED = frozenset({STRING, DYNAMIC, GUID, *NUMBERS})

@@ -255,7 +255,9 @@ def _bin_auto(b: ExpressionBinder, tree: s.Call, row: Row) -> Expression:
     value, size = b.scalar(tree.arguments[0], row), b.options.get("query_bin_auto_size")
     point = b.options.get("query_bin_auto_at")
     if size is None:
-        return b.broken(say.bad_argument("bin_auto() needs 'set query_bin_auto_size = ...' before the query", tree.span))
+        return b.broken(
+            say.bad_argument("bin_auto() needs 'set query_bin_auto_size = ...' before the query", tree.span)
+        )
     if any_broken(value, size) or point is BROKEN:
         return BROKEN
     step = TIMESPAN if value.type in (DATETIME, TIMESPAN) else None
@@ -263,7 +265,9 @@ def _bin_auto(b: ExpressionBinder, tree: s.Call, row: Row) -> Expression:
     times = step is not None and size.type is step and (point is None or point.type is value.type)
     if not numbers and not times:
         said = f"bin_auto() of {value.type.value} with a size of {size.type.value}"
-        return b.broken(say.bad_argument(said + ("" if point is None else f" at {point.type.value}"), tree.span))
+        return b.broken(
+            say.bad_argument(said + ("" if point is None else f" at {point.type.value}"), tree.span)
+        )
     parts = (value, size) if point is None else (value, size, point)
     declared = SCALARS["bin" if point is None else "bin_at"]
     return apply(declared.operation, parts, declared.result_type(tuple(p.type for p in parts)))

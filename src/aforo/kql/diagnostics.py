@@ -245,7 +245,9 @@ def refused(what: str, reason: str, span: Span, *hints: str) -> Diagnostic:
 
 def elsewhere(what: str, span: Span) -> Diagnostic:
     return Diagnostic(
-        "KQL0904", f"{what} is another place: a query reads the tables of the workspace that it is sent to", span
+        "KQL0904",
+        f"{what} is another place: a query reads the tables of the workspace that it is sent to",
+        span,
     )
 
 

@@ -10,8 +10,9 @@ from http import HTTPStatus
 
 import orjson
 
+from aforo.errors import Denied, Invalid, Limited, NotFound, Refusal, Timeout, Unavailable, Upstream
 from aforo.messages import Headers
-from aforo.policy.exchange import Body, ResponseState
+from aforo.policy.exchange import Body, LastError, PolicyFailure, ResponseState
 
 MISSING_KEY = (
     "Access denied due to missing subscription key. Make sure to include subscription key when making "
@@ -24,6 +25,15 @@ INTERNAL = "Internal server error"
 UNAVAILABLE = "Service unavailable"
 TOO_LARGE = "Request body is too large"
 
+_STATUS: tuple[tuple[type[Refusal], int], ...] = (
+    (NotFound, 404),
+    (Invalid, 400),
+    (Denied, 403),
+    (Limited, 429),
+    (Unavailable, 503),
+    (Upstream, 502),
+    (Timeout, 504),
+)
 _REASONS = {s.value: s.phrase for s in HTTPStatus}
 
 
@@ -45,6 +55,25 @@ def answer(
     """An error answer of the gateway's own."""
     fields = Headers(((b"content-type", b"application/json"), *headers))
     return ResponseState(status, reason_of(status), fields, Body(body_of(status, message, activity_id)))
+
+
+def refused(error: Refusal) -> PolicyFailure:
+    """A refusal that reached the end of its section, as the failure that `on-error` handles."""
+    status = next((s for kind, s in _STATUS if isinstance(error, kind)), 500)
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    if error.retry_after_s is not None:
+        headers = ((b"retry-after", b"%d" % max(1, round(error.retry_after_s))),)
+    last = LastError("gateway", error.code, error.message, http_status=status)
+    return PolicyFailure(last, answer(status, error.message), headers)
+
+
+def built_in(error: LastError, call_id: str) -> ResponseState:
+    """What a client gets when no policy says otherwise."""
+    if error.http_status == 503:
+        return answer(503, UNAVAILABLE)
+    if error.http_status >= 500:
+        return answer(500, INTERNAL, activity_id=guid(call_id))
+    return answer(error.http_status, error.message)
 
 
 def challenge(authority: str, api_path: str, key_header: str, *, scheme: str) -> tuple[bytes, bytes]:

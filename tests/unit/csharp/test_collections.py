@@ -93,7 +93,9 @@ def test_collection_exceptions(text: str, name: str) -> None:
 
 
 def test_generic_types_by_their_arity() -> None:
-    assert [d.code for d in mistakes("new Tuple<int, int, int, int, int, int, int, int, int>(1)")] == ["CS0202"]
+    assert [d.code for d in mistakes("new Tuple<int, int, int, int, int, int, int, int, int>(1)")] == [
+        "CS0202"
+    ]
 
 
 def test_the_first_number_of_random_is_the_one_of_the_whole_generator() -> None:

@@ -100,7 +100,7 @@ def test_ciphers_by_name_and_with_keys_of_their_own() -> None:
     assert evaluate(_hex(f'{_bytes(_PLAIN)}.Encrypt("Aes", {key}, {iv})')).startswith(CIPHERS[2][2])
     own = 'using (var aes = Aes.Create()) { return Encoding.UTF8.GetString(Encoding.UTF8.GetBytes("hé").Encrypt(aes).Decrypt(aes)) + aes.KeySize + aes.BlockSize; }'
     assert evaluate("{" + own + "}") == "hé256128"
-    transform = f'{{ var a = Aes.Create(); a.Padding = PaddingMode.None; var t = a.CreateEncryptor({key}, {iv}); return {_hex(f"t.TransformFinalBlock({_bytes(_PLAIN)}, 0, 32)")}; }}'
+    transform = f"{{ var a = Aes.Create(); a.Padding = PaddingMode.None; var t = a.CreateEncryptor({key}, {iv}); return {_hex(f't.TransformFinalBlock({_bytes(_PLAIN)}, 0, 32)')}; }}"
     assert evaluate(transform) == CIPHERS[2][2]
     # The 3DES of FIPS 46-3 with one key thrice is DES: the vector of NBS SP 500-20 for an all-01 key.
     des = f'{{ var d = SymmetricAlgorithm.Create("TripleDES"); d.Mode = CipherMode.ECB; d.Padding = PaddingMode.None; return {_hex("new byte[] {0x80,0,0,0,0,0,0,0}.Encrypt(d, " + _bytes("01" * 24) + ", null)")}; }}'
@@ -126,7 +126,7 @@ def test_crypto_exceptions(text: str, name: str) -> None:
 
 
 def test_hashes_in_pieces_and_random_bytes() -> None:
-    pieces = "var h = SHA256.Create(); var b = Encoding.UTF8.GetBytes(\"abc\"); h.TransformBlock(b, 0, 2, null, 0); h.TransformFinalBlock(b, 2, 1); return {} + h.HashSize;"
+    pieces = 'var h = SHA256.Create(); var b = Encoding.UTF8.GetBytes("abc"); h.TransformBlock(b, 0, 2, null, 0); h.TransformFinalBlock(b, 2, 1); return {} + h.HashSize;'
     assert evaluate("{" + pieces.format(_hex("h.Hash")) + "}") == VECTORS[2][1] + "256"
     random = "using (var r = new RNGCryptoServiceProvider()) { var b = new byte[64]; r.GetNonZeroBytes(b); var z = b.All(x => x != 0); r.GetBytes(b); return z.ToString() + b.Distinct().Count().ToString().Length; }"
     assert evaluate("{" + random + "}") == "True2"
@@ -183,7 +183,7 @@ def test_a_certificate_and_its_key(pfx: str) -> None:
     crypts = 'var k = c.GetRSAPrivateKey() as RSACng; return Encoding.UTF8.GetString(k.Decrypt(c.GetRSAPublicKey().Encrypt(Encoding.UTF8.GetBytes("é"), RSAEncryptionPadding.OaepSHA256), RSAEncryptionPadding.OaepSHA256)) + k.KeySize;'
     assert evaluate("{" + start + crypts + "}") == "é2048"
     # A certificate without its key has none.
-    public = "var p = new X509Certificate2(c.Export(X509ContentType.Cert)); return p.Equals(c) + \"\" + p.HasPrivateKey + (p.GetRSAPrivateKey() == null);"
+    public = 'var p = new X509Certificate2(c.Export(X509ContentType.Cert)); return p.Equals(c) + "" + p.HasPrivateKey + (p.GetRSAPrivateKey() == null);'
     assert evaluate("{" + start + public + "}") == "TrueFalseTrue"
     assert thrown(f'new X509Certificate2(Convert.FromBase64String("{pfx}"), "q")') == "CryptographicException"
 
@@ -191,4 +191,7 @@ def test_a_certificate_and_its_key(pfx: str) -> None:
 def test_many_signatures_end(pfx: str) -> None:
     loop = f'{{ var k = new X509Certificate2(Convert.FromBase64String("{pfx}"), "p").GetRSAPrivateKey(); while (true) {{ k.SignData(new byte[1], HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1); }} }}'
     assert thrown(loop) == "LimitExceeded"
-    assert thrown("{ var b = new byte[1000000]; while (true) { MD5.Create().ComputeHash(b); } }") == "LimitExceeded"
+    assert (
+        thrown("{ var b = new byte[1000000]; while (true) { MD5.Create().ComputeHash(b); } }")
+        == "LimitExceeded"
+    )

@@ -106,7 +106,7 @@ def test_xml_exceptions(text: str, name: str) -> None:
 
 LIMITED = [
     # Depth when parsed and when made; growth by copying; paths that multiply.
-    'XElement.Parse(new string(\'x\', 0) + string.Concat(Enumerable.Repeat("<a>", 20000)))',
+    "XElement.Parse(new string('x', 0) + string.Concat(Enumerable.Repeat(\"<a>\", 20000)))",
     '{ var e = new XElement("a"); for (int i = 0; i < 100000; i++) { e = new XElement("a", e); } return e.ToString(); }',
     '{ var e = new XElement("a", "t"); while (true) { e.Add(e); } }',
     '{ var e = new XElement("a", new string(\'x\', 1000000)); for (int i = 0; i < 100; i++) { e = new XElement("a", new XElement(e), new XElement(e)); } return e; }',

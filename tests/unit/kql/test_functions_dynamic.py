@@ -90,6 +90,7 @@ BAGS = {
     "bag_zip(dynamic(['a','b','c']), dynamic([1,'2']))": '{"a":1,"b":"2","c":null}',
     "bag_zip(dynamic(['a',1,'b']), dynamic([1,2,3,4]))": '{"a":1,"b":3}',
     "bag_zip(dynamic('a'), dynamic([1]))": None,
+    "bag_zip(dynamic(['a', 8]), dynamic(1))": '{"a":null}',
     "bag_keys(dynamic([]))": None,
     'treepath(parse_json(\'{"p":[1,{"x":1}], "q":"v"}\'))': "[\"['p']\",\"['p'][0]\",\"['p'][0]['x']\",\"['q']\"]",
     "treepath(dynamic(1))": None,

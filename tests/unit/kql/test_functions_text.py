@@ -52,6 +52,10 @@ SEARCH = {
     "format_bytes(-2048)": "-2 KB",
     "format_bytes(real(null))": "",
     "isascii('é')": False,
+    "trim(' ', '  a b  ')": "a b",
+    "trim_start('-', '--a--')": "a--",
+    "trim_end('ab', 'xabab')": "x",
+    "trim('', 'a')": "a",
 }
 
 ENCODED = {

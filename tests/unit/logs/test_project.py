@@ -150,7 +150,8 @@ def test_a_good_call() -> None:
         make_call(status=0, backend_status=0, aborted="client", request=Message(), response=Message()),
         make_call(llm_wire="", response=Message([], b"\xff\x00binary", 9)),
         make_call(
-            errors=[CallError("forward-request", "Timeout", "m", elapsed_us=1500)], trace_records=[TraceRecord(1, "s", "error", "m", {"a": "1"})]
+            errors=[CallError("forward-request", "Timeout", "m", elapsed_us=1500)],
+            trace_records=[TraceRecord(1, "s", "error", "m", {"a": "1"})],
         ),
     ],
 )

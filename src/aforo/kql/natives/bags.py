@@ -116,8 +116,9 @@ def bag_of(json: str | None, most: int | None) -> str | None:
 
 def bag_zip(names: str | None, values: str | None) -> str | None:
     keys, items = parsed(names), parsed(values)
-    if not isinstance(keys, list) or not isinstance(items, list):
+    if not isinstance(keys, list):
         return None
+    items = items if isinstance(items, list) else []
     out: dict[str, Any] = {}
     for i, name in enumerate(keys):
         if isinstance(name, str):

@@ -52,10 +52,19 @@ def _continued(x: float, a: float, b: float) -> float:
     return h
 
 
+# Kusto answers no greater parameter of the distribution.
+_GREATEST = 10_000
+
+
 def beta_cdf(x: float, a: float, b: float) -> float:
-    """The regularized incomplete beta function."""
-    if not (a > 0 and b > 0) or math.isnan(x):
+    """NaN outside of 0 to 1."""
+    if not (0 < a <= _GREATEST and 0 < b <= _GREATEST and 0 <= x <= 1):
         return math.nan
+    return _incomplete_beta(x, a, b)
+
+
+def _incomplete_beta(x: float, a: float, b: float) -> float:
+    """The regularized incomplete beta function."""
     if x <= 0 or x >= 1:
         return 0.0 if x <= 0 else 1.0
     front = math.exp(
@@ -66,32 +75,30 @@ def beta_cdf(x: float, a: float, b: float) -> float:
     return 1.0 - front * _continued(1.0 - x, b, a) / b
 
 
-def beta_inv(p: float, a: float, b: float) -> float:
-    """Where the distribution reaches a probability, by halving."""
-    if not (a > 0 and b > 0 and 0 <= p <= 1):
+def beta_inv(p: float | None, a: float | None, b: float | None) -> float | None:
+    """Where the distribution reaches a probability, by halving; null where there is no such probability."""
+    if p is None or a is None or b is None:
+        return None
+    if not (a > 0 and b > 0):
         return math.nan
-    if p in (0.0, 1.0):
-        return p
+    if not 0 < p <= 1:
+        return None
     low, high = 0.0, 1.0
     for _ in range(200):
         middle = (low + high) / 2
-        if middle in (low, high):
+        if middle in (low, high) or p == 1:
             break
-        if beta_cdf(middle, a, b) < p:
+        if _incomplete_beta(middle, a, b) < p:
             low = middle
         else:
             high = middle
-    return (low + high) / 2
+    return 1.0 if p == 1 else (low + high) / 2
 
 
 def beta_pdf(x: float, a: float, b: float) -> float:
-    if not (a > 0 and b > 0) or math.isnan(x):
+    """NaN but between 0 and 1."""
+    if not (a > 0 and b > 0 and 0 < x < 1):
         return math.nan
-    if x < 0 or x > 1:
-        return 0.0
-    if x in (0.0, 1.0):
-        edge = a if x == 0 else b
-        return math.inf if edge < 1 else 0.0 if edge > 1 else (b if x == 0 else a)
     scale = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
     return math.exp(scale + (a - 1) * math.log(x) + (b - 1) * math.log1p(-x))
 
@@ -103,7 +110,7 @@ def welch_test(
     one, two = variance1 / count1, variance2 / count2
     t = (mean1 - mean2) / math.sqrt(one + two)
     freedom = (one + two) ** 2 / (one**2 / (count1 - 1) + two**2 / (count2 - 1))
-    return beta_cdf(freedom / (freedom + t * t), freedom / 2, 0.5)
+    return _incomplete_beta(freedom / (freedom + t * t), freedom / 2, 0.5)
 
 
 def gamma(x: float) -> float:
@@ -139,7 +146,7 @@ NATIVES: tuple[Native, ...] = (
     _native("erf", math.erf, 1),
     _native("erfc", math.erfc, 1),
     _native("beta_cdf", beta_cdf, 3),
-    _native("beta_inv", beta_inv, 3),
+    native("beta_inv", beta_inv, REAL, REAL, REAL, REAL),
     _native("beta_pdf", beta_pdf, 3),
     _native("welch_test", welch_test, 6),
 )

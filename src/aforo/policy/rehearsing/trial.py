@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from aforo.errors import Refusal
 from aforo.llm.catalog import wire_of
-from aforo.messages import Headers, is_event_stream
-from aforo.policy import owing, running, streams
-from aforo.policy.exchange import Body, Exchange, FromCache, LastError, PolicyFailure, ResponseState, Returned
+from aforo.messages import is_event_stream
+from aforo.policy import answers, owing, running, streams
+from aforo.policy.exchange import Exchange, FromCache, PolicyFailure, ResponseState, Returned
 from aforo.policy.pipeline import Pipeline
 from aforo.policy.rehearsing.scripted import ScriptedServices
 from aforo.policy.services import Usage
@@ -135,19 +135,13 @@ async def _after_cache(pipeline: Pipeline, exchange: Exchange, hit: FromCache) -
 
 
 async def _on_error(pipeline: Pipeline, exchange: Exchange, error: PolicyFailure | Refusal) -> None:
-    failure = (
-        error
-        if isinstance(error, PolicyFailure)
-        else PolicyFailure(LastError("gateway", error.code, error.message))
-    )
+    failure = error if isinstance(error, PolicyFailure) else answers.refused(error)
     last = failure.error
     running.cleaned(last, exchange)
+    last.section = last.section or exchange.section
     exchange.last_error = last
     exchange.errors.append(last)
-    response = failure.response or ResponseState(
-        last.http_status, "Internal Server Error" if last.http_status == 500 else "", Headers(), Body(b"")
-    )
-    exchange.response = response
+    response = exchange.response = failure.response or answers.built_in(last, exchange.call_id)
     for name, value in failure.headers:
         response.headers.set(name, value)
     owing.promised(exchange)
@@ -158,3 +152,8 @@ async def _on_error(pipeline: Pipeline, exchange: Exchange, error: PolicyFailure
         await pipeline.on_error(exchange)
     except Returned:
         return
+    except (PolicyFailure, Refusal) as second:  # there is no on-error of on-error
+        again = second if isinstance(second, PolicyFailure) else answers.refused(second)
+        again.error.section = "on-error"
+        exchange.errors.append(again.error)
+        exchange.response = answers.built_in(again.error, exchange.call_id)

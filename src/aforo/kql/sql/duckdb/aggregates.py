@@ -248,7 +248,11 @@ def window(
         case "any_near":
             # A row is near when one so many rows further on, or back, holds.
             around = t.glot().WindowSpec(
-                kind="ROWS", start=arguments[2], start_side="PRECEDING", end=arguments[1], end_side="FOLLOWING"
+                kind="ROWS",
+                start=arguments[2],
+                start_side="PRECEDING",
+                end=arguments[1],
+                end_side="FOLLOWING",
             )
             return _over(t.call("bool_or", arguments[0]), order, part, spec=around)
         case "row_cummax":

@@ -61,9 +61,7 @@ class DuckDb:
         self, operation: str, arguments: Sequence[Node], bound: Sequence[Expression], result: KqlType,
         condition: Node | None, order: Node | None,
     ) -> Node:  # fmt: skip
-        return aggregates.AGGREGATES[operation](
-            Request(arguments, bound, result, condition, order)
-        )
+        return aggregates.AGGREGATES[operation](Request(arguments, bound, result, condition, order))
 
     def window(
         self,

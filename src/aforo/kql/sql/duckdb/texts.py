@@ -90,7 +90,7 @@ def _extract(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Nod
 def _trim(*, start: bool, end: bool) -> Builder:
     def build(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
         node, pattern = a[1], a[0]
-        for head, tail, wanted in (("^(?:", ")", start), ("(?:", ")$", end)):
+        for head, tail, wanted in (("^(?:", ")+", start), ("(?:", ")+$", end)):
             if wanted:
                 regex = t.call("concat", t.text(head), pattern.copy(), t.text(tail))
                 node = t.call("regexp_replace", node, regex, t.text(""))
