@@ -1,4 +1,5 @@
-"""The log tables: schema (what a table is), standard (columns of all), catalog (all of them), one file per table.
+"""The log tables: schema (what a table is), standard (columns of all), catalog (all of them), one file per table;
+custom (those that a workspace declares).
 
 How values stand in the files (logs/delta.py writes them, logs/versions.py reads them):
 
