@@ -56,8 +56,8 @@ MACROS: dict[str, str] = {
         lambda p: to_json(p)::VARCHAR))""",
     "kql_split_at": """(s, d, i) AS CASE WHEN i >= 0 AND i < len(string_split(s, d))
         THEN kql_make_array([to_json(list_extract(string_split(s, d), i + 1))::VARCHAR]) ELSE '[]' END""",
-    "kql_strrep": "(s, n, d) AS array_to_string(list_transform(range(least(n, 1024)), lambda i: s), d)",
-    "kql_repeat": "(j, n) AS kql_make_array(list_transform(range(least(n, 65536)), lambda i: j))",
+    "kql_strrep": "(s, n, d) AS CASE WHEN n > 0 THEN array_to_string(list_transform(range(least(n, 1024)), lambda i: s), d) ELSE '' END",
+    "kql_repeat": "(j, n) AS CASE WHEN n IS NOT NULL THEN kql_make_array(list_transform(range(least(n, 65536)), lambda i: j)) END",
     "kql_count_regex": "(s, r) AS len(regexp_extract_all(s, r))",
     "kql_extract_all": """(r, s, g) AS CASE WHEN len(regexp_extract_all(s, r)) > 0 THEN
         kql_make_array(list_transform(regexp_extract_all(s, r, g::INTEGER), lambda p: to_json(coalesce(p, ''))::VARCHAR)) END""",
