@@ -29,10 +29,16 @@ from aforo.messages import Headers
 from aforo.policy import answers, owing, running
 from aforo.policy.exchange import Body, FromCache, LastError, PolicyFailure, ResponseState, Returned
 from aforo.policy.pipeline import Pipeline
+from aforo.policy.subject import Operation
 from aforo.policy.tracing import trace
+from aforo.snapshot.routes import Match
 from aforo.snapshot.runtime import ApiRuntime, OperationRuntime, Runtime
+from aforo.snapshot.snapshot import OperationEntry
 
 log = logging.getLogger("aforo.gateway")
+
+# What a call to an API leads to whose path none of its operations takes: `on-error` of the API may answer it.
+_NO_OPERATION = OperationRuntime(OperationEntry(Operation("", "", "", "")), None, "")
 
 
 class Proxy:
@@ -338,12 +344,18 @@ class Proxy:
         header = answers.challenge(authority, subject.path, subject.key_header, scheme=call.client.scheme)
         error = LastError("authorization", refused.reason, refused.message, http_status=401)
         response = answers.answer(401, refused.message, headers=(header,))
+        await self._refused(call, target, error, response)
+
+    async def _refused(self, call: Call, target: Target, error: LastError, response: ResponseState) -> None:
+        """An answer before any section has run, and what `on-error` makes of it."""
         pipeline = self.runtime.pipeline(target.api, target.operation, "")
         if pipeline.on_error is None:
             self._answer(call, response, error)
             return
         stranger = Admission(self.runtime, target, keys.Admitted(None, ""))
         call.open(self._services, self.runtime, target, stranger)
+        if target.operation is _NO_OPERATION:
+            call.operation = None
         if not call.complete:
             if not pipeline.effects.reads_request_body:
                 call.request.body = Body(b"")  # nobody waits for what a stranger sends
@@ -367,7 +379,16 @@ class Proxy:
             if response is not None:
                 self._answer(call, response)
                 return
-        self._not_found(call, "Unable to match incoming request to an operation.")
+        message = "Unable to match incoming request to an operation."
+        if api is None:
+            self._not_found(call, message)
+            return
+        error = LastError("configuration", "OperationNotFound", message, http_status=404)
+        below = path.strip("/")[len(api.entry.subject.path.strip("/")) :]
+        query = call.target.partition("?")[2]
+        match = Match(api, _NO_OPERATION, f"/{below.strip('/')}", {})
+        target = Target(match, path, query, call.target, self.recorder)
+        await self._refused(call, target, error, answers.answer(404, answers.NOT_FOUND))
 
     def _not_found(self, call: Call, message: str) -> None:
         error = LastError("configuration", "OperationNotFound", message, http_status=404)
