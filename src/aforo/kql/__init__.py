@@ -5,7 +5,7 @@ tokens.py lexer.py literals.py ticks.py         text to tokens; constants; 100 n
 syntax.py expressions.py parser.py              tokens to syntax (operators bring their own grammar)
 types.py symbols.py                             Kusto's types; what a caller says about tables
 bound.py scope.py convert.py naming.py          typed expressions; names; implicit conversions; column names
-bind_expressions.py bind_calls.py call_checks.py binder.py     syntax to plan
+bind_expressions.py bind_calls.py bind_forms.py bind_windows.py call_checks.py binder.py     syntax to plan
 plan.py lower.py                                relational algebra; promoted paths, pruning, time range
 size.py                                         how large a plan is when it is written out; the limit
 functions/      every function, declared once (catalog.py lists them)
