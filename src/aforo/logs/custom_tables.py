@@ -6,7 +6,9 @@ and the row's value is made to fit. It reads no spool and commits nothing.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
@@ -48,9 +50,10 @@ class CustomTables:
     def maker(self, key: Key, asked: Table) -> RowMaker:
         """What makes rows of the table, which has all columns of `asked` from now on."""
         maker = self._makers.get(key)
-        table = maker.table if maker is not None else self._stored(key, asked)
-        if maker is None or set(asked.names) - set(table.names):
-            maker = self._makers[key] = RowMaker(grown(table, asked), custom=True)
+        table = maker.table if maker is not None else self._stored(key)
+        wanted = grown(_as_asked(table, asked), asked) if table is not None else asked
+        if maker is None or wanted != table:
+            maker = self._makers[key] = RowMaker(wanted, custom=True)
         return maker
 
     def table(self, key: Key) -> Table:
@@ -69,26 +72,35 @@ class CustomTables:
         maker = self._makers.get(key)
         if maker is None or not rows:
             return rows
-        columns = row_columns(maker.table)
-        empty = tuple("" if c.type is ColumnType.STRING else None for c in columns)
-        return [row + empty[len(row) :] for row in rows]
+        width = len(row_columns(maker.table))
+        return [row + (None,) * (width - len(row)) for row in rows]
 
-    def _stored(self, key: Key, asked: Table) -> Table:
-        """The table with the columns that its files have, in the types that they have there."""
+    def _stored(self, key: Key) -> Table | None:
+        """The table with the columns that its files have, in the types that they have there; None without files."""
         try:
             fields = DeltaTable(self._root.joinpath(*key)).schema().fields
         except TableNotFoundError:
-            return asked
-        wanted = {c.name: c.type for c in asked.columns}
+            return None
         given = {*CONSTANT, DAY}
-        columns = [
-            (f.name, _type(str(getattr(f.type, "type", "")), wanted.get(f.name)))
-            for f in fields
-            if f.name not in given
-        ]
+        columns = [(f.name, _STORED.get(_name(f), ColumnType.STRING)) for f in fields if f.name not in given]
         return custom_table(key[1], [(n, kind.value, "") for n, kind in columns])
 
 
-def _type(delta: str, wanted: ColumnType | None) -> ColumnType:
-    stored = _STORED.get(delta, ColumnType.STRING)
-    return wanted if wanted is not None and _ALIKE.get(wanted, wanted) is stored else stored
+def _as_asked(table: Table, asked: Table) -> Table:
+    """The table with the types that are asked for, where they are stored as what it has."""
+    wanted = {c.name: c.type for c in asked.columns}
+    columns = tuple(
+        replace(c, type=kind)
+        if (kind := wanted.get(c.name, c.type)) is not c.type and _alike(kind, c.type)
+        else c
+        for c in table.columns
+    )
+    return table if columns == table.columns else replace(table, columns=columns)
+
+
+def _alike(one: ColumnType, other: ColumnType) -> bool:
+    return _ALIKE.get(one, one) is _ALIKE.get(other, other)
+
+
+def _name(field: Any) -> str:
+    return str(getattr(field.type, "type", ""))

@@ -41,14 +41,14 @@ class RowMaker:
 
     Values are made to fit: what cannot become a column's type, and what has no column, goes into
     `AdditionalFields` where the table has that column, and is dropped with its name told to `odd` elsewhere.
-    In a `custom` table names mean nothing beyond themselves.
+    In a `custom` table names mean nothing beyond themselves, and what is missing is null in each type.
     """
 
     def __init__(self, table: Table, *, custom: bool = False) -> None:
         self.table = table
         self._columns = row_columns(table)
         self._index = {c.name: i for i, c in enumerate(self._columns)}
-        self._empty = tuple("" if c.type is ColumnType.STRING else None for c in self._columns)
+        self._empty = tuple("" if c.type is ColumnType.STRING and not custom else None for c in self._columns)
         self._custom = custom
         self._overflow = None if custom else self._index.get("AdditionalFields")
         self._has_properties = not custom and "properties_s" in self._index
