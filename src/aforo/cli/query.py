@@ -27,6 +27,7 @@ def query(
     format: Annotated[  # noqa: A002
         str, typer.Option("--format", help=f"{', '.join(FORMATS)}. Mistakes are text on stderr in each.")
     ] = "table",
+    data: running.Data = running.DATA,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -35,7 +36,6 @@ def query(
             help="Write the rows to a file: .csv, .json, .jsonl, .parquet, .arrow (or .feather), .arrows.",
         ),
     ] = None,
-    data: running.Data = running.DATA,
 ) -> None:
     """Ask the logs a question in KQL."""
     one_of("--format", format, FORMATS)

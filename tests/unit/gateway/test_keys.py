@@ -181,3 +181,27 @@ async def test_on_error_hears_of_callers_that_are_not_let_in() -> None:
             ["SubscriptionKeyInvalid"],
             ["SubscriptionKeyNotFound"],
         ]
+
+
+NOWHERE = """<policies><inbound/><backend><forward-request/></backend><outbound/><on-error>
+<choose><when condition="@(context.LastError.Source == "configuration" && context.LastError.Reason == "OperationNotFound" && context.Operation == null)">
+  <return-response><set-status code="405" reason="Method not allowed"/>
+    <set-body>@(context.Api.Id + context.Request.Method + context.Request.OriginalUrl.Path)</set-body>
+  </return-response>
+</when></choose></on-error></policies>"""
+
+
+@story
+async def test_on_error_hears_of_calls_that_no_operation_takes() -> None:
+    document = compile_document(Source("p.xml", NOWHERE), Scope.API, CompileContext()).document
+    assert document is not None
+    async with gate(required=True, document=document) as g:
+        client = await g.connect()
+        await client.send(b"LOCK /echo/nothing?a=1 HTTP/1.1\r\nHost: gate\r\n\r\n")
+        answer = await client.answer()
+        assert (answer.status, answer.body) == (405, b"apiLOCK/echo/nothing")
+        # No API has that path, so nobody's policy is asked.
+        await client.send(b"GET /elsewhere HTTP/1.1\r\nHost: gate\r\n\r\n")
+        assert (await client.answer()).status == 404
+        await g.settled()
+        assert [(r.api_id, r.operation_id, r.status) for r in g.records] == [("api", "", 405), ("", "", 404)]
