@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from aforo.gateway import keys
+from aforo.gateway.usage import api_version_of
 from aforo.messages import Headers
 from aforo.policy.pipeline import Pipeline
 from aforo.policy.subject import Product, Subscription, User
@@ -64,10 +65,8 @@ class Target:
         self.path = path
         self.query = query
         self.shown = shows.shown(target, match.api.key_query)
-        # As on the wire, for the llm log.
-        self.api_version = (
-            target.partition("api-version=")[2].partition("&")[0] if match.operation.wire else ""
-        )
+        # For the llm log.
+        self.api_version = api_version_of(query) if match.operation.wire else ""
 
 
 class Admission:

@@ -20,7 +20,7 @@ def splice_usage(body: Body, wire: str, query: str) -> bool:
     data = body.data
     if not data or data.find(b'"stream"') < 0 or wire not in ("chat", "completions"):
         return False
-    if not _version_knows(query):
+    if not _knows_usage(api_version_of(query)):
         return False
     try:
         request = orjson.loads(data)
@@ -39,10 +39,15 @@ def splice_usage(body: Body, wire: str, query: str) -> bool:
     return True
 
 
-def _version_knows(query: str) -> bool:
-    """Dated versions before 2024-09 refuse the option; the v1 surface (no api-version) knows it."""
+def api_version_of(query: str) -> str:
+    """The `api-version` of a query, as on the wire; "" where it names none."""
     for pair in query.split("&"):
         name, _, value = pair.partition("=")
         if name == "api-version":
-            return value >= _FIRST_VERSION if value[:4].isdigit() else True
-    return True
+            return value
+    return ""
+
+
+def _knows_usage(version: str) -> bool:
+    """Dated versions before 2024-09 refuse the option; the v1 surface (no api-version) knows it."""
+    return version >= _FIRST_VERSION if version[:4].isdigit() else True

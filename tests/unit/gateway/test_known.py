@@ -165,3 +165,16 @@ async def test_the_host_is_judged_on_every_request_of_a_connection() -> None:
         await old.send(b"POST /echo/a HTTP/1.1\r\nContent-Length: 1\r\n\r\nx")
         assert (await old.answer()).status == 400
         await g.settled()
+
+
+@pytest.mark.parametrize(
+    ("query", "version"),
+    [
+        ("api-version=2024-10-21", "2024-10-21"),
+        ("x-api-version=1&api-version=2024-10-21&a=b", "2024-10-21"),
+        ("a=api-version=1", ""),
+        ("", ""),
+    ],
+)
+def test_the_api_version_is_the_parameter_of_that_name(query: str, version: str) -> None:
+    assert target(known(), f"/one/a?{query}").api_version == version

@@ -32,7 +32,7 @@ MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
 _AT_ONCE_BYTES: Final = 256 * 1024
 LONGEST_S: Final = 2**31 - 1
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger("aforo.policy")
 
 CACHING_TYPE: Final = Attribute(
     "caching-type",
@@ -77,7 +77,7 @@ async def timed(exchange: Exchange, work: Awaitable[Result]) -> Result | None:
     try:
         return await work
     except Refusal as refusal:
-        _log.warning("a cache does not work: %s", refusal.message)
+        log.warning("a cache does not work: %s", refusal.message)
         return None
     finally:
         caching(exchange).waited_us += int((time.perf_counter() - began) * 1e6)

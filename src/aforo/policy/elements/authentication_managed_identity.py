@@ -11,7 +11,7 @@ from aforo.policy.running import header_value, taint
 from aforo.policy.scopes import INBOUND, Scope
 from aforo.policy.spec import Attribute, Element
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger("aforo.policy")
 _NAME = "authentication-managed-identity"
 
 
@@ -21,7 +21,7 @@ async def fetch(exchange: Exchange, resource: str | None, client_id: str | None,
         return await exchange.services.tokens.fetch(resource or "", client_id)
     except Refusal as refusal:
         if ignore:
-            _log.warning("no token for %s: %s", resource, refusal.message)
+            log.warning("no token for %s: %s", resource, refusal.message)
             return None
         message = (
             f"Could not obtain an access token of the managed identity for '{resource}'. {refusal.message}"

@@ -13,7 +13,7 @@ from aforo.policy.scopes import INBOUND, Scope
 from aforo.policy.services import Authorization
 from aforo.policy.spec import Attribute, Element
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger("aforo.policy")
 _NAME = "get-authorization-context"
 _TYPES = frozenset(("managed", "jwt"))
 
@@ -41,7 +41,7 @@ async def fetch(
         if not ignore:
             message = f"Could not get the authorization context. {refusal.message}"
             raise PolicyFailure(LastError(_NAME, "AuthorizationContextFailure", message)) from refusal
-        _log.warning("no authorization %s of %s: %s", connection, provider, refusal.message)
+        log.warning("no authorization %s of %s: %s", connection, provider, refusal.message)
     x.variables[name] = found
     # What opens the service behind is in there.
     taint(x, name)
