@@ -381,7 +381,9 @@ def _extract_json(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) ->
 
 def _tohex(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
     length = a[1] if len(a) > 1 else t.number(0)
-    return t.coalesce(t.call("kql_tohex_int" if bound[0].type is INT else "kql_tohex", a[0], length), t.text(""))
+    return t.coalesce(
+        t.call("kql_tohex_int" if bound[0].type is INT else "kql_tohex", a[0], length), t.text("")
+    )
 
 
 def _series_axis(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
