@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
-from aforo.identity.access import Application, KnownPrincipals, Principal
+from aforo.identity.access import Application, Principal
 from aforo.identity.ca import ensure_tls
 from aforo.identity.endpoints import IDENTITY_PATH, routes
 from aforo.identity.keys import hash_key
@@ -18,6 +18,7 @@ from aforo.identity.tls_files import TlsFiles
 from aforo.private_files import private_directory
 from tests.support.accounts import ALLOWED, AUDIENCE, KEY, STRANGER, TENANT, Account, issuer, lab_facts, token
 from tests.support.listener import listening
+from tests.support.principals import KnownPrincipals
 
 openai = pytest.importorskip(
     "openai", reason="the client SDKs are not installed (dependency group `clients`)"

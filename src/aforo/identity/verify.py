@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 import orjson
@@ -17,7 +17,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
-from aforo.errors import Denied, Unavailable, Upstream
+from aforo.errors import Denied
 
 Claims = dict[str, Any]
 PublicKey = RSAKey | ECKey
@@ -26,9 +26,6 @@ DEFAULT_SKEW_S = 300
 DEFAULT_ALGORITHMS = ("RS256",)
 _MAX_TOKEN_BYTES = 16 * 1024
 _REMEMBERED = 1024
-_KEYS_LIVE_S = 24 * 3600
-# An unknown `kid` may mean new keys; a flood of made-up ones must not become a flood of fetches.
-_REFETCH_AT_MOST_S = 60
 
 
 class KeySource(Protocol):
@@ -46,62 +43,6 @@ class FixedKeys:
 
     async def find(self, kid: str | None) -> list[PublicKey]:
         return [key for key in self._keys if kid is None or key.kid is None or key.kid == kid]
-
-
-class FetchedKeys:
-    """The keys of an openid-configuration document or a JWKS, fetched when first needed and kept for a day.
-
-    An unknown key id fetches again, at most once a minute. When a fetch fails the old keys stay in force;
-    without old ones it is `Upstream`. `fetch(url)` gives the body of a 200 answer and raises a refusal otherwise.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        fetch: Callable[[str], Awaitable[bytes]],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._url = url
-        self._fetch = fetch
-        self._clock = clock
-        self._keys: list[PublicKey] | None = None
-        self._fetched_at = 0.0
-        self._tried_at: float | None = None
-
-    async def find(self, kid: str | None) -> list[PublicKey]:
-        if self._keys is None or self._clock() - self._fetched_at > _KEYS_LIVE_S:
-            await self._refetch()
-        found = self._matching(kid)
-        if not found and self._may_try():
-            await self._refetch()
-            found = self._matching(kid)
-        return found
-
-    def _matching(self, kid: str | None) -> list[PublicKey]:
-        return [key for key in self._keys or () if kid is None or key.kid is None or key.kid == kid]
-
-    def _may_try(self) -> bool:
-        return self._tried_at is None or self._clock() - self._tried_at >= _REFETCH_AT_MOST_S
-
-    async def _refetch(self) -> None:
-        if not self._may_try():
-            if self._keys is None:
-                raise Unavailable(
-                    f"the keys of {self._url} could not be read a moment ago",
-                    retry_after_s=_REFETCH_AT_MOST_S,
-                )
-            return
-        self._tried_at = self._clock()
-        try:
-            document = _json_object(await self._fetch(self._url))
-            if "jwks_uri" in document:
-                document = _json_object(await self._fetch(str(document["jwks_uri"])))
-            keys = read_jwks(document)
-        except (Upstream, Unavailable, ValueError) as error:
-            if self._keys is None:
-                raise Upstream(f"the signing keys of {self._url} cannot be read: {error}") from error
-            return
-        self._keys, self._fetched_at = keys, self._clock()
 
 
 class Verifier:

@@ -8,12 +8,13 @@ from urllib.parse import urlencode
 import pytest
 from starlette.applications import Starlette
 
-from aforo.identity.access import Application, KnownPrincipals, Principal
+from aforo.identity.access import Application, Principal
 from aforo.identity.endpoints import routes
 from aforo.identity.issue import Issuer
 from aforo.identity.keys import hash_key
 from aforo.identity.verify import FixedKeys, Verifier
 from tests.support.asgi import Answer, run_call
+from tests.support.principals import KnownPrincipals
 from tests.unit.identity.test_tokens import KEY, TENANT
 
 SERVICE = Principal(

@@ -10,10 +10,10 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import RSAKey
 
-from aforo.errors import Denied, Unavailable, Upstream
+from aforo.errors import Denied
 from aforo.identity.access import Principal, RoleBook
 from aforo.identity.issue import Issuer
-from aforo.identity.verify import FetchedKeys, FixedKeys, Verifier, read_jwks
+from aforo.identity.verify import FixedKeys, Verifier, read_jwks
 from aforo.model.account_facts import RoleFacts
 
 TENANT = "11111111-1111-1111-1111-111111111111"
@@ -143,59 +143,6 @@ def test_a_remembered_token_still_expires() -> None:
     asyncio.run(check.verify(token))
     now[0] = NOW + 60 + 301
     assert reason(check, token) == "TokenExpired"
-
-
-class Web:
-    """Documents by URL; counts what is fetched."""
-
-    def __init__(self, pages: dict[str, Any]) -> None:
-        self.pages = pages
-        self.asked: list[str] = []
-
-    async def fetch(self, url: str) -> bytes:
-        self.asked.append(url)
-        if url not in self.pages:
-            raise Upstream("unreachable")
-        return json.dumps(self.pages[url]).encode()
-
-
-def test_keys_are_fetched_once_and_again_for_a_new_kid() -> None:
-    async def story() -> None:
-        now = [0.0]
-        config = ISSUER.configuration(version=2)
-        web = Web({"conf": config, config["jwks_uri"]: ISSUER.jwks()})
-        keys = FetchedKeys("conf", web.fetch, clock=lambda: now[0])
-        assert len(await keys.find(KEY.kid)) == 1
-        assert len(await keys.find(None)) == 1
-        assert len(web.asked) == 2
-        new = Issuer(OTHER_KEY, TENANT, "https://127.0.0.1:8443")
-        web.pages[config["jwks_uri"]] = new.jwks()
-        # A flood of made-up ids must not become a flood of fetches.
-        for i in range(5):
-            assert await keys.find(f"made-up-{i}") == []
-        assert len(web.asked) == 2
-        now[0] = 61.0
-        assert len(await keys.find(OTHER_KEY.kid)) == 1
-        assert len(web.asked) == 4
-        # The issuer is away, a day passes: the old keys stay in force.
-        web.pages.clear()
-        now[0] = 200_000.0
-        assert len(await keys.find(OTHER_KEY.kid)) == 1
-
-    asyncio.run(story())
-
-
-def test_no_keys_at_all_is_said_and_not_asked_again_at_once() -> None:
-    async def story() -> None:
-        web = Web({})
-        keys = FetchedKeys("conf", web.fetch, clock=lambda: 0.0)
-        with pytest.raises(Upstream, match="conf"):
-            await keys.find("k")
-        with pytest.raises(Unavailable):
-            await keys.find("k")
-        assert web.asked == ["conf"]
-
-    asyncio.run(story())
 
 
 def test_jwks_leaves_out_what_cannot_sign() -> None:
