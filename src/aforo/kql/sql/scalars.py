@@ -10,7 +10,7 @@ from aforo.kql.bound import Apply, Constant, Expression, InRelation, Path, Refer
 from aforo.kql.sql import tree as t
 from aforo.kql.sql.dialect import Dialect
 from aforo.kql.sql.tree import Node
-from aforo.kql.types import DATETIME, STRING, KqlType
+from aforo.kql.types import DATETIME, REAL, STRING, KqlType
 
 _COMPARISONS = frozenset({"equals", "less", "less_equal", "greater", "greater_equal"})
 _SWAPPED = {
@@ -145,7 +145,7 @@ class ScalarWriter:
                 return [node for part in parts for node in self.condition(part, slots)]
             case Apply(operation="or", arguments=parts):
                 return [t.glot().Or(this=self._one(parts[0], slots), expression=self._one(parts[1], slots))]
-            case Apply(operation="equals", arguments=(a, b)):
+            case Apply(operation="equals", arguments=(a, b)) if not a.type is b.type is REAL:
                 if (plain := self._stored_time("equals", (a, b), slots)) is not None:
                     return [plain]
                 return [t.binary("EQ", self._bare(a, b, slots), self._bare(b, a, slots))]

@@ -29,7 +29,7 @@ from aforo.kql.sql.scalars import Form, Slot
 from aforo.kql.sql.tree import Node
 from aforo.kql.sql.walks import WalkWriter
 from aforo.kql.symbols import PromotedPath
-from aforo.kql.types import DATETIME, STRING
+from aforo.kql.types import BOOL, DATETIME, REAL, STRING
 
 # Window functions whose second argument says where they begin anew.
 _RESTARTING = frozenset({"row_number", "row_cumsum", "row_cummax"})
@@ -214,14 +214,14 @@ class Writer(WalkWriter):
         frame = self.settled(frame, [k.expression for k in sort.keys])
         frame.ordered = True
         if sort.keys:
-            frame.order = [
-                e.Ordered(
-                    this=self._told_apart(k.expression, frame.slots),
-                    desc=not k.ascending,
-                    nulls_first=k.nulls_first,
-                )
-                for k in sort.keys
-            ]
+            frame.order = []
+        for k in sort.keys:
+            key = self._told_apart(k.expression, frame.slots)
+            if k.expression.type is REAL:
+                # NaN stands with the nulls: behind them when they are first, before them when they are last.
+                nan = self.dialect.scalar("isnan", [key.copy()], [k.expression], BOOL)
+                frame.order.append(e.Ordered(this=nan, desc=k.nulls_first, nulls_first=k.nulls_first))
+            frame.order.append(e.Ordered(this=key, desc=not k.ascending, nulls_first=k.nulls_first))
         return frame
 
     def _window(self, window: Window) -> Frame:

@@ -43,8 +43,7 @@ DIRECT: dict[str, str] = {
 }  # fmt: skip
 
 # Operations that DuckDB's text of a text, and nothing else, must agree on: comparisons, arithmetic.
-_BINARY = {"add": "Add", "subtract": "Sub", "multiply": "Mul", "less": "LT", "less_equal": "LTE", "greater": "GT",
-           "greater_equal": "GTE"}  # fmt: skip
+_BINARY = {"add": "Add", "subtract": "Sub", "multiply": "Mul"}
 
 
 def write(operation: str, arguments: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
@@ -178,10 +177,39 @@ def _equals(a: Sequence[Node], bound: Sequence[Expression], _: KqlType, *, negat
     if all(x.type is STRING for x in bound):
         return t.binary("NEQ" if negated else "EQ", a[0], a[1])
     plain = (e.NullSafeNEQ if negated else e.NullSafeEQ)(this=t.grouped(a[0]), expression=t.grouped(a[1]))
+    if all(map(_may_be_nan, bound)):
+        plain = (e.Or if negated else e.And)(
+            this=e.Paren(this=plain), expression=_nan(a[0], negated=not negated)
+        )
+        plain = e.Paren(this=plain)
     if certain:
         return plain
     both = e.And(this=t.is_null(a[0].copy()), expression=t.is_null(a[1].copy()))
     return t.choice([(both, t.null())], plain)
+
+
+def _may_be_nan(x: Expression) -> bool:
+    return x.type is REAL and not (
+        isinstance(x, Constant) and isinstance(x.value, float) and x.value == x.value
+    )
+
+
+def _nan(node: Node, *, negated: bool) -> Node:
+    found = t.call("isnan", node.copy())
+    return t.negation(found) if negated else found
+
+
+def _compare(kind: str) -> Builder:
+    """No order holds between NaN and anything; for DuckDB it is the greatest number."""
+    greater = 0 if kind.startswith("G") else 1
+
+    def build(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+        compared = t.binary(kind, a[0], a[1])
+        if not _may_be_nan(bound[greater]):
+            return compared
+        return t.glot().Paren(this=t.every([compared, _nan(a[greater], negated=True)]))
+
+    return build
 
 
 def _connect(kind: str) -> Builder:
@@ -407,6 +435,10 @@ def _negated(builder: Callable[..., Node]) -> Builder:
 BUILDERS: dict[str, Builder] = {
     "equals": _equals,
     "not_equals": _negated(_equals),
+    "less": _compare("LT"),
+    "less_equal": _compare("LTE"),
+    "greater": _compare("GT"),
+    "greater_equal": _compare("GTE"),
     "and": _connect("And"),
     "or": _connect("Or"),
     "not": lambda a, _b, _r: t.negation(a[0]),
