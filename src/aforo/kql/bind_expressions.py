@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
@@ -12,6 +12,7 @@ from aforo.kql.literals import json_value
 from aforo.kql.patterns import judge
 from aforo.kql.scope import Choice, Deferred, Defined, Restriction, Row, Scope
 from aforo.kql.size import MOST_PARTS, Budget
+from aforo.kql.time_rules import TIME_RULES
 from aforo.kql.types import (
     BOOL,
     DATETIME,
@@ -416,7 +417,7 @@ class ExpressionBinder:
         if (number := widest(a, b)) is not None:
             number = LONG if number is INT else number
             return apply(name, (cast(left, number), cast(right, number)), number)
-        if (rule := _TIME_RULES.get((op, a, b))) is not None:
+        if (rule := TIME_RULES.get((op, a, b))) is not None:
             return rule(left, right)
         hints = []
         if DYNAMIC in (a, b):
@@ -467,42 +468,3 @@ def _not_dynamic(type_: KqlType, span: Span) -> Diagnostic:
     return say.wrong_type(
         "what a path is applied to", "dynamic", type_.value, span, *([hint] if hint else [])
     )
-
-
-_Rule = Callable[[Expression, Expression], Expression]
-
-
-def _simple(name: str, result: KqlType) -> _Rule:
-    return lambda left, right: apply(name, (left, right), result)
-
-
-def _scaled(name: str) -> _Rule:
-    """A timespan times or through a number; the number is whole or real."""
-    return lambda left, right: apply(name, (left, right), TIMESPAN)
-
-
-_TIME_RULES: Mapping[tuple[str, KqlType, KqlType], _Rule] = {
-    ("+", DATETIME, TIMESPAN): _simple("add", DATETIME),
-    ("+", TIMESPAN, DATETIME): _simple("add", DATETIME),
-    ("-", DATETIME, TIMESPAN): _simple("subtract", DATETIME),
-    ("-", DATETIME, DATETIME): _simple("subtract", TIMESPAN),
-    ("+", TIMESPAN, TIMESPAN): _simple("add", TIMESPAN),
-    ("-", TIMESPAN, TIMESPAN): _simple("subtract", TIMESPAN),
-    ("%", TIMESPAN, TIMESPAN): _simple("modulo", TIMESPAN),
-    ("/", TIMESPAN, TIMESPAN): lambda left, right: apply(
-        "divide", (cast_ticks(left), cast_ticks(right)), REAL
-    ),
-    **{("*", TIMESPAN, n): _scaled("multiply_span") for n in (INT, LONG, REAL)},
-    **{
-        ("*", n, TIMESPAN): (lambda left, right: apply("multiply_span", (right, left), TIMESPAN))
-        for n in (INT, LONG, REAL)
-    },
-    **{("/", TIMESPAN, n): _scaled("divide_span") for n in (INT, LONG, REAL)},
-}
-
-
-def cast_ticks(span: Expression) -> Expression:
-    """The ticks of a timespan as a real number."""
-    if isinstance(span, Constant) and isinstance(span.value, int):
-        return Constant(float(span.value), REAL)
-    return apply("ticks_as_real", (span,), REAL)
