@@ -146,11 +146,9 @@ class Recorder:
     def shown(self, target: str, key_name: str) -> str:
         """A URL as it may be written down: no key in it, neither under a key's name nor under another."""
         shown = masked_target(target, key_name)
-        if _may_hold_key(shown):
-            return _KEY_FORM.sub(
-                lambda found: MASK if sha256(found[0].encode()).digest() in self._keys else found[0], shown
-            )
-        return shown
+        return _KEY_FORM.sub(
+            lambda found: MASK if sha256(found[0].encode()).digest() in self._keys else found[0], shown
+        )
 
     def _remember(self, url: str, key_name: str) -> str:
         """A backend's URL as it may be written down: looked at once, for most are asked for again and again."""
@@ -436,7 +434,7 @@ def masked_target(target: str, key_name: str) -> str:
     return (_masked if len(target) <= _REMEMBERED_LENGTH else _masked.__wrapped__)(target, key_name)
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=_REMEMBERED)
 def _masked(target: str, key_name: str) -> str:
     path, sep, query = target.partition("?")
     if not sep:
@@ -450,8 +448,3 @@ def _masked(target: str, key_name: str) -> str:
         secret = plain in CREDENTIAL_PARAMETERS or plain == own
         parts.append(f"{name}={MASK}" if has_value and secret else part)
     return f"{path}?{''.join(parts)}"
-
-
-@lru_cache(maxsize=2048)
-def _may_hold_key(target: str) -> bool:
-    return _KEY_FORM.search(target) is not None

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from aforo.policy.answers import body_of
 from aforo.policy.subject import Api, Operation
 from aforo.snapshot.snapshot import ApiEntry, Bundle, OperationEntry
 
@@ -52,7 +53,7 @@ def _operations() -> Iterable[OperationEntry]:
         status=503,
         reason="Service Unavailable",
         headers=json + later,
-        body=f'{{ "statusCode": 503, "message": "{MESSAGE}" }}',
+        body=body_of(503, MESSAGE).decode(),
     )
     plain = '<set-header name="Content-Type"><value>text/plain</value></set-header>'
     alive = _ANSWER.format(status=200, reason="OK", headers=plain, body="ok")
