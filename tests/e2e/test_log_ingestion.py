@@ -131,6 +131,35 @@ def test_a_transformation_makes_the_rows(lab: System, client: Any) -> None:
     assert [(r["Severity"], r["Code"]) for r in rows] == [(1, None), (3, 7)]
 
 
+def test_a_transformation_keeps_each_value_what_it_is(lab: System) -> None:
+    columns = {
+        "TimeGenerated": "datetime",
+        "d": "dynamic",
+        "w": "timespan",
+        "r": "real",
+        "s": "string",
+        "g": "guid",
+        "b": "boolean",
+    }
+    custom_table(lab, "Exact_CL", columns)
+    stream = {"d": "dynamic", "s": "string"}
+    transform = "source | extend TimeGenerated = datetime(2026-11-22 01:02:03.1234567), w = 1d + 2s, r = real(inf), g = toguid(s), b = true"
+    exact = rule(lab, "exact", "Custom-E", stream, "Exact_CL", transform)
+    guid = "74be27de-1e4e-49d9-b579-fe0b331d3642"
+    rows = [{"d": d, "s": guid} for d in ("5", 5, "text", {"a": ["x"]}, None, True, [1])]
+    url = f"{lab['control']}/dataCollectionRules/{exact}/streams/Custom-E?api-version=2023-01-01"
+    assert call("POST", url, body=rows, headers={"Authorization": f"Bearer {lab.admin_token}"}).status == 204
+    query = "Exact_CL | extend kind = gettype(d), shown = tostring(d) | order by kind asc, shown asc"
+    found = rows_of(lab, query, 7)
+    assert [(r["kind"], r["shown"]) for r in found] == [
+        ("array", "[1]"), ("bool", "true"), ("dictionary", '{"a":["x"]}'), ("long", "5"), ("null", ""), ("string", "5"),
+        ("string", "text"),
+    ]  # fmt: skip
+    one = found[0]
+    assert one["TimeGenerated"].startswith("2026-11-22T01:02:03.123456")
+    assert (one["w"], one["r"], one["g"], one["b"]) == ("1.00:00:02", "Infinity", guid, True)
+
+
 def test_a_request_that_is_sent_again_is_stored_once(lab: System, plain: str) -> None:
     url = f"{lab['control']}/dataCollectionRules/{plain}/streams/Custom-Plain?api-version=2023-01-01"
     headers = {"Authorization": f"Bearer {lab.admin_token}", "x-ms-client-request-id": "11-22"}

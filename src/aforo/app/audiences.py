@@ -43,6 +43,10 @@ class Audiences:
         authenticate = self._resource_logs if of_resource else self._logs
         return await authenticate(request.headers.get("authorization"))
 
+    async def graph(self, request: Request) -> Principal:
+        """Who asks the resource graph, at the management host; Denied when it is nobody."""
+        return await self.resources(request.headers.get("authorization"))
+
     async def editing(self, request: Request) -> Principal:
         """Who writes a query for either of the query APIs; Denied when it is nobody."""
         return await self._editing(request.headers.get("authorization"))

@@ -29,6 +29,7 @@ from aforo.app.http_server import HttpServer
 from aforo.app.in_force import InForce, in_force
 from aforo.app.listeners import inherited
 from aforo.app.reading import CONTENT_ACTION, Reading
+from aforo.app.resource_rows import ResourceRows
 from aforo.app.spec import Said, Spec, on_stop, say, snapshot_stamp
 from aforo.control import api as resource_api
 from aforo.control.apply import Resolve, read_desired, read_files
@@ -49,7 +50,7 @@ from aforo.identity.issue import Issuer
 from aforo.identity.keys import Secrets
 from aforo.identity.seal import subkey
 from aforo.logs import api as query_api
-from aforo.logs import editing_api, ingest_api, kusto_api
+from aforo.logs import editing_api, graph_api, ingest_api, kusto_api
 from aforo.logs.ingest import Ingestion
 from aforo.logs.kusto_ingest import Taking
 from aforo.logs.query import QueryPool
@@ -215,6 +216,7 @@ class _Control:
             Route("/readyz", _alive),
             *query_api.routes(pool, audiences.logs, *rights, **shared),
             *editing_api.routes(Reader(pool, audiences.editing, *rights, **shared)),
+            *graph_api.routes(Reader(pool, audiences.graph, *rights, **shared), ResourceRows(door)),
             *kusto_api.routes(
                 pool,
                 audiences.kusto,

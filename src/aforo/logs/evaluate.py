@@ -24,7 +24,7 @@ from aforo.kql.ticks import MAX_DATETIME, TICKS_PER_US, UNIX_EPOCH
 from aforo.logs.content import without_content
 from aforo.logs.failures import failed
 from aforo.logs.flags import FlagBook
-from aforo.logs.given import source_sql, source_symbol
+from aforo.logs.given import exact_rows, source_sql, source_symbol
 from aforo.logs.metadata import AskedTable, asked_table, merged, schema_rows
 from aforo.logs.question import (
     SCHEMA_COLUMNS,
@@ -294,7 +294,7 @@ class Evaluator:
     def _over_source(self, request: QueryRequest, given: SourceRows) -> QueryAnswer:
         """The answer to a query over rows that came with it: no table is looked at."""
         source = Source("query", request.text)
-        database = Database("logs", {"source": source_symbol(given.columns)})
+        database = Database("logs", {given.name: source_symbol(given.name, given.columns)})
         result = compile_query(source, database, now=_ticks(request.now_us), parameters=request.parameters)
         mistakes = _mistakes(source, result.diagnostics)
         compiled = result.compiled
@@ -302,10 +302,16 @@ class Evaluator:
             return QueryAnswer(outcome=Outcome.INVALID, mistakes=mistakes)
         connection = self._begin()
         seal(connection, ())
-        sql = compiled.json_sql
+        sql = compiled.sql if given.exact else compiled.json_sql
         self._define(connection, sql)
-        laid_out = f'WITH "source" AS MATERIALIZED ({source_sql(given.columns)}) {sql}'
-        count, rows, cut = self._fetch(connection, laid_out, request, (given.rows.decode(),))
+        laid_out = f"WITH {name(given.name)} AS MATERIALIZED ({source_sql(given.columns)}) {sql}"
+        text = given.rows.decode()
+        if given.exact:
+            found = connection.execute(laid_out, (text,)).fetchmany(request.row_limit + 1)
+            count, cut = min(len(found), request.row_limit), "rows" if len(found) > request.row_limit else ""
+            rows = exact_rows(found[:count], [c.type for c in compiled.columns])
+        else:
+            count, rows, cut = self._fetch(connection, laid_out, request, (text,))
         columns = tuple(ResultColumn(c.name, c.type.value) for c in compiled.columns)
         return QueryAnswer(
             outcome=Outcome.OK, columns=columns, row_count=count, rows=rows, cut=cut, mistakes=mistakes

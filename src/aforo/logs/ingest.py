@@ -113,7 +113,7 @@ class Ingestion:
                 text=flow.transform,
                 now_us=now_us,
                 timeout_s=_TRANSFORM_S,
-                source=SourceRows(stream.columns, _source(rows, stream.columns)),
+                source=SourceRows(stream.columns, _source(rows, stream.columns), exact=True),
             )
             rows = _result(await self._pool.query(request))
         return [self._record((target,), rows, now_us) for target in flow.targets] if rows else []
@@ -212,7 +212,7 @@ def _result(answer: QueryAnswer) -> list[dict[str, Any]]:
 
 
 def _back(value: Any, kind: str) -> Any:
-    """A cell of an answer as `cells` makes one."""
+    """A cell of an exact answer as `cells` makes one."""
     if value is None:
         return None
     match kind:
@@ -221,7 +221,7 @@ def _back(value: Any, kind: str) -> Any:
         case "real" | "decimal":  # NaN and infinities are texts, and so are decimals
             return float(value)
         case _:
-            return cell(value, kind)
+            return value
 
 
 class _Once:

@@ -55,7 +55,8 @@ class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
     `functions` are saved functions: name to KQL text. `withheld` are columns per table that the asker may not
     read, by the action `withheld_action`; `admitted` are alternatives per table of which a row must meet one, each
     of column name to value (`_ResourceId`: that resource or what lies below it); no entry: all rows.
-    `names` are those of the place that is asked, for `workspace("...")`. `source` are rows that the query is about, as the only table, which is called `source`.
+    `names` are those of the place that is asked, for `workspace("...")`. `source` are rows that the query is about, as
+    the only table.
     """
 
     workspace_ids: tuple[str, ...]
@@ -80,10 +81,13 @@ class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 class SourceRows(msgspec.Struct, array_like=True, frozen=True):
     """Rows in a request. `columns` are name and Kusto type; `rows` is a JSON array of arrays of cells: bool, numbers
-    and text as they are, datetime as unix microseconds, timespan as ticks, dynamic as JSON text, null."""
+    and text as they are, datetime as unix microseconds, timespan as ticks, dynamic as JSON text, null. The answer has
+    its cells in the same form when it is to be `exact`: Log Analytics' own does not tell a dynamic text from JSON."""
 
     columns: tuple[tuple[str, str], ...]
     rows: bytes
+    name: str = "source"
+    exact: bool = False
 
 
 class ResultColumn(msgspec.Struct, array_like=True, frozen=True):
