@@ -118,7 +118,7 @@ class Evaluator:
         """The answer; never raises. `number` is what `cancel` calls it."""
         try:
             self._watchdog.begin(number, request.timeout_s)
-            self._go_on()
+            self._watchdog.go_on()
             return self._described(request) if request.describe else self._answered(request)
         except Exception as error:  # noqa: BLE001 - every failure becomes an answer
             return failed(error, self._watchdog.ended)
@@ -132,21 +132,16 @@ class Evaluator:
                 self._retired.close()
             self._retired = running
 
-    def _go_on(self) -> None:
-        """Raises when the question was ended from outside."""
-        if self._watchdog.ended is not None:
-            raise duckdb.InterruptException("ended")
-
     def _begin(self) -> duckdb.DuckDBPyConnection:
         self.warm()
         connection, self._spare = self._spare, None
         assert connection is not None
         self._watchdog.hold(connection)
-        self._go_on()
+        self._watchdog.go_on()
         return connection
 
     def _define(self, connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-        self._likely = define(connection, sql, self._defined)
+        self._likely = define(connection, sql, self._defined, self._watchdog.go_on)
 
     # -- one query -----------------------------------------------------------------------------------
 
@@ -333,7 +328,7 @@ class Evaluator:
         out = bytearray()
         count, at_once = 0, _FIRST_ROWS
         while chunk := cursor.fetchmany(at_once):
-            self._go_on()
+            self._watchdog.go_on()
             if count + len(chunk) > request.row_limit:
                 out += _joined(chunk[: request.row_limit - count])
                 return request.row_limit, _finished(out), "rows"

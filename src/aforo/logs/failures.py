@@ -31,7 +31,7 @@ _NO_THREAD = ("start new thread", "temporarily unavailable", "bad_alloc", "Canno
 
 def failed(error: Exception, ended: Outcome | None) -> QueryAnswer:
     """The answer to a question that raised `error`; `ended` is why it was ended from outside, if it was."""
-    if isinstance(error, duckdb.OutOfMemoryException | MemoryError) or _lacks_thread(error):
+    if isinstance(error, duckdb.OutOfMemoryException | MemoryError) or _lacks_thread(error) or _lacks(error):
         return QueryAnswer(outcome=Outcome.MEMORY, message=_MEMORY)
     if ended is not None or isinstance(error, duckdb.InterruptException):
         return QueryAnswer(outcome=ended or Outcome.CANCELLED, message="The query was ended.")
@@ -58,6 +58,11 @@ def _reason(error: Exception) -> str:
             _, ours, said = text.partition(_OURS)
             return said if ours and isinstance(error, duckdb.InvalidInputException) else reason
     return ""
+
+
+def _lacks(error: Exception) -> bool:
+    """Whether a function in Python got no memory: DuckDB hands on only the text of what it raised."""
+    return isinstance(error, duckdb.InvalidInputException) and "MemoryError" in str(error)
 
 
 def _lacks_thread(error: Exception) -> bool:

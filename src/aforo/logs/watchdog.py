@@ -53,6 +53,11 @@ class Watchdog:
             running, self._running = self._running, None
         return running
 
+    def go_on(self) -> None:
+        """Raises when the question was ended from outside."""
+        if self.ended is not None:
+            raise duckdb.InterruptException("ended")
+
     def over(self) -> None:
         """The question has its answer."""
         with self._guard:

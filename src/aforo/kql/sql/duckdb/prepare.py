@@ -33,13 +33,18 @@ def settle(connection: Any) -> None:
     connection.execute("SET preserve_insertion_order = true")
 
 
-def define(connection: Any, sql: str, already: Collection[str] = ()) -> frozenset[str]:
+def define(
+    connection: Any, sql: str, already: Collection[str] = (), go_on: Callable[[], None] = lambda: None
+) -> frozenset[str]:
     """Only the macros and functions that `sql` calls (half a millisecond each), and not those macros that are there
-    `already`. What comes back are the macros that it calls and that need no function in Python."""
+    `already`. What comes back are the macros that it calls and that need no function in Python.
+
+    `go_on` is called before each call of a function in Python and raises when the query is to end: DuckDB itself looks
+    only after every two thousand rows."""
     wanted = frozenset(name for called in set(_CALL.findall(sql)) for name in _closure(called))
     bodies = " ".join(body for name, body in _all().items() if name in wanted)
     for operation in dict.fromkeys(_NATIVE_CALL.findall(f"{sql} {bodies}")):
-        _register(connection, NATIVES[operation])
+        _register(connection, NATIVES[operation], go_on)
     define_macros(connection, wanted.difference(already))
     return frozenset(name for name in wanted if not any(_calls_native(part) for part in _closure(name)))
 
@@ -51,7 +56,7 @@ def define_macros(connection: Any, names: Collection[str]) -> None:
             connection.execute(f"CREATE OR REPLACE TEMP MACRO {name}{body}")
 
 
-def _register(connection: Any, declared: Native) -> None:
+def _register(connection: Any, declared: Native, go_on: Callable[[], None]) -> None:
     """A function in Python. It is asked for nulls too: it knows itself what they come to."""
     parameters = (
         ["VARCHAR[]"] if declared.spread else [TYPE_NAMES[parameter] for parameter in declared.parameters]
@@ -59,7 +64,7 @@ def _register(connection: Any, declared: Native) -> None:
     try:
         connection.create_function(
             f"kqlpy_{declared.operation}",
-            _as_text(declared) if declared.result is REAL else declared.function,
+            _watched(declared, go_on),
             parameters,
             "VARCHAR" if declared.result is REAL else TYPE_NAMES[declared.result],
             null_handling="special",
@@ -70,17 +75,24 @@ def _register(connection: Any, declared: Native) -> None:
             raise
 
 
-def _as_text(declared: Native) -> Callable[..., str | None]:
-    """A real goes as text: DuckDB would take a NaN of Python for null."""
+def _watched(declared: Native, go_on: Callable[[], None]) -> Callable[..., Any]:
+    """The function, asked for no more rows than anybody waits for. A real goes as text: DuckDB would take a NaN of
+    Python for null."""
     function = declared.function
 
     # DuckDB counts the parameters of what is wrapped.
     @wraps(function)
-    def run(*arguments: Any) -> str | None:
+    def run(*arguments: Any) -> Any:
+        go_on()
+        return function(*arguments)
+
+    @wraps(function)
+    def run_as_text(*arguments: Any) -> str | None:
+        go_on()
         found = function(*arguments)
         return None if found is None else repr(float(found))
 
-    return run
+    return run_as_text if declared.result is REAL else run
 
 
 @cache

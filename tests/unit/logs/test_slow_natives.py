@@ -1,0 +1,55 @@
+"""A function in Python holds the interpreter's lock: a query with a slow one ends within its limit all the same."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from aforo.kql.natives.catalog import NATIVES
+from aforo.logs.evaluate import Evaluator
+from aforo.logs.question import Outcome, QueryRequest
+from aforo.logs.versions import TableVersions
+
+W = "11111111-1111-1111-1111-111111111111"
+NATIVE = "zlib_compress_to_base64_string"
+QUERY = "range x from 1 to 10000 step 1 | summarize dcount(zlib_compress_to_base64_string(tostring(x)))"
+
+
+def _slow(text: str) -> str:
+    """3 ms of work that never lets go of the lock by itself."""
+    until = time.perf_counter() + 0.003
+    while time.perf_counter() < until:
+        pass
+    return text
+
+
+def _starved(text: str) -> str:
+    raise MemoryError
+
+
+def _ask(root: Path, timeout_s: float) -> tuple[Outcome, float]:
+    evaluator = Evaluator(TableVersions(root), memory_bytes=1 << 28, threads=1)
+    evaluator.warm()
+    began = time.monotonic()
+    answer = evaluator.answer(
+        QueryRequest(workspace_ids=(W,), text=QUERY, now_us=0, timespan=None, timeout_s=timeout_s)
+    )
+    return answer.outcome, time.monotonic() - began
+
+
+def test_a_slow_function_ends_with_the_query(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(NATIVES, NATIVE, replace(NATIVES[NATIVE], function=_slow))
+    outcome, took_s = _ask(tmp_path, 0.3)
+    assert outcome is Outcome.TIMEOUT
+    # Without a look before each call the first two thousand rows would take six seconds.
+    assert took_s < 3
+
+
+def test_a_function_without_memory_is_a_query_without_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(NATIVES, NATIVE, replace(NATIVES[NATIVE], function=_starved))
+    assert _ask(tmp_path, 10.0)[0] is Outcome.MEMORY
