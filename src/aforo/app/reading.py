@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from aforo.control.access import ADMIN, allowed, allowed_data, assigned
+from aforo.control.access import ADMIN, assigned, covers
 from aforo.control.build_log import workspaces_of
 from aforo.control.commit import Door
 from aforo.control.log_tables import custom_tables, saved_functions
 from aforo.identity.access import Principal
 from aforo.logs.reader import Contents, SavedFunction, Workspace
+from aforo.model.graph import Graph
 from aforo.model.ids import BadId, parse_id
 from aforo.model.kind import Resource
 from aforo.model.kinds.api import API_TYPE
@@ -23,6 +24,7 @@ from aforo.model.kinds.product import PRODUCT_TYPE
 from aforo.model.kinds.service import SERVICE_TYPE
 from aforo.model.kinds.subscription import SUBSCRIPTION_TYPE
 from aforo.model.kinds.workspace import WORKSPACE_TYPE
+from aforo.model.roles import Role
 from aforo.tables.catalog import TABLES
 
 READ_ACTION = "Microsoft.OperationalInsights/workspaces/query/read"
@@ -36,6 +38,7 @@ _COLUMNS = {
     SUBSCRIPTION_TYPE.lower(): ("ApimSubscriptionId", "UserAccountId"),
 }
 _RESOURCE = "_ResourceId"
+_MOST_KEPT = 1_000
 
 
 class Reading:
@@ -43,16 +46,32 @@ class Reading:
 
     def __init__(self, door: Door) -> None:
         self._door = door
+        self._graph: Graph | None = None
+        self._held: dict[str, tuple[tuple[str, Role], ...]] = {}
+
+    def _roles(self, principal: Principal) -> tuple[tuple[str, Role], ...]:
+        """What was assigned to a principal. A query asks a dozen times, so it is kept until resources change."""
+        graph = self._door.graph
+        if graph is not self._graph or len(self._held) > _MOST_KEPT:
+            self._graph, self._held = graph, {}
+        found = self._held.get(principal.object_id)
+        if found is None:
+            found = self._held[principal.object_id] = tuple(assigned(graph, principal))
+        return found
+
+    def _may(self, principal: Principal, action: str, scope: str, *, data: bool = False) -> bool:
+        """Whether one of the principal's roles, at the scope or above, has the action."""
+        return principal is ADMIN or any(
+            role.allows_data(action) if data else role.allows(action)
+            for place, role in self._roles(principal)
+            if covers(place, scope)
+        )
 
     def may_read(self, principal: Principal, workspace: Workspace, table: str) -> bool:
         """Whether the principal may read a table: by its role at the workspace or above."""
-        if principal is ADMIN:
-            return True
         action = f"{READ_ACTION.removesuffix('/read')}/{table}/read"
-        graph = self._door.graph
-        return allowed(graph, principal, READ_ACTION, workspace.resource_id) or allowed(
-            graph, principal, action, workspace.resource_id
-        )
+        scope = workspace.resource_id
+        return self._may(principal, READ_ACTION, scope) or self._may(principal, action, scope)
 
     def some_rows(
         self, principal: Principal, _workspace: Workspace, table: str
@@ -62,17 +81,16 @@ class Reading:
 
     def may_read_content(self, principal: Principal, workspace: Workspace, table: str) -> bool:
         """Whether the principal may read what people wrote and models answered, in all rows that he may read."""
-        graph = self._door.graph
-        if allowed_data(graph, principal, CONTENT_ACTION, workspace.resource_id):
+        if self._may(principal, CONTENT_ACTION, workspace.resource_id, data=True):
             return True
         if self.may_read(principal, workspace, table):
             return False
         places = [place for place, _ in self._own(principal, table)]
-        return bool(places) and all(allowed_data(graph, principal, CONTENT_ACTION, p) for p in places)
+        return bool(places) and all(self._may(principal, CONTENT_ACTION, p, data=True) for p in places)
 
     def _own(self, principal: Principal, table: str) -> Iterator[tuple[str, dict[str, str]]]:
         action = f"Microsoft.Insights/logs/{table}/read"
-        for place, role in assigned(self._door.graph, principal):
+        for place, role in self._roles(principal):
             if role.allows(action) and (rows := _rows_of(place, table)):
                 yield place, rows
 

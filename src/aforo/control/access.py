@@ -73,13 +73,15 @@ def assigned(graph: Graph, principal: Principal) -> Iterator[tuple[str, Role]]:
                 yield assignment.id.parent, role
 
 
+def covers(place: str, scope: str) -> bool:
+    """Whether what is assigned at a place holds at a scope: there, or above it."""
+    within, at = place.lower(), scope.lower().rstrip("/")
+    return at == within or at.startswith(f"{within}/")
+
+
 def _roles(graph: Graph, principal: Principal, scope: str) -> Iterator[Role]:
     """The principal's roles at the scope and above it."""
-    at = scope.lower().rstrip("/")
-    for place, role in assigned(graph, principal):
-        within = place.lower()
-        if at == within or at.startswith(f"{within}/"):
-            yield role
+    return (role for place, role in assigned(graph, principal) if covers(place, scope))
 
 
 def action_on(rid: ResourceId, verb: str) -> str:
