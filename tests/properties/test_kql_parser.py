@@ -187,6 +187,10 @@ TEXTS = st.one_of(
 @example("print " + "a.b" * 2000)
 @example("print " + "1+" * 5000 + "1")
 @example("T | where " + " and ".join(["a == 1"] * 3000))
+@example('print dynamic(["a')
+@example('print dynamic({"a":b"c", "d":"e})')
+@example("print x = 1 | project-away x | take 1")
+@example('print x = 1 | project-by-names dynamic(["y"])')
 def test_compiling_never_raises(text: str) -> None:
     result = compile_query(Source("any", text), DATABASE, now=NOW)
     assert (result.compiled is None) == any(d.is_error for d in result.diagnostics)

@@ -281,7 +281,13 @@ class Binder(CallBinder):
         """The operators one after the other over the relation."""
         for operator in operators:
             if isinstance(operator, s.Operator) and relation is not _SOME_TABLE:
+                known = len(self.mistakes)
                 relation = self.operators[type(operator)](self, relation, operator, scope)
+                if not relation.columns and relation is not _SOME_TABLE:
+                    # Rows of nothing: no engine has them, and further on they would be taken for a mistake's trace.
+                    if len(self.mistakes) == known:
+                        self.report(say.unsupported("a table without columns", operator.span))
+                    relation = _SOME_TABLE
         return relation
 
     def _table(self, tree: s.Name, text: str, scope: Scope) -> Relation:

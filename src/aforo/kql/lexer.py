@@ -151,7 +151,7 @@ class _Lexer:
         quote, i = self.text[start], start + 1
         while i < len(self.text) and self.text[i] != quote:
             i += 2 if self.text[i] == "\\" else 1
-        return i + 1
+        return min(i + 1, len(self.text))
 
     def _quote_after_prefix(self, at: int) -> int:
         """The offset of the quote behind `@`, `h` or `h@`, -1 when there is none."""
