@@ -13,7 +13,7 @@ from itertools import takewhile
 from pathlib import Path
 from statistics import median
 
-from bench import neighbours
+from bench import neighbours, queries
 from bench.load import Load
 from bench.processes import ROOT, find
 from bench.visibility import LIMIT_S, Visible
@@ -44,6 +44,7 @@ class Findings:
     start_again_s: list[float] = field(default_factory=list)
     calls: int = 0
     rows: int | None = None
+    queries: queries.QueryFindings | None = None
     absent: list[str] = field(default_factory=list)
 
 
@@ -164,6 +165,8 @@ def markdown(found: Findings) -> str:
     ]
     out += ["", *(f"- {line}" for line in failed), "`direct` is the fast upstream itself, without a proxy."]
     out += _records(found)
+    if found.queries is not None:
+        out += queries.markdown(found.queries)
     return "\n".join(out) + "\n"
 
 

@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import load, neighbours, report, visibility
+from bench import load, neighbours, queries, report, visibility
 from bench.processes import Process, cpu_s, find, rss_mb
 from bench.report import Findings, Proxied
 from bench.system import Measured, aforo
@@ -30,6 +30,12 @@ def main() -> int:
     parser.add_argument(
         "--quick", action="store_true", help="no visibility, no start-up; RESULTS.md is not written"
     )
+    parser.add_argument(
+        "--rows",
+        type=int,
+        default=200_000,
+        help="calls that queries are measured over (10000000: half an hour)",
+    )
     wanted = parser.parse_args()
     for tool in ("nginx", "wrk"):
         if find(tool) is None:
@@ -42,6 +48,10 @@ def main() -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aforo-bench-")))
         _measure(stack, folder, wanted, found)
+    if not wanted.only and not wanted.quick:
+        # When all of the above is gone: queries want the machine for themselves.
+        with tempfile.TemporaryDirectory(prefix="aforo-bench-") as name:
+            found.queries = queries.measure(Path(name), wanted.rows, wanted.rounds)
     text = report.markdown(found)
     print(text)
     if wanted.only or wanted.quick:
