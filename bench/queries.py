@@ -1,8 +1,6 @@
-"""`python -m bench.queries`: what questions to recorded calls cost. Calls go through the real spool and shipper, so that
-files and columns are those of a system; compaction is the real one too.
+"""`python -m bench.queries [--rows 200000] [--rounds 5]`: what questions to recorded calls cost.
 
-    python -m bench.queries [--rows 200000] [--rounds 5]
-
+Calls go through the real spool and shipper, so that files and columns are those of a system; compaction is real too.
 It prints tables; `bench.run` puts the same into RESULTS.md. Ten million rows (`--rows 10000000`) take half an hour.
 """
 

@@ -5,11 +5,11 @@ as a table by syntax class; scalar expressions are bound by the classes below th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
+from aforo.kql.answer import Answer, UndiscoveredError
 from aforo.kql.bind_calls import CallBinder
 from aforo.kql.bind_expressions import BROKEN
 from aforo.kql.bind_forms import OPTIONS
@@ -38,23 +38,6 @@ OperatorBinding = Callable[["Binder", Relation, s.Operator, Scope], Relation]
 TIME_COLUMN = "TimeGenerated"
 _MAX_CALLS = 64
 _SOME_TABLE = Values((), ())
-
-
-class UndiscoveredError(Exception):
-    """Columns that only the data can tell: `relation` must be asked first, and its rows given back under `key`."""
-
-    def __init__(self, key: str, relation: Relation) -> None:
-        super().__init__(key)
-        self.key = key
-        self.relation = relation
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a query gives: its relation, and how it wants to be drawn."""
-
-    relation: Relation
-    render: Mapping[str, object] | None
 
 
 class Binder(CallBinder):

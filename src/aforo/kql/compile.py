@@ -12,7 +12,8 @@ from types import MappingProxyType
 
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
-from aforo.kql.binder import Binder, UndiscoveredError
+from aforo.kql.answer import UndiscoveredError
+from aforo.kql.binder import Binder
 from aforo.kql.bound import Relation
 from aforo.kql.lexer import lex
 from aforo.kql.lower import TimeRange, lower
