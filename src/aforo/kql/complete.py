@@ -12,7 +12,8 @@ from itertools import pairwise
 from types import MappingProxyType
 
 from aforo.kql import syntax as s
-from aforo.kql.binder import Binder, UndiscoveredError
+from aforo.kql.answer import UndiscoveredError
+from aforo.kql.binder import Binder
 from aforo.kql.bound import Column
 from aforo.kql.compile import parse
 from aforo.kql.cursor import Cursor, Expects, cursor_at
