@@ -18,6 +18,7 @@ import uvloop
 
 from aforo.app.certificates import Certificate, certificate
 from aforo.app.ending_threads import EndingThreads
+from aforo.app.held_loop import HeldLoop
 from aforo.app.in_force import Acknowledgement, InForce
 from aforo.app.listeners import inherited
 from aforo.app.spec import Said, Spec, on_stop, say, snapshot_stamp
@@ -89,6 +90,7 @@ class _Gateway:
         sealer = self._secrets.sealer(bundle_file.SEALING_PURPOSE)
         self._builder = Builder(lambda sealed: open_value(sealer, sealed))
         self._stop = asyncio.Event()
+        self._held = HeldLoop()
         self._seen = (0, 0)  # of the snapshot that is in force
         self._acknowledgement = Acknowledgement(self._layout.snapshots, spec.index)
         self._ca = self._layout.secrets / "ca.pem"
@@ -156,6 +158,7 @@ class _Gateway:
             housekeeping = asyncio.create_task(self._keep_house(proxy, server, spool, tls, metrics))
             following = asyncio.create_task(self._follow(proxy, spool, tokens, metrics))
             await self._stop.wait()
+            self._held.end()
             following.cancel()
             self._acknowledgement.withdraw()
             cut = await server.drain(DRAIN_S)
@@ -405,6 +408,8 @@ class _Gateway:
         dropped = 0
         room = True
         while True:
+            if not self._stop.is_set():
+                self._held.beat()
             await asyncio.sleep(0.1)
             beat += 1
             spool.prepare()
