@@ -20,7 +20,7 @@ UV := .tools/uv/bin/uv
 # Compiled at once: where Python may not write what it compiled, each start would compile every library anew.
 SYNC := $(UV) sync --frozen --quiet --compile-bytecode --extra local --extra liquid --extra export --extra geo --extra useragents
 PY := .venv/bin/python
-LOCKED := pyproject.toml uv.lock
+LOCKED := pyproject.toml uv.lock Makefile
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check fmt golden bench docs portal build clean lock .lint
