@@ -85,6 +85,12 @@ class Answering(Protocol):
         """The call was cancelled while its answer was under way."""
 
 
+class Records(Protocol):
+    """Where the record of a call is written."""
+
+    def record(self, call: Call) -> None: ...
+
+
 class Call(Exchange):
     """A request with what its connection told about it; once it has an operation (`open`), policies' exchange too.
 
@@ -119,6 +125,7 @@ class Call(Exchange):
         "operation_runtime",
         "produced",
         "received",
+        "recorder",
         "relay",
         "runtime",
         "sent",
@@ -130,6 +137,7 @@ class Call(Exchange):
     )
 
     runtime: Runtime  # from `open` on
+    recorder: Records  # of the configuration that serves it, whatever comes into force meanwhile
     known: Target
     admission: Admission
     log: LogPlan  # from the first look at it on
@@ -181,11 +189,14 @@ class Call(Exchange):
         self.cut = False  # there was more than what is kept
         self.first_byte_us = 0
 
-    def open(self, services: Services, runtime: Runtime, known: Target, admission: Admission) -> None:
+    def open(
+        self, services: Services, runtime: Runtime, recorder: Records, known: Target, admission: Admission
+    ) -> None:
         """From here on policies work on it."""
         match = known.match
         operation = self.operation_runtime = known.operation
         self.runtime = runtime
+        self.recorder = recorder
         self.known = known
         self.admission = admission
         if b"content-encoding" in self.headers.fields:

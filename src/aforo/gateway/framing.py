@@ -5,7 +5,8 @@ httptools refuses most; repeated or missing `Host`, and `Transfer-Encoding` in H
 
 from __future__ import annotations
 
-from aforo.messages import Fields
+from aforo.messages import Fields, Headers
+from aforo.policy import answers
 
 # What a host with its port consists of (RFC 3986 3.2), without user names.
 _AUTHORITY = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+;=:[]%"
@@ -18,6 +19,14 @@ class Misframed(Exception):  # noqa: N818 - raised through the parser, answered 
         super().__init__(message)
         self.status = status
         self.message = message
+
+    def answer(self) -> bytes:
+        """The whole answer that says so, and that the connection ends."""
+        body = answers.body_of(self.status, self.message)
+        return (
+            b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+            % (self.status, answers.reason_of(self.status).encode(), len(body), body)
+        )
 
 
 def stated_length(fields: Fields, version: str) -> int:
@@ -51,3 +60,12 @@ def origin_form(target: bytes, host: bytes | list[bytes] | None) -> bytes:
             raise Misframed(400, "Bad request: the request target and Host name different hosts")
         return rest[end:] if rest[end : end + 1] == b"/" else b"/" + rest[end:]
     raise Misframed(400, "Bad request: the request target must be a path")
+
+
+def upgrade_refused(fields: Fields, length: int, *, upgrades: bool) -> None:
+    """Misframed for what would leave HTTP/1.1; an offer that may be ignored is. `upgrades`: the parser would do it."""
+    if b"websocket" in (Headers(fields).joined(b"upgrade") or b"").lower():
+        raise Misframed(501, "Upgrading the connection to WebSocket is not supported")
+    if upgrades and (length > 0 or b"transfer-encoding" in fields):
+        # The parser would take the body for what follows the upgrade: the next request, as we see it.
+        raise Misframed(501, "Upgrading the connection with a request that has a body is not supported")

@@ -6,8 +6,8 @@ from __future__ import annotations
 from aforo.errors import Refusal
 from aforo.gateway import encoding
 from aforo.gateway.arrival import Arrival
-from aforo.gateway.call import Call
-from aforo.gateway.streaming import Records, Relay, hand_over, hides_usage
+from aforo.gateway.call import Call, Records
+from aforo.gateway.streaming import Relay, hand_over, hides_usage
 from aforo.policy.exchange import Keeper, ResponseState
 
 # Of an answer that is larger nobody keeps anything.

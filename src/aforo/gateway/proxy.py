@@ -149,7 +149,7 @@ class Proxy:
             return
         pipeline = admission.pipeline
         release: Release | None = None
-        call.open(self._services, self.runtime, target, admission)
+        call.open(self._services, self.runtime, self.recorder, target, admission)
         try:
             if DEBUG_HEADER in call.headers.fields:
                 pipeline = await self._traced(call, api, operation, admission) or pipeline
@@ -171,7 +171,7 @@ class Proxy:
                 await pipeline.backend(call)
             call.section = "outbound"
             if pipeline.effects.reads_response_body:
-                release = prepare(call, pipeline, self.recorder)
+                release = prepare(call, pipeline, call.recorder)
             if call.owed is not None or call.meters is not None:
                 await owing.answered(call, operation.wire)
             if pipeline.outbound is not None:
@@ -236,7 +236,7 @@ class Proxy:
             response.body.data = seen.feed(response.body.data or b"") + seen.rest()
         call.section = "outbound"
         if pipeline.effects.reads_response_body:
-            prepare(call, pipeline, self.recorder)
+            prepare(call, pipeline, call.recorder)
         section = pipeline.resumed.get(hit.family, pipeline.outbound)
         if section is None:
             return
@@ -311,8 +311,8 @@ class Proxy:
         if not call.complete:
             call.keep_alive = False
         if call.caching is not None and call.caching.keepers:
-            return hand_over_kept(call, response, arrival, self.recorder, call.caching.keepers)
-        return hand_over(call, response, arrival, self.recorder)
+            return hand_over_kept(call, response, arrival, call.recorder, call.caching.keepers)
+        return hand_over(call, response, arrival, call.recorder)
 
     def _gave_up(self, call: Call) -> None:
         """The client left before an answer began, or while outbound was waiting for the end of a stream."""
@@ -324,7 +324,7 @@ class Proxy:
         )
         last.elapsed_us = call.elapsed_us
         call.errors.append(last)
-        self.recorder.record(call)
+        call.recorder.record(call)
         metering.left(call)
         if call.arrival is not None:
             call.arrival.connection.close()
@@ -353,7 +353,7 @@ class Proxy:
             self._answer(call, response, error)
             return
         stranger = Admission(self.runtime, target, keys.Admitted(None, ""))
-        call.open(self._services, self.runtime, target, stranger)
+        call.open(self._services, self.runtime, self.recorder, target, stranger)
         if target.operation is _NO_OPERATION:
             call.operation = None
         if not call.complete:

@@ -10,11 +10,11 @@ from aforo.egress.http1 import WireError
 from aforo.errors import Refusal
 from aforo.gateway import encoding
 from aforo.gateway.arrival import MAX_BUFFERED_ANSWER, Arrival, broken
-from aforo.gateway.call import Call
+from aforo.gateway.call import Call, Records
 from aforo.gateway.metering import Produced, streams_events
 from aforo.gateway.record import body_limit
 from aforo.gateway.signal import Signal
-from aforo.gateway.streaming import BLANK_LINE, LAST_EVENT, TAIL, Records, Relay, hides_usage
+from aforo.gateway.streaming import BLANK_LINE, LAST_EVENT, TAIL, Relay, hides_usage
 from aforo.gateway.traces import tell
 from aforo.llm.catalog import wire_of
 from aforo.messages import is_event_stream

@@ -16,15 +16,17 @@ import httptools
 
 from aforo.gateway import client_certificate, proxy_protocol
 from aforo.gateway.call import WHOLE_BODY_BYTES, Call
-from aforo.gateway.framing import Misframed, origin_form, stated_length
+from aforo.gateway.framing import Misframed, origin_form, stated_length, upgrade_refused
 from aforo.messages import Fields, Headers, repeat
-from aforo.policy import answers
 from aforo.policy.exchange import LastError
 
 MAX_TARGET_BYTES = 16 * 1024
 MAX_HEAD_BYTES = 64 * 1024
 MAX_HEAD_FIELDS = 200
+# Requests that wait for their turn on one connection; what follows waits unread.
 MAX_PIPELINED = 16
+# A read that may hold many requests is looked at in pieces of this size.
+READ_BYTES = 16 * 1024
 # What may come besides a body's own bytes: a chunk of one byte takes six.
 MAX_FRAMING_BYTES = 256 * 1024
 MAX_FRAMING_RATIO = 8
@@ -60,6 +62,7 @@ class ServerConnection(asyncio.Protocol):
         "_discarding",
         "_fields",
         "_head_bytes",
+        "_held",
         "_host",
         "_parser",
         "_paused",
@@ -100,6 +103,7 @@ class ServerConnection(asyncio.Protocol):
         self.current: Call | None = None
         self._paused = False
         self._writable = True
+        self._held = b""  # came in one read with more requests than may wait
         self._discarding = False  # the last answer is out, what still comes is dropped
         self._stuck = (0, 0.0)  # bytes that wait for the socket, and until when they may
         self.peer_ip = ""
@@ -134,6 +138,20 @@ class ServerConnection(asyncio.Protocol):
             data = self._after_preamble(data)
             if not data:
                 return
+        if self._held or (len(data) > READ_BYTES and self._reading is None):
+            self._held += data
+            self._feed_held()
+        else:
+            self._feed(data)
+
+    def _feed_held(self) -> None:
+        """Go on with a read that may hold many requests, as far as they may wait."""
+        while self._held and len(self._queue) < MAX_PIPELINED and self._parser and not self._discarding:
+            size = READ_BYTES if self._reading is None else len(self._held)
+            data, self._held = self._held[:size], self._held[size:]
+            self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
         self._completed = False
         try:
             self._parser.feed_data(data)
@@ -142,7 +160,7 @@ class ServerConnection(asyncio.Protocol):
             self._parser = httptools.HttpRequestParser(self)
             rest = data[upgrade.args[0] :]
             if rest:
-                self.data_received(rest)
+                self._feed(rest)
                 return
         except httptools.HttpParserCallbackError as error:
             cause = error.__context__
@@ -265,7 +283,10 @@ class ServerConnection(asyncio.Protocol):
                 # Not from here: an endless line of answers must not become an endless stack.
                 asyncio.get_running_loop().call_soon(self._begin_following, following)
         if self._paused and not self._queue:
-            self.resume_reading()
+            if self._held:
+                asyncio.get_running_loop().call_soon(self._feed_held)
+            else:
+                self.resume_reading()
 
     def _linger(self) -> None:
         """Say that nothing follows, and drop what the client still sends until it has seen that."""
@@ -308,12 +329,7 @@ class ServerConnection(asyncio.Protocol):
             self._server.serve.client_lost(call)
             self.current = self._reading = None
         if self.current is None:
-            body = answers.body_of(refusal.status, refusal.message)
-            reason = answers.reason_of(refusal.status)
-            transport.write(
-                b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
-                % (refusal.status, reason.encode(), len(body), body)
-            )
+            transport.write(refusal.answer())
             self._server.refused += 1
             self._linger()
         else:
@@ -365,7 +381,7 @@ class ServerConnection(asyncio.Protocol):
             length = stated_length(fields, version)
             self._host = host
         if b"upgrade" in fields or method == "CONNECT":
-            self._refuse_upgrade(fields, length)
+            upgrade_refused(fields, length, upgrades=parser.should_upgrade())
         if target[:1] != b"/":
             target = origin_form(target, host)
         continues = b"expect" in fields and version == "1.1"
@@ -385,16 +401,6 @@ class ServerConnection(asyncio.Protocol):
                 self._waiting = call
         else:
             self._queue.append(call)
-            if len(self._queue) > MAX_PIPELINED:
-                raise Misframed(400, "Bad request: too many requests in flight on one connection")
-
-    def _refuse_upgrade(self, fields: Fields, length: int) -> None:
-        """Refuse what would leave HTTP/1.1; an offer that may be ignored is."""
-        if b"websocket" in (Headers(fields).joined(b"upgrade") or b"").lower():
-            raise Misframed(501, "Upgrading the connection to WebSocket is not supported")
-        if self._parser.should_upgrade() and (length > 0 or b"transfer-encoding" in fields):
-            # The parser would take the body for what follows the upgrade: the next request, as we see it.
-            raise Misframed(501, "Upgrading the connection with a request that has a body is not supported")
 
     def on_body(self, body: bytes) -> None:
         call = self._reading

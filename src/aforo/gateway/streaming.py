@@ -11,13 +11,12 @@ import re
 import time
 from email.utils import formatdate
 from functools import lru_cache
-from typing import Protocol
 
 import orjson
 
 from aforo.egress.http1 import WireError
 from aforo.gateway.arrival import Arrival, broken
-from aforo.gateway.call import Call
+from aforo.gateway.call import Call, Records
 from aforo.gateway.signal import Signal
 from aforo.messages import HOP_BY_HOP, is_event_stream
 from aforo.policy import answers
@@ -34,12 +33,6 @@ BLANK_LINE = re.compile(rb"\n\r?\n|\r\r")
 MAX_HELD = 1024 * 1024
 _DROPPED = HOP_BY_HOP | {b"content-length"}
 _NO_BODY = (204, 304)
-
-
-class Records(Protocol):
-    """Where the record of a call is written."""
-
-    def record(self, call: Call) -> None: ...
 
 
 def hand_over(

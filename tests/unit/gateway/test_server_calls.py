@@ -83,12 +83,26 @@ async def test_a_client_that_pipelines_without_end_is_held_back() -> None:
 
 
 @story
-async def test_many_requests_at_once_in_one_read_end_the_connection() -> None:
+async def test_a_read_that_holds_hundreds_of_requests_is_answered_piece_by_piece() -> None:
     async with gate() as g:
-        g.backend.plays(asyncio.Event())
-        got = await g.transcript(GET * (server.MAX_PIPELINED + 2))
-        assert got == b""
+        hold = asyncio.Event()
+        g.backend.plays(hold, PLAIN)
+        client = await g.connect()
+        many = 2_000
+        await client.send(
+            GET * many + b"POST /echo/a HTTP/1.1\r\nHost: gate\r\nContent-Length: 40000\r\n\r\n"
+        )
+        client.writer.write(b"x" * 40_000)
+        await until(lambda: g.backend.heard)
+        (connection,) = g.server.connections
+        piece = server.READ_BYTES // len(GET) + 1
+        assert len(connection._queue) <= server.MAX_PIPELINED + piece
+        hold.set()
+        for _ in range(many + 1):
+            assert (await client.answer()).raw == PLAIN
+        assert g.backend.heard[-1].body == b"x" * 40_000
         await g.settled()
+        assert len({r.call_id for r in g.records}) == many + 1
 
 
 @story
