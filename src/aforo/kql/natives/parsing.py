@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from typing import Any
 
 from aforo.kql.natives.spec import Native, native, written
-from aforo.kql.types import DECIMAL, DYNAMIC, STRING
+from aforo.kql.types import DYNAMIC, STRING
 
 # Kusto reads no longer XML than this (bytes).
 _LONGEST_XML = 1_048_576
@@ -140,15 +139,16 @@ def parse_path(text: str) -> str | None:
     )
 
 
-def parse_version(text: str) -> Decimal | None:
-    """One to four numbers of up to eight digits each, as one number that compares as they do."""
+def parse_version(text: str) -> str:
+    """One to four numbers of up to eight digits each, as the digits of one number that compares as they do; "" for what
+    is no version."""
     parts = text.strip().split(".")
     if len(parts) > 4 or not all(p.isascii() and p.isdigit() and len(p) <= 8 for p in parts):
-        return None
+        return ""
     number = 0
     for part in [*parts, "0", "0", "0"][:4]:
         number = number * 100_000_000 + int(part)
-    return Decimal(number)
+    return str(number)
 
 
 def parse_command_line(text: str, _system: str) -> str | None:
@@ -201,6 +201,6 @@ NATIVES: tuple[Native, ...] = (
     native("parse_csv", parse_csv, DYNAMIC, STRING),
     native("parse_xml", parse_xml, DYNAMIC, STRING),
     native("parse_path", parse_path, DYNAMIC, STRING),
-    native("parse_version", parse_version, DECIMAL, STRING),
+    native("parse_version", parse_version, STRING, STRING),
     native("parse_command_line", parse_command_line, DYNAMIC, STRING, STRING),
 )

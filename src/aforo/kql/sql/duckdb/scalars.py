@@ -394,6 +394,12 @@ def _hash(function: str) -> Builder:
     return build
 
 
+def _parse_version(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    # Up to 32 digits before the point: more than other decimals have, and none behind it.
+    digits = _native("parse_version", a, bound)
+    return t.try_cast(t.call("nullif", digits, t.text("")), "DECIMAL(38,0)")
+
+
 def _gettype(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
     return t.call("kql_gettype", a[0]) if bound[0].type is DYNAMIC else t.text(bound[0].type.value)
 
@@ -470,6 +476,7 @@ BUILDERS: dict[str, Builder] = {
     "array_concat": _array_concat,
     "hash_md5": _hash("md5"),
     "hash_sha1": _hash("sha1"),
+    "parse_version": _parse_version,
     "hash_sha256": _hash("sha256"),
     "gettype": _gettype,
     "extract_json": _extract_json,
