@@ -14,12 +14,12 @@ from typing import Any, Literal
 
 from aforo.csharp.codegen import Names
 from aforo.errors import Refusal
-from aforo.policy import around, catalog, limits, resuming, running
+from aforo.policy import around, catalog, limits, resuming, running, structure
 from aforo.policy import diagnostics as say
 from aforo.policy.bound import CompiledDocument, SectionCode
 from aforo.policy.check import Checker
 from aforo.policy.context.types import world
-from aforo.policy.document import XmlElement, XmlText, parse
+from aforo.policy.document import XmlElement, parse
 from aforo.policy.emit import Emitter, Facts, Unit, Use
 from aforo.policy.exchange import PolicyFailure, Returned
 from aforo.policy.explain import listing
@@ -29,7 +29,6 @@ from aforo.policy.scopes import Scope, Section
 from aforo.policy.tracing import trace
 from aforo.source import Diagnostic, Source, Span, has_errors
 
-_SECTIONS = {s.value: s for s in Section}
 _RESPONSE = (Section.OUTBOUND, Section.ON_ERROR)
 
 
@@ -160,7 +159,7 @@ class _Compiler:
         parsed = parse(self.source.text, self.format)
         for each in parsed.diagnostics:
             self.report(each)
-        sections = self.sections(parsed.roots, bool(parsed.diagnostics))
+        sections = structure.sections(parsed, len(self.source.text), self.report, self.fragment_section)
         codes: dict[Section, SectionCode] = {}
         functions: dict[Section, ast.stmt] = {}
         for section, element in sections.items():
@@ -198,51 +197,6 @@ class _Compiler:
             lambda: _traced(*again),
             self.secrets,
         )
-
-    # --- structure -------------------------------------------------------------------------------------------
-
-    def sections(self, roots: tuple[XmlElement, ...], broken: bool) -> dict[Section, XmlElement]:
-        """The section elements of `<policies>`; a document may also consist of bare sections."""
-        if not roots:
-            if not broken:
-                self.report(say.no_root(Span(0, min(1, len(self.source.text)))))
-            return {}
-        first = roots[0]
-        if first.name == "fragment" and self.fragment_section is not None:
-            for extra in roots[1:]:
-                self.report(say.second_root(extra.name_span, extra.name))
-            return {self.fragment_section: first}
-        if first.name == "policies":
-            for extra in roots[1:]:
-                self.report(say.second_root(extra.name_span, extra.name))
-            for name, attribute in first.attributes.items():
-                if not name.startswith("xmlns"):
-                    self.report(say.unknown_attribute(attribute.name_span, "policies", name, ()))
-            self.no_text(first)
-            elements = first.elements
-        elif first.name in _SECTIONS:
-            elements = list(roots)
-        else:
-            self.report(say.wrong_root(first.name_span, first.name, "policies"))
-            return {}
-        out: dict[Section, XmlElement] = {}
-        for element in elements:
-            section = _SECTIONS.get(element.name)
-            if section is None:
-                self.report(say.unknown_section(element.name_span, element.name, _SECTIONS))
-            elif section in out:
-                self.report(say.second_section(element.name_span, element.name))
-            else:
-                out[section] = element
-                self.no_text(element)
-                for name, attribute in element.attributes.items():
-                    self.report(say.unknown_attribute(attribute.name_span, element.name, name, ()))
-        return out
-
-    def no_text(self, element: XmlElement) -> None:
-        for child in element.children:
-            if isinstance(child, XmlText) and child.value.text.strip():
-                self.report(say.stray_text(child.value.stripped().whole, element.name))
 
     # --- sections --------------------------------------------------------------------------------------------
 
@@ -321,14 +275,9 @@ class _Compiler:
 
     def include(self, emitter: Emitter, name: str, span: Span) -> ast.expr | None:
         """The function of a fragment in this section, by its global name in the including code."""
-        if name not in self.context.fragments:
-            emitter.report(say.unknown_fragment(span, name, self.context.fragments))
-            return None
-        if name in self.including:
-            emitter.report(say.fragment_circle(span, name))
-            return None
-        if len(self.including) >= limits.FRAGMENT_NESTING:
-            emitter.report(say.too_large(span, "fragments in fragments"))
+        wrong = structure.not_includable(name, self.context.fragments, self.including, span)
+        if wrong is not None:
+            emitter.report(wrong)
             return None
         key = (name, emitter.unit.section)
         known = self.fragments.get(key)
@@ -360,15 +309,8 @@ class _Compiler:
         parsed = parse(source.text, self.format)
         for each in parsed.diagnostics:
             report(each)
-        roots = parsed.roots
-        if len(roots) != 1 or roots[0].name != "fragment":
-            wrong = roots[0] if roots else None
-            if wrong is not None and wrong.name == "fragment":
-                report(say.second_root(roots[1].name_span, roots[1].name))
-            elif wrong is not None:
-                report(say.wrong_root(wrong.name_span, wrong.name, "fragment"))
-            elif not parsed.diagnostics:
-                report(say.wrong_root(Span(0, 0), "", "fragment"))
+        root = structure.fragment_root(parsed, report)
+        if root is None:
             return None
         names, sites, definitions = _names(), list[running.Site](), list[ast.stmt]()
         unit = Unit(
@@ -387,9 +329,9 @@ class _Compiler:
         )
         facts = Facts()
         checker = self.checker(emitter.unit.section, report)
-        uses = checker.policies(roots[0].elements, f"{name}:", None, top=False)
+        uses = checker.policies(root.elements, f"{name}:", None, top=False)
         self.budget = checker.budget
-        function = self.function(unit, facts, uses, "fragment", roots[0].span)
+        function = self.function(unit, facts, uses, "fragment", root.span)
         if has_errors(self.found[before:]):
             return None
         names.values["sites"] = tuple(sites)
