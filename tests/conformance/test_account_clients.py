@@ -243,14 +243,16 @@ def test_the_gateways_own_client_takes_the_same_endpoint() -> None:
     from aforo.identity.managed import ManagedTokens
     from aforo.identity.verify import FixedKeys, Verifier
 
-    async def get(url: str, headers: tuple[tuple[bytes, bytes], ...]) -> HttpAnswer:
+    async def ask(
+        method: str, url: str, headers: tuple[tuple[bytes, bytes], ...], body: bytes = b""
+    ) -> HttpAnswer:
         async with httpx.AsyncClient() as web:
-            answer = await web.get(url, headers=list(headers))
+            answer = await web.request(method, url, headers=list(headers), content=body)
             return HttpAnswer(answer.status_code, answer.content)
 
     async def story(url: str) -> None:
         environment = {"IDENTITY_ENDPOINT": url + IDENTITY_PATH, "IDENTITY_HEADER": HEADER}
-        tokens = ManagedTokens(detect(environment, get))
+        tokens = ManagedTokens(detect(environment, ask))
         fetched = await tokens.fetch(AUDIENCE, None)
         assert tokens.cached(AUDIENCE, None) == fetched
         claims = await Verifier(FixedKeys(issuer().jwks()), audiences=[AUDIENCE]).verify(fetched)

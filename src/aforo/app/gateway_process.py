@@ -281,11 +281,13 @@ class _Gateway:
         machine, a workload identity), by azure-identity's variables.
         """
         spec = self._spec
-        source: TokenSource = NoIdentity() if bundle.local_identity else detect(os.environ, self._get)
+        source: TokenSource = (
+            NoIdentity() if bundle.local_identity else detect(os.environ, self._ask_identity)
+        )
         if isinstance(source, NoIdentity):
             allowed = EgressPolicy(allowed_ports=frozenset({(spec.local_host, spec.control_port)}))
             endpoint = spec.url("http", spec.control_port) + IDENTITY_PATH
-            source, name = AppServiceIdentity(endpoint, spec.identity_header, self._get), "tokens"
+            source, name = AppServiceIdentity(endpoint, spec.identity_header, self._ask_identity), "tokens"
         else:
             # The cloud's identity service is mostly link-local; the environment of this process names it.
             allowed, name = EgressPolicy(identity=_identity_places(os.environ)), "tokens-environment"
@@ -334,9 +336,11 @@ class _Gateway:
             and document in documents
         )
 
-    async def _get(self, url: str, headers: tuple[tuple[bytes, bytes], ...]) -> HttpAnswer:
-        lower = Headers((name.lower(), value) for name, value in headers)
-        answer = await fetch(self._identity_pool, "GET", url, lower, timeout_s=10.0, max_bytes=1 << 20)
+    async def _ask_identity(
+        self, method: str, url: str, headers: tuple[tuple[bytes, bytes], ...], body: bytes = b""
+    ) -> HttpAnswer:
+        pool = self._identity_pool
+        answer = await fetch(pool, method, url, Headers(headers), body, timeout_s=10.0, max_bytes=1 << 20)
         return HttpAnswer(answer.status, answer.body)
 
     async def _follow(

@@ -6,11 +6,11 @@ caller's egress does it.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import orjson
 
@@ -19,6 +19,8 @@ from aforo.identity.managed import NoIdentity, Token, TokenSource
 from aforo.messages import encode_query
 
 IMDS_HOST = "http://169.254.169.254"
+# Entra of the public cloud; `AZURE_AUTHORITY_HOST` names another.
+AUTHORITY_HOST = "https://login.microsoftonline.com"
 # Where a managed identity gets its tokens, on a virtual machine and from the local issuer.
 IDENTITY_PATH = "/metadata/identity/oauth2/token"
 
@@ -31,37 +33,48 @@ class HttpAnswer:
     body: bytes
 
 
-# GET of a URL with these headers. `Upstream` or `Timeout` when there is no answer.
-HttpGet = Callable[[str, tuple[tuple[bytes, bytes], ...]], Awaitable[HttpAnswer]]
+class Http(Protocol):
+    """Sends a request. `Upstream` or `Timeout` when there is no answer."""
+
+    async def __call__(
+        self, method: str, url: str, headers: tuple[tuple[bytes, bytes], ...], body: bytes = b""
+    ) -> HttpAnswer: ...
 
 
-def detect(environ: Mapping[str, str], get: HttpGet) -> TokenSource:
+def detect(environ: Mapping[str, str], http: Http) -> TokenSource:
     """The source that this environment offers, by azure-identity's own variables and in its order."""
     workload = ("AZURE_FEDERATED_TOKEN_FILE", "AZURE_TENANT_ID", "AZURE_CLIENT_ID")
     if all(environ.get(name) for name in workload):
-        return WorkloadIdentity(environ["AZURE_TENANT_ID"], environ["AZURE_CLIENT_ID"], environ[workload[0]])
+        authority = environ.get("AZURE_AUTHORITY_HOST") or AUTHORITY_HOST
+        return WorkloadIdentity(
+            http,
+            authority if "://" in authority else f"https://{authority}",
+            environ["AZURE_TENANT_ID"],
+            environ["AZURE_CLIENT_ID"],
+            Path(environ[workload[0]]),
+        )
     endpoint, header = environ.get("IDENTITY_ENDPOINT"), environ.get("IDENTITY_HEADER")
     if endpoint and header:
-        return AppServiceIdentity(endpoint, header, get)
+        return AppServiceIdentity(endpoint, header, http)
     host = environ.get("AZURE_POD_IDENTITY_AUTHORITY_HOST")
     if host:
-        return ImdsIdentity(get, host)
+        return ImdsIdentity(http, host)
     return NoIdentity()
 
 
 class AppServiceIdentity:
     """App Service's identity endpoint, api-version 2019-08-01; the local issuer answers in the same form."""
 
-    def __init__(self, endpoint: str, header: str, get: HttpGet) -> None:
+    def __init__(self, endpoint: str, header: str, http: Http) -> None:
         self._endpoint = endpoint
         self._header = header
-        self._get = get
+        self._http = http
 
     async def token(self, resource: str, client_id: str | None) -> Token:
         query = _query("2019-08-01", resource, client_id)
         join = "&" if "?" in self._endpoint else "?"
         headers = ((b"x-identity-header", self._header.encode()), (b"metadata", b"true"))
-        return _read_answer(await self._get(f"{self._endpoint}{join}{query}", headers), resource)
+        return _read_answer(await self._http("GET", f"{self._endpoint}{join}{query}", headers), resource)
 
 
 class ImdsIdentity:
@@ -70,45 +83,43 @@ class ImdsIdentity:
     Its address is link-local, so an operator chooses it explicitly (`AZURE_POD_IDENTITY_AUTHORITY_HOST`).
     """
 
-    def __init__(self, get: HttpGet, host: str = IMDS_HOST) -> None:
-        self._get = get
+    def __init__(self, http: Http, host: str = IMDS_HOST) -> None:
+        self._http = http
         self._host = host.rstrip("/")
 
     async def token(self, resource: str, client_id: str | None) -> Token:
         url = f"{self._host}/metadata/identity/oauth2/token?{_query('2018-02-01', resource, client_id)}"
-        return _read_answer(await self._get(url, ((b"metadata", b"true"),)), resource)
+        return _read_answer(await self._http("GET", url, ((b"metadata", b"true"),)), resource)
 
 
 class WorkloadIdentity:
-    """A Kubernetes workload identity, through the `azure-identity` library (extra `aforo[azure]`)."""
+    """A Kubernetes workload identity: the pod's own token, shown to Entra as the client's assertion (RFC 7523 2.2)."""
 
-    def __init__(self, tenant_id: str, client_id: str, token_file: str) -> None:
-        self._tenant_id = tenant_id
+    def __init__(self, http: Http, authority: str, tenant_id: str, client_id: str, token_file: Path) -> None:
+        self._http = http
+        self._url = f"{authority.rstrip('/')}/{tenant_id}/oauth2/v2.0/token"
         self._client_id = client_id
         self._token_file = token_file
-        self._credentials: dict[str, Any] = {}
 
     async def token(self, resource: str, client_id: str | None) -> Token:
         try:
-            # Imported here: the library takes half a second to load and most gateways never need it.
-            from azure.core.exceptions import AzureError
-            from azure.identity import WorkloadIdentityCredential
-        except ImportError as error:
+            # Read each time: Kubernetes puts a new one there before the old one ends.
+            assertion = self._token_file.read_text().strip()
+        except OSError as error:
             raise Unavailable(
-                "workload identity needs the library azure-identity: install aforo[azure]"
+                f"the token of the workload ({self._token_file}) cannot be read: {error.strerror}"
             ) from error
-        client = client_id or self._client_id
-        if client not in self._credentials:
-            self._credentials[client] = WorkloadIdentityCredential(
-                tenant_id=self._tenant_id, client_id=client, token_file_path=self._token_file
-            )
-        scope = f"{resource.rstrip('/')}/.default"
-        asked_at = time.time()
-        try:
-            got = await asyncio.to_thread(self._credentials[client].get_token, scope)
-        except AzureError as error:
-            raise Upstream(f"no token for {resource}: {error.message}") from error
-        return Token(got.token, asked_at, float(got.expires_on))
+        form = encode_query(
+            [
+                ("grant_type", "client_credentials"),
+                ("client_id", client_id or self._client_id),
+                ("scope", f"{resource.rstrip('/')}/.default"),
+                ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+                ("client_assertion", assertion),
+            ]
+        )
+        headers = ((b"content-type", b"application/x-www-form-urlencoded"), (b"accept", b"application/json"))
+        return _read_answer(await self._http("POST", self._url, headers, form.encode()), resource)
 
 
 def _query(version: str, resource: str, client_id: str | None) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
@@ -203,22 +204,26 @@ def test_an_ended_token_is_no_answer() -> None:
 class Web:
     def __init__(self, status: int, body: Any) -> None:
         self.answer = HttpAnswer(status, body if isinstance(body, bytes) else json.dumps(body).encode())
-        self.asked: list[tuple[str, dict[bytes, bytes]]] = []
+        self.asked: list[tuple[str, str, dict[bytes, bytes]]] = []
+        self.bodies: list[bytes] = []
 
-    async def get(self, url: str, headers: tuple[tuple[bytes, bytes], ...]) -> HttpAnswer:
-        self.asked.append((url, dict(headers)))
+    async def ask(
+        self, method: str, url: str, headers: tuple[tuple[bytes, bytes], ...], body: bytes = b""
+    ) -> HttpAnswer:
+        self.asked.append((method, url, dict(headers)))
+        self.bodies.append(body)
         return self.answer
 
 
 def test_wires() -> None:
     web = Web(200, {"access_token": "t", "expires_on": "4102444800"})
-    token = asyncio.run(AppServiceIdentity("http://127.0.0.1:1/msi/token", "h", web.get).token(RESOURCE, "u"))
+    token = asyncio.run(AppServiceIdentity("http://127.0.0.1:1/msi/token", "h", web.ask).token(RESOURCE, "u"))
     assert (token.value, token.ends_at) == ("t", 4102444800.0)
     url = f"http://127.0.0.1:1/msi/token?api-version=2019-08-01&resource={RESOURCE}&client_id=u"
-    assert web.asked == [(url, {b"x-identity-header": b"h", b"metadata": b"true"})]
+    assert web.asked == [("GET", url, {b"x-identity-header": b"h", b"metadata": b"true"})]
     web = Web(200, {"access_token": "t", "expires_in": 100})
-    assert asyncio.run(ImdsIdentity(web.get, "http://h/").token(RESOURCE, None)).value == "t"
-    assert web.asked[0][0].startswith(
+    assert asyncio.run(ImdsIdentity(web.ask, "http://h/").token(RESOURCE, None)).value == "t"
+    assert web.asked[0][1].startswith(
         "http://h/metadata/identity/oauth2/token?api-version=2018-02-01&resource="
     )
 
@@ -238,18 +243,56 @@ def test_wires() -> None:
 )
 def test_bad_answers_are_named(status: int, body: Any, kind: type[Refusal], text: str) -> None:
     with pytest.raises(kind, match=text):
-        asyncio.run(AppServiceIdentity("http://x", "h", Web(status, body).get).token(RESOURCE, None))
+        asyncio.run(AppServiceIdentity("http://x", "h", Web(status, body).ask).token(RESOURCE, None))
+
+
+def test_a_workload_shows_its_own_token_to_entra(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("pod-token\n")
+    environment = {
+        "AZURE_FEDERATED_TOKEN_FILE": str(file),
+        "AZURE_TENANT_ID": "tenant",
+        "AZURE_CLIENT_ID": "client",
+    }
+    web = Web(200, {"token_type": "Bearer", "access_token": "t", "expires_in": 3599})
+    token = asyncio.run(detect(environment, web.ask).token(RESOURCE, None))
+    assert token.value == "t"
+    assert token.ends_at - token.issued_at == pytest.approx(3599, abs=5)
+    ((method, url, headers),) = web.asked
+    assert (method, url) == ("POST", "https://login.microsoftonline.com/tenant/oauth2/v2.0/token")
+    assert headers[b"content-type"] == b"application/x-www-form-urlencoded"
+    form = dict(parse_qsl(web.bodies[0].decode()))
+    assert form == {
+        "grant_type": "client_credentials",
+        "client_id": "client",
+        "scope": f"{RESOURCE}/.default",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": "pod-token",
+    }
+    # A renewed file, another cloud, an identity that the policy names, and Entra's refusal in its own words.
+    file.write_text("next")
+    environment["AZURE_AUTHORITY_HOST"] = "login.microsoftonline.us"
+    web = Web(401, {"error": "invalid_client", "error_description": "AADSTS700213: No matching identity"})
+    with pytest.raises(Invalid, match="AADSTS700213") as refused:
+        asyncio.run(detect(environment, web.ask).token(RESOURCE, "other"))
+    assert "next" not in str(refused.value)
+    assert web.asked[0][1].startswith("https://login.microsoftonline.us/tenant/")
+    assert b"client_assertion=next" in web.bodies[0]
+    assert b"client_id=other" in web.bodies[0]
+    file.unlink()
+    with pytest.raises(Unavailable, match="cannot be read"):
+        asyncio.run(detect(environment, web.ask).token(RESOURCE, None))
 
 
 def test_the_environment_says_which() -> None:
-    get = Web(200, {}).get
+    ask = Web(200, {}).ask
     workload = {"AZURE_FEDERATED_TOKEN_FILE": "f", "AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c"}
     assert isinstance(
-        detect({**workload, "IDENTITY_ENDPOINT": "e", "IDENTITY_HEADER": "h"}, get), WorkloadIdentity
+        detect({**workload, "IDENTITY_ENDPOINT": "e", "IDENTITY_HEADER": "h"}, ask), WorkloadIdentity
     )
-    assert isinstance(detect({"IDENTITY_ENDPOINT": "e", "IDENTITY_HEADER": "h"}, get), AppServiceIdentity)
-    assert isinstance(detect({"AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://h"}, get), ImdsIdentity)
-    nothing = detect({"IDENTITY_ENDPOINT": "e"}, get)
+    assert isinstance(detect({"IDENTITY_ENDPOINT": "e", "IDENTITY_HEADER": "h"}, ask), AppServiceIdentity)
+    assert isinstance(detect({"AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://h"}, ask), ImdsIdentity)
+    nothing = detect({"IDENTITY_ENDPOINT": "e"}, ask)
     assert isinstance(nothing, NoIdentity)
     with pytest.raises(Unavailable, match="no managed identity"):
         asyncio.run(nothing.token(RESOURCE, None))
