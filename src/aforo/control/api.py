@@ -26,7 +26,7 @@ from aforo.control.export import export_files
 from aforo.control.imports import expand
 from aforo.control.openapi import Fetch
 from aforo.control.render import page, shown
-from aforo.errors import Denied, Invalid, NotFound, Refusal
+from aforo.errors import Conflict, Denied, Invalid, NotFound, Refusal
 from aforo.identity.access import Principal
 from aforo.model.catalog import kind_of
 from aforo.model.ids import BadId, ResourceId, parse_id
@@ -282,6 +282,9 @@ class _Arm:
             )
         self.permit(call, rid, f"{action.name}/action")
         resource = self.door.require(rid.text)
+        why_not = action.unless(resource)
+        if why_not:
+            raise Conflict(why_not, code="ActionNotAvailable", target=target)
         if action.effect is Effect.SHOW:
             return json_response(_revealed(resource, action), 200, {"ETag": f'"{resource.etag}"'})
         which = action.fields[0][1]

@@ -20,7 +20,7 @@ from aforo.control.samples import text_of
 from aforo.identity.seal import Sealer
 from aforo.model.graph import Graph
 from aforo.model.kind import REFERENCE, Resource
-from aforo.model.kinds.account import ACCOUNT_TYPE
+from aforo.model.kinds.account import ACCOUNT_TYPE, DEPLOYMENT_TYPE, is_elsewhere, served
 from aforo.model.kinds.api import API_TYPE, split_revision
 from aforo.model.kinds.backend import BACKEND_TYPE
 from aforo.model.kinds.certificate import CERTIFICATE_TYPE, read_content
@@ -107,7 +107,7 @@ class BundleBuilder:
             trusted_proxies=tuple(service.properties.get("trustedProxies", ())),
             egress_private=self._private_egress(service, graph),
             # Without the local account its issuer's tokens are good for nothing: the machine's own identity counts.
-            local_identity=next(graph.of_type(ACCOUNT_TYPE), None) is not None,
+            local_identity=served(graph.of_type(ACCOUNT_TYPE)) is not None,
             log=log_plan(None, service, graph),
             tenant_id=self._tenant_id,
             certificates=self._all_certificates(graph, key),
@@ -137,7 +137,7 @@ class BundleBuilder:
     def _private_egress(self, service: Resource, graph: Graph) -> tuple[str, ...]:
         """The operator's list, and the local account: it is ours, and mostly on loopback."""
         listed = tuple(service.properties.get("privateEgress", ()))
-        if next(graph.of_type(ACCOUNT_TYPE), None) is None:
+        if served(graph.of_type(ACCOUNT_TYPE)) is None:
             return listed
         account = urlsplit(self.live.account_endpoint)
         host = f"[{account.hostname}]" if ":" in (account.hostname or "") else account.hostname
@@ -312,6 +312,7 @@ class BundleBuilder:
             validate_name=bool(tls.get("validateCertificateName", True)),
             members=tuple(_member(m, graph) for m in pool.get("services", ())),
             certificate=_certificate(credentials, graph),
+            models=_models(backend, graph),
         )
 
 
@@ -349,6 +350,19 @@ def _member(member: Mapping[str, Any], graph: Graph) -> PoolMember:
     target = graph.get(str(member["id"]))
     name = target.name if target is not None else str(member["id"]).rpartition("/")[2]
     return PoolMember(name, int(member.get("weight", 1)), int(member.get("priority", 1)))
+
+
+def _models(backend: Resource, graph: Graph) -> tuple[tuple[str, str], ...] | None:
+    """What the server behind a backend is asked for by deployment; None where deployments are the server's own."""
+    account = graph.get(str(backend.properties.get("resourceId", "")))
+    if account is None or account.kind.type != ACCOUNT_TYPE or not is_elsewhere(account):
+        return None
+    if account.properties.get("wire") != "openai":
+        return None
+    return tuple(
+        (d.name, str(d.properties.get("model", {}).get("name", d.name)))
+        for d in graph.children(account.id.key, DEPLOYMENT_TYPE)
+    )
 
 
 def _certificate(credentials: Mapping[str, Any], graph: Graph) -> str:

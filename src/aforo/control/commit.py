@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from aforo.control.build import BundleBuilder
 from aforo.control.desired import Change, DesiredState, Mistake, Place, Wanted, refusal
-from aforo.control.live import Live
+from aforo.control.live import Live, without_own_address
 from aforo.control.plan import Plan, Planner
 from aforo.control.secrets import BodyCodec, Keys
 from aforo.control.store import Revision, Row, Store, Tenancy
@@ -153,7 +153,7 @@ class Door:
             if must_be_new and old is not None:
                 raise Conflict("The resource exists already.", code="PreconditionFailed", target=first.text)
             for one in wanted:
-                planner.put(one, "rest")
+                planner.put(without_own_address(one, self.live), "rest")
             for key in remove:
                 planner.remove(key)
 

@@ -6,12 +6,13 @@ A port can differ from start to start, so such texts are resolved when a bundle 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
+from aforo.control.desired import Wanted
 from aforo.model.graph import Graph
 from aforo.model.kind import Path, Problem, Resource, View
-from aforo.model.kinds.account import ACCOUNT_TYPE
+from aforo.model.kinds.account import ACCOUNT_TYPE, is_elsewhere
 from aforo.model.kinds.api import API_TYPE
 from aforo.model.kinds.backend import BACKEND_TYPE
 from aforo.model.kinds.named_value import NAMED_VALUE_TYPE
@@ -70,6 +71,22 @@ def text_problems(text: str, path: Path, group_key: str, view: View) -> Iterable
             yield Problem(path, f"{match[0]}: {family} have no {attribute!r}", (f"use {wanted}",))
 
 
+def without_own_address(wanted: Wanted, live: Live) -> Wanted:
+    """What a client read of the local account and sends back: the address that it was shown makes it no other one."""
+    properties = wanted.body.get("properties")
+    if wanted.kind.type != ACCOUNT_TYPE or not isinstance(properties, Mapping):
+        return wanted
+    own = live.account_endpoint.lower()
+    kept = {
+        name: value
+        for name, value in properties.items()
+        if name.lower() != "endpoint" or str(value).lower().rstrip("/") != own
+    }
+    return (
+        wanted if len(kept) == len(properties) else replace(wanted, body={**wanted.body, "properties": kept})
+    )
+
+
 def _group(resource: Resource) -> str:
     group = resource.id.ancestor("Microsoft.Resources/resourceGroups")
     return group.key if group is not None else ""
@@ -83,7 +100,8 @@ def _value(match: re.Match[str], graph: Graph, live: Live) -> str | None:
         return None
     match attribute:
         case "endpoint":
-            return live.account_endpoint
+            there = str(resource.properties["endpoint"]) if is_elsewhere(resource) else live.account_endpoint
+            return there.rstrip("/")
         case "gatewayUrl":
             return live.gateway_url
         case "principalId":

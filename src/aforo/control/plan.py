@@ -17,7 +17,7 @@ from aforo.model.check import check_body
 from aforo.model.graph import Draft, Graph, references_of
 from aforo.model.ids import SUBSCRIPTION_TYPE, BadId, parse_id
 from aforo.model.kind import Mint, Path, Problem, Property, Resource
-from aforo.model.kinds.account import ACCOUNT_TYPE
+from aforo.model.kinds.account import ACCOUNT_TYPE, is_elsewhere
 from aforo.model.kinds.application import APPLICATION_TYPE
 from aforo.model.kinds.group import SYSTEM_GROUPS
 from aforo.model.kinds.role_assignment import ROLE_ASSIGNMENT_TYPE
@@ -197,8 +197,8 @@ class Planner:
         if not is_root and parent.key not in self.failed and self.draft.get(parent.key) is None:
             yield Problem((), f"its parent {parent.text} does not exist", code="ParentResourceNotFound")
         what = _SINGLE.get(resource.kind.type)
-        if what is not None:
-            others = (r for r in self._all(resource.kind.type) if r.id != resource.id)
+        if what is not None and not _described(resource):
+            others = (r for r in self._all(resource.kind.type) if r.id != resource.id and not _described(r))
             other = next(iter(others), None)
             if other is not None:
                 hint = "run a second system with its own --data for another one"
@@ -337,6 +337,11 @@ def _built_in(resource: Resource) -> bool:
     return (resource.kind.name == "group" and resource.name.lower() in SYSTEM_GROUPS) or (
         resource.kind.name == "subscription" and resource.name.lower() == MASTER
     )
+
+
+def _described(resource: Resource) -> bool:
+    """Whether nothing here serves it: of accounts that stand elsewhere there may be any number."""
+    return resource.kind.type == ACCOUNT_TYPE and is_elsewhere(resource)
 
 
 def _is_ours(target: str) -> bool:

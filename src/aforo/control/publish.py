@@ -18,7 +18,7 @@ from aforo.model import account_facts, retention_file
 from aforo.model.account_facts import AccountFacts, DeploymentFacts, RoleFacts
 from aforo.model.graph import Graph
 from aforo.model.kind import Resource
-from aforo.model.kinds.account import ACCOUNT_TYPE, DEPLOYMENT_TYPE
+from aforo.model.kinds.account import ACCOUNT_TYPE, DEPLOYMENT_TYPE, served
 from aforo.model.kinds.log_table import LOG_TABLE_TYPE
 from aforo.model.kinds.role_assignment import ROLE_ASSIGNMENT_TYPE
 from aforo.model.kinds.workspace import WORKSPACE_TYPE
@@ -74,8 +74,8 @@ class FilePublisher:
 
 
 def facts_of_account(graph: Graph, version: int, issuer: IssuerFacts) -> AccountFacts:
-    """The facts of the local account; without one in the graph, of an account that nobody may call."""
-    account = next(graph.of_type(ACCOUNT_TYPE), None)
+    """The facts of the local account; without one in the graph, of none (`AccountFacts.exists`)."""
+    account = served(graph.of_type(ACCOUNT_TYPE))
     if account is None:
         return AccountFacts(version, "", "", issuer.tenant_id, issuer.issuers, dict(issuer.jwks))
     properties = account.properties

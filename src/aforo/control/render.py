@@ -12,7 +12,7 @@ from aforo.control.secrets import without_secrets
 from aforo.errors import Invalid
 from aforo.model.graph import Graph
 from aforo.model.kind import Resource
-from aforo.model.kinds.account import ACCOUNT_TYPE
+from aforo.model.kinds.account import ACCOUNT_TYPE, is_elsewhere
 from aforo.model.kinds.api import API_TYPE
 from aforo.model.kinds.data_collection import ENDPOINT_TYPE, RULE_TYPE
 from aforo.model.kinds.service import SERVICE_TYPE
@@ -78,6 +78,8 @@ def _live(resource: Resource, live: Live) -> dict[str, Any]:
                 "targetProvisioningState": "",
             }
         case t if t == ACCOUNT_TYPE:
+            if is_elsewhere(resource):
+                return {"endpoints": {"OpenAI Language Model Instance API": resource.properties["endpoint"]}}
             return {
                 "endpoint": f"{live.account_endpoint}/",
                 "endpoints": {"OpenAI Language Model Instance API": f"{live.account_endpoint}/"},

@@ -11,6 +11,7 @@ from typing import Protocol
 from aforo.egress.pool import Origin, Way
 from aforo.errors import Unavailable, Upstream
 from aforo.gateway.credentials import way_of
+from aforo.gateway.models import Models
 from aforo.messages import Url, parse_url, wire_target
 from aforo.policy.services import Certificates
 from aforo.snapshot.snapshot import BackendEntry, Bundle, PoolMember
@@ -34,13 +35,15 @@ class AlwaysHealthy:
 class Backend:
     """Where a base URL or a backend resource leads: made once, used by many calls."""
 
-    __slots__ = ("authority", "base_path", "entry", "origin", "prefix", "query", "url")
+    __slots__ = ("authority", "base_path", "entry", "models", "origin", "prefix", "query", "url")
 
     def __init__(self, url: Url, entry: BackendEntry | None = None, way: Way | None = None) -> None:
         chain = entry is None or entry.validate_chain
         name = entry is None or entry.validate_name
         self.url = url
         self.entry = entry
+        # Only behind a server that has to be asked for models by their own names.
+        self.models = Models(entry.models) if entry is not None and entry.models is not None else None
         self.origin = Origin(url.scheme, url.host, url.port, chain, name, way)
         self.authority = url.authority.encode("idna" if not url.authority.isascii() else "ascii")
         self.base_path = url.path.rstrip("/")

@@ -57,22 +57,30 @@ class Upstream:
             backend = self._over(call, backend)
         entry = backend.entry
         request = call.request
-        body = request.body.data
+        path, query, content = request.path, request.query, request.body
+        if backend.models is not None:
+            asked = await backend.models.asked(call)
+            if isinstance(asked, ResponseState):
+                call.backend_used = backend.entry.id if backend.entry is not None else ""
+                call.response = asked
+                _judge(asked, options)
+                return
+            path, query, content = asked
+        body = content.data
         if body is None:
             body = await _at_hand(call, options)
         headers = request.headers
         if b"content-encoding" in call.headers.fields and body is not None:
-            body, headers = _as_it_came(call, headers, body)
+            body, headers = _as_it_came(call, headers, body, changed=content.changed)
         if entry is not None:
             headers = await add_headers(headers, entry, call.services.tokens)
             call.backend_used = entry.id
         else:
             call.backend_used = ""
         method = request.method
-        path, query = request.path, request.query
         line, url = self._lines.get((backend, path, query)) or self._line(backend, path, query)
         data = _head(call, method, line, headers, backend, body)
-        call.backend_request = (method, url, headers, request.body)
+        call.backend_request = (method, url, headers, content)
         call.attempts += 1
         # A body that streams through cannot be sent twice: no connection that may be stale.
         connection = self.pool.take(backend.origin) if body is not None else None
@@ -136,14 +144,7 @@ class Upstream:
             connection.headers.passed_on(),
             Body(None, arrival.decoded),
         )
-        if status >= 400 and options.fail_on_error_status_code:
-            error = LastError(
-                "forward-request",
-                "BackendErrorStatusCode",
-                f"the backend answered {status}",
-                http_status=status,
-            )
-            raise PolicyFailure(error, call.response)
+        _judge(call.response, options)
 
     def _over(self, call: Call, backend: Backend) -> Backend:
         try:
@@ -225,6 +226,19 @@ class Upstream:
             raise _failure("BackendConnectionFailure", error.message) from error
 
 
+def _judge(response: ResponseState, options: ForwardOptions) -> None:
+    """PolicyFailure where an answer that tells of an error is to count as one."""
+    status = response.status
+    if status >= 400 and options.fail_on_error_status_code:
+        error = LastError(
+            "forward-request",
+            "BackendErrorStatusCode",
+            f"the backend answered {status}",
+            http_status=status,
+        )
+        raise PolicyFailure(error, response)
+
+
 async def _at_hand(call: Call, options: ForwardOptions) -> bytes | None:
     """The body of a request that is still arriving where it must be sent whole; None when it may stream through."""
     if call.sink is not None:
@@ -237,9 +251,9 @@ async def _at_hand(call: Call, options: ForwardOptions) -> bytes | None:
     return None
 
 
-def _as_it_came(call: Call, headers: Headers, body: bytes) -> tuple[bytes, Headers]:
-    """What is sent of a request whose body came with a content coding: its own bytes, or a policy's plain ones."""
-    if not call.request.body.changed:
+def _as_it_came(call: Call, headers: Headers, body: bytes, *, changed: bool) -> tuple[bytes, Headers]:
+    """What is sent of a request whose body came with a content coding: its own bytes, or plain ones in their place."""
+    if not changed:
         return call.body(), headers
     headers = headers.copy()
     headers.remove(b"content-encoding")

@@ -63,6 +63,11 @@ class AccountFacts(msgspec.Struct, frozen=True):
     audiences: tuple[str, ...] = ("https://cognitiveservices.azure.com",)
 
     @property
+    def exists(self) -> bool:
+        """Whether any account is served here: without one these are the facts of none."""
+        return bool(self.resource_id)
+
+    @property
     def name(self) -> str:
         """The account's name, the last part of its id."""
         return self.resource_id.rpartition("/")[2]

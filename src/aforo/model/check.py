@@ -227,6 +227,8 @@ def resolve(refers: Refers, value: str, owner: ResourceId) -> str:
         if role is None:
             raise BadId(f"no role is called {name!r}")
         return role_definition_id(owner, role)
+    if refers.foreign and _is_foreign(refers, value, owner):
+        return value
     lowered = value.lower()
     service = owner.ancestor(SERVICE)
     if not lowered.startswith("/subscriptions/") or lowered.count("/") == 2:
@@ -240,6 +242,18 @@ def resolve(refers: Refers, value: str, owner: ResourceId) -> str:
         kinds = " or ".join(t.rpartition("/")[2] for t in refers.types)
         raise BadId(f"{value!r} names a resource of type {target.type}; {kinds} is expected here")
     return target.text
+
+
+def _is_foreign(refers: Refers, value: str, owner: ResourceId) -> bool:
+    """Whether that text names something beyond this system: an URL, another type, another subscription."""
+    if "/" not in value:
+        return False
+    try:
+        target = parse_id(value)
+    except BadId:
+        return True
+    mine = owner.key.split("/")[2]
+    return target.type_key not in {t.lower() for t in refers.types} or target.key.split("/")[2] != mine
 
 
 def _absolute(refers: Refers, value: str, owner: ResourceId, service: ResourceId | None) -> str:

@@ -65,8 +65,9 @@ def anything(name: str, *, readonly: bool = False, secret: bool = False, doc: st
 
 
 def reference(name: str, *types: str, on_delete: str = "refuse", collections: tuple[str, ...] = (),
-              required: bool = False, doc: str = "") -> Property:  # fmt: skip
-    return Property(name, Type.TEXT, doc, required=required, refers=Refers(types, on_delete, collections))
+              required: bool = False, foreign: bool = False, doc: str = "") -> Property:  # fmt: skip
+    refers = Refers(types, on_delete, collections, foreign)
+    return Property(name, Type.TEXT, doc, required=required, refers=refers)
 
 
 def refused(name: str, why: str) -> Property:

@@ -254,4 +254,4 @@ def _follow(
     if isinstance(value, str) and value:
         whole = any(value.lower().endswith(f"/{c}") for c in prop.refers.collections)
         if not whole:
-            found.append(Reference(value.lower(), path, prop.refers.on_delete))
+            found.append(Reference(value.lower(), path, prop.refers.on_delete, prop.refers.foreign))

@@ -40,12 +40,14 @@ class Refers:
     """A property that names another resource. `types` are the ARM types that it may name.
 
     Text that is no full id is taken relative: `/products/gold` to the service, a bare name to the only type.
-    `collections` are ids of whole collections that are allowed too (`{service}/apis`).
+    `collections` are ids of whole collections that are allowed too (`{service}/apis`). `foreign`: it may name what is
+    no resource of this system (an URL, another type, another subscription), and is kept as it came then.
     """
 
     types: tuple[str, ...]
     on_delete: str = "refuse"  # or "cascade": what happens to the referring one when the named one goes
     collections: tuple[str, ...] = ()
+    foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,8 @@ class Effect(StrEnum):
 class Action:
     """`POST {id}/{name}`. `fields` maps answer names to property names; for ROTATE the property made anew.
 
-    `selector` is the body's field that chooses which one (`keyName`), answered with all of them.
+    `selector` is the body's field that chooses which one (`keyName`), answered with all of them. `unless` says why a
+    resource does not have the action after all, "" when it has.
     """
 
     name: str
@@ -161,6 +164,7 @@ class Action:
     fields: tuple[tuple[str, str], ...]
     selector: str = ""
     status: int = 200
+    unless: Callable[[Resource], str] = lambda _resource: ""
 
 
 Rule = Callable[[Resource, View], Iterable[Problem]]

@@ -108,7 +108,10 @@ class BreakerRule(msgspec.Struct, frozen=True):
 
 
 class BackendEntry(msgspec.Struct, frozen=True):
-    """A backend or a pool of them. Credentials are added to each request; values may name `{{named values}}`."""
+    """A backend or a pool of them. Credentials are added to each request; values may name `{{named values}}`.
+
+    `models` are of a server that speaks OpenAI, which knows no deployments: (deployment, its model); None of any other.
+    """
 
     id: str
     url: str
@@ -122,6 +125,7 @@ class BackendEntry(msgspec.Struct, frozen=True):
     breakers: tuple[BreakerRule, ...] = ()
     failure_status: int = 503
     certificate: str = ""  # id or thumbprint of the client certificate that it is shown
+    models: tuple[tuple[str, str], ...] | None = None
 
 
 class CertificateEntry(msgspec.Struct, frozen=True):

@@ -18,8 +18,9 @@ from aforo.model.declare import (
     text,
     whole,
 )
-from aforo.model.ids import ResourceId
+from aforo.model.ids import RESOURCE_GROUP_TYPE, BadId, ResourceId, parse_id
 from aforo.model.kind import REFERENCE, Kind, Mention, Mint, Problem, Resource, View
+from aforo.model.kinds.account import ACCOUNT_TYPE
 from aforo.model.kinds.api import URL
 from aforo.model.kinds.certificate import CERTIFICATE_TYPE
 from aforo.model.kinds.named_value import mentions, names_exist
@@ -43,8 +44,9 @@ def _single_or_pool(backend: Resource, view: View) -> Iterable[Problem]:
         for name, word in (("url", "Url"), ("protocol", "Protocol")):
             if name in properties:
                 yield Problem(("properties", name), f"{word} is not supported for backend pool.")
-        if "credentials" in properties:
-            yield Problem(("properties", "credentials"), "'credentials' belongs to the members of a pool")
+        for name in ("credentials", "resourceId"):
+            if name in properties:
+                yield Problem(("properties", name), f"{name!r} belongs to the members of a pool")
         for index, member in enumerate(properties["pool"].get("services", ())):
             target = view.get(str(member.get("id")))
             if target is not None and target.properties.get("type") == "Pool":
@@ -71,6 +73,29 @@ def _certificate_exists(backend: Resource, view: View) -> Iterable[Problem]:
             yield Problem(place, f"the service has no certificate with the thumbprint {thumbprint}")
 
 
+def _account_exists(backend: Resource, view: View) -> Iterable[Problem]:
+    """What names an account of this system has to name one that is there."""
+    named = backend.properties.get("resourceId")
+    if named is None:
+        return
+    try:
+        account = parse_id(named)
+    except BadId:
+        return  # an URL of another management plane
+    here = backend.id.ancestor(RESOURCE_GROUP_TYPE)
+    if (
+        account.type_key != ACCOUNT_TYPE.lower()
+        or here is None
+        or not account.key.startswith(here.parent_key)
+    ):
+        return
+    if view.get(account.key) is None:
+        known = ", ".join(a.name for a in view.children(account.parent_key, ACCOUNT_TYPE))
+        place = ("properties", "resourceId")
+        hints = (f"there is: {known}",) if known else ()
+        yield Problem(place, f"there is no account {account.name!r}", hints, code="ReferenceNotFound")
+
+
 def _mentions(backend: Resource) -> Iterable[Mention]:
     return mentions(backend, *_NAMING)
 
@@ -88,7 +113,13 @@ BACKEND = Kind(
     properties=(
         text("title", minimum=1, maximum=300),
         text("description", minimum=1, maximum=2000),
-        text("resourceId", maximum=2000),
+        reference(
+            "resourceId",
+            ACCOUNT_TYPE,
+            foreign=True,
+            doc="The account that it leads to; one whose `wire` is `openai` is asked for the models of its "
+            "deployments. Any other id or URL is kept, not interpreted.",
+        ),
         text("url", minimum=1, maximum=2000, pattern=URL, doc="An absolute http or https URL is expected."),
         text("protocol", values=("http",)),
         text("type", values=("Single", "Pool")),
@@ -138,7 +169,7 @@ BACKEND = Kind(
         anything("properties"),
         refused("proxy", "calls through a forward proxy are not supported yet"),
     ),
-    rules=(_single_or_pool, _names_exist, _certificate_exists),
+    rules=(_single_or_pool, _names_exist, _certificate_exists, _account_exists),
     mentions=_mentions,
     fill=_fill,
     nested_secrets=True,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from aforo.model.declare import anything, flag, listing, record, reference, refused, text
 from aforo.model.ids import parse_id
 from aforo.model.kind import Kind, NameRule, Problem, Resource, View
-from aforo.model.kinds.account import ACCOUNT_TYPE
+from aforo.model.kinds.account import ACCOUNT_TYPE, LOGS_ELSEWHERE, is_elsewhere
 from aforo.model.kinds.service import SERVICE_TYPE
 from aforo.model.kinds.workspace import WORKSPACE_TYPE
 from aforo.model.nearest import unknown
@@ -44,8 +44,12 @@ def _scope_type(setting: Resource) -> str:
     return parse_id(setting.id.parent).type_key
 
 
-def _known_categories(setting: Resource, _view: View) -> Iterable[Problem]:
+def _known_categories(setting: Resource, view: View) -> Iterable[Problem]:
     scope = _scope_type(setting)
+    bearer = view.get(setting.id.parent_key)
+    if bearer is not None and scope == ACCOUNT_TYPE.lower() and is_elsewhere(bearer):
+        yield Problem((), f"the account {bearer.name!r} stands elsewhere: {LOGS_ELSEWHERE}")
+        return
     offered = LOG_CATEGORIES.get(scope)
     if offered is None:
         yield Problem((), f"a resource of type {scope} has no logs; services and accounts have")
