@@ -1,9 +1,9 @@
 """Policies, from text to what a call runs.
 
 The compiler: document (XML) -> check (against spec, the declarations) -> emit, templates, elements/ (Python), around
-(what is written around each) -> compile, resuming. authored and named_values (texts with their places), scopes,
+(what is written around each) -> compile, resuming. structure is the shape of documents. authored and named_values (texts with their places), scopes,
 diagnostics (all wording), limits, catalog; standalone (a text checked without its service), explain (the Python, for
-people).
+people), effective (the documents of a call as one text).
 What a call runs: bound and pipeline (documents over their scopes), running (what generated code calls), exchange (a call
 in flight), subject (what it is about), services (ports), context/ (what expressions see).
 What policies do: caching/, counting/ (limits and metrics), validating/, liquid/, tracing/; content_safety, cors,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
+
+T = TypeVar("T")
 
 
 class Scope(StrEnum):
@@ -32,3 +35,8 @@ class Section(StrEnum):
 ALL_SCOPES: Final = frozenset(Scope)
 ALL_SECTIONS: Final = frozenset(Section)
 INBOUND: Final = frozenset((Section.INBOUND,))
+
+
+def broad_first(documents: Mapping[Scope, T | None]) -> list[tuple[Scope, T]]:
+    """The documents of one call in the order in which they are bound: each is what `<base />` means in the next."""
+    return [(scope, found) for scope in Scope if (found := documents.get(scope)) is not None]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from aforo.policy.pipeline import EMPTY, Document, Pipeline
+from aforo.policy.scopes import Scope, broad_first
 from aforo.policy.services import Certificate
 from aforo.policy.subject import User
 from aforo.snapshot.routes import Router
@@ -131,13 +132,13 @@ class Runtime:
     def _chain(self, api: ApiRuntime, operation: OperationRuntime | None, product_id: str) -> list[Document]:
         """The documents of a call, broadest first."""
         product = self.products.get(product_id)
-        documents = (
-            self.global_document,
-            product[1] if product is not None else None,
-            api.document,
-            operation.document if operation is not None else None,
-        )
-        return [d for d in documents if d is not None]
+        documents = {
+            Scope.GLOBAL: self.global_document,
+            Scope.PRODUCT: product[1] if product is not None else None,
+            Scope.API: api.document,
+            Scope.OPERATION: operation.document if operation is not None else None,
+        }
+        return [document for _, document in broad_first(documents)]
 
     def _bind(
         self,
