@@ -6,7 +6,6 @@ import asyncio
 import gc
 import logging
 import os
-import socket
 import threading
 from collections.abc import Mapping
 from functools import partial
@@ -19,19 +18,22 @@ import uvloop
 from aforo.app.certificates import Certificate, certificate
 from aforo.app.ending_threads import EndingThreads
 from aforo.app.held_loop import HeldLoop
+from aforo.app.https_listener import HttpsListener
 from aforo.app.in_force import Acknowledgement, InForce
 from aforo.app.listeners import inherited
 from aforo.app.spec import Said, Spec, on_stop, say, snapshot_stamp
 from aforo.egress.fetch import fetch
 from aforo.egress.policy import EgressPolicy, parse
 from aforo.egress.pool import Pool
-from aforo.errors import Invalid, Refusal
+from aforo.egress.valkey import Valkey
+from aforo.errors import Refusal
 from aforo.errors import Upstream as UpstreamRefusal
 from aforo.gateway.addresses import TrustedProxies
 from aforo.gateway.authorizations import Connections
 from aforo.gateway.cache import MemoryCache
 from aforo.gateway.counters import MemoryCounters
 from aforo.gateway.events import FileSink, Loggers, Sink
+from aforo.gateway.external_cache import ExternalCache, ExternalCaches, Secrecy
 from aforo.gateway.kafka import KafkaSink, target_of
 from aforo.gateway.metrics import SpooledMetrics
 from aforo.gateway.proxy import Proxy
@@ -47,6 +49,7 @@ from aforo.identity.keys import Secrets
 from aforo.identity.managed import ManagedTokens, NoIdentity, TokenSource
 from aforo.identity.seal import subkey
 from aforo.messages import Headers, parse_url
+from aforo.model.valkey_address import ValkeyAddress
 from aforo.snapshot import bundle_file
 from aforo.snapshot.build import Builder
 from aforo.snapshot.runtime import Runtime
@@ -111,7 +114,8 @@ class _Gateway:
         policy = parse(allowed)
         own = frozenset({spec.control_port, spec.control_tls_port})
         account = {(spec.local_host, spec.account_port)} if spec.account_port else set()
-        return EgressPolicy(policy.allowed, policy.allowed_ports | account, own)
+        ports = policy.allowed_ports | account
+        return EgressPolicy(policy.allowed, ports, own, allowed_sockets=policy.allowed_sockets)
 
     async def run(self) -> None:
         spec = self._spec
@@ -130,6 +134,8 @@ class _Gateway:
             services = GatewayServices(
                 bundle.deployment, MemoryCounters(), MemoryCache(), tokens, self._upstream
             )
+            services.shared = ExternalCaches(self._external_cache)
+            self._pool.policy = self._egress(bundle.egress_private)
             proxy = Proxy(
                 runtime,
                 services,
@@ -145,18 +151,17 @@ class _Gateway:
             metrics = services.metrics = SpooledMetrics(spool)
             metrics.follow(bundle)
             self._use_tenant(bundle)
-            self._pool.policy = self._egress(bundle.egress_private)
             server = Server(proxy)
             tls = certificate(spec.certificate, spec.certificate_key, self._secrets.tls)
             await server.listen(inherited(spec.sockets["http"]))
             https = inherited(spec.sockets["https"])
-            self._https = _Https(https, tls, server)
+            self._https = HttpsListener(https, tls, server)
             await self._https.use(bundle.client_cas)
             self._collect_less()
             self._acknowledge(bundle, self._seen)
             say(Said(ready=True, snapshot_ns=self._seen[0]))
             housekeeping = asyncio.create_task(self._keep_house(proxy, server, spool, tls, metrics))
-            following = asyncio.create_task(self._follow(proxy, spool, tokens, metrics))
+            following = asyncio.create_task(self._follow(proxy, spool, tokens, metrics, services))
             await self._stop.wait()
             self._held.end()
             following.cancel()
@@ -167,11 +172,17 @@ class _Gateway:
             housekeeping.cancel()
             metrics.flush()
             await services.events.close(EVENTS_S)
+            await services.shared.close()
             await tokens.close()
             await self._keys.close()
             await services.authorizations.close()
             self._issuer_pool.close()
             self._pool.close()
+
+    def _external_cache(self, name: str, address: ValkeyAddress) -> ExternalCache:
+        """The cache that the gateways of this system share."""
+        server = Valkey(address, lambda: self._pool.policy, self._ca, name=f"the external cache {name!r}")
+        return ExternalCache(server, Secrecy(self._secrets.master_key))
 
     def _sink(self, tokens: ManagedTokens, entry: LoggerEntry) -> Sink:
         """Where a logger's events go."""
@@ -344,7 +355,12 @@ class _Gateway:
         return HttpAnswer(answer.status, answer.body)
 
     async def _follow(
-        self, proxy: Proxy, spool: SpoolWriter, tokens: ManagedTokens, metrics: SpooledMetrics
+        self,
+        proxy: Proxy,
+        spool: SpoolWriter,
+        tokens: ManagedTokens,
+        metrics: SpooledMetrics,
+        services: GatewayServices,
     ) -> None:
         """Put each published snapshot in force, within a fraction of a second."""
         while True:
@@ -368,6 +384,8 @@ class _Gateway:
                     # What is idle was judged by the old one.
                     self._pool.policy = policy
                     self._pool.close()
+                    if services.shared.cache is not None:
+                        services.shared.cache.renew()
                 if bundle.local_identity != proxy.runtime.bundle.local_identity:
                     tokens.use(*self._identity(bundle))
                 proxy.swap(runtime, self._recorder(spool, runtime))
@@ -446,33 +464,6 @@ class _Gateway:
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 50, 1_000)
-
-
-class _Https:
-    """The https listener: made anew when other CAs of client certificates are trusted, without missing a client."""
-
-    def __init__(self, sock: socket.socket, tls: Certificate, server: Server) -> None:
-        self._sock = sock
-        self._tls = tls
-        self._server = server
-        self._cas: tuple[str, ...] | None = None
-        self._listener: asyncio.Server | None = None
-
-    async def use(self, cas: tuple[str, ...]) -> None:
-        if cas == self._cas:
-            return
-        try:
-            self._tls.ask_clients(cas)
-        except Invalid as error:
-            log.error("the CAs before stay in force: %s", error)
-            if self._listener is not None:
-                return
-        before = self._listener
-        # A descriptor of its own: the socket goes on listening when the listener before is closed.
-        self._listener = await self._server.listen(self._sock.dup(), self._tls.context)
-        if before is not None:
-            self._server.replaced(before)
-        self._cas = cas
 
 
 def _identity_places(environ: Mapping[str, str]) -> frozenset[tuple[str, int]]:

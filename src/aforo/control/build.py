@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aforo.control.build_authorizations import authorizations_of
+from aforo.control.build_cache import external_cache_of
 from aforo.control.build_contract import contract_of, schemas_of
 from aforo.control.build_log import log_plan, workspaces_of
 from aforo.control.live import Live, resolve_text
@@ -85,6 +86,7 @@ class BundleBuilder:
         )  # fills `hidden`
         loggers = self._loggers(graph, key, hidden)
         authorizations = authorizations_of(graph, service, lambda p, v: self._carried(p, v, hidden))
+        cache = external_cache_of(graph, service, lambda p, v: self._carried(p, v, hidden))
         named = [self._named_value(r, graph) for r in graph.children(key, NAMED_VALUE_TYPE)]
         return Bundle(
             version=version,
@@ -114,6 +116,7 @@ class BundleBuilder:
             loggers=loggers,
             authorizations=authorizations,
             client_cas=trusted_cas(service),
+            external_cache=cache,
         )
 
     def _all_certificates(self, graph: Graph, service_key: str) -> tuple[CertificateEntry, ...]:

@@ -34,6 +34,15 @@ class EgressPolicy:
     own_ports: frozenset[int] = field(default_factory=frozenset)
     # The cloud's own identity service, where the environment of the process names it: (address, port).
     identity: frozenset[tuple[str, int]] = field(default_factory=frozenset)
+    # Paths of Unix sockets.
+    allowed_sockets: frozenset[str] = field(default_factory=frozenset)
+
+    def check_socket(self, path: str) -> None:
+        """Denied unless this Unix socket is listed: nothing else on this machine may be spoken to."""
+        if path not in self.allowed_sockets:
+            raise Denied(
+                f"the socket {path} needs leave: list `unix:{path}` under `privateEgress` of the service"
+            )
 
     def check(self, address: str, port: int) -> None:
         """Denied when this address may not be connected to."""
@@ -56,10 +65,15 @@ class EgressPolicy:
 
 
 def parse(entries: tuple[str, ...], own_ports: frozenset[int] = frozenset()) -> EgressPolicy:
-    """A policy of entries like `10.0.0.0/8`, `192.168.1.5` or `127.0.0.1:8082`; Invalid names a bad one."""
+    """A policy of entries like `10.0.0.0/8`, `192.168.1.5`, `127.0.0.1:8082` or `unix:/run/valkey.sock`; Invalid names a
+    bad one."""
     networks: list[Network] = []
     ports: set[tuple[str, int]] = set()
+    sockets: set[str] = set()
     for entry in entries:
+        if entry.startswith("unix:/"):
+            sockets.add(entry.removeprefix("unix:"))
+            continue
         try:
             host, sep, port = entry.rpartition(":")
             if sep and "/" not in entry and (entry.count(":") == 1 or host.startswith("[")):
@@ -68,7 +82,7 @@ def parse(entries: tuple[str, ...], own_ports: frozenset[int] = frozenset()) -> 
                 networks.append(ipaddress.ip_network(entry, strict=False))
         except ValueError as error:
             raise Invalid(f"{entry!r} is not a network, an address or address:port ({error})") from error
-    return EgressPolicy(tuple(networks), frozenset(ports), own_ports)
+    return EgressPolicy(tuple(networks), frozenset(ports), own_ports, allowed_sockets=frozenset(sockets))
 
 
 def _plain(ip: Address) -> Address:

@@ -31,17 +31,20 @@ def client_context(
     validate_chain: bool = True,
     validate_name: bool = True,
     identity: Identity | None = None,
+    protocol: str = "http/1.1",
 ) -> ssl.SSLContext:
     """A client context: the system's authorities and, when given, one more (the local CA).
 
     A backend may switch off the check of chain or name (`tls` of the backend resource), each by itself. `identity`
-    is what the server is shown of us when it asks; Upstream when it cannot be used.
+    is what the server is shown of us when it asks; Upstream when it cannot be used. `protocol` is what is offered
+    (ALPN), "" for nothing.
     """
     context = ssl.create_default_context()
     if ca_file is not None and ca_file.exists():
         context.load_verify_locations(cafile=str(ca_file))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
+    if protocol:
+        context.set_alpn_protocols([protocol])
     if not (validate_name and validate_chain):
         context.check_hostname = False
     if not validate_chain:

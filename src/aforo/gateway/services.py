@@ -13,11 +13,13 @@ from aforo.gateway.authorizations import Connections
 from aforo.gateway.call import Call
 from aforo.gateway.certificates import HeldCertificates
 from aforo.gateway.events import Loggers, Sink
+from aforo.gateway.external_cache import ExternalCache, ExternalCaches
 from aforo.gateway.metrics import NoMetrics
 from aforo.gateway.signal import driven
 from aforo.gateway.signing_keys import FetchedSigningKeys
 from aforo.gateway.upstream import Upstream
 from aforo.gateway.vectors import MemoryVectors
+from aforo.model.valkey_address import ValkeyAddress
 from aforo.policy.exchange import Exchange, PolicyFailure, ResponseState
 from aforo.policy.services import (
     Cache,
@@ -47,12 +49,11 @@ class GatewayServices:
         self.cache = cache
         self.tokens = tokens
         self.upstream = upstream
-        # None can be connected yet: `prefer-external` means this gateway's own memory.
-        self.external_cache: Cache | None = None
         self.vectors: VectorStore = MemoryVectors()
         # Set by who composes the process; without, no issuer can be asked.
         self.signing_keys: SigningKeys = FetchedSigningKeys(_nowhere)
         self.authorizations = Connections(_post_nowhere, self)
+        self.shared = ExternalCaches(_no_cache)
         self.metrics: Metrics = NoMetrics()
         self.certificates = HeldCertificates()
         self.events = Loggers(_no_sink)
@@ -67,6 +68,11 @@ class GatewayServices:
         self.certificates.known = runtime.certificates
         self.events.configure(runtime.loggers)
         self.authorizations.use(runtime.authorizations)
+        self.shared.use(runtime.external_cache)
+
+    @property
+    def external_cache(self) -> Cache | None:
+        return self.shared.cache
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(driven(work))
@@ -109,6 +115,10 @@ class GatewayServices:
     async def send(self, request: OutboundRequest) -> ResponseState:
         backends = self.upstream.backends(self._runtime) if request.backend_id and self._runtime else None
         return await outbound.send(self.upstream.pool, request, backends, self.tokens)
+
+
+def _no_cache(name: str, _address: ValkeyAddress) -> ExternalCache:
+    raise ValueError(f"this gateway has nothing that connects to {name!r}")
 
 
 def _no_sink(entry: LoggerEntry) -> Sink:

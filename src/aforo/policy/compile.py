@@ -38,6 +38,7 @@ class CompileContext:
 
     named_values: Mapping[str, NamedValue] = field(default_factory=dict)
     fragments: Mapping[str, str] = field(default_factory=dict)
+    external_cache: bool = True  # whether the service has one, as far as is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +216,7 @@ class _Compiler:
             counter=self.counter,
             secrets=self.secrets,
             tracing=self.tracing,
+            external_cache=self.context.external_cache,
         )
         facts = Facts()
         top = element.name != "fragment"
@@ -326,6 +328,7 @@ class _Compiler:
             self.include,
             secrets=self.secrets,
             tracing=self.tracing,
+            external_cache=self.context.external_cache,
         )
         facts = Facts()
         checker = self.checker(emitter.unit.section, report)

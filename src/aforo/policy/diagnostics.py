@@ -248,10 +248,12 @@ def holds_streams(span: Span, element: str, why: str) -> Diagnostic:
 def no_external_cache(span: Span) -> Diagnostic:
     return Diagnostic(
         "POL0510",
-        "no external cache can be connected yet: nothing is found in it and nothing is stored",
+        "the service has no external cache: nothing is found in it and nothing is stored",
         span,
         Severity.WARNING,
-        hints=("`prefer-external` uses the gateway's own memory until there is one",),
+        hints=(
+            "make one (`caches` of the service), or write `prefer-external`, which uses the gateway's own memory until then",
+        ),
     )
 
 

@@ -105,6 +105,7 @@ class Unit:
     tracing: bool = False
     step: str = "outer"
     places: tuple[trace.Place, ...] = ()
+    external_cache: bool = True
 
 
 @dataclass(slots=True)

@@ -62,7 +62,11 @@ class Builder:
             n.name: NamedValue(self.open_sealed(n.value) if n.secret else n.value, n.secret)
             for n in bundle.named_values
         }
-        context = CompileContext(named_values=named, fragments=dict(bundle.fragments))
+        context = CompileContext(
+            named_values=named,
+            fragments=dict(bundle.fragments),
+            external_cache=bundle.external_cache is not None,
+        )
         known = self._compiled if context == self._context else {}
         work = _Work(context, known)
         runtime = _runtime(bundle, work, named, self._certificates(bundle))
@@ -151,6 +155,11 @@ def _runtime(
                 e, client_secret=fill(e.client_secret), refresh_token=fill(e.refresh_token)
             )
             for e in bundle.authorizations
+        ),
+        external_cache=(
+            msgspec.structs.replace(bundle.external_cache, connection=fill(bundle.external_cache.connection))
+            if bundle.external_cache is not None
+            else None
         ),
     )
 

@@ -18,6 +18,7 @@ from aforo.snapshot.snapshot import (
     AuthorizationEntry,
     BackendEntry,
     Bundle,
+    CacheEntry,
     LoggerEntry,
     OperationEntry,
     ProductEntry,
@@ -102,6 +103,7 @@ class Runtime:
         default=(), repr=False
     )  # with their secrets in clear
     loggers: tuple[LoggerEntry, ...] = field(default=(), repr=False)  # with their credentials in clear
+    external_cache: CacheEntry | None = field(default=None, repr=False)  # with its credentials in clear
     _pipelines: dict[tuple[ApiRuntime, OperationRuntime | None, str], Pipeline] = field(default_factory=dict)
     _traced: dict[tuple[ApiRuntime, OperationRuntime | None, str], Pipeline] = field(default_factory=dict)
 

@@ -171,6 +171,14 @@ class AuthorizationEntry(msgspec.Struct, frozen=True):
     objects: tuple[tuple[str, str], ...] = ()
 
 
+class CacheEntry(msgspec.Struct, frozen=True):
+    """The external cache of this gateway's region. `connection` is its connection string, which may name
+    `{{named values}}`."""
+
+    id: str
+    connection: str
+
+
 class Bundle(msgspec.Struct, frozen=True):
     """Everything a gateway must know. `version` counts up with each published change."""
 
@@ -195,6 +203,7 @@ class Bundle(msgspec.Struct, frozen=True):
     loggers: tuple[LoggerEntry, ...] = ()
     authorizations: tuple[AuthorizationEntry, ...] = ()
     client_cas: tuple[str, ...] = ()  # PEM: whose certificates clients may show
+    external_cache: CacheEntry | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()

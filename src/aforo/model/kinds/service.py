@@ -56,6 +56,8 @@ def _companions(service: Resource) -> Iterable[tuple[ResourceId, Body]]:
 def _ranges_are_ranges(service: Resource, _view: View) -> Iterable[Problem]:
     for name in ("trustedProxies", "privateEgress"):
         for index, entry in enumerate(service.properties.get(name, ())):
+            if name == "privateEgress" and entry.startswith("unix:/"):
+                continue
             # An address with a port is a narrower leave: `127.0.0.1:11434`, `[::1]:8000`.
             address = re.sub(r"^\[|\](:\d+)?$", "", entry)
             if "." in address:
@@ -146,7 +148,9 @@ SERVICE = Kind(
         text("publicNetworkAccess", values=("Enabled",)),
         listing("trustedProxies", text("cidr"), doc="Addresses (CIDR) whose X-Forwarded-For counts."),
         listing(
-            "privateEgress", text("cidr"), doc="Private ranges (CIDR) that policies and backends may reach."
+            "privateEgress",
+            text("cidr"),
+            doc="Private ranges (CIDR) that policies and backends may reach; for a cache also `unix:/path` of its socket.",
         ),
         anything("customProperties", doc="Azure's protocol switches; kept and shown."),
         refused("disableGateway", "stop the system instead"),

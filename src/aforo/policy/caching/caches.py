@@ -8,7 +8,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
@@ -32,12 +31,10 @@ MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
 _AT_ONCE_BYTES: Final = 256 * 1024
 LONGEST_S: Final = 2**31 - 1
 
-log = logging.getLogger("aforo.policy")
-
 CACHING_TYPE: Final = Attribute(
     "caching-type",
-    "Which cache: `internal` is the gateway's own memory, `external` one that all gateways share, `prefer-external` "
-    "that one where it is connected. None can be connected yet: `external` finds and stores nothing.",
+    "Which cache: `internal` is the gateway's own memory, `external` the one that all gateways share (`caches` of the "
+    "service), `prefer-external` that one where the service has it. Without one, `external` finds and stores nothing.",
     default="prefer-external",
     expressions=False,
     values=("prefer-external", "external", "internal"),
@@ -47,17 +44,18 @@ Result = TypeVar("Result")
 
 
 def where(use: Use, emit: Emitter) -> CacheWhere:
-    """The value of `caching-type`; an external cache is told to be none."""
+    """The value of `caching-type`; where the service has no external cache that is told."""
     given = emit.value(use, "caching-type")
     word = (given.const or "").strip().lower() if given is not None else ""
     if given is not None and word == "external":
-        emit.report(say.no_external_cache(given.span))
+        if not emit.unit.external_cache:
+            emit.report(say.no_external_cache(given.span))
         return "external"
     return "internal" if word == "internal" else "prefer-external"
 
 
 def cache_of(services: Services, where: CacheWhere) -> Cache | None:
-    """The cache that is meant; None for an external one that is not connected."""
+    """The cache that is meant; None for an external one that the service does not have."""
     if where == "internal":
         return services.cache
     external = services.external_cache
@@ -72,12 +70,12 @@ def caching(exchange: Exchange) -> Caching:
 
 
 async def timed(exchange: Exchange, work: Awaitable[Result]) -> Result | None:
-    """Waits for a cache; its time counts as such in the record. A cache that fails fails no call: None."""
+    """Waits for a cache; its time counts as such in the record. A cache that fails fails no call: None. Whoever provides it
+    tells the log, once and not with each call."""
     began = time.perf_counter()
     try:
         return await work
-    except Refusal as refusal:
-        log.warning("a cache does not work: %s", refusal.message)
+    except Refusal:
         return None
     finally:
         caching(exchange).waited_us += int((time.perf_counter() - began) * 1e6)
