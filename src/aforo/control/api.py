@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aforo.control import access, audit
+from aforo.control import access, audit, effective_policy
 from aforo.control.apply import Resolve, read_files
 from aforo.control.commit import Door, locate
 from aforo.control.debugging import GATEWAY_TYPE, MANAGED, Debugging
@@ -269,6 +269,8 @@ class _Arm:
         rid = _id_or_none(target)
         if rid is not None and rid.type.lower() == GATEWAY_TYPE.lower():
             return await self.debug(call, rid, name)
+        if rid is not None and effective_policy.offered(rid, name):
+            return await self.effective_policy(call, rid)
         kind = kind_of(rid.type) if rid is not None else None
         if rid is None or kind is None:
             raise NotFound(f"There is nothing to post to at {call.path}.", code="InvalidResourceType")
@@ -300,6 +302,16 @@ class _Arm:
         if action.status == 204:
             return Response(status_code=204)
         return json_response(_revealed(resource, action), action.status)
+
+    async def effective_policy(self, call: _Call, rid: ResourceId) -> Response:
+        """Who may read all that it is made of gets it; see `effective_policy.answer`."""
+        self.permit(call, rid.child("policies", "policy"), "read")
+        body = await _json_body(call.request, MAX_BODY_BYTES, optional=True)
+        graph = self.door.graph
+        told = await asyncio.to_thread(effective_policy.answer, graph, self.door.live, rid, body)
+        for read in told.made_of:
+            access.require(graph, call.principal, access.action_on(read, "read"), read.text)
+        return json_response(told.body)
 
     async def debug(self, call: _Call, gateway: ResourceId, name: str) -> Response:
         """Actions of the managed gateway, which is no resource of its own here."""

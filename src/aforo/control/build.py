@@ -433,8 +433,13 @@ def _user(user: Resource, member_of: Mapping[str, Iterable[Group]]) -> User:
     )
 
 
+def policy_of(graph: Graph, key: str, full_type: str) -> Resource | None:
+    """The policy of a resource of that type."""
+    return next(iter(graph.children(key, f"{full_type}/policies")), None)
+
+
 def _policy(graph: Graph, key: str, full_type: str) -> str | None:
-    policy = next(iter(graph.children(key, f"{full_type}/policies")), None)
+    policy = policy_of(graph, key, full_type)
     return None if policy is None else _text(policy, "value")
 
 
