@@ -55,6 +55,7 @@ log = logging.getLogger("aforo.account")
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 _METRICS_EVERY_S = 5.0
+_LOOK_EVERY_S = 0.2
 _ANY_METHOD = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 Answer = dict[str, Any] | Fault | InferenceReply
 Answerer = Callable[[Request, Call], Awaitable[Answer]]
@@ -108,18 +109,32 @@ class _Account:
 
     @asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        await self._engine.start()
-        ticking = asyncio.ensure_future(self._tick())
+        tasks = [asyncio.ensure_future(self._tick())]
+        if self._is_served():
+            await self._engine.start()
+        else:
+            tasks.append(asyncio.ensure_future(self._start_when_served()))
         try:
             yield
         finally:
-            ticking.cancel()
-            with suppress(asyncio.CancelledError):
-                await ticking
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             await self._engine.close()
             facts = self._facts.current()
             if facts is not None:
                 self._diagnostics.flush(facts)
+
+    def _is_served(self) -> bool:
+        facts = self._facts.current()
+        return facts is not None and facts.exists
+
+    async def _start_when_served(self) -> None:
+        """A model is loaded when there is an account that it answers for, and not before."""
+        while not self._is_served():  # noqa: ASYNC110 - a file is looked at, nobody tells
+            await asyncio.sleep(_LOOK_EVERY_S)
+        await self._engine.start()
 
     async def _tick(self) -> None:
         """A minute's metrics are written out even if no call comes after it."""
@@ -137,9 +152,13 @@ class _Account:
     async def ready(self, _request: Request) -> Response:
         """Ready to answer, if only with "still loading": the model comes up behind it."""
         state = self._engine.state()
-        published = self._facts.current() is not None
+        facts = self._facts.current()
+        published = facts is not None
+        if facts is not None and not facts.exists:
+            return _json(200, {"ready": True, "account": None}, {})
         body = {
             "ready": published,
+            "account": facts.name if facts is not None else None,
             "engine": {
                 "name": self._engine.name,
                 "ready": state.ready,
@@ -203,6 +222,9 @@ class _Account:
         facts = self._facts.current()
         if facts is None:
             fault = faults.not_provisioned()
+            return _json(fault.status, fault.body, fault.headers)
+        if not facts.exists:
+            fault = faults.none_served()
             return _json(fault.status, fault.body, fault.headers)
         call = Call(request, operation, facts, self._diagnostics)
         try:

@@ -139,6 +139,13 @@ def not_provisioned() -> Fault:
     return Fault(503, {"error": {"code": "ServiceUnavailable", "message": message}}, {"Retry-After": "1"})
 
 
+def none_served() -> Fault:
+    """No account of this system is the local one."""
+    return _azure(
+        404, "404", "No account is served here: those of this system stand elsewhere, or there is none."
+    )
+
+
 def rate_limited(operation: str, api_version: str, model: str, what: str, retry_after_s: int) -> Fault:
     message = (
         f"Your requests to {model} have exceeded the {what} rate limit of its deployment. This request was for "

@@ -56,6 +56,7 @@ from aforo.logs.kusto_ingest import Taking
 from aforo.logs.query import QueryPool
 from aforo.logs.reader import Reader
 from aforo.messages import Headers
+from aforo.model.kinds.account import ACCOUNT_TYPE, served
 from aforo.model.kinds.service import SERVICE_TYPE
 from aforo.model.kinds.subscription import SUBSCRIPTION_TYPE
 from aforo.model.secret import Secret
@@ -275,12 +276,15 @@ def _ids(door: Door) -> dict[str, str]:
     """What people and tools need to address this system."""
     graph = door.graph
     service = next(graph.of_type(SERVICE_TYPE), None)
+    account = served(graph.of_type(ACCOUNT_TYPE))
     workspace = next(graph.of_type("Microsoft.OperationalInsights/workspaces"), None)
     return {
         "tenant_id": door.tenancy.tenant_id,
         "subscription_id": door.tenancy.subscription_id,
         "resource_group": service.id.text.split("/")[4] if service is not None else "",
         "service": service.name if service is not None else "",
+        # At the start; a change may serve another one, or none.
+        "served_account": account.name if account is not None else "",
         "workspace_id": str(workspace.properties["customerId"]) if workspace is not None else "",
     }
 

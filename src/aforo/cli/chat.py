@@ -13,18 +13,25 @@ from urllib.parse import quote
 import typer
 
 from aforo.cli import http, running, terminal
+from aforo.cli.accounts import accounts
 from aforo.cli.exits import Exit, Failure, one_of
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
 
 API_VERSION = "2024-10-21"
+DEPLOYMENT = "gpt-35-turbo"
 
 
 def chat(
     text: Annotated[str, typer.Argument(help="What to say; - reads it from stdin.")],
     system: Annotated[str | None, typer.Option(help="System message.")] = None,
-    deployment: Annotated[str, typer.Option(help="Deployment of the account.")] = "gpt-35-turbo",
+    deployment: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Deployment of an account. Default: {DEPLOYMENT}, or the first one that is there."
+        ),
+    ] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Longest answer, in tokens.")] = None,
     wait: Annotated[
         int, typer.Option(min=0, help="Seconds to wait for a model that is still loading.")
@@ -39,6 +46,8 @@ def chat(
     if not text.strip():
         raise Failure("There is nothing to say.", hint='Try: aforo chat "Hello!"', code=Exit.USAGE)
     target = running.required(data)
+    if deployment is None:
+        deployment = _first(target)
     messages = [{"role": "system", "content": system}] if system else []
     messages.append({"role": "user", "content": text})
     body: dict[str, Any] = {"model": deployment, "messages": messages, "stream": format == "text"}
@@ -58,6 +67,20 @@ def chat(
             )
         with terminal.progress("the model is loading"):
             time.sleep(pause)
+
+
+def _first(target: running.Running) -> str:
+    """The lab's deployment, or what is there in its place; without a control plane to ask, the lab's."""
+    try:
+        names = [
+            name
+            for account in accounts(target)
+            for name, model in account.deployments
+            if "embed" not in model.lower()
+        ]
+    except Failure:
+        return DEPLOYMENT
+    return DEPLOYMENT if DEPLOYMENT in names or not names else names[0]
 
 
 def _call(url: str, body: dict[str, Any], headers: dict[str, str], target: running.Running) -> float | None:

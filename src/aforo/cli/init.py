@@ -11,12 +11,15 @@ from urllib.parse import urlsplit
 
 import typer
 
+from aforo.cli import terminal
 from aforo.cli.exits import Exit, Failure, one_of
 from aforo.cli.upstream import Identity, Upstream, probe
 from aforo.cli.yaml_text import before, replaced
 
 AZURE_RESOURCE = "https://cognitiveservices.azure.com"
 MODELS_SHOWN = 20
+MOST_DEPLOYMENTS = 1000
+ACCOUNT = "upstream"
 
 # Neither the caller's key nor a token of his may reach the server: only what the gateway itself presents.
 _OWN_CREDENTIAL_ONLY = """\
@@ -29,29 +32,6 @@ _IDENTITY = f"""\
       <set-header name="Authorization" exists-action="override">
         <value>@("Bearer " + (string)context.Variables["token"])</value>
       </set-header>"""
-
-_FROM_AZURE_TO_OPENAI = """\
-      <!-- Azure's clients name the model in the path, the server wants it in the body. -->
-      <choose>
-        <when condition="@(context.Operation.Id == "ChatCompletions_Create")">
-          <rewrite-uri template="/chat/completions" copy-unmatched-params="false" />
-        </when>
-        <when condition="@(context.Operation.Id == "Completions_Create")">
-          <rewrite-uri template="/completions" copy-unmatched-params="false" />
-        </when>
-        <when condition="@(context.Operation.Id == "embeddings_create")">
-          <rewrite-uri template="/embeddings" copy-unmatched-params="false" />
-        </when>
-      </choose>
-      <choose>
-        <when condition="@(context.Request.Method == "POST" && context.Request.MatchedParameters.ContainsKey("deployment-id"))">
-          <set-body>@{
-            var body = context.Request.Body.As<JObject>(preserveContent: true);
-            body["model"] = context.Request.MatchedParameters["deployment-id"];
-            return body.ToString();
-          }</set-body>
-        </when>
-      </choose>"""
 
 
 def init(
@@ -97,19 +77,27 @@ def _tell(path: Path, found: Upstream | None) -> None:
         print(f"Change it, then run: aforo apply {path}")
         return
     speaks = "Azure OpenAI" if found.wire == "azure" else "OpenAI"
-    names = ", ".join(found.models[:MODELS_SHOWN]) or "none"
-    more = f" and {len(found.models) - MODELS_SHOWN} more" if len(found.models) > MODELS_SHOWN else ""
-    print(f"{path} written: a server that speaks {speaks} at {found.base_url}.")
-    print(f"It lists: {names}{more}.")
-    print(f"Next: aforo apply {path}")
+    print(terminal.printable(f"{path} written: a server that speaks {speaks} at {found.base_url}."))
     if found.models:
-        print(f'Then: aforo chat --deployment {found.models[0]} "Hello!"')
+        print(f"It does not list its deployments: write those that you call under accounts, {ACCOUNT}.")
+    else:
+        names = [d.name if d.name == d.model else f"{d.name} ({d.model})" for d in found.deployments]
+        print(terminal.printable(f"Its deployments: {_some(names)}."))
+    print(f"Next: aforo apply {path}")
+    name = next((d.name for d in found.deployments if "embed" not in d.model.lower()), None)
+    if name or found.models:
+        print(f'Then: aforo chat --deployment {name or "NAME"} "Hello!"')
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - MODELS_SHOWN} more" if len(names) > MODELS_SHOWN else ""
+    return (", ".join(names[:MODELS_SHOWN]) or "none") + more
 
 
 def with_upstream(text: str, found: Upstream, *, key_env: str | None, identity: bool) -> str:
     """The lab with a real server in the place of the local account. `text` is the lab's own YAML."""
     service = ("services", "*")
-    _, _, rest = replaced(text, ("accounts",), "").partition("\n")
+    _, _, rest = replaced(text, ("accounts",), _account(found)).partition("\n")
     text = f"# A gateway in front of a model server, everything recorded in one workspace.\n{rest}"
     reference = "{{upstream-key}}"
     if key_env:
@@ -127,19 +115,14 @@ namedValues:
     value: {{env: {key_env}}}"""
     else:
         credentials, values = "", ""
-    names = [json.dumps(name) for name in found.models[:MODELS_SHOWN]]
-    more = f", and {len(found.models) - MODELS_SHOWN} more" if len(found.models) > MODELS_SHOWN else ""
-    v1 = f"{found.base_url}/v1" if found.wire == "azure" else found.base_url
     backends = f"""\
-# The model server. Any of its models is called by its name, as the deployment in the path or as the model in
-# the body. When this was written it listed: {", ".join(names) or "none"}{more}
+# Where the account is called, and with which credential.
 backends:
-  upstream:
-    url: {json.dumps(found.base_url)}
-    protocol: http{credentials}
-  upstream-v1:
-    url: {json.dumps(v1)}
-    protocol: http{credentials}"""
+{_backend("upstream", found.base_url, credentials)}"""
+    v1 = "upstream"
+    if found.wire == "azure":
+        v1 = "upstream-v1"
+        backends += f"\n{_backend(v1, f'{found.base_url}/v1', credentials)}"
     text = replaced(text, (*service, "namedValues"), values)
     text = before(text, (*service, "loggers"), backends)
     private = _private_addresses(found.base_url)
@@ -148,9 +131,47 @@ backends:
         leave = f"# The server has a private address; without this leave the gateway would not connect to it.\nprivateEgress: [{entries}]"
         text = before(text, (*service, "backends"), leave)
     own = _IDENTITY if identity else _OWN_CREDENTIAL_ONLY
-    rewrite = f"\n{_FROM_AZURE_TO_OPENAI}" if found.wire == "openai" else ""
-    text = replaced(text, (*service, "apis", "azure-openai", "policy"), _policy(own + rewrite, "upstream"))
-    return replaced(text, (*service, "apis", "azure-openai-v1", "policy"), _policy(own, "upstream-v1"))
+    text = replaced(text, (*service, "apis", "azure-openai", "policy"), _policy(own, "upstream"))
+    return replaced(text, (*service, "apis", "azure-openai-v1", "policy"), _policy(own, v1))
+
+
+def _account(found: Upstream) -> str:
+    """The account that stands elsewhere, with a deployment for each model; names of the server are hostile text."""
+    lines = ["# The model server: an account that stands elsewhere. Callers name its deployments."]
+    if found.wire == "openai":
+        lines += [
+            "# A deployment may have any name: `gpt-4o: {model: {name: llama3.1:8b}}` answers callers of gpt-4o.",
+            "# What is not listed here is answered with Azure's 404.",
+        ]
+    lines += ["accounts:", f"  {ACCOUNT}:", f"    endpoint: {json.dumps(found.endpoint)}"]
+    if found.wire == "openai":
+        lines.append("    wire: openai")
+    shown = found.deployments[:MOST_DEPLOYMENTS]
+    if shown:
+        lines.append("    deployments:")
+    for deployed in shown:
+        version = f", version: {json.dumps(deployed.version)}" if deployed.version else ""
+        lines.append(
+            f"      {json.dumps(deployed.name)}: {{model: {{name: {json.dumps(deployed.model)}{version}}}}}"
+        )
+    if len(found.deployments) > MOST_DEPLOYMENTS:
+        lines.append(f"      # It lists {len(found.deployments) - MOST_DEPLOYMENTS} more.")
+    if found.models:
+        names = [json.dumps(name) for name in found.models]
+        lines += [
+            "    # It lists its models, not what is deployed; deployments that are written here are described, and",
+            "    # those that are not can be called all the same: deployments: {NAME: {model: {name: MODEL}}}",
+            f"    # Its models: {_some(names)}",
+        ]
+    return "\n".join(lines)
+
+
+def _backend(name: str, url: str, credentials: str) -> str:
+    return f"""\
+  {name}:
+    url: {json.dumps(url)}
+    protocol: http
+    resourceId: {ACCOUNT}{credentials}"""
 
 
 def _policy(elements: str, backend: str) -> str:

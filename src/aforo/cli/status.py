@@ -1,4 +1,4 @@
-"""`aforo status`: what of a system listens and answers, and where."""
+"""`aforo status`: what of a system listens and answers, and where; which models are behind it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from aforo.cli import http, running, terminal
+from aforo.cli.accounts import accounts
 from aforo.cli.exits import Exit, Failure, one_of
 
+MOST_SHOWN = 8
 LISTENERS = ("gateway", "gateway_tls", "control", "control_tls", "account")
 
 
@@ -28,9 +30,16 @@ def status(
         )
     found = [_listener(system, name) for name in LISTENERS if system.endpoints.get(name)]
     ready = bool(found) and all(entry["live"] for entry in found)
+    models = _models(system) if ready else []
     if format == "json":
         terminal.print_json(
-            {"data": str(data), "ready": ready, "listeners": found, "pids": system.endpoints.get("pids")}
+            {
+                "data": str(data),
+                "ready": ready,
+                "listeners": found,
+                "accounts": models,
+                "pids": system.endpoints.get("pids"),
+            }
         )
     else:
         terminal.print_table(
@@ -38,6 +47,13 @@ def status(
             [(e["name"], e["url"], e["live"], e["ready"], e["ms"]) for e in found],
             numeric=(False, False, False, False, True),
         )
+        if models:
+            print()
+            terminal.print_table(
+                ("Account", "Stands", "Deployments"),
+                [(m["name"], m["stands"], _listed(m["deployments"])) for m in models],
+            )
+            print()
         pids = system.endpoints.get("pids")
         if isinstance(pids, dict) and ready:
             print("pids: " + ", ".join(f"{role} {pid}" for role, pid in pids.items()))
@@ -48,6 +64,27 @@ def status(
             hint=f"Start the system with `aforo up --data {data}`; its processes write to {data}/logs.",
             code=Exit.UNREACHABLE,
         )
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_SHOWN} more" if len(names) > MOST_SHOWN else ""
+    return ", ".join(names[:MOST_SHOWN]) + more
+
+
+def _models(system: running.Running) -> list[dict[str, Any]]:
+    """The accounts and what they are called for; none where control does not tell."""
+    try:
+        found = accounts(system)
+    except Failure:
+        return []
+    return [
+        {
+            "name": a.name,
+            "stands": "here" if a.served else a.endpoint,
+            "deployments": [name for name, _ in a.deployments],
+        }
+        for a in found
+    ]
 
 
 def _listener(system: running.Running, name: str) -> dict[str, Any]:

@@ -121,7 +121,7 @@ def _print_greeting(system: running.Running, seconds: float) -> None:
     rows: list[tuple[str, Any]] = [
         ("gateway", f"{names.get('gateway')}   {names.get('gateway_tls') or ''}"),
         ("control, query", f"{names.get('control')}   {names.get('control_tls') or ''}"),
-        ("local account", names.get("account")),
+        ("local account", names.get("account") if names.get("served_account") else None),
         ("subscription key", f"in {names.get('subscription_key_file')}"),
         ("admin token", f"in {names.get('admin_token_file')}"),
         ("certificate authority", names.get("ca")),
@@ -137,13 +137,19 @@ def _print_greeting(system: running.Running, seconds: float) -> None:
         f"  {me} status{data}",
         "",
     ]
-    sample = "The local account serves a small sample model, so that everything works without a cloud."
-    lines += [
-        sample if names.get("account") else "No local account was started (--engine none).",
-        f"To put a real model behind the gate: {me} init --upstream URL --key-env NAME aforo.yaml,",
-        f"then {me} apply{data} aforo.yaml",
-        "",
-    ]
+    if not names.get("served_account"):
+        lines += [
+            "The configuration has no local account: models are those of the servers behind the gate.",
+            "",
+        ]
+    else:
+        sample = "The local account serves a small sample model, so that everything works without a cloud."
+        lines += [
+            sample if names.get("account") else "No local account was started (--engine none).",
+            f"To put a real model behind the gate: {me} init --upstream URL --key-env NAME aforo.yaml,",
+            f"then {me} apply{data} aforo.yaml",
+            "",
+        ]
     # One call, so that nothing of another thread stands between the lines.
     print("\n".join(lines), flush=True)
 
@@ -159,7 +165,7 @@ def _command() -> str:
 
 def _tell_about_model(system: running.Running) -> None:
     """Waits for the local model, which loads behind everything else, and says when it is there."""
-    if not system.endpoints.get("account"):
+    if not (system.endpoints.get("account") and system.endpoints.get("served_account")):
         return
     started = time.monotonic()
     url = f"{system['account']}/readyz"

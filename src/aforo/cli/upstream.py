@@ -1,9 +1,11 @@
-"""What `aforo init` asks a model server: which wire it speaks and which models it has. It writes no file."""
+"""What `aforo init` asks a model server: which wire it speaks, and which models it has under which deployments. It writes
+no file."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import socket
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,17 +20,39 @@ AZURE_DEPLOYMENTS_VERSION = "2023-03-15-preview"
 AZURE_SCOPE = "https://cognitiveservices.azure.com/.default"
 AZURE_HOSTS = (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com")
 
+_LONGEST = 64
+_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{_LONGEST - 1}}}")
+_NO_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
+
 Wire = Literal["azure", "openai"]
 Identity = Literal["managed", "workload"]
 
 
 @dataclass(frozen=True, slots=True)
+class Deployed:
+    """A deployment: what callers name, and the model that it is, as far as the server tells."""
+
+    name: str
+    model: str
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Upstream:
-    """A model server that answered. `base_url` is what comes before `/deployments/...` or `/chat/completions`."""
+    """A model server that answered. `base_url` is what comes before `/deployments/...` or `/chat/completions`.
+
+    `models` are those of an Azure account that no longer lists its deployments: which of them are deployed is not told.
+    """
 
     wire: Wire
     base_url: str
-    models: tuple[str, ...]
+    deployments: tuple[Deployed, ...]
+    models: tuple[str, ...] = ()
+
+    @property
+    def endpoint(self) -> str:
+        """Where the account stands, as Azure writes it."""
+        return f"{self.base_url.removesuffix('/openai')}/" if self.wire == "azure" else self.base_url
 
 
 def probe(url: str, *, key_env: str | None, identity: Identity | None) -> Upstream:
@@ -50,11 +74,15 @@ def probe(url: str, *, key_env: str | None, identity: Identity | None) -> Upstre
         seen.append(f"GET {address}: {answer.status}")
         if answer.status in (401, 403):
             raise Failure(_refused(address, answer, key_env, identity))
-        names = _names(answer)
-        if names is not None:
-            if wire == "azure":
-                names = _deployments(base, _headers(wire, secret, bearer)) or names
-            return Upstream(wire, base, tuple(names))
+        listed = _entries(answer)
+        if listed is None:
+            continue
+        if wire == "openai":
+            return Upstream(wire, base, _by_model([str(entry["id"]) for entry in listed]))
+        found = _deployments(base, _headers(wire, secret, bearer))
+        if found:
+            return Upstream(wire, base, found)
+        return Upstream(wire, base, (), tuple(str(entry["id"]) for entry in listed))
     raise Failure(
         f"{url} answers, but lists no models in the way of Azure OpenAI or of OpenAI.", hint="\n  ".join(seen)
     )
@@ -133,15 +161,46 @@ def _refused(address: str, answer: http.Answer, key_env: str | None, identity: I
     return f"{address} wants a credential ({answer.status}): name it with --key-env or --identity."
 
 
-def _names(answer: http.Answer) -> list[str] | None:
-    """The `id`s of a list of models; None when the answer is none."""
+def _entries(answer: http.Answer) -> list[dict[str, Any]] | None:
+    """The entries of a list that have an `id`; None when the answer is no list."""
     body: Any = answer.json() if answer.ok else None
     data = body.get("data") if isinstance(body, dict) else None
     if not isinstance(data, list):
         return None
-    return [str(entry["id"]) for entry in data if isinstance(entry, dict) and entry.get("id")]
+    return [entry for entry in data if isinstance(entry, dict) and entry.get("id")]
 
 
-def _deployments(base: str, headers: dict[str, str]) -> list[str] | None:
+def _deployments(base: str, headers: dict[str, str]) -> tuple[Deployed, ...]:
     """The deployments of an Azure OpenAI account, where it still lists them."""
-    return _names(_get(f"{base}/deployments?api-version={AZURE_DEPLOYMENTS_VERSION}", headers))
+    listed = _entries(_get(f"{base}/deployments?api-version={AZURE_DEPLOYMENTS_VERSION}", headers))
+    # Names that no deployment can have are not Azure's; they would make a file that cannot be applied.
+    return tuple(
+        Deployed(str(entry["id"]), str(entry.get("model") or entry["id"]))
+        for entry in listed or ()
+        if _NAME.fullmatch(str(entry["id"]))
+    )
+
+
+def _by_model(models: list[str]) -> tuple[Deployed, ...]:
+    """A deployment for each model, named like it as far as a name may: `llama3.1-8b` for `llama3.1:8b`,
+    `Qwen3-8B` for `Qwen/Qwen3-8B`. A name that is taken is counted up."""
+    found: list[Deployed] = []
+    own: dict[str, str] = {}
+    for model in models:
+        if _NAME.fullmatch(model):
+            own.setdefault(model.lower(), model)
+    # What can have its own name has it: another model's shortened one must not lead its callers astray.
+    taken = set(own)
+    for model in dict.fromkeys(models):
+        if own.get(model.lower()) == model:
+            found.append(Deployed(model, model))
+            continue
+        short = model.rpartition("/")[2].removesuffix(":latest")
+        name = _NO_NAME.sub("-", short).strip("-_.")[:_LONGEST] or "model"
+        plain, count = name, 1
+        while name.lower() in taken:
+            count += 1
+            name = f"{plain[: _LONGEST - len(str(count)) - 1]}-{count}"
+        taken.add(name.lower())
+        found.append(Deployed(name, model))
+    return tuple(found)

@@ -14,17 +14,20 @@ import yaml
 from aforo.cli import init
 from aforo.cli.apply import _read
 from aforo.cli.exits import Failure
-from aforo.cli.upstream import Upstream
+from aforo.cli.upstream import Deployed, Upstream
 from aforo.cli.yaml_text import before, replaced
 from aforo.control.apply import Resolve, read_files
 from aforo.control.desired import DesiredState
 from aforo.control.lab import lab_yaml
+from aforo.model.kinds.account import ACCOUNT_TYPE, DEPLOYMENT_TYPE
 from aforo.model.kinds.backend import BACKEND_TYPE
 from aforo.model.kinds.named_value import NAMED_VALUE_TYPE
 from tests.support.answering import Request, Response, answering
 
-AZURE = Upstream("azure", "https://192.0.2.1/openai", ("chat", "embed"))
-OPENAI = Upstream("openai", "http://127.0.0.1:11434/v1", ("llama3:8b",))
+AZURE = Upstream(
+    "azure", "https://192.0.2.1/openai", (Deployed("chat", "gpt-4o", "2024-11-20"), Deployed("embed", "ada"))
+)
+OPENAI = Upstream("openai", "http://127.0.0.1:11434/v1", (Deployed("llama3-8b", "llama3:8b"),))
 
 
 def read(path: Path, environment: dict[str, str] | None = None) -> DesiredState:
@@ -49,6 +52,19 @@ def test_every_form_reads_without_a_mistake(
     assert [str(m) for m in state.mistakes] == []
     backends = of_type(state, BACKEND_TYPE)
     assert backends["upstream"]["url"] == found.base_url
+    assert {b["resourceId"] for b in backends.values()} == {"upstream"}
+    assert sorted(backends) == (["upstream", "upstream-v1"] if found.wire == "azure" else ["upstream"])
+    assert of_type(state, ACCOUNT_TYPE) == {
+        "upstream": {"endpoint": "https://192.0.2.1/"}
+        if found.wire == "azure"
+        else {"endpoint": "http://127.0.0.1:11434/v1", "wire": "openai"}
+    }
+    models = {name: body["model"] for name, body in of_type(state, DEPLOYMENT_TYPE).items()}
+    assert models == (
+        {"chat": {"name": "gpt-4o", "version": "2024-11-20"}, "embed": {"name": "ada"}}
+        if found.wire == "azure"
+        else {"llama3-8b": {"name": "llama3:8b"}}
+    )
     values = of_type(state, NAMED_VALUE_TYPE)
     if key_env:
         assert values["upstream-key"]["value"] == 'k"}: {#'
@@ -71,10 +87,32 @@ def test_a_private_server_gets_leave_and_a_public_one_needs_none() -> None:
     assert "privateEgress" not in service
 
 
-def test_hostile_names_of_models_stay_in_their_comment() -> None:
-    hostile = Upstream("openai", "http://127.0.0.1:1/v1", ("a\nservices: {}", "b"))
+@pytest.mark.parametrize("wire", ["openai", "azure"])
+def test_hostile_names_of_models_stay_in_their_place(wire: str) -> None:
+    evil = "a\nservices: {}"
+    hostile = Upstream(wire, "http://127.0.0.1:1/v1", (Deployed("a-services", evil),), (evil, "b"))  # type: ignore[arg-type]
     text = init.with_upstream(lab_yaml(), hostile, key_env=None, identity=False)
-    assert list(yaml.safe_load(text)["services"]) == list(yaml.safe_load(lab_yaml())["services"])
+    read = yaml.safe_load(text)
+    assert list(read["services"]) == list(yaml.safe_load(lab_yaml())["services"])
+    assert read["accounts"]["upstream"]["deployments"] == {"a-services": {"model": {"name": evil}}}
+
+
+def test_an_account_that_lists_models_alone_is_written_without_guesses(tmp_path: Path) -> None:
+    silent = Upstream("azure", "https://192.0.2.1/openai", (), ("gpt-4o-2024-11-20",))
+    text = init.with_upstream(lab_yaml(), silent, key_env=None, identity=False)
+    assert yaml.safe_load(text)["accounts"] == {"upstream": {"endpoint": "https://192.0.2.1/"}}
+    assert '# Its models: "gpt-4o-2024-11-20"' in text
+    (tmp_path / "aforo.yaml").write_text(text)
+    assert read(tmp_path / "aforo.yaml").mistakes == ()
+
+
+def test_very_many_models_make_no_endless_file() -> None:
+    names = tuple(Deployed(f"m{i}", f"m{i}") for i in range(init.MOST_DEPLOYMENTS + 5))
+    text = init.with_upstream(
+        lab_yaml(), Upstream("openai", "http://127.0.0.1:1/v1", names), key_env=None, identity=False
+    )
+    assert len(yaml.safe_load(text)["accounts"]["upstream"]["deployments"]) == init.MOST_DEPLOYMENTS
+    assert "# It lists 5 more." in text
 
 
 def test_without_an_upstream_it_is_the_lab(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -98,7 +136,8 @@ def test_the_whole_command_against_a_server(tmp_path: Path, capsys: pytest.Captu
         assert f"{url}/v1" in (tmp_path / "mine.yaml").read_text()
     said = capsys.readouterr().out
     assert "speaks OpenAI" in said
-    assert "--deployment llama3:8b" in said
+    assert "llama3-8b (llama3:8b)" in said
+    assert "--deployment llama3-8b" in said
 
 
 def test_a_value_of_the_environment_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

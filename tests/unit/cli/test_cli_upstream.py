@@ -7,10 +7,11 @@ import json
 import pytest
 
 from aforo.cli.exits import Exit, Failure
-from aforo.cli.upstream import Upstream, probe
+from aforo.cli.upstream import Deployed, Upstream, probe
 from tests.support.answering import Answer, Request, Response, answering
 
 KEY = "k" * 40
+TWO = (Deployed("m-1", "m-1"), Deployed("m-2", "m-2"))
 
 
 def _list(*names: str) -> Response:
@@ -37,7 +38,12 @@ def _azure(request: Request) -> Response:
     if request.path.startswith("/openai/models?"):
         return _list("gpt-35-turbo-0125", "gpt-4o-2024-11-20")
     if request.path.startswith("/openai/deployments?"):
-        return _list("chat", "embed")
+        listed = [
+            {"id": "chat", "model": "gpt-4o", "status": "succeeded"},
+            {"id": "embed", "model": "text-embedding-3-large"},
+            {"id": "no name", "model": "of a deployment"},
+        ]
+        return Response(body=json.dumps({"object": "list", "data": listed}).encode())
     return Response(404, b'{"error": {"code": "404", "message": "Resource not found"}}')
 
 
@@ -46,19 +52,28 @@ def _azure_without_list(request: Request) -> Response:
 
 
 @pytest.mark.parametrize(
-    ("server", "path", "key", "wire", "base", "models"),
+    ("server", "path", "key", "wire", "base", "deployments", "models"),
     [
-        (_openai, "", True, "openai", "/v1", ("m-1", "m-2")),
-        (_openai, "/v1", True, "openai", "/v1", ("m-1", "m-2")),
-        (_openai, "/v1/", True, "openai", "/v1", ("m-1", "m-2")),
-        (_ollama, "", False, "openai", "/v1", ("llama3:8b",)),
-        (_azure, "/openai", True, "azure", "/openai", ("chat", "embed")),
+        (_openai, "", True, "openai", "/v1", TWO, ()),
+        (_openai, "/v1", True, "openai", "/v1", TWO, ()),
+        (_openai, "/v1/", True, "openai", "/v1", TWO, ()),
+        (_ollama, "", False, "openai", "/v1", (Deployed("llama3-8b", "llama3:8b"),), ()),
+        (
+            _azure,
+            "/openai",
+            True,
+            "azure",
+            "/openai",
+            (Deployed("chat", "gpt-4o"), Deployed("embed", "text-embedding-3-large")),
+            (),
+        ),
         (
             _azure_without_list,
             "/openai",
             True,
             "azure",
             "/openai",
+            (),
             ("gpt-35-turbo-0125", "gpt-4o-2024-11-20"),
         ),
     ],
@@ -69,13 +84,42 @@ def test_the_wire_is_found(
     key: bool,
     wire: str,
     base: str,
+    deployments: tuple[Deployed, ...],
     models: tuple[str, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("THE_KEY", KEY)
     with answering(server) as url:
         found = probe(url + path, key_env="THE_KEY" if key else None, identity=None)
-        assert found == Upstream(wire, url + base, models)  # type: ignore[arg-type]
+        assert found == Upstream(wire, url + base, deployments, models)  # type: ignore[arg-type]
+        assert found.endpoint == (f"{url}/" if wire == "azure" else f"{url}/v1")
+
+
+def test_models_get_names_that_a_path_can_have() -> None:
+    models = (
+        "llama3.1:8b",
+        "Qwen/Qwen3-8B",
+        "other/Qwen3-8B",
+        "mistral:latest",
+        "llama3.1-8b",
+        "x" * 80,
+        "x" * 90,
+        "日本",
+        "gpt-4o",
+    )
+    with answering(lambda _request: _list(*models, "gpt-4o")) as url:
+        found = probe(f"{url}/v1", key_env=None, identity=None)
+    assert [(d.name, d.model) for d in found.deployments] == [
+        ("llama3.1-8b-2", "llama3.1:8b"),
+        ("Qwen3-8B", "Qwen/Qwen3-8B"),
+        ("Qwen3-8B-2", "other/Qwen3-8B"),
+        ("mistral", "mistral:latest"),
+        ("llama3.1-8b", "llama3.1-8b"),
+        ("x" * 64, "x" * 80),
+        ("x" * 62 + "-2", "x" * 90),
+        ("model", "日本"),
+        ("gpt-4o", "gpt-4o"),
+    ]
 
 
 def test_a_refused_key_is_named_but_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
