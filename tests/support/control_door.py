@@ -40,9 +40,10 @@ class Bench:
     build: Callable[[Bundle], Iterable[Found]] = accept_all
     published: list[tuple[Bundle, Graph]] = field(default_factory=list)
     live: Live = field(default_factory=Live)
+    url: str = ""  # of another store than a file in the folder
 
     def __post_init__(self) -> None:
-        self.store = Store(sqlite_url(self.folder / "store.sqlite"))
+        self.store = Store(self.url or sqlite_url(self.folder / "store.sqlite"))
         self.door = Door(
             self.store, FixedKeys(), self.build, lambda b, g: self.published.append((b, g)), live=self.live
         )
