@@ -17,7 +17,7 @@ from aforo.kql.bound import Apply, Constant, Expression, Reference, Relation
 from aforo.kql.convert import apply, coerce
 from aforo.kql.expressions import PLACES
 from aforo.kql.literals import scalar_value
-from aforo.kql.places import meant, split
+from aforo.kql.places import meant, over, split
 from aforo.kql.plan import Filter, Limit, Project, Scan, Sort, Steps, Unnest, Values, Walk, Window
 from aforo.kql.scope import (
     RESTRICTED,
@@ -70,7 +70,7 @@ class Binder(CallBinder):
         # `alias database x = ...`
         self.aliases: dict[str, s.Call] = {}
         self._calls = 0
-        self._saved: dict[str, Defined | None] = {}
+        self._saved: dict[tuple[str, str], Defined | None] = {}
 
     # -- the query ---------------------------------------------------------------------------------------
 
@@ -136,16 +136,17 @@ class Binder(CallBinder):
 
     def _restricted(self, items: tuple[s.Syntax, ...], scope: Scope) -> Scope:
         """The scope from which only these tables can be read. What was named before keeps reading what it reads."""
-        names: list[str] = []
+        names: list[tuple[str, str]] = []
         for item in items:
-            there = meant(self, item, scope) if split(item, scope) is not None else (item, scope)
-            if there is None:
+            there = meant(self, item, scope) if split(item, scope) is not None else None
+            if there is None and split(item, scope) is not None:
                 continue
-            match there[0]:
+            place = self.database.place if there is None else there.database.place
+            match item if there is None else there.syntax:
                 case s.Name(text=text):
-                    names.append(text)
+                    names.append((place, text))
                 case s.Star(pattern=pattern):
-                    names.append(pattern)
+                    names.append((place, pattern))
                 case _:
                     self.report(say.bad_argument("'restrict access' takes names of tables", item.span))
         return scope.inner({RESTRICTED: Restriction(tuple(names))})
@@ -157,7 +158,7 @@ class Binder(CallBinder):
             if name in at.names:
                 return True
             if isinstance(restriction := at.names.get(RESTRICTED), Restriction):
-                return restriction.allows(name)
+                return restriction.allows(self.database.place, name)
             at = at.parent
         return True
 
@@ -241,7 +242,10 @@ class Binder(CallBinder):
         self.budget.spend()
         if split(tree, scope) is not None:
             there = meant(self, tree, scope)
-            return _SOME_TABLE if there is None else self.relation(*there)
+            if there is None:
+                return _SOME_TABLE
+            with over(self, there.database):
+                return self.relation(there.syntax, there.scope)
         match tree:
             case s.Pipeline(source=source, operators=operators):
                 return self.applied(self.relation(source, scope), operators, scope)
@@ -319,7 +323,7 @@ class Binder(CallBinder):
 
     def scan(self, table: TableSymbol) -> Relation:
         """All rows of a stored table, within the question's time span."""
-        self.scanned.append(table.name)
+        self.scanned.append(table.key)
         columns = tuple(self.column(c.name, c.type) for c in table.columns)
         relation: Relation = Scan(table, columns)
         time = next((c for c in columns if c.name == TIME_COLUMN and c.type is DATETIME), None)
@@ -353,13 +357,14 @@ class Binder(CallBinder):
     # -- functions ---------------------------------------------------------------------------------------
 
     def saved_function(self, name: str) -> Defined | None:
-        if name not in self._saved:
+        key = (self.database.place, name)
+        if key not in self._saved:
             text = self.database.functions.get(name)
             function = None if text is None else self.parse_function(name, text)
             if text is not None and function is None:
                 self.report(say.broken_function(name))
-            self._saved[name] = None if function is None else Defined(function, Scope(), name)
-        return self._saved[name]
+            self._saved[key] = None if function is None else Defined(function, Scope(), name)
+        return self._saved[key]
 
     def _bare_function(self, name: str) -> Defined | None:
         """A saved function that may be called without parentheses: it gives a table and needs no argument."""

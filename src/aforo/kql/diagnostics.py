@@ -246,7 +246,8 @@ def refused(what: str, reason: str, span: Span, *hints: str) -> Diagnostic:
 def elsewhere(what: str, span: Span) -> Diagnostic:
     return Diagnostic(
         "KQL0904",
-        f"{what} is another place: a query reads the tables of the workspace that it is sent to",
+        f"{what} is another place: a query reads the tables of the workspace that it is sent to, and of others that it "
+        "names with workspace(), which the reader may read",
         span,
     )
 

@@ -114,7 +114,7 @@ class _Lowering:
                     low = least if low is None or (least is not None and least > low) else low
                     high = greatest if high is None or (greatest is not None and greatest < high) else high
         found: TimeRange | None = None if low is None and high is None else (low, high)
-        name = scan.table.name
+        name = scan.table.key
         if name in self.ranges:
             found = _wider(self.ranges[name], found)
         self.ranges[name] = found

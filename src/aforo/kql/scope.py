@@ -37,12 +37,12 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Restriction:
-    """`restrict access to (...)`: names with wildcards; no other stored table or function may be read."""
+    """`restrict access to (...)`: (place, name with wildcards); no other stored table or function may be read."""
 
-    names: tuple[str, ...]
+    names: tuple[tuple[str, str], ...]
 
-    def allows(self, name: str) -> bool:
-        return any(fnmatchcase(name, pattern) for pattern in self.names)
+    def allows(self, place: str, name: str) -> bool:
+        return any(place == where and fnmatchcase(name, pattern) for where, pattern in self.names)
 
 
 # Where a scope holds its restriction: no name can be written so.

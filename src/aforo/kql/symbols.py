@@ -41,20 +41,31 @@ class PromotedPath:
 
 @dataclass(frozen=True, slots=True)
 class TableSymbol:
-    """A table. `hidden` physical columns (promoted ones, flags) are not part of the user's schema."""
+    """A table. `hidden` physical columns (promoted ones, flags) are not part of the user's schema. `place` is that of its
+    database."""
 
     name: str
     columns: tuple[ColumnSymbol, ...]
     promoted: tuple[PromotedPath, ...] = ()
     hidden: tuple[str, ...] = ()
+    place: str = ""
+
+    @property
+    def key(self) -> str:
+        """What compiled SQL calls it: its name, with its place in front when it is not of the database that is asked."""
+        return f"{self.place}/{self.name}" if self.place else self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
     """All that a query may name. `functions` are saved functions: name to KQL text (`(x: long) { T | take x }`). `also`
-    are further names of the same place (an id, the path of a resource), for `workspace("...")` and its kin."""
+    are further names of the same place (an id, the path of a resource), for `workspace("...")` and its kin. `others` are
+    the further places that may be named, by their names in lower case; each has a `place` of its own, the asked one none.
+    """
 
     name: str
     tables: Mapping[str, TableSymbol]
     functions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     also: tuple[str, ...] = ()
+    others: Mapping[str, Database] = field(default_factory=lambda: MappingProxyType({}))
+    place: str = ""

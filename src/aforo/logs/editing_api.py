@@ -59,17 +59,24 @@ class _EditingApi:
             workspace = self._reader.workspace(request.path_params["workspace"])
             tables = self._tables(caller, workspace)
             body = _object(await read_body(request))
-            functions = {f.name: f.text for f in self._reader.contents(workspace).functions}
-            database = Database(
-                workspace.name,
-                {name: _symbol(table) for name, table in tables.items()},
-                functions,
-                (workspace.id, workspace.resource_id),
-            )
+            others: dict[str, Database] = {}
+            for other, called in self._reader.named_in(body["query"], caller.principal, (workspace,)):
+                place = self._database(other, self._tables(caller, other), place=other.id)
+                others |= {n.lower(): place for n in called}
+            database = self._database(workspace, tables, others=others)
             # Compiling takes milliseconds; a long text more, and nobody else is to wait for it.
             return json_response(await asyncio.to_thread(work, body, database, tables, self._reader.now_us))
         except Refusal as refusal:
             return await on_refusal(request, refusal)
+
+    def _database(self, workspace: Workspace, tables: Mapping[str, Table], **more: Any) -> Database:
+        return Database(
+            workspace.name,
+            {name: _symbol(table) for name, table in tables.items()},
+            {f.name: f.text for f in self._reader.contents(workspace).functions},
+            (workspace.id, workspace.resource_id),
+            **more,
+        )
 
     def _tables(self, caller: Caller, workspace: Workspace) -> dict[str, Table]:
         readable = self._reader.readable(caller.principal, workspace)

@@ -11,7 +11,7 @@ import sys
 import time
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import overload
 
 import duckdb
@@ -19,7 +19,7 @@ import orjson
 
 from aforo.kql.compile import Compiled, CompileResult, compile_query
 from aforo.kql.sql.duckdb.prepare import define, define_macros, settle
-from aforo.kql.symbols import Database
+from aforo.kql.symbols import Database, TableSymbol
 from aforo.kql.ticks import MAX_DATETIME, TICKS_PER_US, UNIX_EPOCH
 from aforo.logs.content import without_content
 from aforo.logs.failures import failed
@@ -224,7 +224,7 @@ class Evaluator:
         are looked at only when the compiler turns out to want them.
         """
         names = self._names(request)
-        opened = frozenset(n for n in names if n in request.text)
+        opened = frozenset(n for n in names if n.rpartition("/")[2] in request.text)
         while True:
             tables = self._open(request, names, opened)
             result = _compile(source, request, tables, {}, discovered)
@@ -241,26 +241,28 @@ class Evaluator:
         names = {*self._declared, *request.custom, *stored}
         if request.readable is not None:
             names &= {n for w in request.workspace_ids for n in request.readable.get(w, ())}
+            names |= {o.key(n) for o in request.others for n in request.readable.get(o.id, ())}
         return sorted(names)
 
     def _open(self, request: QueryRequest, names: Iterable[str], opened: frozenset[str]) -> _Tables:
         seen, versions = {}, {}
-        for table in names:
+        for key in names:
+            other, _, table = key.rpartition("/")
             columns: tuple[tuple[str, str], ...] = ()
-            if table in opened:
-                versions[table] = tuple(
+            if key in opened:
+                versions[key] = tuple(
                     version
-                    for w in request.workspace_ids
+                    for w in ((other,) if other else request.workspace_ids)
                     if request.readable is None or table in request.readable.get(w, ())
                     if (version := self._versions.latest(w, table)) is not None
                 )
-                for version in versions[table]:
+                for version in versions[key]:
                     columns = merged(columns, version.columns)
-            own = request.custom.get(table)
+            own = request.custom.get(key)
             if own is None:
-                seen[table] = self._asked_table(table, columns)
+                seen[key] = self._asked_table(table, columns)
             else:
-                seen[table] = asked_table(table, custom_table(table, own), columns, custom=True)
+                seen[key] = asked_table(table, custom_table(table, own), columns, custom=True)
         return _Tables(seen, versions, opened)
 
     def _asked_table(self, table: str, columns: tuple[tuple[str, str], ...]) -> AskedTable:
@@ -390,12 +392,7 @@ def _compile(
         seen = {n: t.without(withheld[n]) if n in withheld else t for n, t in tables.seen.items()}
         return compile_query(
             source,
-            Database(
-                request.names[0] if request.names else "logs",
-                {n: t.trusting(doubted.get(n, ())) for n, t in seen.items()},
-                request.functions,
-                request.names[1:],
-            ),
+            _database(request, {n: t.trusting(doubted.get(n, ())) for n, t in seen.items()}),
             now=_ticks(request.now_us),
             timespan=None if span is None else (_ticks(span.start_us), _ticks(span.end_us)),
             parameters=request.parameters,
@@ -404,6 +401,25 @@ def _compile(
 
     result = compiled({})
     return result if not request.withheld else without_content(source, request, result, compiled)
+
+
+def _database(request: QueryRequest, tables: Mapping[str, TableSymbol]) -> Database:
+    """What the query may name: the tables of the place that is asked, and of the other ones under their names."""
+    others: dict[str, Database] = {}
+    for other in request.others:
+        ahead = other.key("")
+        own = {
+            k.removeprefix(ahead): replace(t, place=other.id)
+            for k, t in tables.items()
+            if k.startswith(ahead)
+        }
+        place = Database(other.names[0], own, other.functions, other.names[1:], place=other.id)
+        others |= {n.lower(): place for n in other.names}
+    if others:
+        tables = {k: t for k, t in tables.items() if "/" not in k}
+    return Database(
+        request.names[0] if request.names else "logs", tables, request.functions, request.names[1:], others
+    )
 
 
 def _files(tables: _Tables, compiled: Compiled) -> dict[str, list[StoredFile]]:

@@ -55,7 +55,8 @@ class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
     `functions` are saved functions: name to KQL text. `withheld` are columns per table that the asker may not
     read, by the action `withheld_action`; `admitted` are alternatives per table of which a row must meet one, each
     of column name to value (`_ResourceId`: that resource or what lies below it); no entry: all rows.
-    `names` are those of the place that is asked, for `workspace("...")`. `source` are rows that the query is about, as
+    `names` are those of the place that is asked, for `workspace("...")`; `others` are further workspaces that the text
+    names, whose tables stand in the other fields as `id/table`. `source` are rows that the query is about, as
     the only table.
     """
 
@@ -77,6 +78,19 @@ class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
     admitted: dict[str, tuple[dict[str, str], ...]] = {}
     source: SourceRows | None = None
     names: tuple[str, ...] = ()
+    others: tuple[OtherWorkspace, ...] = ()
+
+
+class OtherWorkspace(msgspec.Struct, array_like=True, frozen=True):
+    """A workspace beside those that are asked: its id, all that the query may call it, its saved functions."""
+
+    id: str
+    names: tuple[str, ...]
+    functions: dict[str, str] = {}
+
+    def key(self, table: str) -> str:
+        """What its table is called in a request."""
+        return f"{self.id}/{table}"
 
 
 class SourceRows(msgspec.Struct, array_like=True, frozen=True):

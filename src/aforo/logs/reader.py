@@ -20,7 +20,15 @@ from aforo.errors import Denied, NotFound, Refusal
 from aforo.identity.access import Principal
 from aforo.logs.audit import TABLE as AUDIT_TABLE
 from aforo.logs.audit import Asked, audit_row
-from aforo.logs.question import US_PER_S, Outcome, QueryAnswer, QueryRequest, SourceRows, TimeRange
+from aforo.logs.question import (
+    US_PER_S,
+    OtherWorkspace,
+    Outcome,
+    QueryAnswer,
+    QueryRequest,
+    SourceRows,
+    TimeRange,
+)
 from aforo.rest import status_of
 from aforo.tables.catalog import TABLES
 from aforo.tables.custom import own_columns
@@ -42,6 +50,8 @@ _PARAMETER = re.compile(
     r"\s*(?P<name>\w+|\['[^']*'\])\s*:\s*(?P<kind>\w+|\([^)]*\))\s*"
     r"(?:=\s*(?P<default>\"[^\"]*\"|'[^']*'|\w+\([^)]*\)|[^,]*))?(?:,|$)"
 )
+# A place that a query names, in quotes: the text between them.
+_OTHER = re.compile(r"""\b(?:workspace|database)\s*\(\s*[hH]?@?["']([^"'\n]+)["']\s*\)""")
 # How many queries that ran out of time are remembered, and how long.
 _REMEMBERED = 1_000
 _REMEMBERED_S = 120.0
@@ -212,8 +222,9 @@ class Reader:
                 ended=self.clock(),
                 status=status,
             )
-            for workspace in scope.workspaces:
-                self.sink(workspace.id, AUDIT_TABLE, audit_row(row, answer, self.tenant_id, workspace.id))
+            # Whose rows are read from elsewhere sees that too.
+            for id_ in dict.fromkeys([*(w.id for w in scope.workspaces), *(o.id for o in request.others)]):
+                self.sink(id_, AUDIT_TABLE, audit_row(row, answer, self.tenant_id, id_))
 
     def request(
         self,
@@ -227,6 +238,7 @@ class Reader:
     ) -> QueryRequest:
         """The question to the pool, with the rights of the caller in it."""
         readable = self._readable(caller.principal, scope.workspaces)
+        others = self.named_in(text, caller.principal, scope.workspaces)
         contents = [self.contents(w) for w in reversed(scope.workspaces)]
         names = {n for listed in readable.values() for n in listed}
         custom = {n: t for c in contents for n, t in c.tables.items() if n in names}
@@ -247,7 +259,47 @@ class Reader:
             "withheld_action": self.content_action,
             "admitted": self._admitted(caller.principal, scope.workspaces, readable),
         }
+        for workspace, called in others:
+            self._add(caller.principal, workspace, called, asked)
         return QueryRequest(**(asked | more))
+
+    def named_in(
+        self, text: str, principal: Principal, workspaces: Sequence[Workspace]
+    ) -> list[tuple[Workspace, tuple[str, ...]]]:
+        """The further workspaces that the text names, or a saved function that it may call, each with what it is called
+        there. One of which the caller may read nothing is no workspace to him."""
+        texts = [text, *(f.text for w in workspaces for f in self.contents(w).functions)]
+        literals = {name for t in texts if "workspace" in t or "database" in t for name in _OTHER.findall(t)}
+        own = _names_of(workspaces)
+        called: dict[str, tuple[Workspace, list[str]]] = {}
+        for name in sorted(literals):
+            found = self.resolve_workspace(name)
+            if found is not None and found.id not in own and self.may_read_some(principal, found):
+                called.setdefault(found.id, (found, []))[1].append(name)
+        return [(workspace, tuple(names)) for workspace, names in called.values()]
+
+    def _add(
+        self, principal: Principal, workspace: Workspace, called: tuple[str, ...], asked: dict[str, Any]
+    ) -> None:
+        """Put another workspace into a question, its tables as `id/table`."""
+        contents = self.contents(workspace)
+        readable = self._readable(principal, (workspace,))
+        names = readable[workspace.id]
+        functions = {f.name: f.text for f in contents.functions}
+        other = OtherWorkspace(
+            workspace.id, (workspace.name, *_names_of((workspace,))[1:], *called), functions
+        )
+        asked["readable"] |= readable
+        asked["others"] = (*asked.get("others", ()), other)
+        for name, table in contents.tables.items():
+            if name in names:
+                columns = tuple((c.name, c.type.value, c.doc) for c in own_columns(table))
+                asked["custom"][other.key(name)] = columns
+        for field_, found in (
+            ("withheld", self._withheld(principal, (workspace,), names)),
+            ("admitted", self._admitted(principal, (workspace,), readable)),
+        ):
+            asked[field_] |= {other.key(n): rows for n, rows in found.items()}
 
     async def over_rows(self, text: str, rows: SourceRows) -> QueryAnswer:
         """The answer to a query over rows that the caller was shown (`source`). No table is read, nothing audited."""

@@ -14,7 +14,7 @@ from aforo.kql.bound import Column, Constant, Expression, Reference, Relation
 from aforo.kql.naming import Names
 from aforo.kql.operators.spec import Declared
 from aforo.kql.parser import Parser
-from aforo.kql.places import meant, split
+from aforo.kql.places import meant, over, split
 from aforo.kql.plan import Join, JoinKind, Project, Union
 from aforo.kql.scope import Defined, Row, Scope
 from aforo.kql.types import STRING, KqlType
@@ -226,7 +226,11 @@ def legs_of(
     """The tables that an item of a list means, each with what `withsource` calls it."""
     if split(table, scope) is not None:
         there = meant(b, table, scope)
-        return [] if there is None else legs_of(b, there[0], there[1], number, fuzzy=fuzzy)
+        if there is None:
+            return []
+        with over(b, there.database):
+            legs = legs_of(b, there.syntax, there.scope, number, fuzzy=fuzzy)
+        return [(f"{there.shown}.{label}" if there.shown else label, leg) for label, leg in legs]
     if isinstance(table, s.Star):
         regex = re.compile(".*".join(re.escape(part) for part in table.pattern.split("*")))
         stored = [

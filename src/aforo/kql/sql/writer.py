@@ -104,7 +104,7 @@ class Writer(WalkWriter):
 
     def _scan(self, scan: Scan) -> Frame:
         e = t.glot()
-        table = e.Table(this=e.Identifier(this=scan.table.name, quoted=True))
+        table = e.Table(this=e.Identifier(this=scan.table.key, quoted=True))
         slots: dict[int, Slot] = {}
         for column in scan.read:
             form = {DATETIME: Form.TIMESTAMP, STRING: Form.NULLABLE_TEXT}.get(column.type, Form.PLAIN)
