@@ -7,6 +7,7 @@ ports are always refused; loopback and private ranges only where the operator li
 from __future__ import annotations
 
 import ipaddress
+import socket
 from dataclasses import dataclass, field
 
 from aforo.errors import Denied, Invalid
@@ -27,7 +28,7 @@ _LOCAL_USE = (ipaddress.IPv6Network("64:ff9b:1::/48"), ipaddress.IPv6Network("fe
 @dataclass(frozen=True, slots=True)
 class EgressPolicy:
     """`allowed` lists private networks, `allowed_ports` single (address, port) pairs of private hosts;
-    `own_ports` are ports of this system on loopback that nothing may be sent to."""
+    `own_ports` are ports of this system, at any address of this machine, that nothing may be sent to."""
 
     allowed: tuple[Network, ...] = ()
     allowed_ports: frozenset[tuple[str, int]] = frozenset()
@@ -51,7 +52,7 @@ class EgressPolicy:
         ip = _plain(ipaddress.ip_address(address))
         if ip.is_link_local or ip.is_multicast or ip.is_unspecified or ip == _AZURE_HOST:
             raise Denied(f"outbound connections to {ip} are never allowed (link-local or no host address)")
-        if ip.is_loopback and port in self.own_ports:
+        if port in self.own_ports and _is_here(ip):
             raise Denied(f"outbound connections to the control plane itself ({ip}:{port}) are never allowed")
         local = ip.version == 6 and any(ip in network for network in _LOCAL_USE)
         if (ip.is_global and not local) or (str(ip), port) in self.allowed_ports:
@@ -83,6 +84,19 @@ def parse(entries: tuple[str, ...], own_ports: frozenset[int] = frozenset()) -> 
         except ValueError as error:
             raise Invalid(f"{entry!r} is not a network, an address or address:port ({error})") from error
     return EgressPolicy(tuple(networks), frozenset(ports), own_ports, allowed_sockets=frozenset(sockets))
+
+
+def _is_here(ip: Address) -> bool:
+    """Whether an address is one of this machine's own: only such a one can be bound. Nothing is sent."""
+    if ip.is_loopback:
+        return True
+    family = socket.AF_INET6 if ip.version == 6 else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((str(ip), 0))
+        except OSError:
+            return False
+    return True
 
 
 def _plain(ip: Address) -> Address:

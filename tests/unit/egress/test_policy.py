@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from aforo.egress.policy import EgressPolicy, parse
@@ -71,6 +73,20 @@ def test_our_own_ports_stay_shut(address: str) -> None:
     policy.check(address, 8082)
     with pytest.raises(Denied, match="control plane"):
         policy.check(address, 8081)
+
+
+def test_our_own_ports_stay_shut_at_every_address_of_this_machine() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing, picks the address that would be sent from
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        own = probe.getsockname()[0]
+    policy = parse((f"{own}/32", "192.0.2.0/24"), frozenset({8081}))
+    policy.check(own, 8082)
+    policy.check("192.0.2.1", 8081)
+    with pytest.raises(Denied, match="control plane"):
+        policy.check(own, 8081)
 
 
 def test_one_port_of_one_host() -> None:
