@@ -1,5 +1,5 @@
 """`aforo policy`: what is wrong with a policy document, the Python that it compiles to, and what it does to a request.
-Needs no running system."""
+Needs no running system; `effective` asks one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aforo.cli import policy_try, terminal
+from aforo.cli import policy_effective, policy_try, terminal
 from aforo.cli.exits import Exit, Failure, one_of
 from aforo.cli.policy_files import find, read
 from aforo.source import Diagnostic, Source, Span, has_errors, render
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 SCOPES = ("global", "product", "api", "operation")
 
 app = typer.Typer(
-    help="Check policy documents, try them, or show what they compile to.",
+    help="Check policy documents, try them, or show what they come to.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 app.command("try")(policy_try.command)
+app.command("effective")(policy_effective.command)
 
 Scope = Annotated[str, typer.Option(help=f"Where the document will stand: {', '.join(SCOPES)}.")]
 NamedValues = Annotated[

@@ -31,11 +31,12 @@ class PolicyFile:
 
 @dataclass(slots=True)
 class Found:
-    """`named_values` maps a name to (value, secret), `fragments` an id to its text."""
+    """`named_values` maps a name to (value, secret), `fragments` an id to its text, `fragment_files` to its path."""
 
     files: list[PolicyFile] = field(default_factory=list)
     named_values: dict[str, tuple[str, bool]] = field(default_factory=dict)
     fragments: dict[str, str] = field(default_factory=dict)
+    fragment_files: dict[str, str] = field(default_factory=dict)
 
 
 def find(paths: Iterable[Path]) -> Found:
@@ -72,9 +73,12 @@ def _take(found: Found, file: Path, root: Path) -> None:
     if not any(f"<{root_name}" in text for root_name in ("policies", "fragment", "inbound")):
         return
     if any(f in below for f in _FRAGMENTS):
-        found.fragments[file.parent.name if file.name.lower() == "policy.xml" else file.stem] = text
+        name = file.parent.name if file.name.lower() == "policy.xml" else file.stem
+        found.fragments[name] = text
+        found.fragment_files[name] = str(file.relative_to(root))
     elif "<fragment" in text and "<policies" not in text:
         found.fragments.setdefault(file.stem, text)
+        found.fragment_files.setdefault(file.stem, str(file.relative_to(root)))
     found.files.append(PolicyFile(file, str(file.relative_to(root)), _scope(file, below)))
 
 

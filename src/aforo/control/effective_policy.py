@@ -22,7 +22,7 @@ from aforo.model.kinds.product import PRODUCT_TYPE
 from aforo.model.kinds.service import SERVICE_TYPE
 from aforo.model.nearest import nearest
 from aforo.model.secret import Secret
-from aforo.policy.effective import Line, Problem, effective
+from aforo.policy.effective import effective
 from aforo.policy.named_values import NamedValue
 from aforo.policy.scopes import Scope
 from aforo.source import Source
@@ -56,7 +56,7 @@ def answer(graph: Graph, live: Live, rid: ResourceId, body: Mapping[str, Any]) -
     operation_id = rid if rid.type_key == _OPERATION_TYPE.lower() else None
     api = _found(graph, rid.parent if operation_id else rid.text, service.key, API_TYPE, "API")
     operation = (
-        _found(graph, operation_id.text, api.id.key, _OPERATION_TYPE, f"operation of the API {api.name!r}")
+        _found(graph, operation_id.text, api.id.key, _OPERATION_TYPE, f"operation in the API {api.name!r} that is called")
         if operation_id is not None
         else None
     )
@@ -83,10 +83,7 @@ def answer(graph: Graph, live: Live, rid: ResourceId, body: Mapping[str, Any]) -
             "operationId": operation.id.text if operation is not None else None,
             "productId": product.id.text if product is not None else None,
             "products": [p.name for p in products],
-            "format": "rawxml",
-            "value": made.text,
-            "lines": [_line(line) for line in made.lines],
-            "diagnostics": [_diagnostic(p) for p in made.problems],
+            **made.as_json(),
         },
         (
             *(r.id for r in holders.values() if r is not None),
@@ -101,7 +98,7 @@ def _found(graph: Graph, path: str, parent_key: str, full_type: str, what: str) 
         return found
     name = path.rpartition("/")[2]
     close = _looking_like(name, (r.name for r in graph.children(parent_key, full_type)))
-    raise NotFound(f"There is no {what} {name!r}{close}.", target=path)
+    raise NotFound(f"There is no {what} {name!r}{close}", target=path)
 
 
 def _products(graph: Graph, service: ResourceId, api: Resource) -> list[Resource]:
@@ -150,11 +147,12 @@ def _product(
 
 
 def _looking_like(name: str, known: Iterable[str]) -> str:
+    """How the sentence about a name that is not there ends."""
     names = sorted(known)
     close = nearest(name, names)
     if close:
         return f"; did you mean {' or '.join(repr(c) for c in close)}?"
-    return f"; there is: {', '.join(names[:12])}" if names else ""
+    return f"; there is: {', '.join(names[:12])}." if names else "."
 
 
 def _source(holder: Resource) -> Source:
@@ -170,25 +168,3 @@ def _named_values(graph: Graph, live: Live, service: ResourceId) -> dict[str, Na
         text = "secret" if secret else resolve_text(str(content), graph, live)
         found[str(value.properties.get("displayName", ""))] = NamedValue(text, secret)
     return found
-
-
-def _line(line: Line) -> dict[str, Any]:
-    origin = line.origin
-    return {
-        "text": line.text,
-        "scope": origin.scope.value if origin is not None else None,
-        "resourceId": (origin.source or None) if origin is not None else None,
-        "fragment": (origin.fragment or None) if origin is not None else None,
-        "line": origin.line if origin is not None else None,
-    }
-
-
-def _diagnostic(problem: Problem) -> dict[str, Any]:
-    line, column = problem.source.position(problem.diagnostic.span.start)
-    return {
-        "code": problem.diagnostic.code,
-        "message": problem.diagnostic.message,
-        "resourceId": problem.source.name or None,
-        "line": line,
-        "column": column,
-    }

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from aforo.policy import catalog, limits, structure
 from aforo.policy import diagnostics as say
@@ -51,6 +51,16 @@ class Problem:
     source: Source
     diagnostic: Diagnostic
 
+    def as_json(self) -> dict[str, Any]:
+        line, column = self.source.position(self.diagnostic.span.start)
+        return {
+            "code": self.diagnostic.code,
+            "message": self.diagnostic.message,
+            "resourceId": self.source.name or None,
+            "line": line,
+            "column": column,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Effective:
@@ -60,6 +70,15 @@ class Effective:
     @property
     def text(self) -> str:
         return "".join(f"{line.text}\n" for line in self.lines)
+
+    def as_json(self) -> dict[str, Any]:
+        """`{format, value, lines, diagnostics}`; the names of sources as `resourceId`, null for one without a name."""
+        return {
+            "format": "rawxml",
+            "value": self.text,
+            "lines": [{"text": line.text, **_told(line.origin)} for line in self.lines],
+            "diagnostics": [p.as_json() for p in self.problems],
+        }
 
 
 def effective(
@@ -76,6 +95,17 @@ def effective(
     with suppress(_TooLong):
         writer.run([_Document(scope, source) for scope, source in broad_first(documents)])
     return Effective(tuple(writer.lines), tuple(writer.problems))
+
+
+def _told(origin: Origin | None) -> dict[str, Any]:
+    if origin is None:
+        return {"scope": None, "resourceId": None, "fragment": None, "line": None}
+    return {
+        "scope": origin.scope.value,
+        "resourceId": origin.source or None,
+        "fragment": origin.fragment or None,
+        "line": origin.line,
+    }
 
 
 class _TooLong(Exception):  # noqa: N818 - ends the writing

@@ -163,7 +163,7 @@ def test_it_is_made_of_what_the_gateway_compiles(control: Control) -> None:
             "apis/azure-openai/operations/ChatCompletion_Create",
             {},
             404,
-            "There is no operation of the API 'azure-openai' 'ChatCompletion_Create'; did you mean 'ChatC",
+            "There is no operation in the API 'azure-openai' that is called 'ChatCompletion_Create'; did you mean 'ChatC",
         ),
         ("apis/azure-openai", {"productId": "generative"}, 400, "did you mean 'generative-ai'?"),
         ("apis/azure-openai", {"productId": "/apis/azure-openai"}, 400, "there is no product"),
