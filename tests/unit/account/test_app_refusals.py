@@ -267,3 +267,46 @@ def test_a_coding_that_cannot_be_undone_is_named(coding: str, body: bytes, statu
     assert answer.status == status
     assert says in answer.json()["error"]["message"]
     assert answer.headers.get("accept-encoding") == ("gzip, identity" if status == 415 else None)
+
+
+# -- no account of ours --------------------------------------------------------------------------------
+
+
+class _Telling(ScriptedEngine):
+    """Tells when it was started."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started = asyncio.Event()
+
+    async def start(self) -> None:
+        assert not self.started.is_set()
+        self.started.set()
+
+
+def test_where_no_account_is_served_nothing_is_there_and_no_model_is_loaded() -> None:
+    """Accounts of the configuration that stand elsewhere are not answered for."""
+    none = lab_facts(resource_id="", deployments=(), key_hashes=(), roles=(), workspaces={})
+    account = Account(none, engine=_Telling())
+    for target in (CHAT, "/openai/v1/chat/completions", f"/openai/models?{V}", "/"):
+        answer = ask(account, target)
+        assert answer.status == 404
+        assert "No account is served here" in answer.json()["error"]["message"]
+    assert ask(account, "/readyz", method="GET").json() == {"ready": True, "account": None}
+    assert account.rows.records == []
+
+    async def lives() -> None:
+        told: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+        said: asyncio.Queue[Any] = asyncio.Queue()
+        running = asyncio.ensure_future(account.app({"type": "lifespan", "asgi": {}}, told.get, said.put))
+        await told.put({"type": "lifespan.startup"})
+        assert (await said.get())["type"] == "lifespan.startup.complete"
+        assert not account.engine.started.is_set()
+        account.facts.facts = lab_facts()
+        async with asyncio.timeout(5):
+            await account.engine.started.wait()
+        await told.put({"type": "lifespan.shutdown"})
+        await running
+
+    asyncio.run(lives())
+    assert ask(account).status == 200

@@ -184,6 +184,44 @@ def test_chat_waits_for_a_model_that_loads(played: Played, capsys: pytest.Captur
     assert messages == [{"role": "system", "content": "Be short."}, {"role": "user", "content": "Hello"}]
 
 
+def _told(played: Played) -> None:
+    """The system says which subscription it is, and has one account that stands elsewhere."""
+    file = played.data / "endpoints.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "subscription_id": "s"}))
+    account = {"id": "/a", "name": "there", "properties": {"endpoint": "http://llm.example/v1"}}
+    deployments = [
+        {"name": name, "properties": {"model": {"name": model}}}
+        for name, model in (("embed", "text-embedding-3"), ("small", "llama"), ("large", "llama"))
+    ]
+    played.answers = [
+        Response(body=json.dumps({"value": listed}).encode()) for listed in ([account], deployments)
+    ]
+
+
+def test_chat_takes_what_is_deployed_where_nothing_is_named(played: Played) -> None:
+    _told(played)
+    played.answers.append(Response(200, b"data: [DONE]\n\n"))
+    chat.chat("Hello", data=played.data)
+    assert [r.path.partition("?")[0] for r in played.requests] == [
+        "/subscriptions/s/providers/Microsoft.CognitiveServices/accounts",
+        "/a/deployments",
+        "/openai/deployments/large/chat/completions",
+    ]
+    # Who names one waits for no list.
+    played.answers.append(Response(200, b"data: [DONE]\n\n"))
+    chat.chat("Hello", deployment="gpt-4o", data=played.data)
+    assert len(played.requests) == 4
+
+
+def test_status_tells_the_accounts_and_their_deployments(
+    played: Played, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _told(played)
+    status.status("table", played.data)
+    said = capsys.readouterr().out
+    assert "there    http://llm.example/v1  embed, large, small" in said
+
+
 def test_chat_tells_a_stream_that_was_cut(played: Played) -> None:
     played.answers = [Response(200, b'data: {"choices": [{"delta": {"content": "Good "}}]}\n\n')]
     with pytest.raises(Failure, match="may not be whole"):

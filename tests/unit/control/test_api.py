@@ -391,6 +391,16 @@ def test_diagnostic_settings_answer_200_also_when_new(control: Control) -> None:
     assert control.bench.published[-1][0].workspaces["GatewayLlmLogs"]
 
 
+def test_keys_of_an_account_that_stands_elsewhere_are_not_given_out(control: Control) -> None:
+    here = next(control.bench.door.graph.of_type("Microsoft.CognitiveServices/accounts")).id.text
+    there = f"{here.rpartition('/')[0]}/there"
+    assert control("PUT", there, props(endpoint="https://llm.example/")).status == 201
+    for action, body in (("listKeys", {}), ("regenerateKey", {"keyName": "key1"})):
+        answer = control("POST", f"{there}/{action}", body)
+        assert answer.status == 409
+        assert "stands elsewhere" in answer.json()["error"]["message"]
+
+
 def test_live_addresses_are_shown(control: Control) -> None:
     assert control("GET", control.at("")).json()["properties"]["gatewayUrl"] == "http://127.0.0.1:8080"
     account = next(control.bench.door.graph.of_type("Microsoft.CognitiveServices/accounts")).id.text
