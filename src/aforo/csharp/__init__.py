@@ -2,11 +2,13 @@
 
 compile.py      the only door: text to Python `ast`, parse → bind → generate
 scan.py         where an expression ends
-parser.py reader.py read_expressions.py read_statements.py literals.py regroup.py    text to syntax.py
+parser.py reader.py read_expressions.py read_statements.py read_queries.py literals.py
+regroup.py                                      text to syntax.py
 types.py catalog.py runtime/                    the .NET that can be reached
-scope.py conversions.py overloads.py operators.py access.py changes.py tuples.py binder.py statements.py
+scope.py conversions.py overloads.py operators.py access.py places.py changes.py tuples.py binder.py
+statements.py jumps.py flow.py
                 syntax to bound.py
 assigned.py     over bound.py: is every local assigned before it is read
-codegen.py      bound to Python
+codegen.py functions.py    bound to Python
 diagnostics.py  all wording
 """

@@ -9,12 +9,14 @@ from aforo.csharp.overloads import Given
 from aforo.csharp.runtime import collections as rc
 from aforo.csharp.runtime import numbers as rn
 from aforo.csharp.runtime import objects as ro
+from aforo.csharp.runtime.grids import grid_at
 from aforo.csharp.scope import LocalName, Namespace, ScopeBinder, Signature, TypeName
 from aforo.csharp.types import (
     INT,
     MISSING,
     OBJECT,
     STRING,
+    TYPE,
     VOID,
     Member,
     Parameter,
@@ -78,7 +80,7 @@ class AccessBinder(ScopeBinder):
 
     def call_local(self, local: LocalName, function: Signature, start: s.Name, call: s.Call) -> b.Expr:
         """A call of a local function: arguments by name, defaults, `params`, `out` and `ref`."""
-        given = self.given(call.arguments, refs=True)
+        given = self.given(call.arguments)
         target = b.Read(local.python, OBJECT, start.span)
         parameters = function.parameters
         first: say.Mistake | None = None
@@ -89,7 +91,7 @@ class AccessBinder(ScopeBinder):
             if slots is None:
                 continue
             try:
-                rows = [[self.argument(p, g, function) for g in each] for p, each in slots]
+                rows = [[self.argument(p, g) for g in each] for p, each in slots]
             except say.Mistake as mistake:
                 first = first or mistake
                 continue
@@ -108,8 +110,8 @@ class AccessBinder(ScopeBinder):
         shown = ", ".join(g.shown for g in given)
         raise say.no_overload(call.span, start.name, shown, (_shown(start.name, parameters),))
 
-    def argument(self, parameter: Parameter, given: Given, function: Signature) -> b.Expr:
-        wanted = "" if not parameter.out else "ref" if parameter.name in function.reads else "out"
+    def argument(self, parameter: Parameter, given: Given) -> b.Expr:
+        wanted = "ref" if parameter.ref else "out" if parameter.out else ""
         if given.mode != wanted:
             raise say.misplaced(
                 given.span,
@@ -117,8 +119,10 @@ class AccessBinder(ScopeBinder):
             )
         if wanted == "out":
             return b.Const(None, parameter.type, given.span)
-        if wanted == "ref":
-            return self.value(given.syntax)
+        if given.place is not None:
+            if given.place.type != parameter.type:
+                raise say.no_conversion(given.span, str(given.place.type), str(parameter.type))
+            return given.place.get()
         if given.value is None:
             if parameter.type.name != "Func":
                 raise say.misplaced(given.span, "a function")
@@ -307,6 +311,10 @@ class AccessBinder(ScopeBinder):
         if type_.name == "Nullable" and link.name == "GetValueOrDefault" and not given:
             default = b.Const(self.conversions.info(type_.args[0]).default, type_.args[0], link.span)
             return b.Invoke(rn.value_or, (value, default), type_.args[0], call.span, False)
+        if link.name == "GetType" and not given and self.is_itself(type_):
+            known = b.Const(self.conversions.net_type(type_), TYPE, call.span)
+            checked = b.NotNull(value, self.temp(), type_, link.name_span) if value.nullable else value
+            return b.Sequence((checked, known), 1, TYPE, call.span, False)
         extensions = [(m, dict[str, Type]()) for m in self.universe.extensions.get(link.name, ())]
         if not found and not extensions:
             held = self.held_function(value, link, call)
@@ -339,6 +347,15 @@ class AccessBinder(ScopeBinder):
                 first = first or mistake
         assert first is not None
         raise first
+
+    def is_itself(self, type_: Type) -> bool:
+        """Whether a value can only be of the type that is written: and of that no value tells its arguments."""
+        if type_.name == "Nullable":
+            return False
+        decl = self.universe.decl(type_)
+        return is_value(self.universe, type_) or (
+            bool(type_.args) and decl is not None and decl.kind == "class"
+        )
 
     def groups(
         self, found: list[tuple[Member, dict[str, Type]]]
@@ -390,15 +407,20 @@ class AccessBinder(ScopeBinder):
                 raise
             return self.overloads.choose(plain, given, type_args, None, what, span)
 
-    def given(self, arguments: tuple[s.Argument, ...], *, refs: bool = False) -> list[Given]:
+    def given(self, arguments: tuple[s.Argument, ...]) -> list[Given]:
         out: list[Given] = []
         for each in arguments:
-            if each.mode == "in" or (each.mode == "ref" and not refs):
-                raise say.unsupported(each.span, f"a `{each.mode}` argument")
+            if each.mode == "in":
+                raise say.unsupported(each.span, "an `in` argument (C# 7.2)")
             waits = isinstance(each.value, s.Lambda) or bool(each.mode) or self.is_method_group(each.value)
             value = None if waits else self.value(each.value)
-            out.append(Given(each.name, each.mode, value, each.value, each.span))
+            place = self.variable(each.value) if each.mode == "ref" else None
+            out.append(Given(each.name, each.mode, value, each.value, each.span, place))
         return out
+
+    def variable(self, node: s.Expr) -> b.Place:
+        """What `ref` can name: places.py."""
+        raise NotImplementedError
 
     def is_method_group(self, node: s.Expr) -> bool:
         """`int.Parse` or a local function, handed over as a function."""
@@ -417,11 +439,12 @@ class AccessBinder(ScopeBinder):
 
     def index(self, value: b.Expr, link: s.Index) -> b.Expr:
         given = self.given(link.arguments)
-        if value.type.name == "[]":
-            at = self.convert(self.single(given, link), INT)
+        if value.type.name.startswith("["):
+            at = self.subscripts(value.type, given, link)
             own = b.NotNull(value, self.temp(), value.type, link.span) if value.nullable else value
             element = value.type.args[0]
-            return b.Invoke(rc.array_at, (own, at), element, link.span, can_be_null(self.universe, element))
+            run = rc.array_at if len(at) == 1 else grid_at
+            return b.Invoke(run, (own, *at), element, link.span, can_be_null(self.universe, element))
         found = [
             (m, bd) for m, bd in self.universe.find(value.type, "this", static=False) if m.kind == "index"
         ]
@@ -437,14 +460,17 @@ class AccessBinder(ScopeBinder):
         assert first is not None
         raise first
 
-    def single(self, given: list[Given], link: s.Index) -> b.Expr:
-        if len(given) != 1 or given[0].value is None:
-            raise say.not_indexable(link.span, "an array")
-        return given[0].value
+    def subscripts(self, type_: Type, given: list[Given], link: s.Index) -> tuple[b.Expr, ...]:
+        """One index for each dimension of an array."""
+        values = [g.value for g in given if g.value is not None]
+        if len(values) != len(type_.name) - 1 or len(values) != len(given):
+            raise say.not_indexable(link.span, str(type_))
+        return tuple(self.convert(v, INT) for v in values)
 
 
 def _shown(name: str, parameters: tuple[Parameter, ...]) -> str:
     inner = ", ".join(
-        ("params " if p.params else "out " if p.out else "") + f"{p.type} {p.name}" for p in parameters
+        ("params " if p.params else "ref " if p.ref else "out " if p.out else "") + f"{p.type} {p.name}"
+        for p in parameters
     )
     return f"{name}({inner})"

@@ -155,6 +155,8 @@ class _Flow:
                 if node.value is not None:
                     self.expr(node.value, state)
                 return None
+            case b.Jump():
+                return None
             case b.Break():
                 self.breaks[-1].append(state)
                 return None

@@ -26,6 +26,7 @@ from aforo.csharp.types import (
     NULL,
     OBJECT,
     STRING,
+    TYPE,
     Type,
     Universe,
     can_be_null,
@@ -93,8 +94,7 @@ class Binder(TupleBinder):
             case s.Lambda():
                 raise say.no_type(node.span, "this lambda")
             case s.TypeOf():
-                reason = "System.Type is not among the types that policy expressions can use"
-                raise say.refused(node.span, "`typeof`", reason)
+                return b.Const(self.conversions.net_type(self.resolve_type(node.type)), TYPE, node.span)
             case s.Declaration():
                 raise say.misplaced(node.span, "a declaration")
 

@@ -261,6 +261,19 @@ Expr: TypeAlias = (
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """What can be assigned to. `before` runs once, then `get` reads it and `put` writes a value to it. `local` is the
+    Python name where it is a local; `variable`: C# lets it be handed over by `ref` and `out`."""
+
+    type: Type
+    before: tuple[Expr, ...]
+    get: Callable[[], Expr]
+    put: Callable[[Expr], Expr]
+    local: str = ""
+    variable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Assign:
     """Statement form of Write; value None is null. `unset`: the name of a local that is declared without a value."""
 
@@ -316,9 +329,21 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
+    """`jump` is the temporary of its `goto case`, which holds the number of a case; empty where there is none."""
+
     temp: str
     value: Expr
     cases: tuple[Case, ...]
+    span: Span
+    jump: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """`goto case` and `goto default`: on with case `at` of the switch around."""
+
+    jump: str
+    at: int
     span: Span
 
 
@@ -368,4 +393,6 @@ class Define:
     span: Span
 
 
-Stmt: TypeAlias = Assign | Do | If | Loop | Each | Switch | Return | Break | Continue | Throw | Try | Define
+Stmt: TypeAlias = (
+    Assign | Do | If | Loop | Each | Switch | Jump | Return | Break | Continue | Throw | Try | Define
+)

@@ -17,6 +17,7 @@ from aforo.csharp.runtime import (
     date_types,
     encodings,
     enums,
+    grids,
     guids,
     hashing,
     json_types,
@@ -41,6 +42,7 @@ from aforo.csharp.types import TypeDecl
 TYPES: Final[tuple[TypeDecl, ...]] = (
     *objects.TYPES,
     *enums.TYPES,
+    *grids.TYPES,
     *number_types.TYPES,
     *string_types.TYPES,
     *chars.TYPES,

@@ -15,6 +15,7 @@ from typing import Any, assert_never
 
 from aforo.csharp import bound as b
 from aforo.csharp.diagnostics import too_deep
+from aforo.csharp.functions import writes
 from aforo.csharp.runtime.exceptions import CsException, null_reference, throw
 from aforo.csharp.runtime.limits import begin, ticker
 from aforo.csharp.runtime.strings import concat
@@ -229,7 +230,7 @@ class Codegen:
 
     def function(self, node: b.Function) -> ast.expr:
         """A lambda where its body is an expression that assigns nothing outside, else a function defined before."""
-        if not isinstance(node.body, tuple) and not node.nonlocals and not _writes(node.body):
+        if not isinstance(node.body, tuple) and not node.nonlocals and not writes(node.body):
             self.ticks = True
             tick: ast.expr = self.at(ast.Call(self.name("tick", node.span), [], []), node.span)
             pair: ast.expr = self.at(ast.Tuple([tick, self.expr(node.body)], ast.Load()), node.span)
@@ -304,6 +305,9 @@ class Codegen:
                 return [at(ast.Return(value_or_none), span)]
             case b.Break():
                 return [at(ast.Break(), span)]
+            case b.Jump():
+                to = at(ast.Assign([self.target(node.jump, span)], self.constant(node.at, span)), span)
+                return [to, at(ast.Continue(), span)]
             case b.Continue():
                 return self.continue_(node)
             case b.Throw():
@@ -387,7 +391,7 @@ class Codegen:
         return [*before, self.at(ast.For(self.target(node.name, span), source, inner, []), span)]
 
     def switch(self, node: b.Switch) -> list[ast.stmt]:
-        """A loop that runs once, so that `break` is Python's; `continue` of a loop around sets a flag first."""
+        """A loop that runs once, or again for each jump; `continue` of a loop around sets a flag and breaks."""
         span = node.span
         self.counter += 1
         flag = f"again{self.counter}"
@@ -398,7 +402,7 @@ class Codegen:
         self.switches.append(flag)
         default: list[ast.stmt] = []
         chain: list[tuple[ast.expr, list[ast.stmt]]] = []
-        for case in node.cases:
+        for at, case in enumerate(node.cases):
             tests = [self.expr(t) for t in case.tests if t is not None]
             out += self.hoisted
             self.hoisted = []
@@ -407,7 +411,7 @@ class Codegen:
                 default = body
             if tests:
                 test = tests[0] if len(tests) == 1 else self.at(ast.BoolOp(ast.Or(), tests), span)
-                chain.append((test, body))
+                chain.append((self.jumped(node.jump, at, test, span) if node.jump else test, body))
         rest = default
         for test, body in reversed(chain):
             rest = [self.at(ast.If(test, body, rest), span)]
@@ -415,14 +419,28 @@ class Codegen:
         used = any(isinstance(n, ast.Name) and n.id == flag for r in rest for n in ast.walk(r))
         if used:
             out.append(self.at(ast.Assign([self.target(flag, span)], self.constant(False, span)), span))
-        once: ast.expr = self.at(ast.Tuple([self.constant(0, span)], ast.Load()), span)
-        out.append(
-            self.at(ast.For(self.target("once", span), once, rest or [self.at(ast.Pass(), span)], []), span)
-        )
+        rest = rest or [self.at(ast.Pass(), span)]
+        if node.jump:
+            out.append(self.at(ast.Assign([self.target(node.jump, span)], self.constant(-1, span)), span))
+            rest = [self.tick(span), *rest, self.at(ast.Break(), span)]
+            out.append(self.at(ast.While(self.constant(True, span), rest, []), span))
+        else:
+            once: ast.expr = self.at(ast.Tuple([self.constant(0, span)], ast.Load()), span)
+            out.append(self.at(ast.For(self.target("once", span), once, rest, []), span))
         if used:
             go_on = self.continue_(b.Continue(span))
             out.append(self.at(ast.If(self.name(flag, span), go_on, []), span))
         return out
+
+    def jumped(self, jump: str, at: int, test: ast.expr, span: Span) -> ast.expr:
+        """A case is entered by a jump to it, or by its test where nothing has jumped yet."""
+        free, here = (
+            self.at(ast.Compare(self.name(jump, span), [how], [self.constant(to, span)]), span)
+            for how, to in ((ast.Lt(), 0), (ast.Eq(), at))
+        )
+        both = self.at(ast.BoolOp(ast.And(), [free, test]), span)
+        made: ast.expr = self.at(ast.BoolOp(ast.Or(), [here, both]), span)
+        return made
 
     def continue_(self, node: b.Continue) -> list[ast.stmt]:
         span = node.span
@@ -489,34 +507,6 @@ class _Unique:
 
     def __init__(self, value: Any) -> None:
         self.value = "".join(list(value)) if isinstance(value, str) and len(value) > 1 else value
-
-
-def _writes(node: Any) -> bool:
-    """Whether an expression assigns a C# local or needs a definition of its own: then it is no Python lambda."""
-    match node:
-        case b.Write():
-            return node.name.startswith("v") or _writes(node.value)
-        case b.Function():
-            return isinstance(node.body, tuple) or bool(node.nonlocals) or _writes(node.body)
-        case tuple():
-            return any(_writes(n) for n in node)
-        case b.Const() | b.Read():
-            return False
-    fields = [getattr(node, f, None) for f in getattr(type(node), "__dataclass_fields__", ())]
-    return any(_writes(f) for f in fields if isinstance(f, tuple) or type(f).__module__ == b.__name__)
-
-
-def has_functions(node: Any) -> bool:
-    """Whether an expression contains a lambda: such a one is compiled to a function of its own."""
-    match node:
-        case b.Function():
-            return True
-        case tuple():
-            return any(has_functions(n) for n in node)
-        case b.Const() | b.Read():
-            return False
-    fields = [getattr(node, f, None) for f in getattr(type(node), "__dataclass_fields__", ())]
-    return any(has_functions(f) for f in fields if isinstance(f, tuple) or type(f).__module__ == b.__name__)
 
 
 def _arguments(names: Sequence[str]) -> ast.arguments:

@@ -14,8 +14,9 @@ from typing import Any, Literal, TypeAlias
 from aforo.csharp import bound as b
 from aforo.csharp.assigned import check_assigned
 from aforo.csharp.binder import Binder
-from aforo.csharp.codegen import Codegen, Locate, Names, has_functions
+from aforo.csharp.codegen import Codegen, Locate, Names
 from aforo.csharp.diagnostics import Mistake
+from aforo.csharp.functions import has_functions
 from aforo.csharp.parser import parse_block, parse_expression
 from aforo.csharp.reader import Place
 from aforo.csharp.runtime.objects import bool_text, cast_bool, to_string

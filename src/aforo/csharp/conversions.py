@@ -14,6 +14,8 @@ from aforo.csharp.runtime import collections as rc
 from aforo.csharp.runtime import numbers as rn
 from aforo.csharp.runtime import objects as ro
 from aforo.csharp.runtime.chars import char_code, from_code
+from aforo.csharp.runtime.enums import NetType
+from aforo.csharp.runtime.grids import Grid
 from aforo.csharp.runtime.value_tuples import ValueTuple, check, check_truncated, make_tuple, map_tuple
 from aforo.csharp.types import (
     BOOL,
@@ -26,6 +28,7 @@ from aforo.csharp.types import (
     NUMERIC,
     OBJECT,
     STRING,
+    VOID,
     Member,
     Type,
     Universe,
@@ -69,6 +72,7 @@ class Conversions:
         self.universe = universe
         self.checked = False  # inside of `checked`: what does not fit is an exception
         self._infos: dict[Type, ro.TypeInfo] = {}
+        self._net_types: dict[Type, NetType] = {}
 
     # --- implicit ------------------------------------------------------------------------------------------
 
@@ -307,6 +311,8 @@ class Conversions:
 
     def python(self, type_: Type) -> Any:
         """The Python class that values of a type have; None when none tells them apart."""
+        if type_.name.startswith("[,"):
+            return Grid
         if type_.name == "[]":
             return bytearray if type_.args[0].name == "byte" else list
         if type_.name == "Nullable":
@@ -331,6 +337,35 @@ class Conversions:
             found = ro.TypeInfo(type_.name, python, default, self.caster(type_, python), element)
             self._infos[type_] = found
         return found
+
+    def net_type(self, type_: Type) -> NetType:
+        """`typeof(T)`; one object per type."""
+        found = self._net_types.get(type_)
+        if found is None:
+            found = self._net_types[type_] = NetType(self.net_name(type_), self.info(type_))
+        return found
+
+    def net_name(self, type_: Type) -> str:
+        """The name of a type as .NET writes it."""
+        if type_.name.startswith("["):
+            return self.net_name(type_.args[0]) + type_.name
+        name, space = type_.name, "System"
+        if type_.name == "Func" and type_.args[-1] == VOID:
+            type_ = replace(type_, name="Action", args=type_.args[:-1])
+            name = "Action"
+        elif type_.is_tuple:
+            name = "ValueTuple"
+        elif type_.name not in ("Func", "Nullable", "void"):
+            decl = self.universe.decl(type_)
+            space = decl.namespace if decl is not None else space
+            name = {"object": "Object", "string": "String", "bool": "Boolean", "char": "Char"}.get(
+                name, rn.NET_NAMES.get(name, name)
+            )
+        elif name == "void":
+            name = "Void"
+        if not type_.args:
+            return f"{space}.{name}"
+        return f"{space}.{name}`{len(type_.args)}[{','.join(self.net_name(a) for a in type_.args)}]"
 
     def caster(self, type_: Type, python: Any) -> Callable[[Any], Any]:
         direct: dict[Type, Callable[[Any], Any]] = {

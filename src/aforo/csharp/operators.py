@@ -30,7 +30,7 @@ _SHIFTS: Final[dict[tuple[str, str], Callable[..., Any]]] = {
 # Types whose == and order are their Python class's own.
 _ORDERED: Final = frozenset(("DateTime", "DateTimeOffset", "TimeSpan"))
 _EQUATABLE: Final = _ORDERED | {
-    "Guid", "Uri", "XName", "XNamespace", "HashAlgorithmName", "RSASignaturePadding", "RSAEncryptionPadding",
+    "Guid", "Uri", "Type", "XName", "XNamespace", "HashAlgorithmName", "RSASignaturePadding", "RSAEncryptionPadding",
 }  # fmt: skip
 
 

@@ -41,20 +41,22 @@ class Binding(Protocol):
 
     def temp(self) -> str: ...
 
-    def out_target(self, node: s.Expr, type_: Type) -> str | None: ...
+    def out_place(self, node: s.Expr, type_: Type) -> b.Place | None: ...
 
     def out_type(self, node: s.Expr) -> Type | None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """An argument: bound already, or a lambda (or method group) that waits for its parameter types."""
+    """An argument: bound already, or a lambda (or method group) that waits for its parameter types. `place` is what a
+    `ref` argument names."""
 
     name: str
     mode: str
     value: b.Expr | None
     syntax: s.Expr
     span: Span
+    place: b.Place | None = None
 
     @property
     def shown(self) -> str:
@@ -139,8 +141,8 @@ class Overloads:
                     parameter.type, one.value.type, binding, open_names
                 ):
                     return None
-                if one.mode == "out" and open_names:
-                    known = self.binder.out_type(one.syntax)
+                if one.mode and open_names:
+                    known = one.place.type if one.place is not None else self.binder.out_type(one.syntax)
                     if known is not None and not self.infer(parameter.type, known, binding, open_names):
                         return None
         cost = 0
@@ -148,11 +150,15 @@ class Overloads:
         for parameter, each in slots:
             row: list[b.Expr] = []
             for one in each:
-                if parameter.out != (one.mode == "out"):
+                if one.mode != ("ref" if parameter.ref else "out" if parameter.out else ""):
                     return None
+                target = substitute(parameter.type, binding)
+                if one.place is not None:
+                    if one.place.type != target:
+                        return None
+                    row.append(one.place.get())
                 if parameter.out:
                     continue
-                target = substitute(parameter.type, binding)
                 if one.value is None:
                     row.append(self.function(one, parameter.type, binding, open_names))
                     continue
@@ -267,6 +273,7 @@ class Overloads:
         for at, ((parameter, each), row) in enumerate(zip(slots, converted, strict=True)):
             if parameter.out:
                 outs.append((parameter, each[0]))
+                args += row
             elif expanded and at == last:
                 element = substitute(parameter.type, binding)
                 items: b.Expr = b.Items(tuple(row), array(element), span)
@@ -301,14 +308,16 @@ class Overloads:
         span: Span,
     ) -> b.Expr:
         """The runtime returns (result, out values...); they are put into their locals, the result is the value."""
-        temp = self.binder.temp()
-        parts: list[b.Expr] = [b.Write(temp, call, OBJECT, span)]
-        held = b.Read(temp, OBJECT, span)
+        places: list[tuple[int, b.Place]] = []
         for at, (parameter, given) in enumerate(outs, 1):
-            type_ = substitute(parameter.type, binding)
-            target = self.binder.out_target(given.syntax, type_)
-            if target is not None:
-                parts.append(b.Write(target, b.Item(held, at, type_, span), type_, span))
+            place = given.place or self.binder.out_place(given.syntax, substitute(parameter.type, binding))
+            if place is not None:
+                places.append((at, place))
+        temp = self.binder.temp()
+        parts: list[b.Expr] = [each for _, place in places for each in place.before]
+        parts.append(b.Write(temp, call, OBJECT, span))
+        held = b.Read(temp, OBJECT, span)
+        parts += [place.put(b.Item(held, at, place.type, span)) for at, place in places]
         parts.append(b.Item(held, 0, call.type, span))
         return b.Sequence(tuple(parts), len(parts) - 1, call.type, span, call.type != BOOL)
 

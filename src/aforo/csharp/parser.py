@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from aforo.csharp import syntax as s
 from aforo.csharp.read_expressions import ExpressionReader
+from aforo.csharp.read_queries import QueryReader
 from aforo.csharp.read_statements import StatementReader
 from aforo.csharp.reader import Place
 
 
-class _Reader(ExpressionReader, StatementReader):
+class _Reader(ExpressionReader, QueryReader, StatementReader):
     """Statements hold expressions, and lambdas hold statements."""
 
 

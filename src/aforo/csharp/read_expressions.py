@@ -33,14 +33,12 @@ _TYPE_NODES = frozenset(
 _EXPRESSION_WORDS = {
     "await_expression": "`await`",
     "switch_expression": "a switch expression (C# 8)",
-    "query_expression": "query syntax (`from ... select`)",
     "sizeof_expression": "`sizeof`",
     "stackalloc_expression": "`stackalloc`",
     "range_expression": "a range (C# 8)",
     "with_expression": "`with` (C# 9)",
     "ref_expression": "`ref`",
     "makeref_expression": "`__makeref`",
-    "anonymous_method_expression": "`delegate`",
     "implicit_object_creation_expression": "`new()` without a type (C# 9)",
     "raw_string_literal": "a raw string (C# 11)",
     "this": "`this`",
@@ -365,44 +363,37 @@ class ExpressionReader(Reader):
             return s.ElementInit(tuple(self.expr(e) for e in named(node)), (), "", span)
         if node.type == "assignment_expression":
             left, right = self.field(node, "left"), self.field(node, "right")
-            value = (
-                self.nested_initializer(right) if right.type == "initializer_expression" else self.expr(right)
-            )
+            member = self.raw(left).removeprefix("@") if left.type == "identifier" else ""
+            if member and right.type == "initializer_expression":
+                nested = tuple(self.element(e) for e in named(right))
+                return s.ElementInit((), (), member, span, nested)
+            if right.type == "initializer_expression":
+                raise say.unsupported(self.span(right), "an initialiser without `new`")
+            value = self.expr(right)
             if left.type == "element_binding_expression":
                 inner = left.child_by_field_name("subscript") or left
                 return s.ElementInit((value,), tuple(a.value for a in self.arguments(inner)), "", span)
-            if left.type == "identifier":
-                return s.ElementInit((value,), (), self.raw(left), span)
+            if member:
+                return s.ElementInit((value,), (), member, span)
             raise self.wrong(left)
         return s.ElementInit((self.expr(node),), (), "", span)
 
-    def nested_initializer(self, node: Node) -> s.Expr:
-        raise say.unsupported(self.span(node), "an initialiser without `new`")
-
     def x_array_creation_expression(self, node: Node) -> s.Expr:
-        # `new T[2][]`: the size stands at the innermost rank, what is behind it belongs to the elements.
-        inner = self.field(node, "type")
-        ranks: list[Node] = []
-        while inner.type == "array_type":
-            ranks.insert(0, self.field(inner, "rank"))
-            inner = self.field(inner, "type")
-        if any("," in self.raw(r) for r in ranks):
-            raise say.unsupported(self.span(node), "an array with several dimensions")
-        element = self.type_ref(inner)
-        for _ in ranks[1:]:
-            element = s.TypeRef("[]", (element,), element.span)
-        sizes = named(ranks[0])
+        # `new T[2][]`: the sizes stand at the innermost brackets, what is behind them belongs to the elements.
+        element, ranks = self.array_type(self.field(node, "type"))
+        for each in reversed(ranks[1:]):
+            element = s.TypeRef(f"[{',' * (self.rank(each) - 1)}]", (element,), element.span)
+        sizes = tuple(self.expr(size) for size in named(ranks[0]))
         init = next((c for c in named(node) if c.type == "initializer_expression"), None)
-        size = self.expr(sizes[0]) if sizes else None
-        return s.NewArray(element, size, self.elements(init), self.span(node))
+        return s.NewArray(element, sizes, self.elements(init), self.span(node), self.rank(ranks[0]))
 
     def x_implicit_array_creation_expression(self, node: Node) -> s.Expr:
         init = next((c for c in named(node) if c.type == "initializer_expression"), None)
-        return s.NewArray(None, None, self.elements(init), self.span(node))
+        return s.NewArray(None, (), self.elements(init), self.span(node), self.rank(node))
 
     def x_initializer_expression(self, node: Node) -> s.Expr:
         """`int[] a = { 1, 2 }`"""
-        return s.NewArray(None, None, self.elements(node), self.span(node))
+        return s.NewArray(None, (), self.elements(node), self.span(node))
 
     def elements(self, init: Node | None) -> tuple[s.Expr, ...] | None:
         return None if init is None else tuple(self.expr(e) for e in named(init))
@@ -428,6 +419,13 @@ class ExpressionReader(Reader):
             members.append((pending, value))
             pending = None
         return s.NewAnonymous(tuple(members), self.span(node))
+
+    def x_anonymous_method_expression(self, node: Node) -> s.Expr:
+        """`delegate(int x) { ... }`; without parameters it takes any."""
+        given = node.child_by_field_name("parameters")
+        parameters = tuple(self.parameter(p) for p in named(given))
+        body = self.block(next(c for c in named(node) if c.type == "block"))
+        return s.Lambda(parameters, body, self.span(node), given is None)
 
     def x_lambda_expression(self, node: Node) -> s.Expr:
         if any(c.type == "modifier" for c in node.children):

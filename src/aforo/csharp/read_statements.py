@@ -13,9 +13,8 @@ from aforo.source import Span
 if TYPE_CHECKING:
     from tree_sitter import Node
 
+_JUMPS = "a policy runs as structured code; a loop, a local function or `goto case` says the same"
 _STATEMENT_WORDS = {
-    "goto_statement": "`goto`",
-    "labeled_statement": "a label",
     "yield_statement": "`yield`",
     "fixed_statement": "`fixed`",
     "unsafe_statement": "`unsafe`",
@@ -212,6 +211,15 @@ class StatementReader(Reader):
     def s_continue_statement(self, node: Node) -> s.Stmt:
         return s.Continue(self.span(node))
 
+    def s_goto_statement(self, node: Node) -> s.Stmt:
+        kind = node.children[1].type
+        if kind not in ("case", "default"):
+            raise say.refused(self.span(node), "`goto` to a label", _JUMPS)
+        return s.Goto(self.expr(named(node)[0]) if kind == "case" else None, self.span(node))
+
+    def s_labeled_statement(self, node: Node) -> s.Stmt:
+        raise say.refused(self.span(node), "a label", _JUMPS)
+
     def s_throw_statement(self, node: Node) -> s.Stmt:
         inner = named(node)
         return s.Throw(self.expr(inner[0]) if inner else None, self.span(node))
@@ -249,6 +257,8 @@ class StatementReader(Reader):
 
     def s_local_function_statement(self, node: Node) -> s.Stmt:
         written = self.field(node, "type")
+        if any(c.type == "modifier" and self.raw(c) == "async" for c in node.children):
+            raise say.unsupported(self.span(node), "an `async` function")
         if node.child_by_field_name("type_parameters") is not None:
             raise say.unsupported(self.span(node), "a generic local function")
         parameters = self.function_parameters(self.field(node, "parameters"))

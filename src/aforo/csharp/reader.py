@@ -167,16 +167,29 @@ class Reader:
                 name, args = self.generic(self.field(node, "name"))
                 return s.TypeRef(f"{left.name}.{name}", args, span)
             case "array_type":
-                element = self.type_ref(self.field(node, "type"))
-                rank = self.raw(self.field(node, "rank"))
-                if "," in rank:
-                    raise say.unsupported(span, "an array with several dimensions")
-                return s.TypeRef("[]", (element,), span)
+                element, ranks = self.array_type(node)
+                for rank in reversed(ranks):
+                    element = s.TypeRef(f"[{',' * (self.rank(rank) - 1)}]", (element,), span)
+                return element
             case "tuple_type":
                 return self.tuple_type(node)
             case "nullable_type":
                 return s.TypeRef("Nullable", (self.type_ref(self.field(node, "type")),), span)
         raise say.unsupported(span, f"the type `{self.raw(node)[:40]}`")
+
+    def array_type(self, node: Node) -> tuple[s.TypeRef, list[Node]]:
+        """The innermost element, and the brackets behind it: `int[,][]` is an array `[,]` of arrays `[]`."""
+        ranks: list[Node] = []
+        while node.type == "array_type":
+            ranks.insert(0, self.field(node, "rank"))
+            node = self.field(node, "type")
+        if len(ranks) > DEPTH_LIMIT or any(self.rank(each) > 8 for each in ranks):
+            raise say.too_deep(self.span(node))
+        return self.type_ref(node), ranks
+
+    def rank(self, node: Node) -> int:
+        """How many dimensions the brackets of an array say."""
+        return 1 + sum(each.type == "," for each in node.children)
 
     def tuple_type(self, node: Node) -> s.TypeRef:
         """`(int a, string)` is a type of the name `(a,)`."""

@@ -26,7 +26,6 @@ from aforo.csharp.types import (
     Parameter,
     Type,
     Universe,
-    array,
     can_be_null,
     func,
     is_value,
@@ -40,11 +39,10 @@ _EFFORT_LIMIT = 3000
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """Of a local function; `reads` are the `ref` parameters among those that are `out`."""
+    """Of a local function."""
 
     parameters: tuple[Parameter, ...]
     returns: Type
-    reads: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -60,6 +58,17 @@ class LocalName:
 
 
 @dataclass(slots=True)
+class SwitchScope:
+    """A switch whose sections are being bound: what `goto` can name (None is `default`), and from how many loops."""
+
+    temp: str
+    type: Type
+    labels: dict[object, int]
+    loops: int
+    jumped: bool = False
+
+
+@dataclass(slots=True)
 class FunctionScope:
     """What a lambda or local function is being bound with."""
 
@@ -67,6 +76,7 @@ class FunctionScope:
     found: list[Type] = field(default_factory=list)
     breaks: int = 0  # loops and switches around what is being bound, within the function
     continues: int = 0  # loops
+    switches: list[SwitchScope] = field(default_factory=list)
     outs: tuple[b.Read, ...] = ()  # what a local function gives back beside its result
     nonlocals: set[str] = field(default_factory=set)
 
@@ -149,8 +159,8 @@ class ScopeBinder:
                 raise say.refused(pattern.span, "this regular expression", problem)
 
     def resolve_type(self, ref: s.TypeRef) -> Type:
-        if ref.name == "[]":
-            return array(self.resolve_type(ref.args[0]))
+        if ref.name.startswith("["):
+            return Type(ref.name, (self.resolve_type(ref.args[0]),))
         if ref.name.startswith("("):
             return Type(ref.name, tuple(self.resolve_type(a) for a in ref.args))
         if ref.name in ("Nullable", "System.Nullable"):
@@ -284,6 +294,8 @@ class ScopeBinder:
             names = tuple((f"p{i}__", None) for i in range(len(takes)))
             args = tuple(s.Argument(s.Name(n, (), node.span), "", "", node.span) for n, _ in names)
             node = s.Lambda(names, s.Call(node, args, node.span), node.span)
+        if node.loose:
+            node = s.Lambda(tuple((f"_{i}__", None) for i in range(len(takes))), node.body, node.span)
         if len(node.parameters) != len(takes):
             raise say.no_overload(node.span, "this function", f"{len(node.parameters)} parameters", ())
         return self.bind_lambda(self, node, takes, gives)

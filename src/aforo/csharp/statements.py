@@ -1,9 +1,10 @@
-"""Statements to bound statements, lambdas and local functions, and whether every path returns."""
+"""Statements to bound statements, lambdas and local functions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, assert_never
 
 from aforo.csharp import bound as b
@@ -11,9 +12,11 @@ from aforo.csharp import diagnostics as say
 from aforo.csharp import syntax as s
 from aforo.csharp.binder import Binder
 from aforo.csharp.conversions import Conversions
+from aforo.csharp.flow import ends, leaves
+from aforo.csharp.jumps import bind_goto, labels_of
 from aforo.csharp.runtime import collections as rc
 from aforo.csharp.runtime.exceptions import CsException
-from aforo.csharp.scope import FunctionScope, LocalName, Signature
+from aforo.csharp.scope import FunctionScope, LocalName, Signature, SwitchScope
 from aforo.csharp.types import (
     BOOL,
     CHAR,
@@ -194,6 +197,8 @@ def bind(binder: Binder, node: s.Stmt) -> list[b.Stmt]:
             if not binder.functions[-1].continues:
                 raise say.misplaced(node.span, "`continue`")
             return [b.Continue(node.span)]
+        case s.Goto():
+            return [bind_goto(binder, node)]
         case s.Throw():
             value = binder.converted(node.value, EXCEPTION) if node.value is not None else None
             return [b.Throw(value, node.span)]
@@ -236,12 +241,17 @@ def _do(binder: Binder, node: s.Do) -> b.Stmt:
         inner = inner.inner
     if not isinstance(inner, (s.Assign, s.Step, s.Call, s.New, s.Member, s.Index)):
         raise say.misplaced(node.span, "an expression whose value is not used")
-    value = binder.expr(node.value)
+    value = binder.expr(_unused(inner))
     if isinstance(value, b.Write):
         return b.Assign(value.name, value.value, node.span)
     if isinstance(inner, (s.Member, s.Index)):
         raise say.misplaced(node.span, "an expression whose value is not used")
     return b.Do(value, node.span)
+
+
+def _unused(node: s.Expr) -> s.Expr:
+    """`i++` whose value nobody wants is `++i`."""
+    return replace(node, prefix=True) if isinstance(node, s.Step) else node
 
 
 def _if(binder: Binder, node: s.If) -> b.Stmt:
@@ -264,7 +274,7 @@ def _for(binder: Binder, node: s.For) -> list[b.Stmt]:
     with scope(binder), loop(binder):
         start = [each for part in node.start for each in bind(binder, part)]
         condition = binder.condition(node.condition) if node.condition is not None else None
-        step = tuple(binder.expr(e) for e in node.step)
+        step = tuple(binder.expr(_unused(e)) for e in node.step)
         body = block(binder, node.body)
     return [*start, b.Loop(condition, body, step, False, node.span)]
 
@@ -276,7 +286,7 @@ def element_type(conversions: Conversions, source: Type) -> Type | None:
     for base in conversions.universe.bases(source):
         if base.name == "JObject":
             return Type("KeyValuePair", (STRING, Type("JToken")))
-        if base.name == "[]" or base.name == "IEnumerable":
+        if base.name.startswith("[") or base.name == "IEnumerable":
             return base.args[0]
     return None
 
@@ -310,6 +320,9 @@ def _switch(binder: Binder, node: s.Switch) -> b.Stmt:
     seen: set[tuple[str, object]] = set()
     function = binder.functions[-1]
     function.breaks += 1
+    labels = labels_of(binder, node, value.type)
+    here = SwitchScope(binder.temp(), value.type, labels, function.continues)
+    function.switches.append(here)
     with scope(binder):
         for section in node.sections:
             with scope(binder):
@@ -329,11 +342,12 @@ def _switch(binder: Binder, node: s.Switch) -> b.Stmt:
                         test = b.Logic("and", (test, guard), BOOL, label.span)
                     tests.append(test)
                 body = bind_all(binder, section.body)
-            if not _leaves(body):
+            if not leaves(body):
                 raise say.misplaced(section.span, "a switch section that falls through to the next")
             cases.append(b.Case(tuple(tests), body))
     function.breaks -= 1
-    return b.Switch(temp, value, tuple(cases), node.span)
+    function.switches.pop()
+    return b.Switch(temp, value, tuple(cases), node.span, here.temp if here.jumped else "")
 
 
 def _label(label: s.Label) -> tuple[str, object] | None:
@@ -415,10 +429,11 @@ def _announce(binder: Binder, node: s.Function) -> None:
                 raise say.misplaced(each.span, "a default that is not a constant")
             default = value.value
         out = each.mode in ("out", "ref")
-        parameters.append(Parameter(each.name, type_, default, each.mode == "params", out))
+        parameters.append(
+            Parameter(each.name, type_, default, each.mode == "params", out, each.mode == "ref")
+        )
     gives = binder.resolve_type(node.returns) if node.returns is not None else VOID
-    reads = frozenset(p.name for p in node.parameters if p.mode == "ref")
-    binder.declare(node.name, OBJECT, node.span).function = Signature(tuple(parameters), gives, reads)
+    binder.declare(node.name, OBJECT, node.span).function = Signature(tuple(parameters), gives)
 
 
 def _define(binder: Binder, node: s.Function) -> b.Stmt:
@@ -435,66 +450,3 @@ def _define(binder: Binder, node: s.Function) -> b.Stmt:
     return b.Define(
         b.Function(made.parameters, made.body, local.python, made.nonlocals, made.type, made.span), node.span
     )
-
-
-# --- flow -----------------------------------------------------------------------------------------------------
-
-
-def ends(statements: Sequence[b.Stmt]) -> bool:
-    """Whether control never runs past the last of them."""
-    return any(_ends(each) for each in statements)
-
-
-def _ends(node: b.Stmt) -> bool:
-    match node:
-        case b.Return() | b.Throw():
-            return True
-        case b.If():
-            return ends(node.then) and ends(node.otherwise)
-        case b.Loop():
-            endless = node.condition is None or (
-                isinstance(node.condition, b.Const) and node.condition.value is True
-            )
-            return (endless and not _breaks(node.body)) or (
-                node.first and ends(node.body) and not _breaks(node.body)
-            )
-        case b.Switch():
-            has_default = any(None in case.tests for case in node.cases)
-            return has_default and all(ends(c.body) and not _breaks(c.body) for c in node.cases)
-        case b.Try():
-            return ends(node.finally_) or (ends(node.body) and all(ends(c.body) for c in node.catches))
-        case b.Do():
-            return node.value.type == NEVER
-    return False
-
-
-def _breaks(statements: Sequence[b.Stmt]) -> bool:
-    """Whether a `break` in them leaves the loop or switch around."""
-    for node in statements:
-        match node:
-            case b.Break():
-                return True
-            case b.If():
-                if _breaks(node.then) or _breaks(node.otherwise):
-                    return True
-            case b.Try():
-                if _breaks(node.body) or _breaks(node.finally_) or any(_breaks(c.body) for c in node.catches):
-                    return True
-    return False
-
-
-def _leaves(statements: Sequence[b.Stmt]) -> bool:
-    """Whether a switch section cannot fall out of its end."""
-    if ends(statements):
-        return True
-    if not statements:
-        return False
-    last = statements[-1]
-    match last:
-        case b.Break() | b.Continue():
-            return True
-        case b.If():
-            return bool(last.otherwise) and _leaves(last.then) and _leaves(last.otherwise)
-        case b.Try():
-            return _leaves(last.body) and all(_leaves(c.body) for c in last.catches)
-    return False

@@ -147,12 +147,14 @@ class Assign:
 
 @dataclass(frozen=True, slots=True)
 class ElementInit:
-    """An entry of an initialiser: `values` alone, `[key] = value` (index), or `Name = value` (member)."""
+    """An entry of an initialiser: `values` alone, `[key] = value` (index), or `Name = value` (member). `nested`
+    stands for the value where that is an initialiser without `new`."""
 
     values: tuple[Expr, ...]
     index: tuple[Expr, ...]
     member: str
     span: Span
+    nested: tuple[ElementInit, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +167,13 @@ class New:
 
 @dataclass(frozen=True, slots=True)
 class NewArray:
-    """`element` is None in `new[] {...}`; `size` is None where only elements are given."""
+    """`element` is None in `new[] {...}`; `sizes` is empty where only elements are given, one for each of `rank`."""
 
     element: TypeRef | None
-    size: Expr | None
+    sizes: tuple[Expr, ...]
     elements: tuple[Expr, ...] | None
     span: Span
+    rank: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +184,12 @@ class NewAnonymous:
 
 @dataclass(frozen=True, slots=True)
 class Lambda:
+    """`loose`: `delegate { }`, which takes whatever parameters are wanted."""
+
     parameters: tuple[tuple[str, TypeRef | None], ...]
     body: Expr | Block
     span: Span
+    loose: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,6 +401,14 @@ class Continue:
 
 
 @dataclass(frozen=True, slots=True)
+class Goto:
+    """`goto case label`; label None is `goto default`."""
+
+    label: Expr | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Throw:
     """value None throws the caught one again."""
 
@@ -469,6 +483,7 @@ Stmt: TypeAlias = (
     | Return
     | Break
     | Continue
+    | Goto
     | Throw
     | Try
     | Using

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """`Type("[]", (element,))` is an array, `Type("Nullable", (t,))` is `t?`, `Type("Func", (a, ..., r))` a function."""
+    """`Type("[]", (element,))` is an array, `[,]` one of two dimensions, `Type("Nullable", (t,))` is `t?`, `Type("Func", (a, ..., r))` a function."""
 
     name: str
     args: tuple[Type, ...] = ()
@@ -26,8 +26,8 @@ class Type:
         return self.name.startswith("(")
 
     def __str__(self) -> str:
-        if self.name == "[]":
-            return f"{self.args[0]}[]"
+        if self.name.startswith("["):
+            return f"{self.args[0]}{self.name}"
         if self.is_tuple:
             names = self.name[1:-1].split(",")
             return f"({', '.join(f'{t} {n}'.rstrip() for t, n in zip(self.args, names, strict=True))})"
@@ -51,13 +51,14 @@ VOID: Final = Type("void")
 NULL: Final = Type("null")  # the type of `null`
 NEVER: Final = Type("never")  # the type of `throw`
 EXCEPTION: Final = Type("Exception")
+TYPE: Final = Type("Type")
 
 INTEGRAL: Final = ("sbyte", "byte", "short", "ushort", "int", "uint", "long", "ulong")
 NUMERIC: Final = (*INTEGRAL, "char", "float", "double", "decimal")
 
 
-def array(element: Type) -> Type:
-    return Type("[]", (element,))
+def array(element: Type, rank: int = 1) -> Type:
+    return Type(f"[{',' * (rank - 1)}]", (element,))
 
 
 def nullable(inner: Type) -> Type:
@@ -83,6 +84,7 @@ class Parameter:
     default: object = MISSING
     params: bool = False
     out: bool = False
+    ref: bool = False  # handed over as well as given back: `out` is true too
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,8 @@ class Member:
             return f"{self.returns} {self.name}"
         given = self.parameters[1:] if self.extension else self.parameters
         inner = ", ".join(
-            ("params " if p.params else "out " if p.out else "") + f"{p.type} {p.name}" for p in given
+            ("params " if p.params else "ref " if p.ref else "out " if p.out else "") + f"{p.type} {p.name}"
+            for p in given
         )
         generic = f"<{', '.join(self.type_params)}>" if self.type_params else ""
         name = {"index": "this", "new": self.owner}.get(self.kind, self.name)
@@ -217,6 +220,7 @@ def declare(
 
 def enumeration(name: str, python: Any, namespace: str = "System") -> TypeDecl:
     """Declares an enum from its Python IntEnum; values are constants of the program."""
+    python.net_name = f"{namespace}.{name}"
     return declare(
         name,
         *(member(f"static {name} {v.name}", const=v) for v in python),
@@ -237,7 +241,8 @@ class Universe:
         self._extensions: dict[str, list[Member]] | None = None
         for each in declarations:
             self.types[each.name] = each
-            for alias in (each.name, *each.aliases):
+            # What begins so has no name in C#.
+            for alias in () if each.name.startswith("_") else (each.name, *each.aliases):
                 self.by_path[alias] = each
                 self.by_path[f"{each.namespace}.{alias}"] = each
             parts = each.namespace.split(".")
@@ -257,7 +262,8 @@ class Universe:
         return self._extensions
 
     def decl(self, type_: Type) -> TypeDecl | None:
-        return self.types.get("Array" if type_.name == "[]" else type_.name)
+        name = type_.name
+        return self.types.get("Array" if name == "[]" else "_Grid" if name.startswith("[") else name)
 
     def bases(self, type_: Type) -> Iterator[Type]:
         """The type and everything that it is, nearest first, with generic arguments filled in."""
@@ -345,7 +351,7 @@ def parse_type(text: str) -> Type:
 
 
 def read_signature(declared: Declared, owner: str) -> Member:
-    """Reads a signature. Forms: `T Name`, `T Name<U>(this A a, params B[] b, C c = 0, out D d)`, `T this[K key]`,
+    """Reads a signature. Forms: `T Name`, `T Name<U>(this A a, params B[] b, C c = 0, out D d, ref E e)`, `T this[K key]`,
     `new(A a)`, `implicit T(S value)`, `explicit T(S value)`, `T operator +(A a, B b)`; `static` in front."""
     reader = _Signature(declared.signature)
     static = reader.take("static")
@@ -464,13 +470,14 @@ class _Signature:
         extension = self.take("this")
         while not self.take(right):
             params = self.take("params")
-            by_out = self.take("out")
+            by_ref = self.take("ref")
+            by_out = self.take("out") or by_ref
             type_, _ = self.type()
             name = self.next()
             default: object = MISSING
             if self.take("="):
                 default = _constant(self.next())
-            out.append(Parameter(name, type_, default, params, by_out))
+            out.append(Parameter(name, type_, default, params, by_out, by_ref))
             self.take(",")
         return tuple(out), extension
 

@@ -109,6 +109,7 @@ class Product(msgspec.Struct, frozen=True, gc=False):
     approval_required: bool
     subscriptions_limit: int | None
     groups: tuple[Group, ...]
+    apis: tuple[Api, ...] = ()  # filled in by whoever has the whole snapshot
 
 
 class Subscription(msgspec.Struct, frozen=True, gc=False):

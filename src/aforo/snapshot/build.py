@@ -18,9 +18,10 @@ from aforo.policy.named_values import NamedValue
 from aforo.policy.pipeline import Document
 from aforo.policy.scopes import Scope
 from aforo.policy.services import Certificate
+from aforo.policy.subject import Api
 from aforo.snapshot.routes import Router
 from aforo.snapshot.runtime import ApiRuntime, KeyHolder, LogNames, OperationRuntime, Runtime
-from aforo.snapshot.snapshot import ApiEntry, BackendEntry, Bundle, LogPlan, MessageLog
+from aforo.snapshot.snapshot import ApiEntry, BackendEntry, Bundle, LogPlan, MessageLog, ProductEntry
 from aforo.source import Diagnostic, Source, has_errors
 from aforo.spool.records import (
     WITHHOLD_BACKEND_REQUEST,
@@ -114,11 +115,16 @@ def _runtime(
 ) -> Runtime:
     router: Router[ApiRuntime, OperationRuntime] = Router()
     fill = _filler(named)
+    filled = [_filled_api(e, fill) for e in bundle.apis]
+    current = {e.subject.id: e.subject for e in filled if e.subject.is_current_revision}
     products = {
-        p.subject.id: (p, work.document(f"products/{p.subject.id}/policy.xml", p.policy, Scope.PRODUCT))
+        p.subject.id: (
+            _with_apis(p, current),
+            work.document(f"products/{p.subject.id}/policy.xml", p.policy, Scope.PRODUCT),
+        )
         for p in bundle.products
     }
-    for entry in (_filled_api(e, fill) for e in bundle.apis):
+    for entry in filled:
         mine = [p for p in bundle.products if entry.subject.id in p.apis]
         opened = next((p.subject.id for p in mine if not p.subject.subscription_required), None)
         api = _api(entry, work, frozenset(p.subject.id for p in mine), opened)
@@ -162,6 +168,12 @@ def _runtime(
             else None
         ),
     )
+
+
+def _with_apis(entry: ProductEntry, current: Mapping[str, Api]) -> ProductEntry:
+    """A product that knows its APIs, as `context.Product.Apis` shows them."""
+    apis = tuple(current[name] for name in entry.apis if name in current)
+    return msgspec.structs.replace(entry, subject=msgspec.structs.replace(entry.subject, apis=apis))
 
 
 def _where(entry: ApiEntry) -> str:

@@ -298,6 +298,19 @@ def remove_range(items: list[Any], at: int, size: int) -> None:
     del items[at : at + size]
 
 
+def resized(info: TypeInfo, items: Any, size: int) -> tuple[None, Any]:
+    """`Array.Resize(ref items, size)`: another array, with what there is room for of the first."""
+    if size < 0:
+        raise ArgumentOutOfRangeException("Non-negative number required.\r\nParameter name: newSize")
+    count(size)
+    room(size * 8)
+    if info.name == "byte":
+        kept = bytearray(items or b"")[:size]
+        return None, kept + bytearray(size - len(kept))
+    some = list(items or ())[:size]
+    return None, some + [info.default] * (size - len(some))
+
+
 def get_range(items: list[Any], at: int, size: int) -> List:
     _inside(items, at, size)
     return List(items[at : at + size])
@@ -328,6 +341,7 @@ def trim(_items: list[Any]) -> None:
 
 
 MEMBERS: Final = (
+    member("static void Resize<T>(ref T[] array, int newSize)", resized, typed=True),
     member("static void Clear<T>(T[] array, int index, int length)", clear_array, typed=True),
     member("static T? Find<T>(T[] array, Predicate<T> match)", find, typed=True),
     member("static T? FindLast<T>(T[] array, Predicate<T> match)", find_last, typed=True),

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from aforo.csharp.runtime import dates as d
 from aforo.csharp.runtime import numbers as n
+from aforo.csharp.runtime.enums import NetType, boxed, known
 from aforo.csharp.runtime.exceptions import (
     ArgumentException,
     ArgumentNullException,
@@ -255,6 +256,16 @@ def change_type(value: Any, info: TypeInfo) -> Any:
     return run(value)
 
 
+def change_type_of(value: Any, kind: NetType) -> Any:
+    """`Convert.ChangeType(value, typeof(T))`"""
+    info = known(kind)
+    return boxed(change_type(value, info), info)
+
+
+def change_type_with_culture(value: Any, kind: NetType, _culture: Any) -> Any:
+    return change_type_of(value, kind)
+
+
 def base64_text(data: bytearray | None) -> str:
     if data is None:
         raise ArgumentNullException("Value cannot be null.\r\nParameter name: inArray")
@@ -346,6 +357,8 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     ),
     declare(
         "Convert",
+        member("static object? ChangeType(object value, Type conversionType)", change_type_of),
+        member("static object? ChangeType(object value, Type conversionType, IFormatProvider provider)", change_type_with_culture),
         *(member(f"static {name} To{_named(name)}(object value)", run) for name, run in _CONVERT),
         *(
             member(f"static {name} To{_named(name)}(object value, IFormatProvider provider)", _with_culture(run))

@@ -5,30 +5,57 @@ from __future__ import annotations
 from enum import IntEnum, IntFlag
 from typing import Any, Final
 
-from aforo.csharp.runtime.exceptions import ArgumentException, ArgumentNullException, NullReferenceException
+from aforo.csharp.runtime.exceptions import (
+    ArgumentException,
+    ArgumentNullException,
+    NotSupportedException,
+    NullReferenceException,
+)
 from aforo.csharp.runtime.formatting import number_text
-from aforo.csharp.runtime.objects import Obj, TypeInfo, enum_text, net_type_name
+from aforo.csharp.runtime.numbers import BOXES
+from aforo.csharp.runtime.objects import Char, Obj, TypeInfo, enum_text, net_type_name
 from aforo.csharp.types import TypeDecl, declare, member
 
 
 class NetType(Obj):
-    """`System.Type`, as far as its names go; `info` is what `typeof` knows."""
+    """`System.Type`, as far as its names go; `info` is what `typeof` knows. A value does not know its arguments."""
 
-    __slots__ = ("info", "name")
+    __slots__ = ("head", "info", "name")
     net_name = "System.RuntimeType"
 
     def __init__(self, name: str, info: TypeInfo | None = None) -> None:
         self.name = name
         self.info = info
+        # Without its arguments: `List`1[System.String][]` is `List`1[]`.
+        opened, closed = name.find("`"), name.rfind("]]" if name.endswith("[]") else "]")
+        args = name.find("[", opened)
+        self.head = name if opened < 0 or args < 0 else name[:args] + name[closed + 1 :]
 
     def text(self, _spec: str | None = None) -> str:
         return self.name
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, NetType) and self.name == other.name
+        if not isinstance(other, NetType) or self.head != other.head:
+            return False
+        return self.name == other.name or self.head in (self.name, other.name)
 
     def __hash__(self) -> int:
-        return hash(self.name)
+        return hash(self.head)
+
+
+def known(kind: NetType | None) -> TypeInfo:
+    """What a `typeof` says of its type; a type that was asked of a value says nothing but its name."""
+    if kind is None:
+        raise ArgumentNullException("Value cannot be null.\r\nParameter name: type")
+    if kind.info is None:
+        raise NotSupportedException(f"Only a `typeof` can stand here, not the type of a value ({kind.name}).")
+    return kind.info
+
+
+def boxed(value: Any, info: TypeInfo) -> Any:
+    """A value of the type as `object`."""
+    box: Any = Char if info.name == "char" else BOXES.get(info.name)
+    return value if box is None or value is None else box(value)
 
 
 def type_of(value: Any) -> NetType:
@@ -39,7 +66,7 @@ def type_of(value: Any) -> NetType:
 
 
 def type_short(kind: NetType) -> str:
-    return kind.name.rpartition(".")[2]
+    return kind.head.rpartition(".")[2]
 
 
 def type_full(kind: NetType) -> str:
@@ -47,7 +74,7 @@ def type_full(kind: NetType) -> str:
 
 
 def type_space(kind: NetType) -> str:
-    return kind.name.rpartition(".")[0]
+    return kind.head.rpartition(".")[0]
 
 
 # --- Enum -------------------------------------------------------------------------------------------------------------------
@@ -129,6 +156,18 @@ def names_of(kind: NetType) -> list[str]:
     return [enum_text(v) for v in _class(kind.info)]
 
 
+def values_of(kind: NetType) -> list[Any]:
+    return sorted(_class(kind.info), key=lambda v: int(v) & 0xFFFFFFFF)
+
+
+def enum_of(kind: NetType, value: int) -> Any:
+    python = _class(kind.info)
+    try:
+        return python(value)
+    except ValueError:
+        return value
+
+
 def has_flag(value: Any, flag: Any) -> bool:
     return int(value) & int(flag) == int(flag)
 
@@ -157,6 +196,8 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("static bool IsDefined(Type enumType, object value)", is_defined),
         member("static string? GetName(Type enumType, object value)", name_of),
         member("static string[] GetNames(Type enumType)", names_of),
+        member("static object[] GetValues(Type enumType)", values_of),
+        member("static object ToObject(Type enumType, int value)", enum_of),
         member("bool HasFlag(object flag)", has_flag),
         member("string ToString(string format)", formatted),
         member("int CompareTo(object target)", compare),

@@ -7,6 +7,7 @@ from typing import Any
 
 from aforo.csharp.runtime.collections import Dictionary, HashSet, List
 from aforo.csharp.runtime.converting import change_type
+from aforo.csharp.runtime.enums import NetType, boxed, known
 from aforo.csharp.runtime.exceptions import (
     ArgumentException,
     ArgumentNullException,
@@ -139,6 +140,16 @@ def deserialize(info: TypeInfo, text: str | None) -> Any:
 def deserialize_object(text: str | None) -> Any:
     token = parse_token(text)
     return token.value if isinstance(token, JValue) else token
+
+
+def to_object_of(token: JToken, kind: NetType) -> Any:
+    """`ToObject(typeof(T))`"""
+    info = known(kind)
+    return boxed(to_object(token, info), info)
+
+
+def deserialize_of(text: str | None, kind: NetType) -> Any:
+    return to_object_of(parse_token(text), kind)
 
 
 def values_of(token: JToken, info: TypeInfo) -> list[Any]:

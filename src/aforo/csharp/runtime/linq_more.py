@@ -273,6 +273,34 @@ def _orders() -> tuple[Declared, ...]:
     return tuple(out)
 
 
+def select_many_pairs(source: Any, inner: Callable[[Any], Any], run: Callable[[Any, Any], Any]) -> list[Any]:
+    """`SelectMany(x => x.Items, (x, item) => ...)`"""
+    out: list[Any] = []
+    for x in each(source):
+        out.extend(run(x, y) for y in each(inner(x)))
+        count(len(out))
+    return out
+
+
+def select_many_indexed(source: Any, inner: Callable[[Any, int], Any]) -> list[Any]:
+    out: list[Any] = []
+    for at, x in enumerate(each(source)):
+        out.extend(each(inner(x, at)))
+        count(len(out))
+    return out
+
+
+def group_results(source: Any, key: Callable[[Any], Any], run: Callable[[Any, Any], Any]) -> list[Any]:
+    """`GroupBy(x => x.Key, (key, items) => ...)`"""
+    return [run(group_key(group), group) for group in group_by(source, key)]
+
+
+def group_element_results(
+    source: Any, key: Callable[[Any], Any], element: Callable[[Any], Any], run: Callable[[Any, Any], Any]
+) -> list[Any]:
+    return [run(group_key(group), group) for group in group_elements(source, key, element)]
+
+
 def _groupings() -> tuple[Declared, ...]:
     out = []
     for name, gives, plain, elements in (
@@ -288,6 +316,10 @@ def _groupings() -> tuple[Declared, ...]:
 
 MEMBERS: Final = (
     *_orders(),
+    member("static IEnumerable<R> SelectMany<T, C, R>(this IEnumerable<T> source, Func<T, IEnumerable<C>> collectionSelector, Func<T, C, R> resultSelector)", select_many_pairs),
+    member("static IEnumerable<R> SelectMany<T, R>(this IEnumerable<T> source, Func<T, int, IEnumerable<R>> selector)", select_many_indexed),
+    member("static IEnumerable<R> GroupBy<T, K, R>(this IEnumerable<T> source, Func<T, K> keySelector, Func<K, IEnumerable<T>, R> resultSelector)", group_results),
+    member("static IEnumerable<R> GroupBy<T, K, E, R>(this IEnumerable<T> source, Func<T, K> keySelector, Func<T, E> elementSelector, Func<K, IEnumerable<E>, R> resultSelector)", group_element_results),
     *_groupings(),
     *(
         member(

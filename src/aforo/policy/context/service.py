@@ -50,6 +50,10 @@ def groups(owner: Product | User) -> list[Group]:
     return list(owner.groups)
 
 
+def product_apis(product: Product) -> list[Api]:
+    return list(product.apis)
+
+
 def protocols(api: Api) -> list[str]:
     return list(api.protocols)
 
@@ -253,6 +257,7 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         ),
         member("ProductState State", product_state),
         member("IEnumerable<IGroup> Groups", groups),
+        member("IEnumerable<IApi> Apis", product_apis),
         namespace=APIM,
     ),
     declare("IGroup", *plain(("string Id", "id"), ("string Name", "name")), namespace=APIM),
