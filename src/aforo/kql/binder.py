@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from aforo.kql import diagnostics as say
+from aforo.kql import set_options
 from aforo.kql import syntax as s
 from aforo.kql.answer import Answer, UndiscoveredError
 from aforo.kql.bind_calls import CallBinder
 from aforo.kql.bind_expressions import BROKEN
-from aforo.kql.bind_forms import OPTIONS
 from aforo.kql.bound import Apply, Constant, Expression, Reference, Relation
 from aforo.kql.convert import apply, coerce
 from aforo.kql.expressions import PLACES
@@ -29,13 +29,13 @@ from aforo.kql.scope import (
     Row,
     Scope,
 )
+from aforo.kql.set_options import TIME_COLUMN
 from aforo.kql.size import MOST_PARTS, Budget
 from aforo.kql.symbols import Database, TableSymbol
 from aforo.kql.types import BOOL, DATETIME
 from aforo.source import Diagnostic, Span
 
 OperatorBinding = Callable[["Binder", Relation, s.Operator, Scope], Relation]
-TIME_COLUMN = "TimeGenerated"
 _MAX_CALLS = 64
 _SOME_TABLE = Values((), ())
 
@@ -69,6 +69,7 @@ class Binder(CallBinder):
         self.scanned: list[str] = []
         # `alias database x = ...`
         self.aliases: dict[str, s.Call] = {}
+        self.most_rows: Constant | None = None
         self._calls = 0
         self._saved: dict[tuple[str, str], Defined | None] = {}
 
@@ -94,6 +95,8 @@ class Binder(CallBinder):
             return Answer(Project(Values((), ((),)), ((self.column("print_0", value.type), value),)), None)
         relation = self.relation(tree.body, scope)
         self.budget.check(relation)
+        if self.most_rows is not None and relation.columns:
+            relation = Limit(relation, self.most_rows)
         return Answer(relation, self.render) if relation.columns or isinstance(relation, Project) else None
 
     def _statement(self, statement: s.Statement, scope: Scope) -> Scope:
@@ -114,11 +117,8 @@ class Binder(CallBinder):
                 return self._restricted(items, scope)
             case s.DeclareParameters(parameters=parameters):
                 return scope.inner({p.name: self._query_parameter(p, scope) for p in parameters})
-            case s.SetOption(name=name, value=value):
-                if name in OPTIONS and value is not None:
-                    self.options[name] = self.scalar(value, Row(scope=scope))
-                    return scope
-                self.report(say.ignored(f"'set {name}'", statement.span))
+            case s.SetOption():
+                set_options.take(self, statement, scope)
                 return scope
 
     def let(self, statement: s.Let, scope: Scope) -> Scope:

@@ -137,6 +137,15 @@ def unknown_table(name: str, span: Span, known: Iterable[str]) -> Diagnostic:
     return Diagnostic("KQL0202", f"there is no table '{name}'", span, hints=_nearest(name, known))
 
 
+# The codes of tables and places that are not there: `union isfuzzy=true` goes without them.
+NOT_THERE = frozenset({"KQL0202", "KQL0904"})
+
+
+def left_out(mistake: Diagnostic) -> Diagnostic:
+    """A table that is not there, and need not be."""
+    return Diagnostic("KQL0906", f"{mistake.message}: the union goes without it", mistake.span, Severity.INFO)
+
+
 def unknown_function(name: str, span: Span, known: Iterable[str]) -> Diagnostic:
     return Diagnostic("KQL0203", f"there is no function '{name}'", span, hints=_nearest(name, known))
 

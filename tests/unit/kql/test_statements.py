@@ -108,3 +108,22 @@ def test_what_will_not_run_says_why(text: str) -> None:
 
 def test_consume_gives_no_rows() -> None:
     assert answer("print a = 1 | consume")[1] == []
+
+
+def test_a_fuzzy_union_goes_without_what_is_not_there() -> None:
+    legs = "(nowhere | where x > 1 | join other on y), workspace('x').T, (print a = 1)"
+    assert answer(f"union isfuzzy=true {legs}")[1] == [[1]]
+    assert answer(f"let U = union isfuzzy=true nowhere, {legs}; U | count")[1] == [[1]]
+    assert any("nowhere" in m for m in mistakes("union isfuzzy=true nowhere | count"))
+    # What is wrong in a leg that is there stays a mistake.
+    assert any("'b'" in m for m in mistakes("union isfuzzy=true nowhere, (print a = 1 | where b > 1)"))
+    assert any("nowhere" in m for m in mistakes("union nowhere, (print a = 1)"))
+
+
+def test_options_that_change_the_answer() -> None:
+    assert answer("set query_now = datetime(2020-01-02); print now(), ago(1d)")[1] == [
+        ["2020-01-02T00:00:00Z", "2020-01-01T00:00:00Z"]
+    ]
+    assert answer("set query_take_max_records = 2; range x from 1 to 5 step 1")[1] == [[1], [2]]
+    assert "datetime" in mistakes("set query_now = 'x'; print 1")[0]
+    assert "TimeGenerated" in mistakes("set query_datetimescope_column = 'x'; print 1")[0]

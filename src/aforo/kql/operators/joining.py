@@ -18,7 +18,7 @@ from aforo.kql.places import meant, over, split
 from aforo.kql.plan import Join, JoinKind, Project, Union
 from aforo.kql.scope import Defined, Row, Scope
 from aforo.kql.types import STRING, KqlType
-from aforo.source import Span
+from aforo.source import Span, has_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +192,9 @@ def bind_union(b: Binder, relation: Relation, tree: UnionOf, scope: Scope) -> Re
         legs += legs_of(b, table, scope, len(legs), fuzzy=tree.fuzzy)
     legs = [(name, leg) for name, leg in legs if leg.columns]
     if not legs:
+        if tree.fuzzy and not has_errors(b.mistakes):
+            for table in tree.tables:
+                legs_of(b, table, scope, 0)
         return relation
     labels = [label for label, _ in legs]
     return united(
@@ -225,8 +228,11 @@ def legs_of(
 ) -> list[tuple[str, Relation]]:
     """The tables that an item of a list means, each with what `withsource` calls it."""
     if split(table, scope) is not None:
+        told = len(b.mistakes)
         there = meant(b, table, scope)
         if there is None:
+            if fuzzy and (gone := [m for m in b.mistakes[told:] if m.code in say.NOT_THERE]):
+                b.mistakes[told:] = [say.left_out(gone[0])]
             return []
         with over(b, there.database):
             legs = legs_of(b, there.syntax, there.scope, number, fuzzy=fuzzy)
@@ -240,10 +246,15 @@ def legs_of(
         ]
         views = [n for n in sorted(set(scope.all_names())) if regex.fullmatch(n) and _is_view(scope, n)]
         return stored + [(n, b.relation(s.Name(n, table.span), scope)) for n in views]
-    if fuzzy and isinstance(table, s.Name) and not b.is_tabular(table, scope):
-        return []
     label = table.text if isinstance(table, s.Name) else f"union_arg{number}"
-    return [(label, b.relation(table, scope))]
+    told, read = len(b.mistakes), len(b.scanned)
+    leg = b.relation(table, scope)
+    if fuzzy and (gone := [m for m in b.mistakes[told:] if m.code in say.NOT_THERE]):
+        # A leg that reads what is not there is none, whatever else is wrong in it for that.
+        b.mistakes[told:] = [say.left_out(gone[0])]
+        del b.scanned[read:]
+        return []
+    return [(label, leg)]
 
 
 def _is_view(scope: Scope, name: str) -> bool:
