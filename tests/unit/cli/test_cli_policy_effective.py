@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -159,3 +160,15 @@ def test_what_the_system_refuses_is_said(played: Played) -> None:
             policy_effective.command("x", data=played.data, format="text")
         codes.append(caught.value.code)
     assert codes == [Exit.USAGE, Exit.FAILED]
+
+
+def test_the_output_in_the_documentation_is_real(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "policies.md").read_text()
+    section = page.partition("## See what runs in the end")[2].partition("\n## ")[0]
+    files = re.findall(r"```xml\n(<!-- (.*?) -->\n.*?)```", section, re.DOTALL)
+    assert len(files) == 2
+    for text, name in files:
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text(text)
+    policy_effective.command("chat", folder=tmp_path, format="text")
+    assert f"makes\n\n```\n{capsys.readouterr().out}```\n" in section
