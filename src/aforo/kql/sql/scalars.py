@@ -110,6 +110,17 @@ class ScalarWriter:
         parsed = self.dialect.scalar(name, [t.again(slot.text)], [reference], type_)
         return t.choice([(t.is_null(t.again(slot.text)), stored)], parsed)
 
+    def stored_text(self, expression: Expression, slots: dict[int, Slot]) -> Slot | None:
+        """`tostring` of a promoted text is the stored text itself, which filters and groups as stored columns do."""
+        match expression:
+            case Apply(
+                operation="read_promoted", arguments=(Reference(column=column), Constant(value="tostring"))
+            ):
+                slot = slots[column.id]
+                if slot.form is Form.PROMOTED and slot.stored is STRING and slot.text is None:
+                    return Slot(t.again(slot.node), Form.NULLABLE_TEXT)
+        return None
+
     def _stored_time(
         self, operation: str, arguments: tuple[Expression, ...], slots: dict[int, Slot]
     ) -> Node | None:
@@ -185,3 +196,24 @@ class ScalarWriter:
 
 def _no_empty(items: list[Expression]) -> bool:
     return all(isinstance(i, Constant) and i.value not in ("", None) for i in items)
+
+
+def never_empty(predicate: Expression) -> list[int]:
+    """The columns that no row has an empty or missing text in for which the predicate holds."""
+    match predicate:
+        case Apply(operation="and", arguments=parts):
+            return [id_ for part in parts for id_ in never_empty(part)]
+        case Apply(operation="isnotempty", arguments=(Reference(column=column),)) if column.type is STRING:
+            return [column.id]
+        case Apply(operation="not_equals", arguments=(Reference(column=column), Constant(value=""))):
+            return [column.id]
+        case Apply(operation="equals", arguments=(Reference(column=column), Constant() as value)) if (
+            value.value
+        ):
+            return [column.id]
+        case Apply(operation="in", arguments=(Reference(column=column), *items)) if items and _no_empty(
+            items
+        ):
+            return [column.id]
+        case _:
+            return []

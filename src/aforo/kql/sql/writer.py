@@ -25,7 +25,7 @@ from aforo.kql.plan import (
 from aforo.kql.sql import tree as t
 from aforo.kql.sql.dialect import Dialect
 from aforo.kql.sql.frames import Frame
-from aforo.kql.sql.scalars import Form, Slot
+from aforo.kql.sql.scalars import Form, Slot, never_empty
 from aforo.kql.sql.tree import Node
 from aforo.kql.sql.walks import WalkWriter
 from aforo.kql.symbols import PromotedPath
@@ -74,6 +74,10 @@ class Writer(WalkWriter):
                     t.glot().Paren(this=n) if isinstance(n, t.glot().Or) else n
                     for n in self.scalars.condition(predicate, frame.slots)
                 ]
+                for id_ in never_empty(predicate):
+                    # What passed is not NULL, and need not be asked again.
+                    if frame.slots[id_].form is Form.NULLABLE_TEXT:
+                        frame.slots[id_] = replace(frame.slots[id_], form=Form.PLAIN)
                 return frame
             case Project():
                 return self._project(relation)
@@ -200,6 +204,8 @@ class Writer(WalkWriter):
         for column, expression in project.items:
             if isinstance(expression, Reference):
                 slots[column.id] = frame.slots[expression.column.id]
+            elif (stored := self.scalars.stored_text(expression, frame.slots)) is not None:
+                slots[column.id] = stored
             else:
                 slots[column.id] = Slot(self.scalars.value(expression, frame.slots))
             self.name(column)
