@@ -3,7 +3,7 @@
 server      the client's side; with framing, proxy_protocol, client_certificate, call (one call)
 proxy       the way of a call, in one sentence; with signal (how it waits), known (what is remembered of targets and
             keys), keys, addresses, usage (asking for it), encoding
-upstream    the backend's side: backends, credentials, redirects, arrival (the answer on its way)
+upstream    the backend's side: backends, models, credentials, redirects, arrival (the answer on its way)
 streaming   the answer to the client; keeping (what caches store), released (streams that policies read), metering
 record      what is written down; traces, metrics
 services    what policies get (the ports of policy/services.py): cache, vectors, counters, certificates, signing_keys,

@@ -1,5 +1,5 @@
 """What a server that speaks OpenAI is asked for: the model of a deployment, in the body, where Azure's clients name the
-deployment, in the path. It sends nothing. docs/decisions/0122-deployments-lead-to-models.md."""
+deployment, in the path. It sends nothing. docs/decisions/0123-deployments-lead-to-models.md."""
 
 from __future__ import annotations
 
