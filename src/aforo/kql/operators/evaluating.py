@@ -8,7 +8,7 @@ from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
 from aforo.kql.binder import Binder
 from aforo.kql.bound import Relation
-from aforo.kql.operators.plugins import activity, bags, counting, looking_up, pivoting
+from aforo.kql.operators.plugins import activity, bags, cohorts, counting, looking_up, pivoting
 from aforo.kql.operators.plugins.spec import Plugin, PluginCall
 from aforo.kql.operators.spec import Declared
 from aforo.kql.parser import Parser
@@ -16,7 +16,7 @@ from aforo.kql.scope import Scope
 from aforo.source import Span
 
 PLUGINS: dict[str, Plugin] = {
-    p.name: p for family in (bags, pivoting, activity, looking_up, counting) for p in family.PLUGINS
+    p.name: p for family in (bags, pivoting, activity, cohorts, looking_up, counting) for p in family.PLUGINS
 }
 
 
@@ -44,6 +44,10 @@ def parse(p: Parser, start: Span) -> Evaluate:
     p.options()
     name_span = p.peek().span
     name = p.name("a plugin")
+    if name in _FORBIDDEN:
+        # What it takes may be no KQL (`typeof(*)`): what is said of it is that it does not run.
+        p.skip_to_pipe()
+        return Evaluate(PluginCall(name, (), {}, None, False, name_span, start), start)
     p.expect_mark("(")
     arguments: list[s.Syntax] = []
     options: dict[str, s.Syntax] = {}

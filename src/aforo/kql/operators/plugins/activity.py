@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aforo.kql import syntax as s
 from aforo.kql.binder import Binder
 from aforo.kql.bound import Column, Constant, Reference, Relation, Windowed
 from aforo.kql.operators.plugins.library import column_of, constant_of, quoted, timeline, written
@@ -15,7 +16,7 @@ from aforo.kql.plan import Project, Sort, SortKey, Window
 from aforo.kql.scope import Meaning, Scope
 from aforo.kql.types import DATETIME, LONG, KqlType
 
-_DATA = "T | where isnotnull(_t) and _t >= _from and _t <= _end"
+DATA = "T | where isnotnull(_t) and _t >= _from and _t <= _end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,17 @@ class _Call:
         return {"T": relation, **self.values, **more}
 
 
-def _arguments(
-    b: Binder, relation: Relation, call: PluginCall, scope: Scope, *distances: str
+def arguments(
+    b: Binder,
+    relation: Relation,
+    call: PluginCall,
+    scope: Scope,
+    *distances: str,
+    trees: Sequence[s.Syntax] = (),
 ) -> _Call | None:
-    """`distances` names the arguments behind the end; one that begins with `#` is a count."""
-    trees = call.arguments
+    """`distances` names the arguments behind the end; one that begins with `#` is a count. `trees` are the arguments,
+    where they are not those of the call as they stand."""
+    trees = trees or call.arguments
     who, when = column_of(b, relation, trees[0]), column_of(b, relation, trees[1])
     if who is None or when is None:
         return None
@@ -78,7 +85,7 @@ def _arguments(
     return _Call(rows, when, tuple(dims), values)
 
 
-def _earlier(found: _Call, name: str) -> None:
+def earlier(found: _Call, name: str) -> None:
     """The data is read from so long before the start."""
     start, span = found.values["_start"], found.values[name]
     assert isinstance(start, Constant)
@@ -91,30 +98,30 @@ def _earlier(found: _Call, name: str) -> None:
 
 def sliding_window_counts(b: Binder, relation: Relation, call: PluginCall, scope: Scope) -> Relation:
     """For each step, the rows and the distinct values of the time before it."""
-    found = _arguments(b, relation, call, scope, "_lookback", "_bin")
+    found = arguments(b, relation, call, scope, "_lookback", "_bin")
     if found is None:
         return relation
-    _earlier(found, "_lookback")
-    text = f"""{_DATA} | extend _w = range(bin_at(_t, _bin, _start), bin_at(_t, _bin, _start) + _lookback - _bin, _bin)
-    | mv-expand _w | extend _w = {_read(found.when)} | where _w >= _start and _w <= _end
+    earlier(found, "_lookback")
+    text = f"""{DATA} | extend _w = range(bin_at(_t, _bin, _start), bin_at(_t, _bin, _start) + _lookback - _bin, _bin)
+    | mv-expand _w | extend _w = {read(found.when)} | where _w >= _start and _w <= _end
     | summarize Count = count(), Dcount = dcount(_id) by {quoted(found.when.name)} = _w{found.by}
     | sort by {quoted(found.when.name)} asc"""
     return written(b, call, text, found.names(found.rows)) or relation
 
 
-def _read(when: Column) -> str:
+def read(when: Column) -> str:
     """A place as an array gives it back."""
     return {"datetime": "todatetime(_w)", "real": "toreal(_w)"}.get(when.type.value, "tolong(_w)")
 
 
 def active_users_count(b: Binder, relation: Relation, call: PluginCall, scope: Scope) -> Relation:
     """For each step, who was there in so many periods of the time before one of his appearances."""
-    found = _arguments(b, relation, call, scope, "_lookback", "_period", "#_least", "_bin")
+    found = arguments(b, relation, call, scope, "_lookback", "_period", "#_least", "_bin")
     if found is None:
         return relation
-    _earlier(found, "_lookback")
-    text = f"""{_DATA} | summarize by _id{found.by}, _p = bin_at(_t, _period, _start)
-    | extend _w = range(_p, _p + _lookback - _period, _period) | mv-expand _w | extend _w = {_read(found.when)}
+    earlier(found, "_lookback")
+    text = f"""{DATA} | summarize by _id{found.by}, _p = bin_at(_t, _period, _start)
+    | extend _w = range(_p, _p + _lookback - _period, _period) | mv-expand _w | extend _w = {read(found.when)}
     | summarize _n = count(), _own = countif(_w == _p) by _id{found.by}, _w
     | where _own > 0 and _n >= _least and _w >= _start and _w <= _end
     | summarize dcount = dcount(_id) by {quoted(found.when.name)} = bin_at(_w, _bin, _start){found.by}
@@ -124,10 +131,10 @@ def active_users_count(b: Binder, relation: Relation, call: PluginCall, scope: S
 
 def activity_counts_metrics(b: Binder, relation: Relation, call: PluginCall, scope: Scope) -> Relation:
     """For each window: rows, values, values that no earlier window had, and all values so far."""
-    found = _arguments(b, relation, call, scope, "_window")
+    found = arguments(b, relation, call, scope, "_window")
     if found is None:
         return relation
-    text = f"{_DATA} | summarize _n = count() by _id{found.by}, _w = bin_at(_t, _window, _start)"
+    text = f"{DATA} | summarize _n = count() by _id{found.by}, _w = bin_at(_t, _window, _start)"
     seen = written(b, call, text, found.names(found.rows))
     if seen is None:
         return relation
@@ -161,12 +168,12 @@ def activity_counts_metrics(b: Binder, relation: Relation, call: PluginCall, sco
 
 def activity_metrics(b: Binder, relation: Relation, call: PluginCall, scope: Scope) -> Relation:
     """For each window against the one before it: values, new values, the part that came back and the part that left."""
-    found = _arguments(b, relation, call, scope, "_window")
+    found = arguments(b, relation, call, scope, "_window")
     if found is None:
         return relation
     name = quoted(found.when.name)
-    text = f"""{_DATA} | summarize by _id{found.by}, _p = bin_at(_t, _window, _start)
-    | extend _w = range(_p, _p + _window, _window) | mv-expand _w | extend _w = {_read(found.when)} | where _w <= _end
+    text = f"""{DATA} | summarize by _id{found.by}, _p = bin_at(_t, _window, _start)
+    | extend _w = range(_p, _p + _window, _window) | mv-expand _w | extend _w = {read(found.when)} | where _w <= _end
     | summarize _here = countif(_w == _p), _before = countif(_w != _p) by _id{found.by}, _w
     | summarize dcount_values = countif(_here > 0), dcount_newvalues = countif(_here > 0 and _before == 0),
         _last = countif(_before > 0) by {name} = _w{found.by}

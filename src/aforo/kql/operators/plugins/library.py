@@ -21,7 +21,10 @@ def written(b: Binder, call: PluginCall, text: str, names: Mapping[str, Meaning]
     function = b.parse_function("plugin", "() {" + text + "}")
     assert function is not None, text
     before = len(b.mistakes)
-    relation = b.relation(function.body, Scope().inner(dict(names)))
+    scope = Scope().inner(dict(names))
+    for statement in function.statements:
+        scope = b.let(statement, scope)
+    relation = b.relation(function.body, scope)
     told = b.mistakes[before:]
     if has_errors(told):
         b.mistakes[before:] = [say.bad_argument(f"{call.name}: {m.message}", call.span) for m in told[:1]]
