@@ -14,7 +14,7 @@ from aforo.gateway.call import Call
 from aforo.llm.catalog import wire_of
 from aforo.messages import Headers
 from aforo.policy.answers import reason_of
-from aforo.policy.exchange import Body, LastError, PolicyFailure, ResponseState
+from aforo.policy.exchange import Body, LastError, PolicyFailure, RequestState, ResponseState
 
 _DATED = re.compile(r"(?:/openai)?/deployments/([^/]+)(/.+)")
 _SHOWN = 20
@@ -51,29 +51,30 @@ class Models:
         query = _without_version(request.query)
         dated = _DATED.fullmatch(request.path)
         if dated is None:
-            if not wire_of(request.method, request.path):
+            if not wire_of(request.method, request.path) and not _is_json(request):
                 return Asked(request.path, query, request.body)
             return await self._in_body(call, query)
         name, path = unquote(dated[1]), dated[2]
         model = self.model_of(name)
         if model is None:
             return self._missing(name)
-        if not wire_of(request.method, path) and not _is_json(request.headers):
+        if not wire_of(request.method, path) and not _is_json(request):
             # A form: it names the model itself, and its size is no limit that reading it could keep.
             if model != name:
                 raise _no_form(name, model)
             return Asked(path, query, request.body)
-        data = await request.body.read()
-        fields = _read(data)
-        # What is no object is the server's to judge.
-        return Asked(path, query, request.body if fields is None else _naming(model, fields, request.body))
+        fields = _read(await request.body.read())
+        return _no_object() if fields is None else Asked(path, query, _naming(model, fields, request.body))
 
     async def _in_body(self, call: Call, query: str) -> Asked | ResponseState:
         request = call.request
         fields = _read(await request.body.read())
         name = _text(fields.get("model")) if fields is not None else None
         if fields is None or name is None:
-            return Asked(request.path, query, request.body)
+            if not wire_of(request.method, request.path):
+                return Asked(request.path, query, request.body)
+            # A model is wanted there: which one is not left to another reading of the same body.
+            return _no_object() if fields is None else _no_model()
         model = self.model_of(name)
         if model is None:
             return self._missing(name)
@@ -86,16 +87,37 @@ class Models:
             f"The API deployment '{name[:64]}' does not exist. This account has: {known or 'none'}. "
             "Deployments are declared with the account."
         )
-        data = orjson.dumps({"error": {"code": "DeploymentNotFound", "message": message}})
-        headers = Headers(((b"content-type", b"application/json"),))
-        return ResponseState(404, reason_of(404), headers, Body(data))
+        return _answer(404, "DeploymentNotFound", message)
+
+
+def _answer(status: int, code: str, message: str) -> ResponseState:
+    """An error in the form that both families of clients read."""
+    data = orjson.dumps({"error": {"code": code, "message": message}})
+    return ResponseState(
+        status, reason_of(status), Headers(((b"content-type", b"application/json"),)), Body(data)
+    )
+
+
+def _no_object() -> ResponseState:
+    return _answer(400, "BadRequest", "The body of this request is not a JSON object.")
+
+
+def _no_model() -> ResponseState:
+    return _answer(400, "BadRequest", "The body of this request has to name its model, as a text.")
 
 
 def _naming(model: str, fields: dict[str, msgspec.Raw], body: Body) -> Body:
-    """The body with that model; the very same one when it names it already."""
-    if _text(fields.get("model")) == model:
+    """The body with that model; the very same one when it names it already, and no reader could find another in it.
+
+    Some take the first of two equal names, some compare names without case.
+    """
+    others = [name for name in fields if name != "model" and name.lower() == "model"]
+    data = body.data or b""
+    plain = not others and data.count(b'"model"') == 1 and b"\\u" not in data
+    if plain and _text(fields.get("model")) == model:
         return body
-    return Body(_encode({**fields, "model": model}), changed=True)
+    kept = {name: value for name, value in fields.items() if name not in others}
+    return Body(_encode({**kept, "model": model}), changed=True)
 
 
 def _read(data: bytes) -> dict[str, msgspec.Raw] | None:
@@ -108,12 +130,15 @@ def _read(data: bytes) -> dict[str, msgspec.Raw] | None:
 def _text(value: msgspec.Raw | None) -> str | None:
     if value is None:
         return None
-    text = msgspec.json.decode(value)
+    try:
+        text = msgspec.json.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
     return text if isinstance(text, str) else None
 
 
-def _is_json(headers: Headers) -> bool:
-    return b"json" in (headers.get(b"content-type") or b"").lower()
+def _is_json(request: RequestState) -> bool:
+    return request.method == "POST" and b"json" in (request.headers.get(b"content-type") or b"").lower()
 
 
 def _without_version(query: str) -> str:

@@ -108,17 +108,42 @@ async def test_an_unknown_deployment_is_answered_as_an_account_answers() -> None
 
 
 @story
-async def test_what_names_no_model_passes_as_it_came() -> None:
+async def test_a_body_that_two_readers_could_read_differently_is_refused_or_made_plain() -> None:
+    """What the list of deployments leaves out is not had by a body that this gateway and the server read differently."""
     async with gate(TO_MODELS, backends=one()) as g:
         for target, body in (
             ("/echo/chat/completions", b"{ not json"),
+            ("/echo/chat/completions", b'{"model": "evil", "temperature": NaN}'),
             ("/echo/chat/completions", b'{"model": 7}'),
+            ("/echo/chat/completions", b'{"model": "\xff"}'),
+            ("/echo/chat/completions", b'{"Model": "evil"}'),
             ("/echo/chat/completions", b"[]"),
-            ("/echo/files", b'{"model": "gpt-4o"}'),
             ("/echo/deployments/gpt-4o/chat/completions", b"\xff"),
         ):
-            await asked(g, target, body)
+            answer = await asked(g, target, body)
+            assert (answer.status, json.loads(answer.body)["error"]["code"]) == (400, "BadRequest")
+        assert g.backend.heard == []
+        for body in (
+            b'{"model": "evil", "model": "same"}',
+            b'{"mod\\u0065l": "evil", "model": "same"}',
+            b'{"model": "same", "Model": "evil", "MODEL": "evil"}',
+        ):
+            await asked(g, "/echo/chat/completions", body)
+            assert g.backend.heard[-1].body == b'{"model":"same"}'
+
+
+@story
+async def test_what_asks_no_model_passes_as_it_came() -> None:
+    async with gate(TO_MODELS, backends=one()) as g:
+        for target, body, kind in (
+            ("/echo/files", b'{"model": "gpt-4o"}', "multipart/form-data; boundary=b"),
+            ("/echo/batches", b'{ "input_file_id": "f" }', "application/json"),
+            ("/echo/responses/1/cancel", b"", "application/json"),
+        ):
+            await asked(g, target, body, kind=kind)
             assert g.backend.heard[-1].body == body
+        await asked(g, "/echo/images/generations", b'{"model": "gpt-4o"}')
+        assert g.backend.heard[-1].body == b'{"model":"llama3.1:8b"}'
         await g.call(b"GET /echo/models?api-version=2024-10-21 HTTP/1.1\r\nHost: gate\r\n\r\n")
         assert g.backend.heard[-1].line == "GET /v1/models HTTP/1.1"
 
