@@ -14,7 +14,7 @@ from aforo.kql.call_checks import CHECKS
 from aforo.kql.convert import apply, cast, coerce
 from aforo.kql.functions.catalog import AGGREGATES, SCALARS, SEVERAL, WINDOWS
 from aforo.kql.functions.spec import Aggregate, Function, Parameter, Scalar, Window
-from aforo.kql.functions.unsupported import KNOWN_UNSUPPORTED
+from aforo.kql.functions.unsupported import KNOWN_UNSUPPORTED, REASONS
 from aforo.kql.naming import aggregate_name
 from aforo.kql.scope import Defined, Row
 from aforo.kql.symbols import Database
@@ -54,7 +54,9 @@ class CallBinder(ExpressionBinder):
                                 "it stands by itself in 'extend', 'project' or 'print'")
             )  # fmt: skip
         if tree.function in KNOWN_UNSUPPORTED:
-            return self.broken(say.unsupported(f"the function {tree.function}()", tree.name_span))
+            reason = REASONS.get(tree.function)
+            hints = () if reason is None else (reason,)
+            return self.broken(say.unsupported(f"the function {tree.function}()", tree.name_span, *hints))
         known = [*SCALARS, *SEVERAL, *_FORMS, *AGGREGATES, *WINDOWS, *row.scope.all_names()]
         return self.broken(say.unknown_function(tree.function, tree.name_span, known))
 

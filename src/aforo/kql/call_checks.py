@@ -106,6 +106,29 @@ def _season_at(index: int) -> Check:
     return check
 
 
+def _outliers(arguments: tuple[Expression, ...]) -> str:
+    """The percentiles are those by default: how scores with others are made comparable is not published."""
+    kind = arguments[1] if len(arguments) > 1 else None
+    if kind is not None and (not isinstance(kind, Constant) or kind.value not in ("ctukey", "tukey")):
+        return "the kind of outliers is 'ctukey' or 'tukey'"
+    wanted = [a.value if isinstance(a, Constant) else None for a in arguments[3:]]
+    if (kind is None or kind.value == "ctukey") and any(
+        w != d for w, d in zip(wanted, (10, 90), strict=False)
+    ):
+        return "outliers by other percentiles than 10 and 90 are not supported"
+    return ""
+
+
+def _anomalies(arguments: tuple[Expression, ...]) -> str:
+    problem = _season_at(2)(arguments)
+    if problem:
+        return problem
+    points = arguments[4] if len(arguments) > 4 else None
+    if points is not None and (not isinstance(points, Constant) or points.value != 0):
+        return "anomalies among points that are not learned from are not supported: test_points must be 0"
+    return _outliers((arguments[0], arguments[5])) if len(arguments) > 5 else ""
+
+
 _TRENDS = ("avg", "linefit", "none")
 
 
@@ -234,6 +257,8 @@ CHECKS: dict[str, Check] = {
     "geo_distance_2points": _sphere_at(4),
     "geo_line_locate_point": _sphere_at(3),
     **{f"geo_{name}": _h3 for name in _H3},
+    "series_outliers": _outliers,
+    "series_decompose_anomalies_dynamic": _anomalies,
     "series_seasonal": _season,
     "series_decompose_dynamic": _season_at(1),
     "series_decompose_forecast_dynamic": _season_at(2),

@@ -191,7 +191,8 @@ def test_seasons_of_a_length_that_is_told() -> None:
         "series_seasonal(dynamic([1]), -1)",
         "series_decompose(dynamic([1]))",
         "series_decompose_forecast(dynamic([1]), 1, -1)",
-        "series_outliers(dynamic([1]))",
+        "series_outliers(dynamic([1]), 'ctukey', 0, 20, 80)",
+        "series_decompose_anomalies(dynamic([1]), 1.5, 0, 'avg', 5)",
         "series_decompose_anomalies(dynamic([1]))",
         "series_fit_2lines(dynamic([1]))",
         "series_periods_detect(dynamic([1]), 1, 2, 1)",
@@ -220,3 +221,40 @@ def test_times_are_no_numbers_here() -> None:
 def test_what_only_the_values_tell_ends_the_query(expression: str) -> None:
     with pytest.raises(duckdb.InvalidInputException, match="aforo: "):
         answer(f"print {expression}")
+
+
+SCORED = "dynamic([-3, 2.4, 15, 3.9, 5, 6, 4.5, 5.2, 3, 4, 5, 16, 7, 5, 5, 4])"
+
+
+def test_outliers_have_the_scores_that_kusto_tells() -> None:
+    scores = value(f"series_outliers({SCORED})")
+    assert isinstance(scores, list)
+    told = {0: -1.9040785483608571, 1: -0.10021466044004519, 2: 1.3361954725339347, 11: 1.6702443406674186}
+    assert scores == [told.get(i, 0.0) for i in range(16)]
+    # Between the quartiles, which need no factor: 3.975 and 5.4.
+    assert answer(f"print toreal(series_outliers({SCORED}, 'tukey')[0])")[1][0][0] == pytest.approx((-3 - 3.975) / (5.4 - 3.975))
+
+
+def test_what_is_missing_is_no_outlier() -> None:
+    assert value("series_outliers(dynamic([1, 1, 1, null]))") == [0.0] * 4
+    assert value("series_outliers(dynamic([1, 2, null, 3, 99]), 'ctukey', 99)[4]") == "0.0"
+    assert value("series_outliers(dynamic([]))") == []
+    assert value("series_outliers(dynamic({'a': 1}))") is None
+    with pytest.raises(duckdb.InvalidInputException, match=r"aforo: .* not supported"):
+        answer("print series_outliers(array_concat(repeat(1, 30), dynamic([5])))")
+
+
+def test_anomalies_of_a_series_whose_season_is_known() -> None:
+    columns, rows = answer(
+        "print y = dynamic([1,2,1,2,1,2,9,2,1,2]) | project series_decompose_anomalies(y, 1.5, 2)"
+    )
+    assert columns == [
+        f"series_decompose_anomalies_y_{n}:dynamic" for n in ("ad_flag", "ad_score", "baseline")
+    ]
+    flags, scores, baseline = (json.loads(cell) for cell in rows[0])
+    assert flags == [0] * 6 + [1] + [0] * 3
+    assert scores[6] > 3
+    assert baseline[:2] == pytest.approx([1.8, 2.8])
+    # What the baseline explains wholly has no anomalies, whatever rounding leaves.
+    line = "print y = range(1, 10) | project (f, s, b) = series_decompose_anomalies(y, 1.5, 0, 'linefit')"
+    assert json.loads(answer(line)[1][0][1]) == [0.0] * 10

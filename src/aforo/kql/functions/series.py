@@ -59,6 +59,9 @@ FUNCTIONS: tuple[Scalar, ...] = (
            "A filter with an infinite response.", naming=_FIRST),
     scalar("series_fit_line_dynamic", "series:dynamic", DYNAMIC, "The line that fits best, as a bag."),
     scalar("series_seasonal", "series:dynamic, period?:long", DYNAMIC, "The medians of a season of known length."),
+    scalar("series_outliers",
+           "series:dynamic, kind?:string, ignore_val?:dynamic|number, min_percentile?:number, max_percentile?:number",
+           DYNAMIC, "How far each element stands out of the middle."),
     scalar("series_decompose_forecast",
            "series:dynamic, points:long, seasonality?:long, trend?:string, threshold?:real", DYNAMIC,
            "What season and trend foretell of the last points.", operation="series_decompose_forecast_dynamic"),
@@ -67,6 +70,7 @@ FUNCTIONS: tuple[Scalar, ...] = (
 _LINE = "rsquare:real, slope:real, variance:real, rvariance:real, interception:real, line_fit:dynamic"
 _STATS = "min:real, min_idx:long, max:real, max_idx:long, avg:real, stdev:real, variance:real"
 _POLY = "rsquare:real, coefficients:dynamic, variance:real, rvariance:real, poly_fit:dynamic"
+_ANOMALIES = "ad_flag:dynamic, ad_score:dynamic, baseline:dynamic"
 _PARTS = "baseline:dynamic, seasonal:dynamic, trend:dynamic, residual:dynamic"
 
 SEVERAL: tuple[Several, ...] = (
@@ -79,4 +83,8 @@ SEVERAL: tuple[Several, ...] = (
     several("series_decompose", "series:dynamic, seasonality?:long, trend?:string, test_points?:long, threshold?:real",
             _PARTS, "Season of known length, trend and what is left, in columns.",
             operation="series_decompose_dynamic"),
+    several("series_decompose_anomalies",
+            "series:dynamic, threshold?:real, seasonality?:long, trend?:string, test_points?:long, ad_method?:string,"
+            " seasonality_threshold?:real", _ANOMALIES, "What stands out of season and trend, in columns.",
+            operation="series_decompose_anomalies_dynamic"),
 )  # fmt: skip

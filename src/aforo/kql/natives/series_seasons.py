@@ -40,7 +40,7 @@ def _trend(values: list[float], kind: str | None, learned: int) -> list[float]:
     return [level] * len(values)
 
 
-def _parts(values: list[float], period: int, trend: str | None, learned: int) -> list[list[float]]:
+def parts(values: list[float], period: int, trend: str | None, learned: int) -> list[list[float]]:
     season = _seasonal(values, period, learned) if period > 0 else [0.0] * len(values)
     level = _trend([v - s for v, s in zip(values, season, strict=True)], trend, learned)
     baseline = [s + t for s, t in zip(season, level, strict=True)]
@@ -53,8 +53,8 @@ def decompose(json: str | None, period: int | None, trend: str | None, test_poin
     learned = 0 if values is None else len(values) - max(test_points or 0, 0)
     if values is None or learned < 1:
         return None
-    parts = _parts(values, period or 0, trend, learned)
-    return written(dict(zip(PARTS, parts, strict=True)))
+    found = parts(values, period or 0, trend, learned)
+    return written(dict(zip(PARTS, found, strict=True)))
 
 
 def forecast(json: str | None, points: int | None, period: int | None, trend: str | None) -> str | None:
@@ -63,7 +63,7 @@ def forecast(json: str | None, points: int | None, period: int | None, trend: st
     learned = 0 if values is None else len(values) - max(points or 0, 0)
     if values is None or learned < 1:
         return None
-    return series(_parts(values, period or 0, trend, learned)[0])
+    return series(parts(values, period or 0, trend, learned)[0])
 
 
 NATIVES: tuple[Native, ...] = (

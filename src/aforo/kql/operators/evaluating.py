@@ -22,7 +22,7 @@ PLUGINS: dict[str, Plugin] = {
 
 _REACH = "it reaches out of the workspace"
 _CODE = "it runs code that the query brings along"
-_FORBIDDEN = {
+FORBIDDEN = {
     **dict.fromkeys(
         ("http_request", "http_request_post", "sql_request", "mysql_request", "postgresql_request", "cosmosdb_sql_request",
          "azure_digital_twins_query_request", "infer_storage_schema", "infer_storage_schema_with_suggestions",
@@ -30,7 +30,15 @@ _FORBIDDEN = {
         _REACH,
     ),
     **dict.fromkeys(("python", "r", "csharp"), _CODE),
-    "preview": "it gives several tables, and a query here gives one",
+    **dict.fromkeys(("preview", "funnel_sequence"), "it gives several tables, and a query here gives one"),
+    **dict.fromkeys(
+        ("autocluster", "basket", "diffpatterns", "diffpatterns_text"),
+        "how it chooses its patterns is not published, and other patterns would be other answers",
+    ),
+    **dict.fromkeys(
+        ("session_count", "sequence_detect", "funnel_sequence_completion"),
+        "what it makes of events at one moment and at the edges of its windows is not published",
+    ),
 }  # fmt: skip
 
 
@@ -44,7 +52,7 @@ def parse(p: Parser, start: Span) -> Evaluate:
     p.options()
     name_span = p.peek().span
     name = p.name("a plugin")
-    if name in _FORBIDDEN:
+    if name in FORBIDDEN:
         # What it takes may be no KQL (`typeof(*)`): what is said of it is that it does not run.
         p.skip_to_pipe()
         return Evaluate(PluginCall(name, (), {}, None, False, name_span, start), start)
@@ -86,7 +94,7 @@ def bind(b: Binder, relation: Relation, tree: Evaluate, scope: Scope) -> Relatio
     plugin = PLUGINS.get(call.name)
     if plugin is None:
         what = f"the plugin {call.name}"
-        reason = _FORBIDDEN.get(call.name)
+        reason = FORBIDDEN.get(call.name)
         b.report(
             say.refused(what, reason, call.name_span) if reason else say.unsupported(what, call.name_span)
         )

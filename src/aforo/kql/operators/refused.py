@@ -15,7 +15,6 @@ from aforo.kql.scope import Scope
 from aforo.source import Span
 
 _PIPED = [
-    "reduce",
     "execute-and-cache",
     "macro-expand",
     "make-graph",
@@ -31,7 +30,11 @@ _REACH = (
     "it reads from outside, and queries have no reach to files and networks unless an administrator gives it"
 )
 # What will not run, by its reason.
-_FORBIDDEN = {"fork": _ONE_ANSWER, "facet": _ONE_ANSWER}
+_FORBIDDEN = {
+    "fork": _ONE_ANSWER,
+    "facet": _ONE_ANSWER,
+    "reduce": "how it finds its patterns is not published, and other patterns would be other answers",
+}
 _OUTSIDE = ("externaldata", "external_data", "inline_external_table")
 
 
