@@ -16,7 +16,7 @@ from aforo.kql.answer import UndiscoveredError
 from aforo.kql.binder import Binder
 from aforo.kql.bound import Relation
 from aforo.kql.lexer import lex
-from aforo.kql.lower import TimeRange, lower
+from aforo.kql.lower import lower
 from aforo.kql.operators.catalog import BINDINGS, PIPED, STARTING
 from aforo.kql.parser import Parser
 from aforo.kql.size import TooLargeError
@@ -26,6 +26,7 @@ from aforo.kql.sql.duckdb.encode import encode_rows
 from aforo.kql.sql.writer import write
 from aforo.kql.symbols import ColumnSymbol, Database
 from aforo.kql.ticks import from_datetime
+from aforo.kql.time_ranges import TimeRange
 from aforo.source import Diagnostic, Source, Span, has_errors
 
 MAX_CHARACTERS = 2_000_000

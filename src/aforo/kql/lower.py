@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
+from aforo.kql import time_ranges
 from aforo.kql.bound import (
     Aggregation,
     Apply,
@@ -43,10 +45,12 @@ from aforo.kql.plan import (
     inputs,
 )  # fmt: skip
 from aforo.kql.symbols import PromotedPath
+from aforo.kql.time_ranges import ALWAYS, TimeRange, TimeRanges
 from aforo.kql.types import BOOL, DATETIME, DECIMAL, DYNAMIC, INT, LONG, REAL, STRING
 
 TIME_COLUMN = "TimeGenerated"
-TimeRange = tuple[int | None, int | None]
+_LEFT_IS_FILTERED = frozenset({JoinKind.INNER, JoinKind.LEFT, JoinKind.LEFT_SEMI, JoinKind.LEFT_ANTI})
+_RIGHT_IS_FILTERED = frozenset({JoinKind.INNER, JoinKind.INNER_UNIQUE, JoinKind.RIGHT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,65 +76,89 @@ class _Lowering:
     stored: dict[int, Scan] = field(default_factory=dict)
     extracts: dict[tuple[int, tuple[str | int, ...], tuple[int, ...]], Extract] = field(default_factory=dict)
     ranges: dict[str, TimeRange | None] = field(default_factory=dict)
+    # Per stored time the range that follows from all conditions, and what of it the engine is told by them.
+    implied: dict[int, TimeRange] = field(default_factory=dict)
+    told: dict[int, TimeRange] = field(default_factory=dict)
     next_id: int = -1
 
     # -- survey: what every column is, and which times are asked for --------------------------------------
 
-    def survey(self, relation: Relation) -> None:
-        bounds: list[Expression] = []
-        inner = relation
-        while isinstance(inner, Filter | Project | Sort | Unnest):
-            # Filters above row-wise nodes still speak of the scan's own columns (by id). A Window ends the walk:
-            # its results depend on rows that a later filter drops.
-            if isinstance(inner, Filter):
-                bounds.append(inner.predicate)
-            if isinstance(inner, Project):
-                self._define(inner)
-            inner = inner.input
-        if isinstance(inner, Scan):
-            for column in inner.columns:
-                self.stored[column.id] = inner
-            self._range(inner, bounds)
-        else:
-            for part in inputs(inner):
-                self.survey(part)
-        for node in _chain(relation, inner):
-            for expression in expressions(node):
-                for inside in _relations_in(expression):
-                    self.survey(inside)
+    def survey(
+        self,
+        relation: Relation,
+        ranges: TimeRanges = MappingProxyType({}),
+        told: TimeRanges = MappingProxyType({}),
+    ) -> None:
+        """`ranges` are the moments that matter of some columns, by all that stands above; `told` is what filters say
+        right above the scan, in a form by which the engine itself skips what it need not read."""
+        for expression in expressions(relation):
+            for inside in _relations_in(expression):
+                self.survey(inside)
+        match relation:
+            case Scan():
+                self.stored.update((column.id, relation) for column in relation.columns)
+                self._range(relation, ranges, told)
+            case Filter(input=inner, predicate=predicate):
+                found = time_ranges.where(predicate)
+                self.survey(
+                    inner, time_ranges.both(ranges, found), time_ranges.both(told, _plainly(predicate))
+                )
+            case Project(input=inner, items=items):
+                self._define(relation)
+                renamed = [(c, e) for c, e in items if isinstance(e, Reference)]
+                self.survey(
+                    inner,
+                    time_ranges.through(items, ranges, keep=False),
+                    time_ranges.through(renamed, told, keep=False),
+                )
+            case Sort(input=inner) | Unnest(input=inner):
+                self.survey(inner, ranges, told)
+            case Aggregate(input=inner, keys=keys):
+                # What drops groups by a key drops their rows. What is added up without keys is a row in any case.
+                self.survey(inner, time_ranges.through(keys, ranges, keep=False))
+            case Join(left=left, right=right, kind=kind):
+                # A side of which rows are kept without a partner, or are chosen before, has to be whole.
+                self.survey(left, ranges if kind in _LEFT_IS_FILTERED else {})
+                self.survey(right, ranges if kind in _RIGHT_IS_FILTERED else {})
+            case Union(made=made, branches=branches):
+                for branch, values in branches:
+                    self.survey(
+                        branch, time_ranges.through(zip(made, values, strict=True), ranges, keep=False)
+                    )
+            case _:
+                # A limit and a window depend on rows that a later filter drops.
+                for part in inputs(relation):
+                    self.survey(part)
 
     def _define(self, project: Project) -> None:
         for column, expression in project.items:
             if not (isinstance(expression, Reference) and expression.column.id == column.id):
                 self.definitions[column.id] = expression
 
-    def _range(self, scan: Scan, bounds: list[Expression]) -> None:
+    def _range(self, scan: Scan, ranges: TimeRanges, told: TimeRanges) -> None:
         time = next((c for c in scan.columns if c.name == TIME_COLUMN and c.type is DATETIME), None)
-        low: int | None = None
-        high: int | None = None
+        span = ALWAYS if time is None else ranges.get(time.id, ALWAYS)
         if time is not None:
-            for predicate in bounds:
-                for least, greatest in _time_bounds(predicate, self._is(time)):
-                    low = least if low is None or (least is not None and least > low) else low
-                    high = greatest if high is None or (greatest is not None and greatest < high) else high
-        found: TimeRange | None = None if low is None and high is None else (low, high)
-        name = scan.table.key
-        if name in self.ranges:
-            found = _wider(self.ranges[name], found)
-        self.ranges[name] = found
-
-    def _is(self, time: Column) -> set[int]:
-        """The ids under which a stored column is passed on (renamed ones too)."""
-        ids = {time.id}
-        for made, expression in self.definitions.items():
-            if isinstance(expression, Reference) and expression.column.id in ids:
-                ids.add(made)
-        return ids
+            # What is used twice (`materialize`) is one scan: it gives all that either use asks for.
+            self.implied[time.id] = time_ranges.wider(self.implied.get(time.id, span), span)
+            if time.id not in self.told or self.told[time.id] != told.get(time.id, ALWAYS):
+                self.told[time.id] = ALWAYS if time.id in self.told else told.get(time.id, ALWAYS)
+        name = scan.table.name
+        widest = time_ranges.wider(self.ranges.get(name) or ALWAYS, span) if name in self.ranges else span
+        self.ranges[name] = None if widest == ALWAYS else widest
 
     # -- rewrite: paths to extracts ----------------------------------------------------------------------
 
     def rewrite(self, relation: Relation) -> Relation:
         match relation:
+            case Scan():
+                within: Relation = relation
+                for column in relation.columns:
+                    implied = self.implied.get(column.id, ALWAYS)
+                    if implied != self.told.get(column.id, ALWAYS):
+                        for bound in time_ranges.as_conditions(column, implied):
+                            within = Filter(within, bound)
+                return within
             case Filter():
                 return Filter(self.rewrite(relation.input), self.expression(relation.predicate))
             case Project():
@@ -429,13 +457,6 @@ def _narrowed(walk: Walk, needed: set[int]) -> Walk:
     return replace(walk, cursor=cursor, given=given, body=below)
 
 
-def _chain(top: Relation, bottom: Relation) -> list[Relation]:
-    out = [top]
-    while out[-1] is not bottom:
-        out.append(inputs(out[-1])[0])
-    return out
-
-
 def _relations_in(expression: Expression) -> list[Relation]:
     if type(expression) is Reference:
         return []
@@ -452,46 +473,15 @@ def _relations_in(expression: Expression) -> list[Relation]:
             return []
 
 
-_SWAPPED = {
-    "less": "greater",
-    "greater": "less",
-    "less_equal": "greater_equal",
-    "greater_equal": "less_equal",
-}
-
-
-def _time_bounds(predicate: Expression, ids: set[int]) -> list[TimeRange]:
-    """The bounds that a condition surely puts on the time column."""
+def _plainly(predicate: Expression) -> dict[int, TimeRange]:
+    """What a condition says by comparing columns themselves with constants."""
     match predicate:
         case Apply(operation="and", arguments=parts):
-            return [bound for part in parts for bound in _time_bounds(part, ids)]
-        case Apply(operation=op, arguments=(Constant() as constant, Reference() as reference)):
-            return _one_bound(_SWAPPED.get(op, op), reference, constant, ids)
-        case Apply(operation=op, arguments=(Reference() as reference, Constant() as constant)):
-            return _one_bound(op, reference, constant, ids)
+            out: dict[int, TimeRange] = {}
+            for part in parts:
+                out = time_ranges.both(out, _plainly(part))
+            return out
+        case Apply(arguments=(Reference(), Constant()) | (Constant(), Reference())):
+            return time_ranges.where(predicate)
         case _:
-            return []
-
-
-def _one_bound(op: str, reference: Reference, constant: Constant, ids: set[int]) -> list[TimeRange]:
-    value = constant.value
-    if reference.column.id not in ids or not isinstance(value, int) or constant.type is not DATETIME:
-        return []
-    match op:
-        case "equals":
-            return [(value, value)]
-        case "greater" | "greater_equal":
-            return [(value, None)]
-        case "less" | "less_equal":
-            return [(None, value)]
-        case _:
-            return []
-
-
-def _wider(a: TimeRange | None, b: TimeRange | None) -> TimeRange | None:
-    """The range that holds both (a table that is read twice)."""
-    if a is None or b is None:
-        return None
-    low = None if a[0] is None or b[0] is None else min(a[0], b[0])
-    high = None if a[1] is None or b[1] is None else max(a[1], b[1])
-    return None if low is None and high is None else (low, high)
+            return {}
