@@ -95,9 +95,10 @@ def bind(b: Binder, relation: Relation, tree: Evaluate, scope: Scope) -> Relatio
     if plugin is None:
         what = f"the plugin {call.name}"
         reason = FORBIDDEN.get(call.name)
-        b.report(
-            say.refused(what, reason, call.name_span) if reason else say.unsupported(what, call.name_span)
-        )
+        if reason and "not published" not in reason:
+            b.report(say.refused(what, reason, call.name_span))
+        else:
+            b.report(say.unsupported(what, call.name_span, *([reason] if reason else [])))
         return relation
     least, most = plugin.count
     if not least <= len(call.arguments) <= most:

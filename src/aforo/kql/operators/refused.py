@@ -33,8 +33,8 @@ _REACH = (
 _FORBIDDEN = {
     "fork": _ONE_ANSWER,
     "facet": _ONE_ANSWER,
-    "reduce": "how it finds its patterns is not published, and other patterns would be other answers",
 }
+_UNPUBLISHED = "how it finds its patterns is not published, and other patterns would be other answers"
 _OUTSIDE = ("externaldata", "external_data", "inline_external_table")
 
 
@@ -44,10 +44,10 @@ class Refused(s.Operator):
     span: Span
 
 
-def _parse(keyword: str, reason: str = "") -> Callable[[Parser, Span], Refused]:
+def _parse(keyword: str, reason: str = "", *hints: str) -> Callable[[Parser, Span], Refused]:
     def parse(p: Parser, start: Span) -> Refused:
         what = f"the operator '{keyword}'"
-        p.report(say.refused(what, reason, start) if reason else say.unsupported(what, start))
+        p.report(say.refused(what, reason, start) if reason else say.unsupported(what, start, *hints))
         p.skip_to_pipe()
         return Refused(keyword, start)
 
@@ -59,6 +59,7 @@ def bind(_b: Binder, relation: Relation, _tree: Refused, _scope: Scope) -> Relat
 
 
 OPERATORS = (
+    Declared(("reduce",), Refused, _parse("reduce", "", _UNPUBLISHED), bind, f"Not allowed: {_UNPUBLISHED}."),
     *(Declared((k,), Refused, _parse(k), bind, "Not supported yet.") for k in _PIPED),
     *(
         Declared((k,), Refused, _parse(k, reason), bind, f"Not allowed: {reason}.")
