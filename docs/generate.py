@@ -12,8 +12,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-REFERENCE = Path(__file__).resolve().parent / "reference"
-CASES = REFERENCE.parents[1] / "tests" / "golden" / "policy"
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT / "docs" / "reference"
+CASES = ROOT / "tests" / "golden" / "policy"
+# What the pages of KQL are made with stands beside this file and in the tests.
+sys.path.insert(0, str(ROOT))
 HEAD = "<!-- Written by docs/generate.py from {source}; change that and run `make docs`. -->\n\n"
 
 
@@ -231,51 +234,10 @@ def _parts(
 
 
 def queries() -> str:
-    """Every operator and function of KQL, and those that are refused by name."""
-    from aforo.kql.functions.catalog import AGGREGATES, SCALARS, SEVERAL, WINDOWS
-    from aforo.kql.functions.forms import AGGREGATE_FORMS, FORMS
-    from aforo.kql.functions.unsupported import KNOWN_UNSUPPORTED
-    from aforo.kql.operators import refused
-    from aforo.kql.operators.catalog import OPERATORS
+    """The index of KQL; its pages are in `docs/kql_pages.py`."""
+    from docs import kql_pages
 
-    out = ["# KQL", "", "What is not named here is refused, with its place in the query.", ""]
-    out += ["## Operators", ""]
-    run = [o for o in OPERATORS if o not in refused.OPERATORS]
-    out += table(("operator", "meaning"), ((", ".join(f"`{k}`" for k in o.keywords), o.doc) for o in run))
-    columns = ("function", "gives", "meaning")
-    declared = [_function(f) for f in (*SCALARS.values(), *SEVERAL.values()) if f.name not in FORMS]
-    out += ["## Functions", "", *table(columns, sorted([*declared, *_forms(FORMS)]))]
-    declared = [_function(f) for f in AGGREGATES.values() if f.name not in AGGREGATE_FORMS]
-    out += ["## Aggregates", "", *table(columns, sorted([*declared, *_forms(AGGREGATE_FORMS)]))]
-    out += ["## Over rows in their order", "", *table(columns, sorted(map(_function, WINDOWS.values())))]
-    names = sorted({*KNOWN_UNSUPPORTED, *(k for o in refused.OPERATORS for k in o.keywords)})
-    out += ["## Refused by name", "", "Not yet: " + ", ".join(f"`{name}`" for name in names) + ".", ""]
-    return "\n".join(out)
-
-
-def _function(declared: Any) -> tuple[str, str, str]:
-    from aforo.kql.functions.spec import Several
-    from aforo.kql.types import KqlType
-
-    parameters = ", ".join(
-        f"{p.name}{'?' if p.optional else ''}: {_types(p.types)}{', ...' if p.repeated else ''}"
-        for p in declared.parameters
-    )
-    gives = declared.result.value if isinstance(declared.result, KqlType) else "by its arguments"
-    if isinstance(declared, Several):
-        gives = "columns: " + ", ".join(f"{name}: {type_.value}" for name, type_ in declared.columns)
-    return f"`{declared.name}({parameters})`", gives, declared.doc
-
-
-def _types(types: frozenset[Any]) -> str:
-    from aforo.kql.types import INTEGERS, NUMBERS, SCALARS
-
-    classes = {SCALARS: "any", NUMBERS: "number", INTEGERS: "integer"}
-    return classes.get(types) or " or ".join(sorted(t.value for t in types))
-
-
-def _forms(forms: dict[str, tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    return [(f"`{name}({given})`", gives, doc) for name, (given, gives, doc) in forms.items()]
+    return kql_pages.index(table)
 
 
 # Page, the module that must exist for it, and how it is made.
@@ -301,6 +263,10 @@ def _pages() -> dict[str, str]:
     ]
     for name, text in policy_pages().items():
         made[name] = HEAD.format(source="aforo.policy.elements") + text.rstrip() + "\n"
+    from docs import kql_pages
+
+    for name, text in kql_pages.made(table).items():
+        made[name] = HEAD.format(source="the examples beside the declarations") + text.rstrip() + "\n"
     made["README.md"] = HEAD.format(source="the list of pages") + "\n".join(index) + "\n"
     return made
 
@@ -316,7 +282,7 @@ def main() -> int:
         if not path.is_file() or path.read_text() != text:
             stale.append(name)
             if not check:
-                path.parent.mkdir(exist_ok=True)
+                path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
     gone = [path for path in REFERENCE.rglob("*.md") if str(path.relative_to(REFERENCE)) not in made]
     if check:
