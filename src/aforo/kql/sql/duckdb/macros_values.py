@@ -127,7 +127,12 @@ MACROS: dict[str, str] = {
     "kql_year_start": "(t, n) AS kql_ticks(date_trunc('year', kql_ts(t)) + to_years(n::INTEGER))",
     "kql_week_start": f"(t, n) AS t - t % {_DAY} - (t // {_DAY} + 1) % 7 * {_DAY} + n * {7 * _DAY}",
     "kql_day_start": f"(t, n) AS t - t % {_DAY} + n * {_DAY}",
-    "kql_add_months": f"(t, n) AS kql_ticks(date_trunc('day', kql_ts(t)) + to_months(n::INTEGER)) + t % {_DAY}",
+    # What leads beyond all years is null; a product may not be one of DuckDB's INTEGER.
+    "kql_add_months": f"""(t, n) AS CASE WHEN n BETWEEN -120000 AND 120000
+        THEN kql_ticks(date_trunc('day', kql_ts(t)) + to_months(n::INTEGER)) + t % {_DAY} END""",
+    "kql_add_ticks": """(t, n, per) AS CASE WHEN abs(n::HUGEINT * per) < 3200000000000000000
+        THEN t + (n::HUGEINT * per)::BIGINT END""",
+    "kql_nanoseconds": "(ticks) AS TRY_CAST(ticks::HUGEINT * 100 AS BIGINT)",
     "kql_month_number": "(t) AS (year(kql_ts(t)) * 12 + month(kql_ts(t)))",
     "kql_iso_week": "(t) AS weekofyear(kql_ts(t))",
     "kql_clock_ticks": """(h, m, s) AS CASE WHEN h BETWEEN 0 AND 23 AND m BETWEEN 0 AND 59 AND s >= 0 AND s < 60

@@ -48,17 +48,17 @@ def _add(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
     part = _part(bound[0])
     if part in ("year", "quarter", "month"):
         months = {"year": 12, "quarter": 3, "month": 1}[part]
-        return t.call("kql_add_months", a[2], t.binary("Mul", a[1], t.number(months)))
+        return t.call("kql_add_months", a[2], t.binary("Mul", t.cast(a[1], "HUGEINT"), t.number(months)))
     if part == "nanosecond":
         return t.binary("Add", a[2], t.call("kql_divide_long", a[1], t.number(100)))
-    return t.binary("Add", a[2], t.binary("Mul", a[1], t.number(_PER[part])))
+    return t.call("kql_add_ticks", a[2], a[1], t.number(_PER[part]))
 
 
 def _diff(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
     """Counts the borders of the part between the two, the first minus the second."""
     part = _part(bound[0])
     if part == "nanosecond":
-        return t.binary("Mul", t.binary("Sub", a[1], a[2]), t.number(100))
+        return t.call("kql_nanoseconds", t.binary("Sub", a[1], a[2]))
     if part in ("year", "quarter", "month"):
         return t.binary("Sub", _ordinal(part, a[1]), _ordinal(part, a[2]))
     return t.binary("Sub", _border(part, a[1]), _border(part, a[2]))
