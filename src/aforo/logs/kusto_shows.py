@@ -204,7 +204,7 @@ class Shows:
         columns = _strings("Name", "Kind", "Mapping", "LastUpdatedOn", "Database", "Table")
         mappings = self._reader.contents(workspace).mappings.get(found["table"], {})
         return columns, [
-            [name, kind, orjson.dumps(listed).decode(), "", workspace.name, found["table"]]
+            [name, kind.capitalize(), orjson.dumps(listed).decode(), "", workspace.name, found["table"]]
             for name, (kind, listed) in mappings.items()
         ]
 
