@@ -265,3 +265,24 @@ def test_no_text_makes_it_fail(files: Files, text: str) -> None:
     if answer.outcome is Outcome.INVALID:
         assert answer.errors
     assert files.rows("T_CL | count") == [[1]]
+
+
+def test_the_newest_rows_are_found_without_reading_all_bodies(files: Files) -> None:
+    """A thousand of forty thousand calls, whose bodies together are more than the memory of a query."""
+    columns = {"TimeGenerated": "datetime", "BackendResponseBody": "string", "RequestBody": "string"}
+    for part in range(4):
+        numbers = range(part * 10_000, (part + 1) * 10_000)
+        rows = [
+            {
+                "TimeGenerated": START + timedelta(seconds=n),
+                "BackendResponseBody": f"{n}" + "x" * 16_000,
+                "RequestBody": f"{n}",
+            }
+            for n in numbers
+        ]
+        write_rows(files.root, W, GATEWAY_LOGS.name, columns, rows)
+    newest = f"{GATEWAY_LOGS.name} | sort by TimeGenerated desc | take 1000 | project RequestBody, BackendResponseBody"
+    found = files.rows(newest)
+    assert [(number, len(body)) for number, body in found] == [
+        (str(n), 16_005) for n in range(39_999, 38_999, -1)
+    ]
