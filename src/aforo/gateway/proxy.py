@@ -11,7 +11,6 @@ import contextlib
 import logging
 from collections.abc import Callable
 
-from aforo.errors import Refusal
 from aforo.gateway import keys, metering
 from aforo.gateway.addresses import is_loopback
 from aforo.gateway.call import WHOLE_BODY_BYTES, Call
@@ -26,8 +25,8 @@ from aforo.gateway.traces import DEBUG_HEADER, Traces, tell
 from aforo.gateway.usage import splice_usage
 from aforo.llm.catalog import wire_of
 from aforo.messages import Headers
-from aforo.policy import answers, owing, running
-from aforo.policy.exchange import Body, FromCache, LastError, PolicyFailure, ResponseState, Returned
+from aforo.policy import answers, owing, sections
+from aforo.policy.exchange import Body, LastError, PolicyFailure, ResponseState
 from aforo.policy.pipeline import Pipeline
 from aforo.policy.subject import Operation
 from aforo.policy.tracing import trace
@@ -151,40 +150,25 @@ class Proxy:
         release: Release | None = None
         call.open(self._services, self.runtime, self.recorder, target, admission)
         try:
-            if DEBUG_HEADER in call.headers.fields:
-                pipeline = await self._traced(call, api, operation, admission) or pipeline
-            if not call.complete:
-                await self._take_body(call, operation, pipeline)
-            wire = operation.wire
-            if not wire and pipeline.effects.meters:
-                wire = wire_of(call.method, target.match.path)
-            if wire:
-                if call.request.body.data is None:
-                    await _read_if_possible(call.request.body)
-                call.hide_usage = splice_usage(call.request.body, wire, target.query)
-            if pipeline.inbound is not None:
-                await pipeline.inbound(call)
-            call.section = "backend"
-            if pipeline.plain_forward is not None:
-                await self._services.upstream.forward(call, pipeline.plain_forward)
-            elif pipeline.backend is not None:
-                await pipeline.backend(call)
-            call.section = "outbound"
-            if pipeline.effects.reads_response_body:
-                release = prepare(call, pipeline, call.recorder)
-            if call.owed is not None or call.meters is not None:
-                await owing.answered(call, operation.wire)
-            if pipeline.outbound is not None:
-                await pipeline.outbound(call)
-        except FromCache as hit:
-            await self._after_cache(call, pipeline, hit)
-        except Returned:
-            pass
+            try:
+                if DEBUG_HEADER in call.headers.fields:
+                    pipeline = await self._traced(call, api, operation, admission) or pipeline
+                if not call.complete:
+                    await self._take_body(call, operation, pipeline)
+                wire = operation.wire
+                if not wire and pipeline.effects.meters:
+                    wire = wire_of(call.method, target.match.path)
+                if wire:
+                    if call.request.body.data is None:
+                        await _read_if_possible(call.request.body)
+                    call.hide_usage = splice_usage(call.request.body, wire, target.query)
+            except Exception as error:  # noqa: BLE001 - the client gets an answer
+                await sections.failed(call, pipeline, self, error)
+            else:
+                release = await sections.run(call, pipeline, self)
         except asyncio.CancelledError:
             self._gave_up(call)
             raise
-        except Exception as error:  # noqa: BLE001 - an expression can raise anything; the client gets an answer
-            await self._on_error(call, pipeline, error)
         if call.owed is not None or call.meters is not None:
             await metering.close(call, operation.wire, self._gave_up)
         relay: Relay | None = release.end() if release is not None else None
@@ -228,64 +212,23 @@ class Proxy:
         content_type = call.headers.get(b"content-type")
         call.keep_bytes = body_limit(call.log, call.log.frontend_request, content_type, "")
 
-    async def _after_cache(self, call: Call, pipeline: Pipeline, hit: FromCache) -> None:
-        """Outbound from the policy on that had stored the answer; no backend is asked."""
+    # sections.Stage
+
+    def prepare(self, call: Call, pipeline: Pipeline) -> Release | None:
+        return prepare(call, pipeline, self.recorder)
+
+    async def answered(self, call: Call) -> None:
+        operation = call.operation_runtime
+        await owing.answered(call, operation.wire if operation is not None else "")
+
+    async def cached(self, call: Call) -> None:
         response = call.response
         if response is not None and hides_usage(call, response):
             seen = UsageFilter()
             response.body.data = seen.feed(response.body.data or b"") + seen.rest()
-        call.section = "outbound"
-        if pipeline.effects.reads_response_body:
-            prepare(call, pipeline, call.recorder)
-        section = pipeline.resumed.get(hit.family, pipeline.outbound)
-        if section is None:
-            return
-        try:
-            await section(call)
-        except Returned:
-            pass
-        except asyncio.CancelledError:
-            self._gave_up(call)
-            raise
-        except Exception as error:  # noqa: BLE001 - as in `_serve`
-            await self._on_error(call, pipeline, error)
 
-    async def _on_error(self, call: Call, pipeline: Pipeline, error: Exception) -> None:
-        """Jump to on-error: the built-in answer first, which the section may change."""
-        failure = self._failure(error, call)
-        last = failure.error
-        running.cleaned(last, call)
-        last.elapsed_us = call.elapsed_us
-        last.section = last.section or call.section
-        call.last_error = last
-        call.errors.append(last)
-        response = call.response = failure.response or answers.built_in(last, call.call_id)
-        for name, value in failure.headers:
-            response.headers.set(name, value)
-        owing.promised(call)
-        if pipeline.on_error is None:
-            return
-        call.section = "on-error"
-        try:
-            await pipeline.on_error(call)
-        except Returned:
-            pass
-        except asyncio.CancelledError:
-            self._gave_up(call)
-            raise
-        except Exception as second:  # noqa: BLE001 - as above; there is no on-error of on-error
-            again = self._failure(second, call)
-            again.error.section = "on-error"
-            call.errors.append(again.error)
-            call.response = answers.built_in(again.error, call.call_id)
-
-    def _failure(self, error: Exception, call: Call) -> PolicyFailure:
-        if isinstance(error, PolicyFailure):
-            return error
-        if isinstance(error, Refusal):
-            return answers.refused(error)
+    def bug(self, call: Call, error: Exception) -> None:
         log.error("bug %s: a section raised", call.call_id, exc_info=error)
-        return PolicyFailure(LastError("gateway", "InternalError", "Internal server error"))
 
     def _send(self, call: Call, operation: OperationRuntime) -> Relay | None:
         response = call.response
@@ -362,7 +305,11 @@ class Proxy:
             elif call.expects_continue:
                 call.expects_continue = False
                 call.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        await self._on_error(call, pipeline, PolicyFailure(error, response))
+        try:
+            await sections.failed(call, pipeline, self, PolicyFailure(error, response))
+        except asyncio.CancelledError:
+            self._gave_up(call)
+            raise
         relay = self._send(call, target.operation)
         if relay is not None and not relay.is_set:
             await relay

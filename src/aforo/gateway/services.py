@@ -92,8 +92,8 @@ class GatewayServices:
     async def pause(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
-    async def forward(self, exchange: Exchange, options: ForwardOptions) -> None:
-        await self.upstream.forward(cast(Call, exchange), options)
+    def forward(self, exchange: Exchange, options: ForwardOptions) -> Coroutine[Any, Any, None]:
+        return self.upstream.forward(cast(Call, exchange), options)
 
     async def together(
         self, branches: Sequence[Callable[[], Coroutine[Any, Any, None]]], *, first: bool

@@ -58,13 +58,13 @@ def answer(
 
 
 def refused(error: Refusal) -> PolicyFailure:
-    """A refusal that reached the end of its section, as the failure that `on-error` handles."""
+    """A refusal that reached the end of its section, as the failure that `on-error` handles; its message is the answer."""
     status = next((s for kind, s in _STATUS if isinstance(error, kind)), 500)
     headers: tuple[tuple[bytes, bytes], ...] = ()
     if error.retry_after_s is not None:
         headers = ((b"retry-after", b"%d" % max(1, round(error.retry_after_s))),)
     last = LastError("gateway", error.code, error.message, http_status=status)
-    return PolicyFailure(last, answer(status, error.message), headers)
+    return PolicyFailure(last, None, headers)
 
 
 def built_in(error: LastError, call_id: str) -> ResponseState:

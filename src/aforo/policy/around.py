@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from aforo.policy import running
 from aforo.policy.emit import Emitter, Use
-from aforo.policy.masking import CREDENTIAL_HEADERS
+from aforo.policy.masking import CREDENTIAL_HEADERS, SHORTEST
 from aforo.policy.spec import Element
 from aforo.policy.tracing import trace
 
@@ -38,7 +38,7 @@ def _traced(use: Use, emitter: Emitter, write: Write) -> None:
         unit.section.value,
         unit.scope.value,
         use.path,
-        policy_id.text if policy_id is not None else "",
+        policy_id.shown if policy_id is not None else "",
         unit.source.name,
         line,
         column,
@@ -66,21 +66,52 @@ def _traced(use: Use, emitter: Emitter, write: Write) -> None:
 def _taint_written(use: Use, emitter: Emitter, sites: list[running.Site]) -> None:
     """Where a policy puts what it made of a secret is as secret. An answer that a secret was needed for is one too:
     whoever asked for it with a token may have got another."""
-    name = _written(use, emitter)
-    if not name or not sites:
+    if use.policies or any(each.policies for group in use.children.values() for each in group):
+        sites = [s for s in sites if s.source == use.name]  # those that it holds have spoken for themselves
+    if not sites:
         return
     emitter.span = use.span
-    if any(s.secret for s in sites) or any(c.startswith("authentication-") for c in use.children):
-        emitter.do("F(x, NAME)", F=running.taint, NAME=name)
-        return
     reads: frozenset[str | None] = frozenset().union(*(s.reads for s in sites))
-    if reads:
-        emitter.do(
-            "if x.tainted is not None:\n    F(x, NAME, SITE)",
-            F=running.pass_taint,
-            NAME=name,
-            SITE=replace(sites[0], reads=reads),
+    signs = any(c.startswith("authentication-") for c in use.children)
+    secret, sealed = any(s.secret for s in sites) or signs, any(s.sealed for s in sites) or signs
+    together = replace(sites[0], reads=reads, secret=secret, sealed=sealed)
+    if None in reads or (secret and any(_is_variable(r) for r in reads)) or len(reads) > 1:
+        emitter.where_tainted("F(x, SITE)", together, F=running.taint_held, SITE=together)
+    name = _written(use, emitter)
+    if name:
+        emitter.follow(together, name)
+    places = _places(use, emitter, together)
+    if places and (secret or reads):
+        emitter.where_tainted(
+            "F(x, NAMES, SITE)", together, F=running.taint_place, NAMES=emitter.part(places), SITE=together
         )
+
+
+def _is_variable(name: str | None) -> bool:
+    return name is not None and not name.startswith(("@", "header:", "query:"))
+
+
+def _places(use: Use, emitter: Emitter, site: running.Site) -> tuple[str, ...]:
+    """Where in the request to the backend a policy puts something beside what stands there."""
+    if use.name == "set-query-parameter" and emitter.message == "x.request":
+        name = use.attributes.get("name")
+        if name is None or name.text.strip().startswith("@"):
+            return ("@query", "query:*")
+        return ("@query", f"query:{name.text.strip().lower()}")
+    if use.name not in _PLACES:
+        return ()
+    # A secret that is written out is masked by its text, and the rest of the address is shown.
+    texts = [a for a in use.attributes.values() if a.secret]
+    written = texts and not any(a.text.strip().startswith("@") for a in use.attributes.values())
+    if written and all(len(s) >= SHORTEST for s in site.known if any(s in a.text for a in texts)):
+        return ()
+    return _PLACES[use.name]
+
+
+_PLACES = {
+    "rewrite-uri": ("@path", "@query", "query:*"),
+    "set-backend-service": ("@base-url",),
+}
 
 
 def _variable(use: Use, emitter: Emitter, attribute: str) -> str | ast.expr:
@@ -96,13 +127,13 @@ def _variable(use: Use, emitter: Emitter, attribute: str) -> str | ast.expr:
 
 
 def _written(use: Use, emitter: Emitter) -> str | ast.expr:
-    """Where it puts something, in the names of `running.Site.reads`; "" where nobody follows it."""
+    """What it makes anew, in the names of `running.Site.reads`; "" where nobody follows it."""
     if use.name in _WRITES:
         return _variable(use, emitter, _WRITES[use.name])
     if emitter.message not in ("x.request", "answer(x)"):
         return ""
     if use.name == "set-body":
-        return "request-body" if emitter.message == "x.request" else "response-body"
+        return "@request-body" if emitter.message == "x.request" else "@response-body"
     if use.name == "set-header" and "name" in use.attributes:
         header = use.attributes["name"].text.strip().lower()
         # Who reads a credential's header reads a secret, whatever stands in it.

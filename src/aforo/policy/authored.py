@@ -59,6 +59,11 @@ class Authored:
     def secret(self) -> bool:
         return any(p.secret for p in self.pieces)
 
+    @property
+    def shown(self) -> str:
+        """The text; of one with a secret in it, nothing."""
+        return "*****" if self.secret else self.text
+
     def part(self, start: int, end: int) -> Authored:
         """The characters `start..end` as a text of their own."""
         out: list[Piece] = []

@@ -96,6 +96,9 @@ class CompiledDocument:
             plain,
             cors,
             self._resumed(base),
+            base.secrets
+            if base.secrets == self._secrets
+            else tuple(dict.fromkeys((*base.secrets, *self._secrets))),
         )
         if not cors or (
             cors == base.cors and made.outbound is base.outbound and made.on_error is base.on_error

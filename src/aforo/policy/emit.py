@@ -15,10 +15,9 @@ from aforo.csharp.codegen import Names
 from aforo.csharp.compile import Origin, World, compile_expression
 from aforo.csharp.types import MISSING
 from aforo.policy import diagnostics as say
-from aforo.policy import running
+from aforo.policy import flow, running
 from aforo.policy.authored import Authored
 from aforo.policy.document import XmlElement
-from aforo.policy.masking import CREDENTIAL_HEADERS, CREDENTIAL_PARAMETERS
 from aforo.policy.pipeline import NO_EFFECTS, Effects
 from aforo.policy.scopes import Scope, Section
 from aforo.policy.spec import Attribute, Child, Element, Kind, Text
@@ -29,16 +28,6 @@ from aforo.source import Diagnostic, Source, Span
 if TYPE_CHECKING:
     from aforo.policy.cors import CorsPolicy
     from aforo.policy.services import ForwardOptions
-
-# Labels of context members that touch bodies; see context/types.py.
-_BODY_EFFECTS = {
-    "request-body": Effects(reads_request_body=True),
-    "response-body": Effects(reads_response_body=True),
-}
-# Labels of headers that are read by name; see context/types.py.
-_BY_NAME = frozenset(("header", "header-name"))
-_QUERY_BY_NAME = frozenset(("query", "query-name"))
-_URL_PARTS = frozenset(("url-part", "queries", "query-text"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +46,7 @@ class Value:
     effects: Effects
     type_name: str
     span: Span
+    sealed: bool = False  # secret, and not only because claims of a caller's token are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,12 +241,13 @@ class Emitter:
             self.unit.section.value,
             self.unit.scope.value,
             use.path,
-            policy_id.text if policy_id is not None else "",
+            policy_id.shown if policy_id is not None else "",
             line,
             self.unit.source.line(line).strip()[:200],
             any(v.secret for v in real),
             reads,
             self.unit.secrets,
+            any(v.sealed for v in real),
         )
         self.unit.sites.append(site)
         for place in self.unit.places:
@@ -264,6 +255,22 @@ class Emitter:
         self.do(f"at = {len(self.unit.sites) - 1}")
         self.await_bodies(*real)
         return site
+
+    def follow(self, site: running.Site, name: str | ast.expr) -> None:
+        """What has that name (as in `Site.reads`) was made at that site: it is as secret as what went into it."""
+        if site.sealed:
+            self.do("F(x, NAME)", F=running.taint, NAME=name)
+        elif site.secret:
+            self.do("F(x, NAME, SITE)", F=running.pass_taint, NAME=name, SITE=site)
+        elif site.reads:
+            self.where_tainted("F(x, NAME, SITE)", site, F=running.pass_taint, NAME=name, SITE=site)
+
+    def where_tainted(self, template: str, site: running.Site, **parts: Any) -> None:
+        """A statement that is needed only where something that the site reads may be secret."""
+        if site.secret or flow.may_be_key(site.reads):
+            self.do(template, **parts)
+        else:
+            self.do(f"if x.tainted is not None:\n    {template}", **parts)
 
     def await_bodies(self, *values: Value) -> None:
         effects = NO_EFFECTS
@@ -309,7 +316,7 @@ class Emitter:
             code = ast.Constant(text)
         code.lineno = code.end_lineno = line
         code.col_offset = code.end_col_offset = column
-        return Value(text, code, False, secret, frozenset(), NO_EFFECTS, "string", span)
+        return Value(text, code, False, secret, frozenset(), NO_EFFECTS, "string", span, secret)
 
     def compile(
         self, given: Authored, declared: Attribute | Text, name: str, wanted: str = "text"
@@ -377,16 +384,18 @@ class Emitter:
         self.unit.definitions += made.definitions
         effects = NO_EFFECTS
         for label, _ in made.effects:
-            effects |= _BODY_EFFECTS.get(label, NO_EFFECTS)
-        reads = _reads(made.effects)
-        secret = made.secret or _credential(made.effects)
+            effects |= flow.BODIES.get(label, NO_EFFECTS)
+        reads = flow.reads(made.effects)
+        credential = flow.credential(made.effects)
+        secret = made.secret or credential
+        sealed = made.secret or (credential and all(label != "claims" for label, _ in made.effects))
         const = made.constant if isinstance(made.constant, str) and wanted == "text" else None
         if made.constant is not MISSING and isinstance(made.constant, bool) and wanted == "bool":
             const = "true" if made.constant else "false"
         code = made.value
         if self.unit.tracing and made.constant is MISSING:
             code = self.noted(code, text.whole, secret, reads)
-        return Value(const, code, made.nullable, secret, reads, effects, str(made.type), made.span)
+        return Value(const, code, made.nullable, secret, reads, effects, str(made.type), made.span, sealed)
 
     def noted(self, code: ast.expr, span: Span, secret: bool, reads: frozenset[str | None]) -> ast.expr:
         """The expression, which tells the trace what it gave. Named values stand in its text by their names."""
@@ -417,7 +426,9 @@ class Emitter:
             return None
         word = found.const.strip().lower()
         code = self.expr("W", W=word == "true")
-        return Value(word, code, False, found.secret, found.reads, found.effects, "bool", found.span)
+        return Value(
+            word, code, False, found.secret, found.reads, found.effects, "bool", found.span, found.sealed
+        )
 
     def number(self, value: Value, name: str, low: int, high: int) -> ast.expr:
         """A whole number: known now and in range, or checked when it is computed."""
@@ -452,38 +463,3 @@ async def {name}():
     except Exception as error:
         raise failed(error, sites[at], x) from error
 """
-
-
-def _reads(effects: frozenset[tuple[str, str | None]]) -> frozenset[str | None]:
-    """What of the call an expression reads, in the names of `running.Site.reads`."""
-    out: set[str | None] = set()
-    for label, literal in effects:
-        if label == "variable":
-            out.add(literal)
-        elif label == "header" and literal is not None:
-            out.add(f"header:{literal.lower()}")
-        elif label == "query" and literal is not None:
-            out.add(f"query:{literal.lower()}")
-        elif label in _BODY_EFFECTS:
-            out.add(label)
-    labels = {label for label, _ in effects}
-    if (
-        "query-text" in labels
-        or ("query", None) in effects
-        or ("url" in labels and labels.isdisjoint(_URL_PARTS))
-        or ("queries" in labels and labels.isdisjoint(_QUERY_BY_NAME))
-    ):
-        out.add("query")
-    return frozenset(out)
-
-
-def _credential(effects: frozenset[tuple[str, str | None]]) -> bool:
-    """Whether a credential is read: a header or parameter of that name, or all headers, whatever their names."""
-    labels = {label for label, _ in effects}
-    if "secret" in labels or ("headers" in labels and labels.isdisjoint(_BY_NAME)):
-        return True
-    return any(
-        (label == "header" and (literal or "").lower() in CREDENTIAL_HEADERS)
-        or (label == "query" and (literal or "").lower() in CREDENTIAL_PARAMETERS)
-        for label, literal in effects
-    )

@@ -1,19 +1,20 @@
 """What must not be read by people: credentials by name, and texts that were found to be secret. It knows no output.
 
 Secrets are followed in two ways: by flow (`Site.secret`, `Exchange.tainted`), which catches what is made of them, and
-by their text, which catches copies that went a way nobody follows.
+by their text (`written_forms`), which catches copies that went a way nobody follows.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from typing import Any, Final
-from urllib.parse import quote
+
+import orjson
 
 from aforo.messages import decode_component
 from aforo.policy.exchange import Exchange
+from aforo.policy.written_forms import forms, pattern, views
 
 MASK: Final = "*****"
 
@@ -49,41 +50,49 @@ CREDENTIAL_PARAMETERS: Final = frozenset(
 # A shorter text is masked where it flows, and not wherever its letters stand.
 SHORTEST: Final = 6
 _LONGEST: Final = 64 * 1024
+_SHORTEST_LEAF: Final = 8
+_MOST_PARTS: Final = 200
+_LARGEST_BODY: Final = 4096
 _SCHEME: Final = re.compile(r"^[A-Za-z][A-Za-z0-9-]*\s+")
 
 
 class Secrets:
-    """Texts that were found to be secret in one call; in upper and lower case they are the same."""
+    """Texts that were found to be secret in one call, however they are written: in `written_forms`."""
 
-    __slots__ = ("_found", "_pattern", "longest")
+    __slots__ = ("_found", "longest")
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         self._found: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
-        self.longest = 0
+        self.longest = 0  # of the ways in which they may be written
         for text in known:
             self.add(text)
 
     def add(self, text: str) -> None:
-        """The text itself, and as URLs and JSON write it; of `Bearer x` also the `x`."""
+        """The text itself; of `Bearer x` also the `x`."""
         for each in (text, _SCHEME.sub("", text)):
             plain = each.strip()
-            if not SHORTEST <= len(plain) <= _LONGEST:
-                continue
-            for form in (plain, quote(plain, safe=""), json.dumps(plain, ensure_ascii=False)[1:-1]):
-                if form not in self._found:
-                    self._found.add(form)
-                    self.longest = max(self.longest, len(form))
-                    self._pattern = None
+            if SHORTEST <= len(plain) <= _LONGEST and plain not in self._found:
+                self._found.add(plain)
+                self.longest = max(self.longest, *map(len, forms(plain)))
 
     def mask(self, text: str) -> str:
-        if not self._found:
+        if not self._found or len(text) < SHORTEST:
             return text
-        if self._pattern is None:
-            # The longest first: one secret may be a part of another.
-            ordered = sorted(self._found, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, ordered)), re.IGNORECASE)
-        return self._pattern.sub(MASK, text)
+        seen = views(text)
+        there = [plain for plain in self._found if _stands_in(plain, seen)]
+        if not there:
+            return text
+        # The longest first: one secret may be a part of another.
+        there.sort(key=len, reverse=True)
+        for plain in there:
+            text = pattern(plain).sub(MASK, text)
+        seen = views(text)
+        # Escaped in a way that no pattern has: nothing of it is shown.
+        return MASK if any(_stands_in(plain, seen) for plain in there) else text
+
+
+def _stands_in(plain: str, seen: tuple[str, ...]) -> bool:
+    return any(form in view for form in forms(plain) for view in seen)
 
 
 def is_credential(exchange: Exchange, header: str) -> bool:
@@ -98,33 +107,97 @@ def is_credential_parameter(exchange: Exchange, name: str) -> bool:
     return folded in CREDENTIAL_PARAMETERS or (api is not None and folded == api.key_query.lower())
 
 
+def holds_credential(exchange: Exchange, part: str | None = None) -> bool:
+    """Whether a parameter of the call's URL is a credential; with a text, whether that is no plain part of the URL
+    which has all of them whole."""
+    url = exchange.request.url
+    found = [
+        value
+        for name, values in url.query_values().items()
+        if is_credential_parameter(exchange, name)
+        for value in values
+    ]
+    if not found or part is None:
+        return bool(found)
+    return part not in str(url) or not all(len(v) >= SHORTEST and v in decode_component(part) for v in found)
+
+
 def gather(exchange: Exchange, into: Secrets) -> None:
-    """What the call holds of secrets just now: credentials that came with it, and variables that are tainted."""
-    request = exchange.request
-    headers = [request.headers] if exchange.response is None else [request.headers, exchange.response.headers]
-    for each in headers:
-        for name, value in each:
-            if is_credential(exchange, name.decode("latin-1")):
+    """What the call holds of secrets just now: credentials that came with it, and all that is tainted."""
+    request, response = exchange.request, exchange.response
+    tainted = exchange.tainted or ()
+    for headers in (request.headers, *(() if response is None else (response.headers,))):
+        for field, value in headers:
+            name = field.decode("latin-1")
+            if is_credential(exchange, name) or f"header:{name}" in tainted:
                 into.add(value.decode("utf-8", "replace"))
     for parameter, values in request.url.query_values().items():
         if is_credential_parameter(exchange, parameter):
             for text in values:
                 into.add(text)
-    for variable in exchange.tainted or ():
-        for text in texts_of(exchange.variables.get(variable)):
-            into.add(text)
+    for name in tainted:
+        if name in exchange.variables:
+            for text in texts_of(exchange.variables[name]):
+                into.add(text)
+    for text in _places(exchange) if tainted else ():
+        into.add(text)
+
+
+def _places(exchange: Exchange) -> Iterable[str]:
+    """What stands where a secret went into the request, but for headers."""
+    request, tainted = exchange.request, exchange.tainted or ()
+    if "@base-url" in tainted:
+        for base in (exchange.backend_base_url, exchange.backend_id):
+            if base:
+                yield base
+                yield base.partition("://")[2].partition("/")[0]
+    if "@path" in tainted:
+        yield request.path
+        yield from request.path.split("/")
+    if "@query" in tainted:
+        for part in request.query.split("&"):
+            name, _, value = part.partition("=")
+            if "query:*" in tainted or f"query:{decode_component(name).lower()}" in tainted:
+                yield decode_component(value)
+    for place, message in (("@request-body", request), ("@response-body", exchange.response)):
+        if place in tainted and message is not None and len(message.body.data or b"") <= _LARGEST_BODY:
+            yield from texts_of(message)
 
 
 def texts_of(value: Any) -> list[str]:
-    """The texts in a value, as far as they are at hand: of a response its body."""
+    """The texts in a value, as far as they are at hand: of a response its body; of JSON also what it holds."""
     body = getattr(value, "body", None)
     data = getattr(body, "data", None) if body is not None else value
     if isinstance(data, (bytes, bytearray)):
-        return [bytes(data[:_LONGEST]).decode("utf-8", "replace")]
-    if data is None or isinstance(data, bool):
+        text: str | None = bytes(data[:_LONGEST]).decode("utf-8", "replace")
+    elif isinstance(data, (list, tuple, set, dict)):
+        items = [*data.keys(), *data.values()] if isinstance(data, dict) else list(data)
+        return [text for item in items[:_MOST_PARTS] for text in texts_of(item)]
+    elif data is None or isinstance(data, bool):
         return []
-    text = shown(data)
-    return [text] if text is not None else []
+    else:
+        text = shown(data)
+    if text is None:
+        return []
+    return [text, *_leaves(text)] if text[:1] in ("{", "[") else [text]
+
+
+def _leaves(text: str) -> list[str]:
+    """The texts in a JSON text that are long enough to be no word of a protocol."""
+    try:
+        waiting = [orjson.loads(text)]
+    except ValueError:
+        return []
+    found: list[str] = []
+    while waiting and len(found) < _MOST_PARTS:
+        at = waiting.pop()
+        if isinstance(at, dict):
+            waiting += [*at.keys(), *at.values()]
+        elif isinstance(at, list):
+            waiting += at
+        elif isinstance(at, str) and len(at) >= _SHORTEST_LEAF:
+            found.append(at)
+    return found
 
 
 def shown(value: Any) -> str | None:

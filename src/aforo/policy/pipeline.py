@@ -6,7 +6,7 @@ needs that combination. Sections are coroutines that mostly never suspend, so th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -67,6 +67,8 @@ class Pipeline:
     # The `cors` policies in force, outermost scope last: preflights are answered from these alone.
     cors: tuple[Any, ...] = ()
     resumed: Mapping[str, Section | None] = field(default_factory=dict)
+    # The secret named values that may stand in what goes wrong.
+    secrets: Sequence[str] = field(default=(), repr=False)
 
 
 EMPTY = Pipeline()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,8 @@ _HIDDEN = "The message is not shown: a secret went into this policy."
 @dataclass(frozen=True, slots=True)
 class Site:
     """A place in a document that can fail. `secret`: a secret went into its expressions as text; `reads` are the
-    variables that they read (None among them: any), `header:<name>`, `query:<name>`, `query` (all of it), `request-body` and `response-body`."""
+    variables that they read (None among them: any), `header:<name>`, `query:<name>`, `@query` (all of it), `@path`,
+    `@base-url`, `@request-body` and `@response-body`. `sealed`: the secret is more than a claim of a caller's token."""
 
     source: str
     section: str
@@ -28,16 +30,55 @@ class Site:
     secret: bool = False
     reads: frozenset[str | None] = frozenset()
     known: tuple[str, ...] = field(default=(), repr=False)  # the document's secret named values
+    sealed: bool = False
 
-    def tainted(self, exchange: Exchange) -> bool:
-        """Whether its expressions may have seen a secret."""
-        return self.secret or reads_tainted(exchange, self.reads)
+    def tainted(self, exchange: Exchange, gave: str | None = None) -> bool:
+        """Whether its expressions may have seen a secret; `gave` as in `reads_tainted`."""
+        return self.secret or reads_tainted(exchange, self.reads, gave)
+
+    def keeps(self, exchange: Exchange) -> bool:
+        """Whether what it gives is kept out of logs and metrics too: not what a caller's token claims, for calls are
+        told apart and counted by that."""
+        return self.sealed or reads_sealed(exchange, self.reads)
 
 
-def reads_tainted(exchange: Exchange, reads: frozenset[str | None]) -> bool:
-    """Whether one of those (names as in `Site.reads`) holds a secret in this call."""
+# Before a tainted name: only claims of tokens went into it.
+_CLAIMS = "~"
+
+
+def reads_tainted(exchange: Exchange, reads: frozenset[str | None], gave: str | None = None) -> bool:
+    """Whether one of those (names as in `Site.reads`) holds a secret in this call. Of what an expression `gave` a part
+    of the URL that has the whole of a key in it counts as none: it can be masked by its text."""
+    if not reads:
+        return False
     known = exchange.tainted
-    return known is not None and bool(reads) and (None in reads or not known.isdisjoint(reads))
+    if known is not None and (None in reads or not known.isdisjoint(reads)):
+        return True
+    return _reads_key(exchange, reads, gave)
+
+
+def reads_sealed(exchange: Exchange, reads: frozenset[str | None]) -> bool:
+    """The same without what is known from claims alone."""
+    known = exchange.tainted
+    if known is not None:
+        some = known if None in reads else known.intersection(r for r in reads if r is not None)
+        if any(not name.startswith(_CLAIMS) and _CLAIMS + name not in known for name in some):
+            return True
+    return _reads_key(exchange, reads)
+
+
+def _reads_key(exchange: Exchange, reads: frozenset[str | None], gave: str | None = None) -> bool:
+    """Whether the key of the call stands there: under the API's own name for it, or somewhere in the query."""
+    api = exchange.api
+    if api is not None and not reads.isdisjoint(
+        (f"header:{api.key_header.lower()}", f"query:{api.key_query.lower()}")
+    ):
+        return True
+    if "@query" not in reads:
+        return False
+    from aforo.policy.masking import holds_credential
+
+    return holds_credential(exchange, gave)
 
 
 def failed(error: Exception, site: Site, exchange: Exchange) -> PolicyFailure:
@@ -75,48 +116,76 @@ def placed(failure: PolicyFailure, site: Site, exchange: Exchange) -> None:
         error.policy_id = site.policy_id
 
 
-def cleaned(error: LastError, exchange: Exchange) -> None:
-    """Takes the secrets of the call out of a message that has come from no place in a document."""
+def cleaned(error: LastError, exchange: Exchange, known: Sequence[str]) -> None:
+    """Takes the secrets of the call, and the named values in `known`, out of a message that has come from no place in
+    a document."""
     if not error.scope:
-        from aforo.policy.masking import Secrets, gather
-
-        secrets = Secrets()
-        gather(exchange, secrets)
-        error.message = secrets.mask(error.message)
+        error.message = _without(error.message, known, exchange)
 
 
 def _masked(text: str, site: Site, exchange: Exchange) -> str:
     """A message without the secrets of the call that stand in it."""
+    return _without(text, site.known, exchange)
+
+
+def _without(text: str, known: Sequence[str], exchange: Exchange) -> str:
     from aforo.policy.masking import Secrets, gather
 
-    secrets = Secrets(site.known)
+    secrets = Secrets(known)
     gather(exchange, secrets)
     return secrets.mask(text)
 
 
-def taint(exchange: Exchange, name: str) -> None:
-    """From here on the variable counts as a secret."""
-    if exchange.tainted is None:
-        exchange.tainted = {name}
-    else:
-        exchange.tainted.add(name)
+def taint(exchange: Exchange, name: str, *, claims: bool = False) -> None:
+    """From here on what has that name (as in `Site.reads`) counts as a secret; `claims`: as what tokens claim."""
+    known = exchange.tainted
+    if known is None:
+        exchange.tainted = {name, _CLAIMS + name} if claims else {name}
+        return
+    if not claims:
+        known.discard(_CLAIMS + name)
+    elif name not in known:
+        known.add(_CLAIMS + name)
+    known.add(name)
 
 
 def untaint(exchange: Exchange, name: str) -> None:
-    if exchange.tainted is not None:
-        exchange.tainted.discard(name)
+    known = exchange.tainted
+    if known is not None:
+        known.discard(name)
+        known.discard(_CLAIMS + name)
 
 
 def pass_taint(exchange: Exchange, name: str, site: Site) -> None:
-    """A variable computed from variables is as secret as they are."""
-    known = exchange.tainted
-    if known is None:
-        if site.secret:
-            exchange.tainted = {name}
-    elif site.secret or None in site.reads or not known.isdisjoint(site.reads):
-        known.add(name)
+    """What is computed from something is as secret as that."""
+    if site.tainted(exchange):
+        sealed = site.keeps(exchange)
+        untaint(exchange, name)
+        taint(exchange, name, claims=not sealed)
     else:
-        known.discard(name)
+        untaint(exchange, name)
+
+
+def taint_place(exchange: Exchange, names: tuple[str, ...], site: Site) -> None:
+    """Those places of the request are as secret as what was put there, and stay it: other things stand there too."""
+    if site.tainted(exchange):
+        claims = not site.keeps(exchange)
+        for name in names:
+            taint(exchange, name, claims=claims)
+
+
+def taint_held(exchange: Exchange, site: Site) -> None:
+    """An expression that sees a secret may put it into what variables hold, where that can be changed."""
+    if not site.tainted(exchange):
+        return
+    claims = not site.keeps(exchange)
+    names = list(exchange.variables) if None in site.reads else site.reads
+    for name in names:
+        if name in exchange.variables and not isinstance(exchange.variables[name], _UNCHANGING):
+            taint(exchange, name, claims=claims)
+
+
+_UNCHANGING = (str, int, float, bool, bytes, type(None))
 
 
 def header_value(text: str) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from aforo.policy import diagnostics as say
 from aforo.policy.context.types import KEPT
 from aforo.policy.emit import Emitter, Use
-from aforo.policy.running import pass_taint, taint
 from aforo.policy.spec import Attribute, Element
 
 
@@ -23,10 +22,7 @@ def write(use: Use, emit: Emitter) -> None:
     site = emit.site(use, value)
     key = name.const.strip()
     emit.do("x.variables[NAME] = VALUE", NAME=key, VALUE=value)
-    if value.secret:
-        emit.do("F(x, NAME)", F=taint, NAME=key)
-    elif value.reads:
-        emit.do("if x.tainted is not None:\n    F(x, NAME, SITE)", F=pass_taint, NAME=key, SITE=site)
+    emit.follow(site, key)
 
 
 ELEMENT = Element(

@@ -17,15 +17,20 @@ from aforo.policy.tracing.records import SEVERITIES, Record
 from aforo.policy.tracing.records import write as keep
 
 _WORDS = frozenset(SEVERITIES)
-Part = tuple[str | None, str | None, Site]  # name, value, and what went into the value
+Part = tuple[str | None, Site]  # a text, and what went into it
 
 
-def record(exchange: Exchange, source: str | None, severity: str, message: Part, *metadata: Part) -> None:
-    """A value that a secret went into is not written down; one that is null is left out."""
-    said = [(name or "", MASK if site.tainted(exchange) else value or "") for name, value, site in metadata]
-    _, text, site = message
-    shown = MASK if site.tainted(exchange) else text or ""
-    keep(exchange, Record(source or "", severity, shown, dict(said), site.known))
+def record(
+    exchange: Exchange, source: Part, severity: str, message: Part, *metadata: tuple[Part, Part]
+) -> None:
+    """A text that a secret went into is not written down; one that is null is left out."""
+
+    def fit(part: Part) -> str:
+        text, site = part
+        return MASK if site.tainted(exchange, text or "") else text or ""
+
+    said = {fit(name): fit(value) for name, value in metadata}
+    keep(exchange, Record(fit(source), severity, fit(message), said, message[1].known))
 
 
 def write(use: Use, emit: Emitter) -> None:
@@ -49,15 +54,19 @@ def write(use: Use, emit: Emitter) -> None:
         else emit.expr("F(V, 'severity', W)", F=checked_word, V=severity, W=_WORDS)
     )
 
-    def part(name: Value | None, value: Value) -> ast.expr:
+    def part(value: Value) -> ast.expr:
         about = replace(site, secret=value.secret, reads=value.reads)
-        return emit.expr("(NAME, VALUE, ABOUT)", NAME=name, VALUE=value, ABOUT=about)
+        return emit.expr("(VALUE, ABOUT)", VALUE=value, ABOUT=about)
 
     call = emit.expr(
-        "F(x, SOURCE, LEVEL, MESSAGE)", F=record, SOURCE=source, LEVEL=level, MESSAGE=part(None, message)
+        "F(x, SOURCE, LEVEL, MESSAGE)", F=record, SOURCE=part(source), LEVEL=level, MESSAGE=part(message)
     )
     assert isinstance(call, ast.Call)
-    call.args += [part(n, v) for n, v in pairs if v is not None]
+    call.args += [
+        emit.expr("(NAME, VALUE)", NAME=part(n), VALUE=part(v))
+        for n, v in pairs
+        if n is not None and v is not None
+    ]
     emit.do("CALL", CALL=call)
 
 

@@ -1,16 +1,17 @@
 """One call through a pipeline without a gateway: the order of sections, on-error, meters, and what was left to do.
 
-It runs what the gateway runs (`gateway/proxy.py`), on whatever services it is given; `aforo policy try` and the golden
+It runs what the gateway runs (`policy/sections.py`), on whatever services it is given; `aforo policy try` and the golden
 tests stand on it.
 """
 
 from __future__ import annotations
 
-from aforo.errors import Refusal
+from dataclasses import replace
+
 from aforo.llm.catalog import wire_of
 from aforo.messages import is_event_stream
-from aforo.policy import answers, owing, running, streams
-from aforo.policy.exchange import Exchange, FromCache, PolicyFailure, ResponseState, Returned
+from aforo.policy import owing, sections, streams
+from aforo.policy.exchange import Exchange, ResponseState
 from aforo.policy.pipeline import Pipeline
 from aforo.policy.rehearsing.scripted import ScriptedServices
 from aforo.policy.services import Usage
@@ -20,23 +21,8 @@ async def run(
     pipeline: Pipeline, exchange: Exchange, services: ScriptedServices, usage: Usage | None = None
 ) -> None:
     """The call, from inbound to the end. `usage` is what the model is said to have counted."""
-    stream: _Stream | None = None
-    try:
-        for name in ("inbound", "backend", "outbound"):
-            exchange.section = name
-            section = getattr(pipeline, name)
-            if name == "outbound":
-                stream = _prepared(exchange, pipeline, usage)
-            if name == "outbound" and (exchange.owed is not None or exchange.meters is not None):
-                await _answered(exchange, usage)
-            if section is not None:
-                await section(exchange)
-    except FromCache as hit:
-        await _after_cache(pipeline, exchange, hit)
-    except Returned:
-        pass
-    except (PolicyFailure, Refusal) as error:
-        await _on_error(pipeline, exchange, error)
+    # The backend section is run even where it is nothing but one `forward-request`: failures then have its place.
+    stream = await sections.run(exchange, replace(pipeline, plain_forward=None), _Trial(usage))
     await owing.closed(exchange)
     if stream is not None:
         stream.end()
@@ -47,12 +33,34 @@ async def run(
         await services.spawned.pop(0)
 
 
-def _prepared(exchange: Exchange, pipeline: Pipeline, usage: Usage | None) -> _Stream | None:
-    """What gateway/released.py does about an event stream that outbound reads."""
-    response = _view(exchange, pipeline)
-    if response is None or pipeline.effects.holds_response:
-        return None
-    return _Stream(exchange, pipeline, response, usage)
+class _Trial:
+    """The `sections.Stage` of a trial."""
+
+    def __init__(self, usage: Usage | None) -> None:
+        self._usage = usage
+        self._from_cache = False
+
+    def prepare(self, call: Exchange, pipeline: Pipeline) -> _Stream | None:
+        """What gateway/released.py does about an event stream that outbound reads."""
+        response = _view(call, pipeline)
+        if response is None or pipeline.effects.holds_response or self._from_cache:
+            return None
+        return _Stream(call, pipeline, response, self._usage)
+
+    async def answered(self, call: Exchange) -> None:
+        response = call.response
+        if self._usage is not None and response is not None and not is_event_stream(response.headers):
+            owing.promised(call)
+            await owing.metered(call, self._usage)
+        await owing.answered(call, "")
+
+    async def cached(self, call: Exchange) -> None:
+        """It has cost no tokens."""
+        self._from_cache = True
+        await owing.metered(call, None)
+
+    def bug(self, _call: Exchange, error: Exception) -> None:
+        raise error
 
 
 def _view(exchange: Exchange, pipeline: Pipeline) -> ResponseState | None:
@@ -102,58 +110,9 @@ class _Stream:
             response.status, response.reason, response.headers = sent.status, sent.reason, sent.headers
 
 
-async def _answered(exchange: Exchange, usage: Usage | None) -> None:
-    response = exchange.response
-    if usage is not None and response is not None and not is_event_stream(response.headers):
-        owing.promised(exchange)
-        await owing.metered(exchange, usage)
-    await owing.answered(exchange, "")
-
-
 def _usage_of_stream(exchange: Exchange, usage: Usage | None) -> Usage | None:
     """What is known at the end: nothing, but for a stream."""
     response = exchange.response
     if response is None or not 200 <= response.status < 300 or not is_event_stream(response.headers):
         return None
     return usage or owing.usage_of(exchange, "", response.body.data or b"", stream=True)
-
-
-async def _after_cache(pipeline: Pipeline, exchange: Exchange, hit: FromCache) -> None:
-    """Outbound from the policy on that had stored the answer, which has cost no tokens."""
-    exchange.section = "outbound"
-    await owing.metered(exchange, None)
-    _view(exchange, pipeline)
-    section = pipeline.resumed.get(hit.family, pipeline.outbound)
-    if section is None:
-        return
-    try:
-        await section(exchange)
-    except Returned:
-        pass
-    except (PolicyFailure, Refusal) as error:
-        await _on_error(pipeline, exchange, error)
-
-
-async def _on_error(pipeline: Pipeline, exchange: Exchange, error: PolicyFailure | Refusal) -> None:
-    failure = error if isinstance(error, PolicyFailure) else answers.refused(error)
-    last = failure.error
-    running.cleaned(last, exchange)
-    last.section = last.section or exchange.section
-    exchange.last_error = last
-    exchange.errors.append(last)
-    response = exchange.response = failure.response or answers.built_in(last, exchange.call_id)
-    for name, value in failure.headers:
-        response.headers.set(name, value)
-    owing.promised(exchange)
-    if pipeline.on_error is None:
-        return
-    exchange.section = "on-error"
-    try:
-        await pipeline.on_error(exchange)
-    except Returned:
-        return
-    except (PolicyFailure, Refusal) as second:  # there is no on-error of on-error
-        again = second if isinstance(second, PolicyFailure) else answers.refused(second)
-        again.error.section = "on-error"
-        exchange.errors.append(again.error)
-        exchange.response = answers.built_in(again.error, exchange.call_id)

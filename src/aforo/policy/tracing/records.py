@@ -73,7 +73,7 @@ def shown(
             secrets.mask(r.source),
             r.severity,
             secrets.mask(r.message),
-            {name: secrets.mask(value) for name, value in r.metadata.items()},
+            {secrets.mask(name): secrets.mask(value) for name, value in r.metadata.items()},
         )
         for r in wanted
     ]

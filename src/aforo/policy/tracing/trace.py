@@ -54,8 +54,8 @@ class Noted:
     secret: bool
     reads: frozenset[str | None]
 
-    def tainted(self, exchange: Exchange) -> bool:
-        return self.secret or reads_tainted(exchange, self.reads)
+    def tainted(self, exchange: Exchange, gave: str | None) -> bool:
+        return self.secret or reads_tainted(exchange, self.reads, gave)
 
 
 @dataclass(slots=True, eq=False)
@@ -152,6 +152,10 @@ class Trace:
     def close(self, exchange: Exchange, step: Step, how: str) -> None:
         """`how` as in `Step.ended_with`."""
         hidden = step.place.tainted(exchange)
+        if hidden and how:
+            # What `context.Trace` said in an expression that did not come to its end.
+            for record in step.messages[step.heard :]:
+                record.hide()
         self.look(exchange, step, hidden=hidden)
         step.ended_us = exchange.elapsed_us
         step.ended_with = how
@@ -205,10 +209,10 @@ class Trace:
                 "data": data,
                 "scope": place.scope,
                 "section": place.section,
-                "path": place.path,
-                "policyId": place.policy_id,
+                "path": self.secrets.mask(place.path),
+                "policyId": self.secrets.mask(place.policy_id),
                 "depth": step.depth,
-                "place": {"file": place.file, "line": place.line, "column": place.column},
+                "place": {"file": self.secrets.mask(place.file), "line": place.line, "column": place.column},
                 "startMicroseconds": step.began_us,
                 "durationMicroseconds": max(0, step.ended_us - step.began_us),
             }
@@ -216,7 +220,7 @@ class Trace:
     def _change(self, change: Change) -> dict[str, Any]:
         out: dict[str, Any] = {"what": change.what}
         if change.name:
-            out["name"] = change.name
+            out["name"] = self.secrets.mask(change.name)
         out["value"] = self.shown(change.value)
         return out | change.extra
 
@@ -227,7 +231,9 @@ class Trace:
             "message": self.shown(_whole(record.message)),
         }
         if record.metadata:
-            out["metadata"] = {name: self.shown(_whole(value)) for name, value in record.metadata.items()}
+            out["metadata"] = {
+                self.secrets.mask(name): self.shown(_whole(value)) for name, value in record.metadata.items()
+            }
         return out
 
 
@@ -278,8 +284,8 @@ def begin(exchange: Exchange, place: Place, parent: Step | None) -> Step:
 def note(exchange: Exchange, step: Step, about: Noted, value: Any) -> Any:
     """An expression gave `value`, which goes on to where it is used."""
     trace: Trace = exchange.trace
-    hidden = about.tainted(exchange)
     text = _text(value)
+    hidden = about.tainted(exchange, text.text)
     if hidden:
         # `context.Trace` in an expression that has seen a secret.
         for record in step.messages[step.heard :]:
@@ -360,9 +366,9 @@ class _Seen:
             out.append(Change("request method", "", _text(now.method)))
         if (now.target, now.query) != (self.target, self.query):
             if hidden:
-                taint(exchange, "query")
+                taint(exchange, "@query", claims=True)
                 for part in set(now.query.split("&")) - set(self.query.split("&")):
-                    taint(exchange, f"query:{decode_component(part.partition('=')[0]).lower()}")
+                    taint(exchange, f"query:{decode_component(part.partition('=')[0]).lower()}", claims=True)
             shown = now.target + (f"?{masking.shown_query(exchange, now.query)}" if now.query else "")
             out.append(Change("request url", "", _text(shown, hidden=hidden)))
         out += _headers("request header", self.request, now.request, exchange, secrets, hidden)
@@ -394,7 +400,7 @@ def _variable(
     if name not in values:
         return Change("variable", name, _Text(None), {"removed": True})
     if hidden:
-        taint(exchange, name)
+        taint(exchange, name, claims=True)
     secret = hidden or (exchange.tainted is not None and name in exchange.tainted)
     if secret:
         for text in masking.texts_of(values[name]):
@@ -420,7 +426,7 @@ def _headers(
         if credential or hidden:
             secrets.add(text)
         if hidden:
-            taint(exchange, f"header:{name}")
+            taint(exchange, f"header:{name}", claims=True)
         out.append(Change(what, name, _text(text, hidden=credential or hidden)))
     for field_name in before:
         if field_name not in now:
@@ -430,7 +436,7 @@ def _headers(
 
 def _body(what: str, data: bytes | None, exchange: Exchange, hidden: bool) -> Change:
     if hidden:
-        taint(exchange, what.replace(" ", "-"))
+        taint(exchange, f"@{what.replace(' ', '-')}", claims=True)
     return Change(what, "", _text(data or b""))
 
 
