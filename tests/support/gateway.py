@@ -311,6 +311,7 @@ async def gate(
         for client in made.clients:
             client.leave()
         await server.drain(0)
+        await services.shared.close()
         pool.close()
         await backend.stop()
         await until(lambda: not server.connections)

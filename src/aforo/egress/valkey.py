@@ -128,6 +128,7 @@ class Valkey:
         self._refuse_early()
         if self._link is not None:
             self._link.close("it is not needed any more")
+            await asyncio.sleep(0)  # in which the loop lets go of the socket
 
     # --- connecting ---------------------------------------------------------------------------------------------------------
 
@@ -215,9 +216,11 @@ class Valkey:
             future: asyncio.Future[Any] = loop.create_future()
             link.ask(command, _settling(future))
             reply = await future
-            if isinstance(reply, Refusal) and not (command == ("PING",) and reply.code == "NOPERM"):
+            if isinstance(reply, Upstream) and not (command == ("PING",) and reply.code == "NOPERM"):
                 # Not its words: they may repeat what was sent.
                 raise Upstream(f"the server refused {command[0]!s} ({reply.code})", code=reply.code)
+            if isinstance(reply, Refusal) and not isinstance(reply, Upstream):
+                raise reply
 
     # --- losing it --------------------------------------------------------------------------------------------------------------
 
