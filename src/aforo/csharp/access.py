@@ -12,6 +12,7 @@ from aforo.csharp.runtime import objects as ro
 from aforo.csharp.runtime.grids import grid_at
 from aforo.csharp.scope import LocalName, Namespace, ScopeBinder, Signature, TypeName
 from aforo.csharp.types import (
+    BOOL,
     INT,
     MISSING,
     OBJECT,
@@ -308,9 +309,10 @@ class AccessBinder(ScopeBinder):
                     link.name_span, str(type_), link.name, self.universe.names(type_, static=True)
                 )
             return self.static_call(found, given, type_args, f"{type_}.{link.name}", call.span)
-        if type_.name == "Nullable" and link.name == "GetValueOrDefault" and not given:
-            default = b.Const(self.conversions.info(type_.args[0]).default, type_.args[0], link.span)
-            return b.Invoke(rn.value_or, (value, default), type_.args[0], call.span, False)
+        if type_.name == "Nullable":
+            own_member = self.of_nullable(value, link, given, call.span)
+            if own_member is not None:
+                return own_member
         if link.name == "GetType" and not given and self.is_itself(type_):
             known = b.Const(self.conversions.net_type(type_), TYPE, call.span)
             checked = b.NotNull(value, self.temp(), type_, link.name_span) if value.nullable else value
@@ -347,6 +349,21 @@ class AccessBinder(ScopeBinder):
                 first = first or mistake
         assert first is not None
         raise first
+
+    def of_nullable(self, value: b.Expr, link: s.Member, given: list[Given], span: Span) -> b.Expr | None:
+        """What is a nullable value's own: it is called on null too."""
+        inner = value.type.args[0]
+        if link.name == "GetValueOrDefault" and not given:
+            default = b.Const(self.conversions.info(inner).default, inner, link.span)
+            return b.Invoke(rn.value_or, (value, default), inner, span, False)
+        if link.name == "ToString" and not given:
+            return self.text(value)
+        if link.name == "Equals" and len(given) == 1 and given[0].value is not None:
+            other = self.conversions.box(given[0].value)
+            return b.Invoke(ro.equals, (self.conversions.box(value), other), BOOL, span, False)
+        if link.name == "GetHashCode" and not given:
+            return b.Invoke(ro.hash_or_zero, (self.conversions.box(value),), INT, span, False)
+        return None
 
     def is_itself(self, type_: Type) -> bool:
         """Whether a value can only be of the type that is written: and of that no value tells its arguments."""

@@ -24,6 +24,7 @@ from aforo.csharp.types import (
     EXCEPTION,
     NEVER,
     NULL,
+    NUMERIC,
     OBJECT,
     STRING,
     TYPE,
@@ -200,6 +201,8 @@ class Binder(TupleBinder):
         found = self.conversions.explicit(value.type, target, value)
         if found is None:
             raise say.no_conversion(node.span, str(value.type), str(target))
+        if isinstance(value, b.Const) and value.type.name in NUMERIC:
+            self.conversions.fits(value.value, target, node.span)
         made = found.apply(value)
         return replace(made, span=node.span) if not isinstance(made, b.Const) else made
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 from aforo.csharp import bound as b
+from aforo.csharp import diagnostics as say
 from aforo.csharp.runtime import collections as rc
 from aforo.csharp.runtime import numbers as rn
 from aforo.csharp.runtime import objects as ro
@@ -70,7 +72,8 @@ class Conversions:
 
     def __init__(self, universe: Universe) -> None:
         self.universe = universe
-        self.checked = False  # inside of `checked`: what does not fit is an exception
+        # Inside of `checked` what does not fit is an exception; elsewhere only constants are looked at.
+        self.checked: bool | None = None
         self._infos: dict[Type, ro.TypeInfo] = {}
         self._net_types: dict[Type, NetType] = {}
 
@@ -366,6 +369,14 @@ class Conversions:
         if not type_.args:
             return f"{space}.{name}"
         return f"{space}.{name}`{len(type_.args)}[{','.join(self.net_name(a) for a in type_.args)}]"
+
+    def fits(self, value: object, target: Type, span: Span) -> None:
+        """Raises Mistake where a constant does not fit into an integer type, but for in `unchecked`."""
+        if self.checked is False or target.name not in rn.RANGES or isinstance(value, (bool, str)):
+            return
+        low, high = rn.RANGES[target.name]
+        if isinstance(value, (int, float, Decimal)) and not low - 1 < value < high + 1:
+            raise say.overflow(span, value, str(target))
 
     def caster(self, type_: Type, python: Any) -> Callable[[Any], Any]:
         direct: dict[Type, Callable[[Any], Any]] = {

@@ -142,6 +142,17 @@ def unassigned(span: Span, name: str) -> Mistake:
     return Mistake(Diagnostic("CS0214", f"`{name}` may be read before it is assigned", span))
 
 
+def overflow(span: Span, value: object, type_name: str) -> Mistake:
+    return Mistake(
+        Diagnostic(
+            "CS0215",
+            f"the constant {value} does not fit into `{type_name}`",
+            span,
+            hints=("write `unchecked(...)` around it where that is meant",),
+        )
+    )
+
+
 def unsupported(span: Span, what: str, hint: str = "") -> Mistake:
     return Mistake(
         Diagnostic(

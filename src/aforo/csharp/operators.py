@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
+from operator import add, mul, sub
 from typing import Any, Final
 
 from aforo.csharp import bound as b
@@ -32,6 +33,9 @@ _ORDERED: Final = frozenset(("DateTime", "DateTimeOffset", "TimeSpan"))
 _EQUATABLE: Final = _ORDERED | {
     "Guid", "Uri", "Type", "XName", "XNamespace", "HashAlgorithmName", "RSASignaturePadding", "RSAEncryptionPadding",
 }  # fmt: skip
+
+
+_FOLDED: Final[dict[str, Callable[[int, int], int]]] = {"+": add, "-": sub, "*": mul}
 
 
 class Operators:
@@ -83,6 +87,7 @@ class Operators:
             return self.lifted(operator, left, right, span)
         kind = self.common(left.type, right.type, left, right)
         if kind is not None and operator in _ARITHMETIC:
+            self.folded(operator, left, right, kind, span)
             return self.arithmetic(operator, self.promote(left, kind), self.promote(right, kind), kind, span)
         if kind is not None and operator in _COMPARE:
             return b.Operate(operator, self.promote(left, kind), self.promote(right, kind), BOOL, span)
@@ -97,6 +102,10 @@ class Operators:
             run = _SHIFTS.get((operator, target.name))
             if run is not None:
                 return b.Invoke(run, (self.promote(left, target), right), target, span, False)
+        if operator in ("+", "-"):
+            stepped = self.enum_step(operator, left, right, span)
+            if stepped is not None:
+                return stepped
         if operator in ("&", "|", "^"):
             if left.type == right.type == BOOL or (
                 left.type == right.type and self.conversions.is_enum(left.type)
@@ -105,6 +114,27 @@ class Operators:
             if kind is not None and kind.name in INTEGRAL:
                 return self.bitwise(operator, self.promote(left, kind), self.promote(right, kind), kind, span)
         raise say.no_operator(span, operator, str(left.type), str(right.type))
+
+    def enum_step(self, operator: str, left: b.Expr, right: b.Expr, span: Span) -> b.Expr | None:
+        """A value of an enum and a number is another one; between two it is the number."""
+        if left.type.name in INTEGRAL and operator == "+":
+            left, right = right, left
+        if not self.conversions.is_enum(left.type):
+            return None
+        if right.type == left.type and operator == "-":
+            return b.Operate(operator, left, right, INT, span)
+        if self.conversions.implicit(right.type, INT, right) is None:
+            return None
+        number = b.Operate(operator, left, right, INT, span)
+        into = self.conversions.explicit(INT, left.type)
+        return None if into is None else into.apply(number)
+
+    def folded(self, operator: str, left: b.Expr, right: b.Expr, kind: Type, span: Span) -> None:
+        """Refuses what C# works out at once and finds too large."""
+        if not (isinstance(left, b.Const) and isinstance(right, b.Const)) or operator not in _FOLDED:
+            return
+        if type(left.value) is int and type(right.value) is int:
+            self.conversions.fits(_FOLDED[operator](left.value, right.value), kind, span)
 
     def common(self, left: Type, right: Type, left_expr: b.Expr, right_expr: b.Expr) -> Type | None:
         """Binary numeric promotion."""

@@ -99,6 +99,9 @@ class Overloads:
                     continue
                 if fit is not None:
                     fits.append(fit)
+            # None behind it can cost less than one that fits as it is.
+            if fits and fits[-1].key[:3] == (0, 0, 0) and not _plainer(member, candidates[at + 1 :]):
+                break
         if not fits:
             rest = [g for g in given if g.shown != "CultureInfo"]
             if len(rest) < len(given):
@@ -320,6 +323,11 @@ class Overloads:
         parts += [place.put(b.Item(held, at, place.type, span)) for at, place in places]
         parts.append(b.Item(held, 0, call.type, span))
         return b.Sequence(tuple(parts), len(parts) - 1, call.type, span, call.type != BOOL)
+
+
+def _plainer(member: Member, rest: list[tuple[Member, dict[str, Type]]]) -> bool:
+    """Whether a later form has fewer type parameters."""
+    return any(len(each.type_params) < len(member.type_params) for each, _ in rest)
 
 
 def _result_names(member: Member) -> set[str]:

@@ -11,6 +11,13 @@ import pytest
 from tests.support.expressions import evaluate, mistakes, thrown
 
 VALUES: list[tuple[str, str]] = [
+    ("unchecked((uint)-1) + unchecked((byte)300) + (byte)255.9", "298"),
+    ('new [] {"apple","avocado","bean"}.GroupBy(w => w[0], (k, g) => k + "=" + g.Count()).Last()', "b=1"),
+    ('new [] {"apple","avocado","bean"}.GroupBy(w => w[0], w => w.Length, (k, g) => k + "=" + g.Sum()).First()', "a=12"),
+    ('string.Join(";", new [] {"ab","c"}.SelectMany((w, i) => w.Select(c => c + i.ToString())))', "a0;b0;c1"),
+    ('string.Join(";", new [] {"ab","c"}.SelectMany(w => w, (w, c) => w + c))', "aba;abb;cc"),
+    ("{ int? n = null; return n.ToString() + n.GetHashCode() + n.Equals(null) + n.Equals(1); }", "0TrueFalse"),
+    ("{ int? n = 5; return n.ToString() + n.Equals(5) + n.Equals(null); }", "5TrueFalse"),
     ('{ var q = from a in new [] {1,2} from c in new [] {10,20} select a + c; return string.Join(",", q); }', "11,21,12,22"),
     ('string.Join(",", from a in new [] {1,2,3} from c in new [] {10,20} where a > 1 let s = a + c orderby s descending, a select a + ":" + c + "=" + s)', "3:20=23,2:20=22,3:10=13,2:10=12"),
     ('string.Join(";", from w in new [] {"apple","avocado","bean"} group w by w[0] into g orderby g.Key descending select g.Key + "=" + g.Count())', "b=1;a=2"),
@@ -70,6 +77,14 @@ VALUES: list[tuple[str, str]] = [
 ]  # fmt: skip
 
 REFUSED = [
+    ("int.MaxValue + 1", "CS0215"),
+    ("long.MaxValue * 2", "CS0215"),
+    ("0u - 1u", "CS0215"),
+    ("(byte)300", "CS0215"),
+    ("(uint)-1", "CS0215"),
+    ("(int)0xFFFFFFFF", "CS0215"),
+    ("(int)3e10", "CS0215"),
+    ("checked(int.MaxValue + 1)", "CS0215"),
     ('{ switch ("x") { case "x": foreach (var c in "ab") { goto case "y"; } return 1; case "y": return 2; default: return 3; } }', "CS0302"),
     ("{ switch (1) { case 1: goto case 7; default: return 1; } }", "CS0213"),
     ("{ switch (1) { case 1: goto default; } return 1; }", "CS0213"),

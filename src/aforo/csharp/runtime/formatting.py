@@ -140,7 +140,7 @@ def _general(value: Any, digits: int | None, letter: str) -> str:
     text = f"{exact:.{min(digits, 400) - 1}e}"
     mantissa, _, power_text = text.partition("e")
     power = int(power_text)
-    if -5 <= power < digits:
+    if -5 < power < digits:
         return f"{Decimal(mantissa + 'e' + power_text).normalize():f}"
     mantissa = mantissa.rstrip("0").rstrip(".") if "." in mantissa else mantissa
     e = "E" if letter == "G" else "e"

@@ -7,6 +7,8 @@ from decimal import Decimal
 from enum import IntEnum
 from typing import Any
 
+from aforo.csharp.runtime.collections import HashSet
+from aforo.csharp.runtime.collections import each as each_of
 from aforo.csharp.runtime.dates import DateTime, DateTimeOffset
 from aforo.csharp.runtime.exceptions import (
     ArgumentException,
@@ -15,6 +17,7 @@ from aforo.csharp.runtime.exceptions import (
     InvalidOperationException,
     JsonException,
 )
+from aforo.csharp.runtime.grids import Grid, rows
 from aforo.csharp.runtime.guids import Guid
 from aforo.csharp.runtime.json import (
     JArray,
@@ -29,7 +32,9 @@ from aforo.csharp.runtime.json import (
     token_type,
 )
 from aforo.csharp.runtime.limits import count, nodes, room, work
+from aforo.csharp.runtime.linq_more import Lookup
 from aforo.csharp.runtime.objects import Anonymous, Obj, to_string
+from aforo.csharp.runtime.queues import Queue, Stack, Tuple
 from aforo.csharp.runtime.spans import TimeSpan
 
 
@@ -42,6 +47,15 @@ def from_object(value: Any) -> JToken:
         made = JObject()
         for name, each in zip(value.names, value.values, strict=True):
             made.put(name, from_object(each))
+        return made
+    if isinstance(value, (HashSet, Queue, Stack, Lookup)):
+        return from_object(each_of(value))
+    if isinstance(value, Grid):
+        return from_object(rows(value))
+    if isinstance(value, Tuple):
+        made = JObject()
+        for at, each in enumerate(value.values, 1):
+            made.put(f"Item{at}", from_object(each))
         return made
     if isinstance(value, dict):
         made = JObject()

@@ -16,7 +16,7 @@ from aforo.csharp.runtime.exceptions import (
 from aforo.csharp.runtime.limits import count, work
 from aforo.csharp.runtime.linq_more import MEMBERS, key_of
 from aforo.csharp.runtime.linq_more import TYPES as MORE
-from aforo.csharp.runtime.numbers import RANGES
+from aforo.csharp.runtime.numbers import RANGES, divide_decimal
 from aforo.csharp.runtime.objects import TypeInfo, is_instance
 from aforo.csharp.runtime.ordering import compare_values
 from aforo.csharp.types import Declared, TypeDecl, declare, member
@@ -307,16 +307,53 @@ def empty() -> list[Any]:
     return []
 
 
+def _present(source: Any, run: Map | None) -> list[Any]:
+    items = each(source) if run is None else [run(x) for x in each(source)]
+    return [x for x in items if x is not None]
+
+
+def average_decimal(source: Any, run: Map | None = None) -> Decimal:
+    items = _values(source, run)
+    return divide_decimal(sum(items, Decimal(0)), Decimal(len(items)))
+
+
+def average_nullable(source: Any, run: Map | None = None) -> float | None:
+    items = _present(source, run)
+    return average(items) if items else None
+
+
+def average_decimal_nullable(source: Any, run: Map | None = None) -> Decimal | None:
+    items = _present(source, run)
+    return average_decimal(items) if items else None
+
+
+def _nullable_sum(run: Map) -> Callable[..., Any]:
+    def total(source: Any, of: Map | None = None) -> Any:
+        return run(_present(source, of))
+
+    total.__qualname__ = f"{run.__name__}_nullable"
+    return total
+
+
 def _sums() -> tuple[Declared, ...]:
+    """Of numbers, and of numbers that may be null: those do not count."""
     out = []
-    for name, run in (("int", sum_int), ("long", sum_long), ("double", sum_double), ("decimal", sum_decimal)):
+    sums = (("int", sum_int), ("long", sum_long), ("double", sum_double), ("decimal", sum_decimal))
+    means = (("int", average), ("long", average), ("double", average), ("decimal", average_decimal))
+    for name, run in (*sums, *((f"{name}?", _nullable_sum(run)) for name, run in sums)):
         out.append(member(f"static {name} Sum(this IEnumerable<{name}> source)", run))
         out.append(member(f"static {name} Sum<T>(this IEnumerable<T> source, Func<T, {name}> selector)", run))
-    for name in ("int", "long", "double"):
-        out.append(member(f"static double Average(this IEnumerable<{name}> source)", average))
-        out.append(
-            member(f"static double Average<T>(this IEnumerable<T> source, Func<T, {name}> selector)", average)
-        )
+    for name, mean in means:
+        maybe = average_decimal_nullable if name == "decimal" else average_nullable
+        for mark, own in (("", mean), ("?", maybe)):
+            gives = ("decimal" if name == "decimal" else "double") + mark
+            out.append(member(f"static {gives} Average(this IEnumerable<{name}{mark}> source)", own))
+            out.append(
+                member(
+                    f"static {gives} Average<T>(this IEnumerable<T> source, Func<T, {name}{mark}> selector)",
+                    own,
+                )
+            )
     return tuple(out)
 
 

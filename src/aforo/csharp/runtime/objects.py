@@ -188,6 +188,11 @@ def hash_code(value: Any) -> int:
     return digest - 0x100000000 if digest >= 0x80000000 else digest
 
 
+def hash_or_zero(value: Any) -> int:
+    """`GetHashCode()` of a nullable value."""
+    return 0 if value is None else hash_code(value)
+
+
 # --- casts from object ------------------------------------------------------------------------------------------
 
 
