@@ -1,4 +1,5 @@
-"""Compiles and runs one C# expression over the declared .NET types alone; `{` in front makes it a block."""
+"""Compiles and runs one C# expression, over the declared .NET types alone or in a world that is given; `{` in front
+makes it a block."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ def world() -> World:
     return World(Universe(TYPES), {}, ("x",))
 
 
-def compiled(text: str, names: Names | None = None) -> Compiled:
+def compiled(text: str, names: Names | None = None, within: World | None = None) -> Compiled:
     block = text.startswith("{")
     inner = text[1:-1] if block else text
     source = Source("expression", inner)
@@ -29,7 +30,13 @@ def compiled(text: str, names: Names | None = None) -> Compiled:
 
     origin = Origin(Span, lambda _start, _end: False, locate)
     return compile_expression(
-        inner, block=block, wanted="text", world=world(), origin=origin, names=names or Names(), name="e1"
+        inner,
+        block=block,
+        wanted="text",
+        world=within or world(),
+        origin=origin,
+        names=names or Names(),
+        name="e1",
     )
 
 
@@ -37,17 +44,17 @@ def mistakes(text: str) -> tuple[Diagnostic, ...]:
     return compiled(text).diagnostics
 
 
-def evaluate(text: str) -> Any:
-    """The result as text (null as None)."""
+def evaluate(text: str, within: World | None = None, x: Any = None) -> Any:
+    """The result as text (null as None); `x` is what the world's first name stands for."""
     names = Names()
-    made = compiled(text, names).expression
+    made = compiled(text, names, within).expression
     assert made is not None, mistakes(text)
     arguments = ast.arguments([], [ast.arg("x")], None, [], [], None, [])
     main = ast.FunctionDef("main", arguments, [ast.Return(made.value)], [])
     module = ast.fix_missing_locations(ast.Module([*made.definitions, main], []))
     scope: dict[str, Any] = {"__builtins__": {}, **names.values}
     exec(compile(module, "expression", "exec"), scope)
-    return scope["main"](None)
+    return scope["main"](x)
 
 
 def thrown(text: str) -> str:

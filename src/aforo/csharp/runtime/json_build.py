@@ -37,6 +37,14 @@ from aforo.csharp.runtime.objects import Anonymous, Obj, to_string
 from aforo.csharp.runtime.queues import Queue, Stack, Tuple
 from aforo.csharp.runtime.spans import TimeSpan
 
+# Classes that are not ours and have public properties: (name, attribute) of each.
+_SHAPES: dict[type, tuple[tuple[str, str], ...]] = {}
+
+
+def shape(python: type, *properties: tuple[str, str]) -> None:
+    """Says how objects of a class are written as JSON."""
+    _SHAPES[python] = properties
+
 
 def from_object(value: Any) -> JToken:
     """`JToken.FromObject`, and what content arguments become."""
@@ -83,7 +91,13 @@ def from_object(value: Any) -> JToken:
             made.put("Key", from_object(pair[0]))
             made.put("Value", from_object(pair[1]))
             return made
+        pairs = getattr(value, "pairs", None)
+        if pairs is not None:
+            return from_object(dict(pairs()))
         return implicit_value(value.text())
+    shape = _SHAPES.get(type(value))
+    if shape is not None:
+        return from_object({name: getattr(value, attr) for name, attr in shape})
     raise ArgumentException("Could not determine JSON object type for this type.")
 
 

@@ -15,10 +15,11 @@ from aforo.csharp.runtime.certificates import X509Certificate
 from aforo.csharp.runtime.collections import Dictionary
 from aforo.csharp.runtime.dates import DateTime
 from aforo.csharp.runtime.exceptions import CryptographicException, KeyNotFoundException
+from aforo.csharp.runtime.json_build import shape
 from aforo.csharp.runtime.objects import Obj
 from aforo.csharp.types import Declared, TypeDecl, declare, enumeration, member
 from aforo.policy.context.values import api_url, given
-from aforo.policy.exchange import Exchange
+from aforo.policy.exchange import Exchange, LastError
 from aforo.policy.services import Authorization, Certificate, Certificates
 from aforo.policy.subject import Api, Group, Product, Subscription, User
 
@@ -222,6 +223,14 @@ def authorization_claims(authorization: Authorization) -> Dictionary:
     made = Dictionary()
     made.update(authorization.claims)
     return made
+
+
+shape(Group, ("Id", "id"), ("Name", "name"))
+shape(
+    LastError,
+    ("Source", "source"), ("Reason", "reason"), ("Message", "message"), ("Scope", "scope"),
+    ("Section", "section"), ("Path", "path"), ("PolicyId", "policy_id"),
+)  # fmt: skip
 
 
 def plain(*names: tuple[str, str]) -> tuple[Declared, ...]:
