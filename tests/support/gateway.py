@@ -238,6 +238,7 @@ async def gate(
     service_url: str | None = None,
     protocols: tuple[str, ...] = ("http", "https"),
     document: Document | None = None,
+    secrets: tuple[str, ...] = (),
 ) -> AsyncIterator[Gate]:
     """A gateway with one API at `path`: every method at `/*`, and the chat wire at POST `/chat/completions`. With
     `document` that is the API's policy, in the place of a pipeline made by hand."""
@@ -295,12 +296,14 @@ async def gate(
         {},
         backends(backend.port),
         None,
+        secrets=secrets,
     )
     spool = ListSpool()
     pool = Pool(parse(("127.0.0.0/8",)))
     upstream = Upstream(pool)
     services = GatewayServices(DEPLOYMENT, MemoryCounters(), MemoryCache(), NoTokens(), upstream)
-    proxy = Proxy(runtime, services, Recorder(spool, 1, TrustedProxies(trusted), metrics=False, keys=keys))
+    recorder = Recorder(spool, 1, TrustedProxies(trusted), metrics=False, keys=keys, secrets=secrets)
+    proxy = Proxy(runtime, services, recorder)
     server = Server(proxy)
     sock = socket.create_server(("127.0.0.1", 0))
     await server.listen(sock)

@@ -20,6 +20,7 @@ from aforo.app.ending_threads import EndingThreads
 from aforo.app.held_loop import HeldLoop
 from aforo.app.https_listener import HttpsListener
 from aforo.app.in_force import Acknowledgement, InForce
+from aforo.app.last_words import keep_quiet
 from aforo.app.listeners import inherited
 from aforo.app.spec import Said, Spec, on_stop, say, snapshot_stamp
 from aforo.egress.fetch import fetch
@@ -50,6 +51,7 @@ from aforo.identity.managed import ManagedTokens, NoIdentity, TokenSource
 from aforo.identity.seal import subkey
 from aforo.messages import Headers, parse_url
 from aforo.model.valkey_address import ValkeyAddress
+from aforo.policy import masking
 from aforo.snapshot import bundle_file
 from aforo.snapshot.build import Builder
 from aforo.snapshot.runtime import Runtime
@@ -272,6 +274,7 @@ class _Gateway:
         return msgspec.structs.replace(instead, version=0), runtime
 
     def _recorder(self, spool: SpoolWriter, runtime: Runtime) -> Recorder:
+        keep_quiet(masking.Secrets(runtime.secrets).mask)
         bundle = runtime.bundle
         plans = [api.log for api in bundle.apis] or [bundle.log]
         context = spool.context(
@@ -283,7 +286,7 @@ class _Gateway:
         )
         metrics = bool(bundle.workspaces.get("AllMetrics"))
         proxies = TrustedProxies(bundle.trusted_proxies)
-        return Recorder(spool, context, proxies, metrics=metrics, keys=runtime.keys)
+        return Recorder(spool, context, proxies, metrics=metrics, keys=runtime.keys, secrets=runtime.secrets)
 
     def _identity(self, bundle: Bundle) -> tuple[TokenSource, Path]:
         """Where this gateway's tokens come from, and the file that keeps them.

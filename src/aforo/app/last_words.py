@@ -10,12 +10,17 @@ import faulthandler
 import logging
 import sys
 import threading
+import traceback
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 from aforo.app.log_flood import Flood
+from aforo.errors import Refusal
 
 log = logging.getLogger("aforo.app")
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def prepare(level: str) -> None:
@@ -23,13 +28,51 @@ def prepare(level: str) -> None:
     faulthandler.enable()
     logging.basicConfig(
         level=level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        format=FORMAT,
         stream=sys.stderr,
     )
     for handler in logging.getLogger().handlers:
         handler.addFilter(Flood())
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
+
+
+def keep_quiet(mask: Callable[[str], str]) -> None:
+    """From here on nothing that `mask` takes out is written. Of exceptions only those that speak of files, connections
+    and our own refusals tell more than their kind and place: any other may quote what a call carried."""
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_Masking(mask))
+
+
+class _Masking(logging.Formatter):
+    def __init__(self, mask: Callable[[str], str]) -> None:
+        super().__init__(FORMAT)
+        self._mask = mask
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._mask(super().format(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        lines: list[str] = []
+        at: BaseException | None = ei[1]
+        seen: set[int] = set()
+        while at is not None and id(at) not in seen:
+            seen.add(id(at))
+            # Places without their lines: those of a generated section are a document's.
+            lines += [
+                f'  File "{f.filename}", line {f.lineno}, in {f.name}'
+                for f in traceback.extract_tb(at.__traceback__, limit=-_FRAMES)
+            ]
+            told = f": {at}" if isinstance(at, _HARMLESS) else ""
+            lines.append(f"{type(at).__module__}.{type(at).__qualname__}{told}")
+            at = at.__cause__ or (None if at.__suppress_context__ else at.__context__)
+            if at is not None:
+                lines.append("after:")
+        return "\n".join(lines)
+
+
+_FRAMES = 30
+_HARMLESS = (OSError, Refusal, TimeoutError, MemoryError, RecursionError)
 
 
 def tell_of_tasks(loop: asyncio.AbstractEventLoop) -> None:

@@ -10,7 +10,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from typing import Protocol
@@ -23,7 +23,15 @@ from aforo.gateway.arrival import Arrival
 from aforo.gateway.call import Call, new_id
 from aforo.messages import Headers, is_event_stream
 from aforo.policy.exchange import Body, LastError
-from aforo.policy.masking import CREDENTIAL_HEADERS, CREDENTIAL_PARAMETERS, MASK
+from aforo.policy.masking import (
+    CREDENTIAL_HEADERS,
+    CREDENTIAL_PARAMETERS,
+    MASK,
+    PLACES,
+    Secrets,
+    without_sealed,
+)
+from aforo.policy.running import reads_sealed
 from aforo.policy.tracing import records as trace_records
 from aforo.snapshot.runtime import ApiRuntime, LogNames, OperationRuntime
 from aforo.snapshot.snapshot import LogPlan, MessageLog
@@ -87,7 +95,18 @@ def _opaque(content_type: bytes) -> bool:
 class Recorder:
     """Writes calls to the spool. `context` is the spool's index of what this configuration's calls share."""
 
-    __slots__ = ("_keys", "_random", "_urls", "context", "dropped", "metrics", "proxies", "spool", "written")
+    __slots__ = (
+        "_keys",
+        "_random",
+        "_secrets",
+        "_urls",
+        "context",
+        "dropped",
+        "metrics",
+        "proxies",
+        "spool",
+        "written",
+    )
 
     def __init__(
         self,
@@ -97,7 +116,9 @@ class Recorder:
         *,
         metrics: bool,
         keys: Container[bytes] = (),
+        secrets: Sequence[str] = (),
     ) -> None:
+        self._secrets = Secrets(secrets)  # of the configuration
         self._keys = keys  # digests of all subscription keys: none of them stands in a URL, whatever its name
         self._urls: dict[tuple[str, str], str] = {}  # backends' URLs as they may be written down
         self.spool = spool
@@ -144,8 +165,8 @@ class Recorder:
             self.written += 1
 
     def shown(self, target: str, key_name: str) -> str:
-        """A URL as it may be written down: no key in it, neither under a key's name nor under another."""
-        shown = masked_target(target, key_name)
+        """A URL as it may be written down: no key in it, neither under a key's name nor under another, nor a secret."""
+        shown = self._secrets.mask(masked_target(target, key_name))
         return _KEY_FORM.sub(
             lambda found: MASK if sha256(found[0].encode()).digest() in self._keys else found[0], shown
         )
@@ -197,6 +218,8 @@ class Recorder:
         if call.backend_request is not None:
             method, url, headers, body = call.backend_request
             url = self._urls.get((url, api.key_query)) or self._remember(url, api.key_query)
+            if call.tainted is not None and not call.tainted.isdisjoint(PLACES):
+                url = without_sealed(call, url)
             sent_same = not body.changed
             if names.backend_request or not sent_same:
                 sent = self._sent(call, plan, api, headers, body)
@@ -209,7 +232,7 @@ class Recorder:
                 kept, cut = _decoded(call, headers)
             listed = _NO_HEADERS
             if names.frontend_response:
-                listed = _listed(headers, names.frontend_response, frozenset((api.key_header,)))
+                listed = self._fit(call, headers, names.frontend_response, frozenset((api.key_header,)))
             answered = Message(listed, kept, call.sent, cut, is_event_stream(headers))
             got_same = arrival is not None and arrival.response is answer and not changed
         if arrival is not None:
@@ -266,13 +289,27 @@ class Recorder:
             call.caller or _NO_CLAIMS,
         )
 
-    @staticmethod
-    def _sent(call: Call, plan: LogPlan, api: ApiRuntime, headers: Headers, body: Body) -> Message:
+    def _fit(
+        self, call: Call, headers: Headers, names: frozenset[bytes], own: frozenset[bytes]
+    ) -> list[tuple[bytes, bytes]]:
+        """`_listed`, of a message that policies may have put secrets into."""
+        listed = _listed(headers, names, own)
+        return [
+            (
+                name,
+                _MASK
+                if reads_sealed(call, frozenset((f"header:{name.decode('latin-1')}",)))
+                else self._secrets.mask(value.decode("latin-1")).encode("latin-1"),
+            )
+            for name, value in listed
+        ]
+
+    def _sent(self, call: Call, plan: LogPlan, api: ApiRuntime, headers: Headers, body: Body) -> Message:
         """The request to the backend; its body only where the client sent another one."""
         data = (body.data or b"") if body.changed else b""
         wire = call.operation_runtime.wire if call.operation_runtime is not None else ""
         limit = body_limit(plan, plan.backend_request, headers.get(b"content-type"), wire)
-        listed = _listed(headers, api.log_names.backend_request, _credentials(call, api))
+        listed = self._fit(call, headers, api.log_names.backend_request, _credentials(call, api))
         return Message(listed, data[:limit], len(data), 0 < limit < len(data))
 
     @staticmethod

@@ -6,7 +6,7 @@ Documents are compiled once per text: what did not change from one version to th
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -67,6 +67,7 @@ class Builder:
             named_values=named,
             fragments=dict(bundle.fragments),
             external_cache=bundle.external_cache is not None,
+            backends=frozenset(b.id for b in bundle.backends),
         )
         known = self._compiled if context == self._context else {}
         work = _Work(context, known)
@@ -142,12 +143,14 @@ def _runtime(
         for entry in bundle.subscriptions
         for digest in entry.key_hashes
     }
+    backends = {b.id: _filled_backend(b, fill) for b in bundle.backends}
     return Runtime(
         bundle=bundle,
         router=router,
         keys=keys,
         products=products,
-        backends={b.id: _filled_backend(b, fill) for b in bundle.backends},
+        backends=backends,
+        secrets=tuple(dict.fromkeys((*_secrets(named), *_credentials(backends.values())))),
         global_document=work.document("policy.xml", bundle.global_policy, Scope.GLOBAL),
         certificates=certificates,
         loggers=tuple(
@@ -224,6 +227,23 @@ def _withheld(log: LogPlan) -> int:
 
 def _names(log: MessageLog) -> frozenset[bytes]:
     return frozenset(name.lower().encode("latin-1", "replace") for name in log.headers)
+
+
+_LIKE_KEY = re.compile(r"key|token|secret|auth|pass|cred|sig|code", re.IGNORECASE)
+
+
+def _secrets(named: Mapping[str, NamedValue]) -> list[str]:
+    return [v.value for v in named.values() if v.secret and v.value]
+
+
+def _credentials(backends: Iterable[BackendEntry]) -> Iterator[str]:
+    """What backends are shown of us, as it stands in the configuration. Not every header that they want is a credential."""
+    for entry in backends:
+        for name, values in (*entry.headers, *entry.query):
+            if _LIKE_KEY.search(name) is not None:
+                yield from values
+        if entry.authorization is not None:
+            yield entry.authorization[1]
 
 
 def _filler(named: Mapping[str, NamedValue]) -> Callable[[str], str]:

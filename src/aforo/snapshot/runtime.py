@@ -6,7 +6,7 @@ The gateway reads it and never builds it: build.py does, off the event loop, thr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aforo.policy.pipeline import EMPTY, Document, Pipeline
 from aforo.policy.scopes import Scope, broad_first
@@ -104,6 +104,8 @@ class Runtime:
     )  # with their secrets in clear
     loggers: tuple[LoggerEntry, ...] = field(default=(), repr=False)  # with their credentials in clear
     external_cache: CacheEntry | None = field(default=None, repr=False)  # with its credentials in clear
+    # Named values and credentials of backends that nobody may read: no record, no error and no log shows them.
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     _pipelines: dict[tuple[ApiRuntime, OperationRuntime | None, str], Pipeline] = field(default_factory=dict)
     _traced: dict[tuple[ApiRuntime, OperationRuntime | None, str], Pipeline] = field(default_factory=dict)
 
@@ -153,4 +155,4 @@ class Runtime:
         bound = EMPTY
         for document in self._chain(api, operation, product_id):
             bound = (document.traced() if traced else document).bind(bound)
-        return bound
+        return replace(bound, secrets=self.secrets) if self.secrets else bound

@@ -102,3 +102,30 @@ def test_a_role_that_is_none_is_refused_and_one_without_a_supervisor_ends() -> N
     assert (run("nobody").returncode, run("nobody").stderr) == (2, "no such role: nobody\n")
     done = run("shipper")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_gateway_writes_no_secret_down() -> None:
+    """Exceptions of others tell their kind and place; what they say may quote a call."""
+    text = (
+        "import logging\n"
+        "from aforo.app import last_words\n"
+        "from aforo.policy.masking import Secrets\n"
+        "last_words.prepare('info')\n"
+        "last_words.keep_quiet(Secrets(['Canary-7f3a91']).mask)\n"
+        "log = logging.getLogger('aforo.gateway')\n"
+        "log.error('no answer from %s', 'https://canary-7F3A91.example/')\n"
+        "try:\n"
+        "    try:\n"
+        "        {}['a prompt']\n"
+        "    except KeyError as error:\n"
+        "        raise ConnectionRefusedError(111, 'refused by Canary-7f3a91') from error\n"
+        "except OSError:\n"
+        "    log.exception('bug')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert "no answer from https://*****.example/" in done.stderr
+    assert "refused by *****" in done.stderr
+    assert "builtins.KeyError" in done.stderr
+    assert 'File "<string>", line 10' in done.stderr
+    assert "canary" not in done.stderr.lower()
+    assert "a prompt" not in done.stderr

@@ -10,8 +10,11 @@ from typing import Final
 
 from aforo.csharp.runtime.exceptions import FormatException
 from aforo.policy import diagnostics as say
-from aforo.policy.emit import Emitter, Use
+from aforo.policy.emit import Emitter, Use, Value
 from aforo.policy.exchange import Exchange
+from aforo.policy.flow import may_be_key
+from aforo.policy.masking import MASK
+from aforo.policy.running import Site
 from aforo.policy.spec import Attribute, Child
 
 _DEFAULTS: Final[dict[str, Callable[[Exchange], str]]] = {
@@ -65,8 +68,29 @@ def given(use: Use, emit: Emitter) -> tuple[list[ast.expr], list[object]]:
             if name.const is None
             else emit.part(_named(name.const, value is None))
         )
-        pairs.append(ast.Tuple([code, emit.part(value)], ast.Load()))
+        pairs.append(ast.Tuple([fit(emit, name, code), fit(emit, value, emit.part(value))], ast.Load()))
     return pairs, values
+
+
+def fit(emit: Emitter, value: Value | None, code: ast.expr) -> ast.expr:
+    """A text that is known to hold a secret is not counted by; what a token claims is."""
+    if value is None or not (value.sealed or value.secret or value.reads):
+        return code
+    if value.sealed:
+        # It is evaluated all the same: it may fail.
+        return emit.expr("F(V)", F=_masked, V=code)
+    about = Site("", "", "", "", "", 0, "", value.secret, value.reads)
+    if value.secret or may_be_key(value.reads):
+        return emit.expr("F(x, V, SITE)", F=_kept, V=code, SITE=about)
+    return emit.expr("V if x.tainted is None else F(x, V, SITE)", F=_kept, V=code, SITE=about)
+
+
+def _masked(value: str | None) -> str | None:
+    return None if value is None else MASK
+
+
+def _kept(exchange: Exchange, value: str | None, site: Site) -> str | None:
+    return MASK if value is not None and site.keeps(exchange) else value
 
 
 def resolve(exchange: Exchange, dimensions: tuple[Given, ...]) -> dict[str, str]:

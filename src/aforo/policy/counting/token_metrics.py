@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from aforo.policy import diagnostics as say
-from aforo.policy.counting.dimensions import CHILD, NAMESPACE, Given, given, resolve
+from aforo.policy.counting.dimensions import CHILD, NAMESPACE, Given, fit, given, resolve
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.exchange import Exchange
 from aforo.policy.pipeline import Effects
@@ -48,7 +48,7 @@ def write(use: Use, emit: Emitter) -> None:
     emit.do(
         "EMIT(x, NAMESPACE, ITEMS)",
         EMIT=emit_tokens,
-        NAMESPACE=namespace.const.strip(),
+        NAMESPACE=fit(emit, namespace, emit.part(namespace.const.strip())),
         ITEMS=ast.Tuple(pairs, ast.Load()),
     )
 

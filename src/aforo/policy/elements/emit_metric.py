@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 from aforo.policy import diagnostics as say
-from aforo.policy.counting.dimensions import CHILD, NAMESPACE, Given, given, is_number, measured, resolve
+from aforo.policy.counting.dimensions import CHILD, NAMESPACE, Given, fit, given, is_number, measured, resolve
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.exchange import Exchange
 from aforo.policy.spec import Attribute, Element
@@ -31,8 +31,8 @@ def write(use: Use, emit: Emitter) -> None:
     emit.do(
         "EMIT(x, NAMESPACE, NAME, F(VALUE, 'value'), ITEMS)",
         EMIT=emit_one,
-        NAMESPACE=namespace.const.strip(),
-        NAME=name,
+        NAMESPACE=fit(emit, namespace, emit.part(namespace.const.strip())),
+        NAME=fit(emit, name, emit.part(name)),
         F=measured,
         VALUE=value,
         ITEMS=ast.Tuple(pairs, ast.Load()),
