@@ -111,7 +111,7 @@ class Backends:
 
     def of_id(self, backend_id: str) -> Backend:
         """The backend resource of that id, for a pool one of its members; Upstream or Unavailable when none."""
-        entry = self._entries.get(backend_id)
+        entry = self._entries.get(backend_id) or self._folded().get(backend_id.lower())
         if entry is None:
             raise Upstream(f"there is no backend {backend_id!r}", code="BackendNotFound")
         if entry.members:
@@ -122,6 +122,10 @@ class Backends:
         if known is None:
             known = self._by_id[entry.id] = Backend(parse_url(entry.url), entry, self._way(entry))
         return known
+
+    def _folded(self) -> dict[str, BackendEntry]:
+        """By lower-case id: for who spells one as nobody else does."""
+        return {name.lower(): entry for name, entry in self._entries.items()}
 
     def _way(self, entry: BackendEntry) -> Way | None:
         """How the backend is reached; Upstream when the certificate that it must see is not there."""

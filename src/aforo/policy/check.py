@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from aforo.policy import diagnostics as say
@@ -28,6 +28,7 @@ class Checker:
     never: Mapping[str, str]
     values: Mapping[str, NamedValue]
     report: Callable[[Diagnostic], None]
+    backends: Collection[str] | None = None  # None: nobody knows which there are
     seen: dict[str, int] = field(default_factory=dict)
     budget: int = limits.EXPANDED_ELEMENTS
 
@@ -110,11 +111,19 @@ class Checker:
                         say.unknown_attribute(attribute.name_span, element.name, attribute.name, known)
                     )
                 continue
-            out[attribute.name] = fill(attribute.value, self.values, self.report)
+            value = out[attribute.name] = fill(attribute.value, self.values, self.report)
+            if known[attribute.name].backend and self.backends is not None:
+                self.backend(value.stripped(), self.backends)
         for each in known.values():
             if each.required and each.name not in out:
                 self.report(say.missing_attribute(element.span, element.name, each.name))
         return out
+
+    def backend(self, value: Authored, backends: Collection[str]) -> None:
+        """Reports an id that no backend has; what an expression gives is known in the call."""
+        name = value.text
+        if name and not name.startswith(("@", "{{")) and name.lower() not in (b.lower() for b in backends):
+            self.report(say.unknown_backend(value.whole, name, backends))
 
     def text(self, element: XmlElement, spec: Element | Child) -> Authored | None:
         if spec.text is not None and spec.text.markup and element.elements:

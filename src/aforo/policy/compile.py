@@ -39,6 +39,7 @@ class CompileContext:
     named_values: Mapping[str, NamedValue] = field(default_factory=dict)
     fragments: Mapping[str, str] = field(default_factory=dict)
     external_cache: bool = True  # whether the service has one, as far as is known
+    backends: frozenset[str] | None = None  # None: nobody knows which there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +246,7 @@ class _Compiler:
             catalog.NEVER,
             self.context.named_values,
             report,
+            backends=self.context.backends,
             budget=self.budget,
         )
 

@@ -140,6 +140,10 @@ def missing_child(span: Span, element: str, name: str) -> Diagnostic:
     return Diagnostic("POL0212", f"`{element}` needs a `<{name}>`", span)
 
 
+def wrong_order(span: Span, element: str, name: str, before: str) -> Diagnostic:
+    return Diagnostic("POL0236", f"in `{element}`, `<{name}>` has to stand before `<{before}>`", span)
+
+
 def one_child(span: Span, element: str, name: str) -> Diagnostic:
     return Diagnostic("POL0213", f"`{element}` takes one `<{name}>`", span)
 
@@ -203,6 +207,10 @@ def unknown_fragment(span: Span, name: str, names: Iterable[str]) -> Diagnostic:
 
 def fragment_circle(span: Span, name: str) -> Diagnostic:
     return Diagnostic("POL0303", f"the policy fragment `{name}` includes itself", span)
+
+
+def unknown_backend(span: Span, name: str, names: Iterable[str]) -> Diagnostic:
+    return Diagnostic("POL0304", f"there is no backend `{name}`", span, hints=nearest(name, names))
 
 
 def in_fragment(span: Span, name: str, line: int, column: int, inner: Diagnostic) -> Diagnostic:

@@ -16,7 +16,7 @@ Kind = Literal["text", "int", "bool", "seconds", "milliseconds", "name"]
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """`kind` is what the value must read as; `values` lists the words of an enumeration."""
+    """`kind` is what the value must read as; `values` lists the words of an enumeration; `backend`: it is the id of one."""
 
     name: str
     doc: str
@@ -25,6 +25,7 @@ class Attribute:
     default: str | None = None
     expressions: bool = True
     values: tuple[str, ...] = ()
+    backend: bool = False
 
 
 @dataclass(frozen=True, slots=True)

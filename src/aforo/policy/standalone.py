@@ -1,6 +1,6 @@
 """A policy text checked on its own, without the service that it will stand in: a file, or one of many in a folder.
 
-What only the service knows (named values, fragments, the scope) is assumed, and said: a text that would compile with
+What only the service knows (named values, fragments, backends, the scope) is assumed, and said: a text that would compile with
 some value is not refused for want of it.
 """
 
@@ -17,6 +17,7 @@ from aforo.source import Diagnostic, Severity, Source
 
 _UNKNOWN_VALUE: Final = "POL0301"
 _UNKNOWN_FRAGMENT: Final = "POL0302"
+_UNKNOWN_BACKEND: Final = "POL0304"
 _FRAGMENT: Final = "<fragment></fragment>"
 # What an unknown named value may be, the likeliest first: a number is also a text, a name and a time.
 _GUESSES: Final = (
@@ -83,19 +84,22 @@ def _assuming(
     """Compiled with what is unknown filled in, one guess after the other."""
     values, fragments = dict(context.named_values), dict(context.fragments)
     assumed: list[Diagnostic] = []
-    result = _compiled(source, CompileContext(values, fragments), scope, format_, section)
+    known = context.backends if context.backends is not None else frozenset()
+    first = CompileContext(values, fragments, backends=known)
+    result = _compiled(source, first, scope, format_, section)
     guessed: list[str] = []
     for diagnostic in result.diagnostics:
-        if diagnostic.code not in (_UNKNOWN_VALUE, _UNKNOWN_FRAGMENT):
+        if diagnostic.code not in (_UNKNOWN_VALUE, _UNKNOWN_FRAGMENT, _UNKNOWN_BACKEND):
             continue
         name = diagnostic.message.partition("`")[2].partition("`")[0]
         if diagnostic.code == _UNKNOWN_VALUE:
             guessed.append(name)
-        else:
+        elif diagnostic.code == _UNKNOWN_FRAGMENT:
             fragments[name] = _FRAGMENT
         assumed.append(replace(diagnostic, severity=Severity.INFO, hints=("it is assumed to exist",)))
     if not assumed:
         return Checked(result, scope, ())
+    # From here on any backend will do.
     best: Checked | None = None
     for values_now in _guesses(values, guessed):
         now = _compiled(source, CompileContext(values_now, fragments), scope, format_, section)

@@ -78,6 +78,7 @@ def lookup_element(name: str, stored_by: str) -> Element:
                 "embeddings-backend-id",
                 "The backend that makes the embeddings; its URL is that of a deployment's embeddings.",
                 required=True,
+                backend=True,
             ),
             Attribute(
                 "embeddings-backend-auth",

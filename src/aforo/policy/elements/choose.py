@@ -17,6 +17,7 @@ def write(use: Use, emit: Emitter) -> None:
     if len(whens) > limits.WHENS:
         emit.report(say.too_large(use.span, f"more than {limits.WHENS} conditions in one choose"))
         return
+    _in_order(use, emit)
     conditions = [(when, emit.condition(when, "condition")) for when in whens]
     emit.span = use.span
     otherwise = use.child("otherwise")
@@ -37,6 +38,14 @@ def write(use: Use, emit: Emitter) -> None:
         emit.span = use.span
         emit.do(f"if {open_}:\n    pass")
         _body_of(emit.body[-1])[:] = rest
+
+
+def _in_order(use: Use, emit: Emitter) -> None:
+    """`otherwise` is the last one: a condition below it would look as if it were never asked."""
+    last = next((e for e in use.element.elements if e.name == "otherwise"), None)
+    for each in use.element.elements:
+        if each.name == "when" and last is not None and each.span.start > last.span.start:
+            emit.report(say.wrong_order(each.name_span, use.name, "when", "otherwise"))
 
 
 def _chain(

@@ -90,7 +90,9 @@ ELEMENT = Element(
     write,
     sections=frozenset((Section.INBOUND, Section.OUTBOUND)),
     attributes=(
-        Attribute("backend-id", "The backend of the content safety service.", "name", required=True),
+        Attribute(
+            "backend-id", "The backend of the content safety service.", "name", required=True, backend=True
+        ),
         Attribute("shield-prompt", "Whether the prompt is looked at for attacks.", "bool", default="false"),
         Attribute(
             "enforce-on-completions",

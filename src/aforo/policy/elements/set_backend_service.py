@@ -57,6 +57,6 @@ ELEMENT = Element(
     sections=frozenset((Section.INBOUND, Section.BACKEND)),
     attributes=(
         Attribute("base-url", "The new base URL; the operation's path and the query follow it."),
-        Attribute("backend-id", "The id of a backend or a pool of backends.", "name"),
+        Attribute("backend-id", "The id of a backend or a pool of backends.", "name", backend=True),
     ),
 )
