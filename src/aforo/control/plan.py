@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from aforo.control import live, query_texts
+from aforo.control import fragment_texts, live, query_texts
 from aforo.control.desired import ChangeItem, Mistake, Place, Wanted, differences
 from aforo.model.catalog import canonical, kind_of, rank
 from aforo.model.check import check_body
@@ -189,6 +189,7 @@ class Planner:
         problems.extend(live.problems(resource, self.draft))
         if not problems:  # what hangs in the air already cannot be judged further
             problems.extend(query_texts.problems(resource, self.draft))
+            problems.extend(fragment_texts.problems(resource, self.draft))
         self._say(wanted, problems)
 
     def _place_problems(self, resource: Resource) -> Iterable[Problem]:

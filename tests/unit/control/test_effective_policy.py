@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from aforo.control.access import bearer_or_admin
 from aforo.control.api import routes
 from aforo.control.lab import lab_yaml
-from aforo.errors import Denied
+from aforo.errors import Denied, Invalid
 from aforo.identity.access import Principal
 from aforo.policy.effective import effective
 from aforo.policy.scopes import Scope
@@ -177,6 +177,67 @@ def test_what_is_refused(control: Control, target: str, body: Any, status: int, 
     answer = control(target, body)
     assert answer.status == status
     assert says in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("fragments", "code", "says"),
+    [
+        (
+            {"me": '<fragment><include-fragment fragment-id="me" /></fragment>'},
+            "POL0303",
+            "in the policy fragment `me`, line 1, column 11: the policy fragment `me` includes itself",
+        ),
+        (
+            {
+                "first": '<fragment><include-fragment fragment-id="second" /></fragment>',
+                "second": '<fragment>\n<include-fragment fragment-id="first" /></fragment>',
+            },
+            "POL0303",
+            "the policy fragment `second` includes itself",
+        ),
+        (
+            {"open": "<fragment>\n<set-method>GET</fragment>"},
+            "POL0002",
+            "in line 2, column 1 of the text: `<set-m",
+        ),
+        ({"other": "<policies />"}, "POL0103", "the root element is `<policies>`, it must be `<fragment>`"),
+    ],
+)
+def test_a_fragment_that_nobody_includes_is_judged_all_the_same(
+    control: Control, fragments: dict[str, str], code: str, says: str
+) -> None:
+    *before, last = fragments
+    for name in before:
+        control.put(f"policyFragments/{name}", value=fragments[name], format="rawxml")
+    with pytest.raises(Invalid) as caught:
+        control.put(f"policyFragments/{last}", value=fragments[last], format="rawxml")
+    told = str(caught.value.details) + caught.value.message
+    assert code in told
+    assert says in told
+    # Who includes what is not there yet is told where that is included.
+    control.put("policyFragments/early", value='<fragment><include-fragment fragment-id="late" /></fragment>')
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        '<set-backend-service backend-id="gpt4" />',
+        '<llm-content-safety backend-id="gpt4" />',
+        '<llm-semantic-cache-lookup score-threshold="0.05" embeddings-backend-id="gpt4" '
+        'embeddings-backend-auth="system-assigned" />',
+    ],
+)
+def test_a_backend_that_is_not_there_is_refused(control: Control, policy: str) -> None:
+    value = f"<policies>\n<inbound>{policy}</inbound></policies>"
+    control.put("backends/GPT-4", url="https://models.example", protocol="http")
+    with pytest.raises(Invalid) as caught:
+        control.put("apis/azure-openai/policies/policy", value=value, format="rawxml")
+    told = str(caught.value.details) + caught.value.message
+    assert "POL0304" in told
+    assert "there is no backend `gpt4`" in told
+    for good in ("gpt-4", "@(&quot;gpt4&quot;)"):
+        again = value.replace("gpt4", good) if good[0] != "@" else value.replace('"gpt4"', f'"{good}"')
+        control.put("apis/azure-openai/policies/policy", value=again, format="rawxml")
 
 
 def test_who_may_read_all_that_is_shown_gets_it(control: Control) -> None:
