@@ -14,7 +14,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -23,6 +22,7 @@ import orjson
 from aforo.errors import Refusal
 from aforo.private_files import private_directory
 from aforo.snapshot.snapshot import LoggerEntry
+from aforo.stamps import iso_stamp
 
 log = logging.getLogger("aforo.gateway")
 
@@ -223,10 +223,7 @@ class FileSink:
 
 
 def _line(event: Event) -> bytes:
-    seconds, rest = divmod(event.at_ns, 10**9)
-    out: dict[str, Any] = {
-        "time": f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
-    }
+    out: dict[str, Any] = {"time": iso_stamp(event.at_ns, 6)}
     if event.partition_id is not None:
         out["partitionId"] = event.partition_id
     if event.partition_key is not None:

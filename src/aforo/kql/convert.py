@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from aforo.kql.bound import Apply, Constant, Expression
 from aforo.kql.literals import json_value, scalar_value
-from aforo.kql.ticks import MAX_DATETIME, TICKS_PER_DAY, format_datetime, format_timespan
+from aforo.kql.ticks import MAX_DATETIME, TICKS_PER_DAY, format_datetime
 from aforo.kql.types import (
     BOOL,
     DATETIME,
@@ -24,6 +24,7 @@ from aforo.kql.types import (
     KqlType,
     widest,
 )  # fmt: skip
+from aforo.stamps import timespan_text
 
 # The operation that turns any value into the type.
 TO: dict[KqlType, str] = {
@@ -86,7 +87,7 @@ def _constant(constant: Constant, type_: KqlType) -> Constant | None:
         if have is DATETIME and isinstance(value, int):
             return None
         if have is TIMESPAN and isinstance(value, int):
-            return Constant(format_timespan(value), STRING)
+            return Constant(timespan_text(value), STRING)
         if have in (INT, LONG, GUID):
             return Constant(str(value), STRING)
     if type_ is STRING and have is DYNAMIC and isinstance(json_value(value), str):
@@ -159,5 +160,5 @@ def shown(constant: Constant) -> str:
     if constant.type is DATETIME and isinstance(constant.value, int):
         return format_datetime(constant.value)
     if constant.type is TIMESPAN and isinstance(constant.value, int):
-        return format_timespan(constant.value)
+        return timespan_text(constant.value)
     return str(constant.value)

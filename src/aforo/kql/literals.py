@@ -9,10 +9,11 @@ from decimal import Decimal, InvalidOperation
 
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
-from aforo.kql.ticks import format_datetime, format_timespan, parse_datetime, parse_timespan
+from aforo.kql.ticks import format_datetime, parse_datetime, parse_timespan
 from aforo.kql.tokens import Token
 from aforo.kql.types import TYPE_NAMES, KqlType
 from aforo.source import Diagnostic
+from aforo.stamps import timespan_text
 
 _GUID = re.compile(
     r"\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?", re.IGNORECASE
@@ -144,7 +145,7 @@ def _json_typed(value: object, type_: KqlType) -> str:
             return json.dumps(format_datetime(value))
         case KqlType.TIMESPAN:
             assert isinstance(value, int)
-            return json.dumps(format_timespan(value))
+            return json.dumps(timespan_text(value))
         case KqlType.GUID:
             return json.dumps(value)
         case KqlType.DECIMAL:

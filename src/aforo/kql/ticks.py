@@ -143,14 +143,3 @@ def format_datetime(ticks: int) -> str:
     moment = to_datetime(ticks - ticks % TICKS_PER_S)
     fraction = f"{ticks % TICKS_PER_S:07d}".rstrip("0")
     return f"{moment:%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + (f".{fraction}" if fraction else "") + "Z"
-
-
-def format_timespan(ticks: int) -> str:
-    """`[-][d.]hh:mm:ss[.fffffff]`, as Kusto prints it."""
-    sign, ticks = ("-", -ticks) if ticks < 0 else ("", ticks)
-    days, rest = divmod(ticks, TICKS_PER_DAY)
-    hours, rest = divmod(rest, TICKS_PER_H)
-    minutes, rest = divmod(rest, TICKS_PER_MIN)
-    seconds, fraction = divmod(rest, TICKS_PER_S)
-    out = f"{sign}{f'{days}.' if days else ''}{hours:02d}:{minutes:02d}:{seconds:02d}"
-    return f"{out}.{fraction:07d}" if fraction else out

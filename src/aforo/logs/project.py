@@ -7,7 +7,6 @@ crash is the same batch.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from aforo.llm.catalog import WIRES
@@ -28,6 +27,7 @@ from aforo.spool.records import (
     Message,
     TraceRecord,
 )
+from aforo.stamps import iso_stamp
 from aforo.tables.app_traces import LEVELS
 from aforo.tables.gateway_logs import PROMOTIONS
 
@@ -244,13 +244,8 @@ def _traced(record: TraceRecord) -> dict[str, Any]:
         "severity": record.severity,
         "message": record.message,
         "metadata": record.metadata,
-        "timestamp": _iso(record.at_ns),
+        "timestamp": iso_stamp(record.at_ns),
     }
-
-
-def _iso(ns: int) -> str:
-    seconds, rest = divmod(ns, 10**9)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 100:07d}Z"
 
 
 def llm_rows(call: CallRecord, context: Context, read: Digest, size_bytes: int) -> list[Row]:

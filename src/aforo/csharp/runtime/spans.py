@@ -14,6 +14,7 @@ from aforo.csharp.runtime.exceptions import (
 from aforo.csharp.runtime.numbers import compare, same
 from aforo.csharp.runtime.objects import Obj
 from aforo.csharp.types import TypeDecl, declare, member
+from aforo.stamps import timespan_text
 
 SECOND: Final = 10_000_000
 DAY: Final = 86400 * SECOND
@@ -54,14 +55,12 @@ class TimeSpan(Ticks):
         self.ticks = ticks
 
     def text(self, spec: str | None = None) -> str:
+        if spec in (None, "", "c", "t", "T"):
+            return timespan_text(self.ticks)
         sign = "-" if self.ticks < 0 else ""
         days, rest = divmod(abs(self.ticks), DAY)
         seconds, fraction = divmod(rest, SECOND)
         h, m, s = seconds // 3600, seconds // 60 % 60, seconds % 60
-        if spec in (None, "", "c", "t", "T"):
-            lead = f"{days}." if days else ""
-            tail = f".{fraction:07d}" if fraction else ""
-            return f"{sign}{lead}{h:02d}:{m:02d}:{s:02d}{tail}"
         if spec in ("g", "G"):
             lead = f"{days}:" if days or spec == "G" else ""
             tail = (

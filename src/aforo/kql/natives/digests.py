@@ -10,8 +10,9 @@ import math
 from typing import Any
 
 from aforo.kql.natives.spec import Native, native, parsed, written
-from aforo.kql.ticks import format_datetime, format_timespan, parse_datetime, parse_timespan
+from aforo.kql.ticks import format_datetime, parse_datetime, parse_timespan
 from aforo.kql.types import DYNAMIC, LONG, REAL, STRING
+from aforo.stamps import timespan_text
 
 # -- distinct values -------------------------------------------------------------------------------------
 # [["hll", 1], [hashes]] of a small set, [["hll", 1], "base64 of the registers"] of a large one.
@@ -165,7 +166,7 @@ def _shown(type_: str, value: float) -> Any:
             moment = format_datetime(round(value))
             return moment if "." in moment else moment.replace("Z", ".0000000Z")
         case "timespan":
-            return format_timespan(round(value))
+            return timespan_text(round(value))
         case "int" | "long":
             return round(value)
         case _:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from aforo.messages import decode_component
@@ -17,6 +16,7 @@ from aforo.policy.exchange import Exchange, LastError, PolicyFailure, ResponseSt
 from aforo.policy.masking import MASK, Secrets
 from aforo.policy.running import Site, reads_tainted, taint
 from aforo.policy.tracing.records import Record
+from aforo.stamps import iso_stamp, timespan_text
 
 # Longer values are shortened, with a mark that tells their length.
 VALUE_CHARACTERS: Final = 1024
@@ -204,8 +204,8 @@ class Trace:
                 data["ended"] = step.ended_with
             yield {
                 "source": place.source,
-                "timestamp": _timestamp(started_ns + step.began_us * 1000),
-                "elapsed": _span(step.began_us),
+                "timestamp": iso_stamp(started_ns + step.began_us * 1000),
+                "elapsed": timespan_text(step.began_us * 10),
                 "data": data,
                 "scope": place.scope,
                 "section": place.section,
@@ -462,17 +462,6 @@ def _is_below(step: Step, outer: Step | None) -> bool:
             return True
         at = at.parent
     return outer is None
-
-
-def _timestamp(ns: int) -> str:
-    seconds, rest = divmod(ns, 10**9)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 100:07d}Z"
-
-
-def _span(us: int) -> str:
-    """A duration as .NET writes a TimeSpan."""
-    seconds, rest = divmod(us, 10**6)
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{rest * 10:07d}"
 
 
 def document(exchange: Exchange) -> dict[str, Any]:

@@ -1,0 +1,25 @@
+"""Moments and durations as text: ISO 8601 in UTC, and .NET's `[-][d.]hh:mm:ss[.fffffff]`. It knows nothing of ours."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+_TICKS_PER_S: Final = 10_000_000
+
+
+def iso_stamp(ns: int, digits: int = 7) -> str:
+    """Unix nanoseconds as `2024-01-02T03:04:05.1234567Z`, cut to `digits` of a second."""
+    seconds, rest = divmod(ns, 10**9)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{f'{rest:09d}'[:digits]}Z"
+
+
+def timespan_text(ticks: int) -> str:
+    """Ticks of 100 ns as .NET and Kusto print a TimeSpan: a fraction has all its seven digits, or is left away."""
+    sign, ticks = ("-", -ticks) if ticks < 0 else ("", ticks)
+    seconds, fraction = divmod(ticks, _TICKS_PER_S)
+    days, seconds = divmod(seconds, 86_400)
+    out = (
+        f"{sign}{f'{days}.' if days else ''}{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    )
+    return f"{out}.{fraction:07d}" if fraction else out
