@@ -55,7 +55,7 @@ def check(
 ) -> None:
     """Say what is wrong, with line and column. Exit code 4 when there are errors.
 
-    Named values and fragments that are not given are assumed to exist, and named as remarks. A folder may be an
+    Named values, fragments and backends that are not given are assumed to exist, and named as remarks. A folder may be an
     APIOps tree: its fragments, named values and scopes are used.
     """
     one_of("--format", format, ("text", "json"))
@@ -91,7 +91,7 @@ def _checked(
     values = {n: NamedValue(v, secret) for n, (v, secret) in found.named_values.items()}
     values |= {name: NamedValue(value, False) for name, value in map(_pair, named_values or ())}
     texts = found.fragments | _fragments(fragments)
-    context = CompileContext(named_values=values, fragments=texts)
+    context = CompileContext(named_values=values, fragments=texts, backends=frozenset(found.backends))
     out: list[tuple[Source, tuple[Diagnostic, ...]]] = []
     for file in found.files:
         if file.problem:

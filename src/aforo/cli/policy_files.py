@@ -1,4 +1,4 @@
-"""Which files `aforo policy check` looks at, and what a folder of them says about fragments, named values and scopes.
+"""Which files `aforo policy check` looks at, and what a folder of them says about fragments, named values, backends, scopes.
 
 A folder may be an APIOps tree: there the path of a document tells its scope, and fragments and named values lie beside it.
 """
@@ -37,6 +37,7 @@ class Found:
     named_values: dict[str, tuple[str, bool]] = field(default_factory=dict)
     fragments: dict[str, str] = field(default_factory=dict)
     fragment_files: dict[str, str] = field(default_factory=dict)
+    backends: set[str] = field(default_factory=set)
 
 
 def find(paths: Iterable[Path]) -> Found:
@@ -61,6 +62,9 @@ def _take(found: Found, file: Path, root: Path) -> None:
         properties = _properties(file)
         name = str(properties.get("displayName") or file.parent.name)
         found.named_values[name] = (str(properties.get("value") or "1"), bool(properties.get("secret")))
+        return
+    if file.name.lower() == "backendinformation.json" and "backends" in below:
+        found.backends.add(file.parent.name)
         return
     if file.suffix.lower() != ".xml":
         return

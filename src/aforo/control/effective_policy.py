@@ -56,7 +56,13 @@ def answer(graph: Graph, live: Live, rid: ResourceId, body: Mapping[str, Any]) -
     operation_id = rid if rid.type_key == _OPERATION_TYPE.lower() else None
     api = _found(graph, rid.parent if operation_id else rid.text, service.key, API_TYPE, "API")
     operation = (
-        _found(graph, operation_id.text, api.id.key, _OPERATION_TYPE, f"operation in the API {api.name!r} that is called")
+        _found(
+            graph,
+            operation_id.text,
+            api.id.key,
+            _OPERATION_TYPE,
+            f"operation in the API {api.name!r} that is called",
+        )
         if operation_id is not None
         else None
     )

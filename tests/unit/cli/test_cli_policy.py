@@ -98,6 +98,21 @@ def test_explain_of_a_wrong_document_says_what_is_wrong(wrong: Path) -> None:
     assert "wrong.xml:4:6" in caught.value.message
 
 
+def test_backends_come_from_the_folder_or_are_assumed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backend = '<set-backend-service backend-id="gpt" />'
+    (tmp_path / "policy.xml").write_text(GOOD.replace("<base />", backend))
+    policy.check([tmp_path], format="text")
+    said = capsys.readouterr().out
+    assert "policy.xml:3:38: info POL0304: there is no backend `gpt`" in said
+    assert "policy.xml: 0 errors, 1 remark" in said
+    (tmp_path / "backends" / "GPT").mkdir(parents=True)
+    (tmp_path / "backends" / "GPT" / "backendInformation.json").write_text("{}")
+    policy.check([tmp_path], format="text")
+    assert "policy.xml: 0 errors, 0 remarks" in capsys.readouterr().out
+
+
 def test_named_values_and_fragments_come_from_the_command_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
