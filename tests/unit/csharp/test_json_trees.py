@@ -98,6 +98,17 @@ def test_tree_exceptions(text: str, name: str) -> None:
     assert thrown(_expanded(text)) == name
 
 
+def test_numbers_that_json_does_not_know() -> None:
+    """Json.NET, FloatFormatHandling: their names as texts are what is written unless something else is asked for."""
+    for text, result in (
+        ('JObject.Parse("{\\"a\\":1e400,\\"b\\":-1e400}").ToString(Formatting.None)', '{"a":"Infinity","b":"-Infinity"}'),
+        ('JToken.Parse("[NaN,Infinity,-Infinity,null]").ToString(Formatting.None)', '["NaN","Infinity","-Infinity",null]'),
+        ('(double)JObject.Parse("{\\"a\\":1e400}")["a"] == double.PositiveInfinity', "True"),
+        ('new JArray(new JArray(double.NaN), null).ToString(Formatting.None)', '[["NaN"],null]'),
+    ):  # fmt: skip
+        assert evaluate(text) == result
+
+
 def test_what_a_missing_step_is_called() -> None:
     caught = "try {{ return {}; }} catch (JsonException e) {{ return e.Message; }}"
     for path, message in (

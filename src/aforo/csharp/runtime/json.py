@@ -7,6 +7,7 @@ place. Reading one field of a long prompt costs one node, and an untouched tree 
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from decimal import Decimal
 from enum import IntEnum
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 import orjson
 
+from aforo.csharp.runtime import json_special
 from aforo.csharp.runtime.dates import DateTime, DateTimeOffset, parse_date
 from aforo.csharp.runtime.exceptions import (
     ArgumentException,
@@ -244,9 +246,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return orjson.Fragment(f"{value:f}" if "." in f"{value:f}" else f"{value:f}.0")
     if isinstance(value, bytearray):
-        import base64
-
-        return base64.b64encode(value).decode()
+        return b64encode(value).decode()
     if isinstance(value, float):
         return float(value)
     raise TypeError
@@ -268,15 +268,17 @@ def write_plain(value: Any, *, indented: bool) -> str:
     except (TypeError, orjson.JSONEncodeError) as error:
         if "recursion" in str(error).lower():
             raise LimitExceeded("an expression wrote JSON that is nested too deeply") from None
-        import json
+        from json import dumps
 
         try:
-            text = json.dumps(
+            text = dumps(
                 value, default=_plain_or_text, ensure_ascii=False, indent=2 if indented else None,
                 separators=None if indented else (",", ":"),
             )  # fmt: skip
         except RecursionError:
             raise LimitExceeded("an expression wrote JSON that is nested too deeply") from None
+    if "null" in text and json_special.there(value, _plain):
+        return write_plain(json_special.named(value, _plain), indented=indented)
     room(len(text))
     return text.replace("\n", "\r\n") if indented else text
 

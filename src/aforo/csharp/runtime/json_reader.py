@@ -63,6 +63,9 @@ class _Reader:
             return self.array(depth)
         if c in ("'", '"') and c:
             return self.string()
+        if self.text.startswith("-Infinity", self.at):
+            self.at += len("-Infinity")
+            return float("-inf")
         if number := _NUMBER.match(self.text, self.at):
             self.at = number.end()
             body = number.group()

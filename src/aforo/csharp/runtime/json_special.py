@@ -1,0 +1,49 @@
+"""NaN and the infinities in JSON that is written: Newtonsoft gives their names as texts (`FloatFormatHandling.String`, its
+default), `orjson` null. It knows no tree: it is told what becomes of a node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isfinite, isnan
+from typing import Any
+
+import orjson
+
+_SIMPLE = frozenset((str, int, bool, orjson.Fragment))
+
+
+def there(value: Any, plain: Callable[[Any], Any]) -> bool:
+    """Whether there is such a number in it."""
+    waiting = [value]
+    while waiting:
+        at = waiting.pop()
+        kind = type(at)
+        if kind is dict:
+            waiting += at.values()
+        elif kind is list:
+            waiting += at
+        elif isinstance(at, float):
+            if not isfinite(at):
+                return True
+        elif at is not None and kind not in _SIMPLE:
+            try:
+                waiting.append(plain(at))
+            except TypeError:
+                continue
+    return False
+
+
+def named(value: Any, plain: Callable[[Any], Any]) -> Any:
+    """The same with their names."""
+    if isinstance(value, float):
+        if isfinite(value):
+            return float(value)
+        return "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, dict):
+        return {name: named(each, plain) for name, each in value.items()}
+    if isinstance(value, list):
+        return [named(each, plain) for each in value]
+    if value is None or type(value) in _SIMPLE:
+        return value
+    return named(plain(value), plain)
