@@ -33,6 +33,9 @@ class Dialect(Protocol):
         condition: Node | None, order: Node | None,
     ) -> Node: ...  # fmt: skip
 
+    def together(self, items: list[Node]) -> None:
+        """The select list of one query that adds up: what the engine does better in one is written as one, in place."""
+
     def window(
         self,
         operation: str,

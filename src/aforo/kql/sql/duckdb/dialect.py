@@ -9,7 +9,7 @@ from decimal import Decimal
 from aforo.kql.bound import Expression
 from aforo.kql.literals import json_text
 from aforo.kql.sql import tree as t
-from aforo.kql.sql.duckdb import aggregates, scalars
+from aforo.kql.sql.duckdb import aggregates, percentiles, scalars
 from aforo.kql.sql.duckdb.builder import json_path
 from aforo.kql.sql.duckdb.convert import CONVERSIONS, TYPE_NAMES
 from aforo.kql.sql.duckdb.request import Request
@@ -62,6 +62,9 @@ class DuckDb:
         condition: Node | None, order: Node | None,
     ) -> Node:  # fmt: skip
         return aggregates.AGGREGATES[operation](Request(arguments, bound, result, condition, order))
+
+    def together(self, items: list[Node]) -> None:
+        percentiles.together(items)
 
     def window(
         self,

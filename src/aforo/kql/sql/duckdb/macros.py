@@ -44,7 +44,10 @@ MACROS: dict[str, str] = {
         ELSE to_json(s)::VARCHAR END""",
     "kql_path": "(d, p) AS nullif(json_extract(d, p)::VARCHAR, 'null')",
     "kql_text_path": "(s, p) AS CASE WHEN json_valid(s) THEN nullif(TRY(json_extract(s, p))::VARCHAR, 'null') END",
-    "kql_text_paths": "(s, ps) AS CASE WHEN json_valid(s) THEN json_extract(s, ps) END",
+    # A body that begins like one is parsed once: what comes of a broken one is TRY's (a vector with such a row is gone
+    # through row by row, so it is not for texts that are no JSON anyway).
+    "kql_text_paths": """(s, ps) AS CASE WHEN starts_with(s, '{') THEN TRY(json_extract(s, ps))
+        WHEN json_valid(s) THEN json_extract(s, ps) END""",
     "kql_dynamic_text": """(d) AS coalesce(CASE WHEN starts_with(d, '"') THEN json_extract_string(d, '$') ELSE d END, '')""",
     "kql_parse_dynamic": """(d) AS CASE WHEN starts_with(d, '"') THEN kql_parse_json(json_extract_string(d, '$')) ELSE d END""",
     "kql_is_array": "(d) AS starts_with(d, '[')",
@@ -122,16 +125,17 @@ MACROS: dict[str, str] = {
         lambda x: regexp_matches(s, '(?si)' || kql_term(kql_dynamic_text(x), TRUE, TRUE)))) > 0""",
     "kql_has_all": """(s, d) AS len(list_filter(kql_array(d),
         lambda x: NOT regexp_matches(s, '(?si)' || kql_term(kql_dynamic_text(x), TRUE, TRUE)))) = 0""",
+    # An index into the whole text, searched in the piece from `start` of `len` characters; no text is longer than these.
+    "kql_from": """(s, start) AS CASE WHEN start < 0 THEN greatest(length(s) + greatest(least(start, 0), -2147483647), 0)
+        ELSE least(start, 2147483646) END""",
     "kql_substring": """(s, start, len) AS CASE WHEN len <= 0 AND len IS NOT NULL THEN ''
-        WHEN start < 0 THEN substring(s, greatest(length(s) + start, 0) + 1, least(coalesce(len, 2147483647), 2147483647))
+        WHEN start < 0 THEN substring(s, kql_from(s, start) + 1, least(coalesce(len, 2147483647), 2147483647))
         ELSE substring(s, least(start, 2147483646) + 1, least(coalesce(len, 2147483647), 2147483647)) END""",
     "kql_nth_index": """(s, needle, nth) AS (CASE WHEN len(string_split(s, needle)) <= nth THEN -1
-        ELSE length(array_to_string(string_split(s, needle)[1:nth], needle)) END)""",
+        ELSE length(array_to_string(string_split(s, needle)[1:nth], '')) + (nth - 1) * length(needle) END)""",
     "kql_rewrite": "(r) AS regexp_replace(r, '\\$(\\d)', '\\\\\\1', 'g')",
-    # An index into the whole text, searched in the piece from `start` of `len` characters.
-    "kql_from": "(s, start) AS CASE WHEN start < 0 THEN greatest(length(s) + start, 0) ELSE start END",
     "kql_piece": """(s, start, len) AS CASE WHEN len IS NULL OR len < 0 THEN substring(s, kql_from(s, start) + 1)
-        ELSE substring(s, kql_from(s, start) + 1, len) END""",
+        ELSE substring(s, kql_from(s, start) + 1, least(len, 2147483647)) END""",
     "kql_indexof": """(s, needle, start, len, occurrence) AS CASE WHEN occurrence < 1 THEN NULL
         WHEN start > length(s) THEN -1 WHEN needle = '' THEN kql_from(s, start)
         WHEN kql_nth_index(kql_piece(s, start, len), needle, occurrence) < 0 THEN -1

@@ -56,7 +56,7 @@ MACROS: dict[str, str] = {
         lambda p: to_json(p)::VARCHAR))""",
     "kql_split_at": """(s, d, i) AS CASE WHEN i >= 0 AND i < len(string_split(s, d))
         THEN kql_make_array([to_json(list_extract(string_split(s, d), i + 1))::VARCHAR]) ELSE '[]' END""",
-    "kql_strrep": "(s, n, d) AS CASE WHEN n > 0 THEN array_to_string(list_transform(range(least(n, 1024)), lambda i: s), d) ELSE '' END",
+    "kql_strrep": "(s, n, d) AS CASE WHEN n > 0 THEN repeat(s || d, least(n, 1024) - 1) || s ELSE '' END",
     "kql_repeat": "(j, n) AS CASE WHEN n IS NOT NULL THEN kql_make_array(list_transform(range(least(n, 65536)), lambda i: j)) END",
     "kql_count_regex": "(s, r) AS len(regexp_extract_all(s, r))",
     "kql_extract_all": """(r, s, g) AS CASE WHEN len(regexp_extract_all(s, r)) > 0 THEN
@@ -75,17 +75,19 @@ MACROS: dict[str, str] = {
     "kql_array_length": "(d) AS CASE WHEN kql_is_array(d) THEN json_array_length(d)::BIGINT END",
     "kql_array_reverse": "(d) AS CASE WHEN kql_is_array(d) THEN kql_make_array(list_reverse(kql_array(d))) END",
     "kql_at": "(i, n) AS CASE WHEN i < 0 THEN greatest(n + i, -1) ELSE i END",
+    "kql_place": """(d, i) AS CASE WHEN i < 0 THEN json_array_length(d)::BIGINT + greatest(least(i, 0), -2147483647)
+        ELSE least(i, 2147483646) END""",
     "kql_array_slice": """(d, a, b) AS CASE WHEN kql_is_array(d) THEN kql_make_array(list_slice(kql_array(d),
-        greatest(CASE WHEN a < 0 THEN json_array_length(d) + a ELSE a END, 0) + 1,
-        CASE WHEN b < 0 THEN json_array_length(d) + b ELSE b END + 1)) END""",
-    "kql_strcat_array": """(d, sep) AS coalesce(array_to_string(list_transform(kql_array(d),
-        lambda x: CASE WHEN x = 'null' THEN '' ELSE kql_dynamic_text(x) END), sep), '')""",
+        greatest(kql_place(d, a), 0) + 1, kql_place(d, b) + 1)) END""",
+    # DuckDB joins with a constant only: the delimiter goes before each element, and the first one is cut off.
+    "kql_strcat_array": """(d, sep) AS coalesce(substring(array_to_string(list_transform(kql_array(d),
+        lambda x: sep || CASE WHEN x = 'null' THEN '' ELSE kql_dynamic_text(x) END), ''), length(sep) + 1), '')""",
     "kql_bag_keys": """(d) AS CASE WHEN kql_is_bag(d) THEN
         kql_make_array(list_transform(json_keys(d), lambda k: to_json(k)::VARCHAR)) END""",
     "kql_array_rotate_left": """(d, n) AS CASE WHEN kql_is_array(d) AND json_array_length(d) > 0 THEN kql_make_array(
         list_transform(range(json_array_length(d)::BIGINT), lambda i: list_extract(kql_array(d),
-        ((i + n) % json_array_length(d)::BIGINT + json_array_length(d)::BIGINT) % json_array_length(d)::BIGINT + 1))) ELSE d END""",
-    "kql_array_rotate_right": "(d, n) AS kql_array_rotate_left(d, -n)",
+        ((i + n % json_array_length(d)::BIGINT) % json_array_length(d)::BIGINT + json_array_length(d)::BIGINT) % json_array_length(d)::BIGINT + 1))) ELSE d END""",
+    "kql_array_rotate_right": "(d, n) AS kql_array_rotate_left(d, -(n % json_array_length(d)::BIGINT))",
     # -- addresses of the web --------------------------------------------------------------------------
     "kql_url_part": "(s, n) AS regexp_extract(s, '^(?:([A-Za-z][A-Za-z0-9+.\\-]*):)?(?://(?:([^:/?#@]*)(?::([^/?#@]*))?@)?(\\[[^\\]]*\\]|[^:/?#]*)(?::(\\d+))?)?([^?#]*)(?:\\?([^#]*))?(?:#(.*))?$', n)",
     "kql_url_query": """(q) AS '{' || array_to_string(list_transform(list_filter(string_split(q, '&'), lambda p: p <> ''),
@@ -132,6 +134,7 @@ MACROS: dict[str, str] = {
         THEN kql_ticks(date_trunc('day', kql_ts(t)) + to_months(n::INTEGER)) + t % {_DAY} END""",
     "kql_add_ticks": """(t, n, per) AS CASE WHEN abs(n::HUGEINT * per) < 3200000000000000000
         THEN t + (n::HUGEINT * per)::BIGINT END""",
+    "kql_few": "(n, most) AS CASE WHEN n BETWEEN -most AND most THEN n::BIGINT END",
     "kql_nanoseconds": "(ticks) AS TRY_CAST(ticks::HUGEINT * 100 AS BIGINT)",
     "kql_month_number": "(t) AS (year(kql_ts(t)) * 12 + month(kql_ts(t)))",
     "kql_iso_week": "(t) AS weekofyear(kql_ts(t))",

@@ -24,6 +24,30 @@ def _at_share(r: Request, value: Node, point: Expression) -> Node:
     return r.over(t.call("quantile_disc", value, t.number(share)))
 
 
+def together(items: list[Node]) -> None:
+    """Percentiles of one column, in the select list of one query: the engine is asked for all at once, for it keeps and
+    sorts the column anew for each call."""
+    e = t.glot()
+    asked: dict[tuple[str, str], list[tuple[Node, Node]]] = {}
+    for item in items:
+        for call in item.find_all(e.Anonymous):
+            if call.this == "quantile_disc" and isinstance(call.expressions[1], e.Literal):
+                whole = call.parent if isinstance(call.parent, e.Filter) else call
+                condition = whole.expression.sql() if whole is not call else ""
+                asked.setdefault((call.expressions[0].sql(), condition), []).append((call, whole))
+    for calls in asked.values():
+        shares = list(dict.fromkeys(call.expressions[1].this for call, _ in calls))
+        if len(shares) < 2:
+            continue
+        for call, whole in calls:
+            place = shares.index(call.expressions[1].this) + 1
+            listed = t.call(
+                "quantile_disc", call.expressions[0].copy(), t.array(*(t.number(float(s)) for s in shares))
+            )
+            over = listed if whole is call else e.Filter(this=listed, expression=whole.expression.copy())
+            whole.replace(t.call("list_extract", over, t.number(place)))
+
+
 def _points(r: Request, first: int) -> list[Expression]:
     """The percentiles from this argument on; a constant array stands for its elements."""
     out: list[Expression] = []

@@ -311,6 +311,8 @@ def _bin_at(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> 
 
 
 def _round(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
+    if len(bound) > 1 and isinstance(bound[1], Constant) and bound[1].value is None:
+        return t.null()
     if result in (INT, LONG):
         digits = bound[1].value if len(bound) > 1 and isinstance(bound[1], Constant) else 0
         if isinstance(digits, int) and digits >= 0:

@@ -15,6 +15,9 @@ from aforo.kql.types import KqlType
 _PER = {part: UNITS[part] for part in ("day", "hour", "minute", "second", "millisecond", "microsecond")} | {
     "week": 7 * UNITS["day"]
 }
+# More than there are from the year 1 to 9999.
+_MOST = {"day": 4_000_000, "week": 600_000, "month": 120_000, "year": 10_000}
+_EPOCH = 621_355_968_000_000_000
 _UNIX = {"seconds": 10_000_000, "milliseconds": 10_000, "microseconds": 10}
 
 
@@ -29,16 +32,21 @@ def _part(bound: Expression) -> str:
 
 def _start(unit: str) -> Builder:
     def build(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
-        return t.call(f"kql_{unit}_start", a[0], a[1] if len(a) > 1 else t.number(0))
+        return t.call(f"kql_{unit}_start", a[0], _offset(unit, a) if len(a) > 1 else t.number(0))
 
     return build
+
+
+def _offset(unit: str, a: Sequence[Node]) -> Node:
+    """So many units, null beyond all that there are."""
+    return t.call("kql_few", a[1], t.number(_MOST[unit]))
 
 
 def _end(unit: str) -> Builder:
     """The last tick before the next start."""
 
     def build(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
-        offset = t.binary("Add", a[1], t.number(1)) if len(a) > 1 else t.number(1)
+        offset = t.binary("Add", _offset(unit, a), t.number(1)) if len(a) > 1 else t.number(1)
         return t.binary("Sub", t.call(f"kql_{unit}_start", a[0], offset), t.number(1))
 
     return build
@@ -108,12 +116,12 @@ def _make_datetime(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) 
 def _unix(unit: str) -> Builder:
     def build(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
         if unit == "nanoseconds":
-            ticks: Node = t.call("kql_divide_long", t.cast(a[0], "BIGINT"), t.number(100))
+            ticks: Node = t.call("kql_divide_long", t.try_cast(a[0], "BIGINT"), t.number(100))
+        elif bound[0].type in (KqlType.INT, KqlType.LONG):
+            return t.call("kql_add_ticks", t.number(_EPOCH), a[0], t.number(_UNIX[unit]))
         else:
-            whole = bound[0].type in (KqlType.INT, KqlType.LONG)
-            product = t.binary("Mul", a[0], t.number(_UNIX[unit]))
-            ticks = product if whole else t.try_cast(t.call("round", product), "BIGINT")
-        return t.binary("Add", ticks, t.number(621_355_968_000_000_000))
+            ticks = t.try_cast(t.call("round", t.binary("Mul", a[0], t.number(_UNIX[unit]))), "BIGINT")
+        return t.binary("Add", ticks, t.number(_EPOCH))
 
     return build
 
