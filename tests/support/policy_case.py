@@ -79,7 +79,8 @@ class Case:
     (`certificate ID with-key`: it has a key); `examples` JSON: [status, media type, body] of the operation;
     `authorization PROVIDER ID` an access token.
     `client-certificate` is the PEM chain that the connection showed.
-    `contract` is JSON of what the operation declares (subject.Contract), `schema ID` a JSON schema, of API and service.
+    `contract` is JSON of what the operation declares (subject.Contract), `schema ID` a JSON schema, `schema ID xml` an XML one, of API
+    and service.
     """
 
     path: Path
@@ -214,7 +215,9 @@ def bound(
 def declare(case: Case, exchange: Exchange, services: ScriptedServices) -> None:
     """What the operation declares, the schemas that this and policies name, and what the client showed."""
     exchange.request.certificate = case.one("client-certificate") or None
-    schemas = tuple(Schema(name, "json", text) for name, text in case.all("schema"))
+    schemas = tuple(
+        Schema(*(name.split() if " " in name else (name, "json")), text) for name, text in case.all("schema")
+    )
     if schemas:
         exchange.api = msgspec.structs.replace(exchange.api, schemas=schemas)
         services.deployment = msgspec.structs.replace(services.deployment, schemas=schemas)

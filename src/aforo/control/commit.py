@@ -337,7 +337,7 @@ def _stored_id(text: str, parents: dict[str, ResourceId]) -> ResourceId:
 
 
 def _documents(graph: Graph) -> dict[str, Resource]:
-    """Whose text the compiler means (`snapshot.build` names documents): `apis/<id>/policy.xml`, lower case."""
+    """Whose text the compiler means (`snapshot.build` names documents): `apis/<id>/policy.xml`, `schemas/<id>`; lower case."""
     found: dict[str, Resource] = {}
     for resource in graph:
         if resource.id.type_key.endswith("/policies"):
@@ -345,6 +345,9 @@ def _documents(graph: Graph) -> dict[str, Resource]:
             # Below the service stands its name, which no document carries.
             _, _, inner = place.partition("/")
             found[f"{inner}/policy.xml" if inner else "policy.xml"] = resource
+        elif resource.id.type_key.endswith("/schemas"):
+            _, _, place = resource.id.key.partition(f"{SERVICE_TYPE}/".lower())
+            found[place.partition("/")[2]] = resource
     return found
 
 

@@ -331,6 +331,16 @@ def handshake_decides(span: Span, name: str) -> Diagnostic:
     )
 
 
+def broken_schema(span: Span, what: str, line: int, column: int) -> Diagnostic:
+    """`line` and `column` count from 1."""
+    message = f"the XML schema is broken in line {line}, column {column}: {what}"
+    return Diagnostic("POL0540", message, span)
+
+
+def no_xml_schemas(what: str) -> Diagnostic:
+    return Diagnostic("POL0541", what, Span(0, 0), Severity.WARNING)
+
+
 def says_nothing(span: Span, element: str, name: str) -> Diagnostic:
     return Diagnostic(
         "POL0521", f"`{name}` says nothing in `{element}`: it is left out of account", span, Severity.WARNING

@@ -21,6 +21,7 @@ from aforo.policy.services import Certificate
 from aforo.policy.subject import Api
 from aforo.snapshot.routes import Router
 from aforo.snapshot.runtime import ApiRuntime, KeyHolder, LogNames, OperationRuntime, Runtime
+from aforo.snapshot.schemas import schema_problems
 from aforo.snapshot.snapshot import ApiEntry, BackendEntry, Bundle, LogPlan, MessageLog, ProductEntry
 from aforo.source import Diagnostic, Source, has_errors
 from aforo.spool.records import (
@@ -74,8 +75,9 @@ class Builder:
         runtime = _runtime(bundle, work, named, self._certificates(bundle))
         self._context = context
         self._compiled = work.used
-        problems = tuple(work.problems)
-        failed = has_errors([p.diagnostic for p in problems])
+        failed = has_errors([p.diagnostic for p in work.problems])
+        # A gateway goes on without a schema that is broken: what is to be validated by it says so. Control refuses it.
+        problems = (*work.problems, *(Problem(source, d) for source, d in schema_problems(bundle)))
         return Built(None if failed else runtime, problems)
 
     def _certificates(self, bundle: Bundle) -> dict[str, Certificate]:

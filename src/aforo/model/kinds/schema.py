@@ -88,7 +88,7 @@ SCHEMA = Kind(
             "schemaType",
             required=True,
             values=("json", "xml"),
-            doc="XML schemas are kept; none is validated by.",
+            doc="An XML schema (XSD 1.0) is validated by where the extra `xsd` is installed.",
         ),
         text("description", maximum=1000),
         anything("value"),

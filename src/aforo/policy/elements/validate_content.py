@@ -1,11 +1,9 @@
-"""`validate-content`: holds a body to a size and to a schema. XML is only looked at for being XML."""
+"""`validate-content`: holds a body to a size and to a schema, JSON or XML."""
 
 from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from typing import Any
-from xml.parsers import expat
 
 import orjson
 
@@ -16,13 +14,12 @@ from aforo.policy.pipeline import Effects
 from aforo.policy.running import answer, header_text, truth, whole_number
 from aforo.policy.scopes import Section
 from aforo.policy.spec import Attribute, Child, Element
-from aforo.policy.subject import Representation
+from aforo.policy.subject import Representation, Schema
 from aforo.policy.validating import contract_syntax as syntax
-from aforo.policy.validating import json_schema
+from aforo.policy.validating import json_schema, xml_reading, xml_schema
 from aforo.policy.validating.contract_check import INTERNAL, Mistake, definition, schema_text, settle
 
 _NAME = "validate-content"
-_SOAP = ("http://www.w3.org/2003/05/soap-envelope", "http://schemas.xmlsoap.org/soap/envelope/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,20 +122,15 @@ def _checked(
     """(name of the definition, what does not fit it)."""
     kind = (rule.kind or "").strip().lower()
     schema_id = (rule.schema_id or "").strip()
+    of_type = next((d for d in declared if d.content_type == media), None)
     if kind in ("xml", "soap"):
-        if schema_id:
-            raise json_schema.NoSchema("XML is not validated by schemas in this version.")
-        return "", _xml(data, soap=kind == "soap")
+        return schema_id, _xml(x, schema_id, of_type, data, soap=kind == "soap")
     if kind != "json":
         raise json_schema.NoSchema(f"'{kind[:64]}' is no way to validate; json, xml and soap are.")
     name = (rule.schema_ref or "").strip()
     if schema_id:
-        held = next((s for s in x.services.deployment.schemas if s.id.lower() == schema_id.lower()), None)
-        if held is None or held.kind != "json":
-            raise json_schema.NoSchema("API's schema does not exist or it could not be resolved.")
-        text = held.text
+        text = _of_service(x, schema_id, "json").text
     else:
-        of_type = next((d for d in declared if d.content_type == media), None)
         if of_type is None or not of_type.schema_id:
             raise json_schema.NoSchema("API's schema does not exist or it could not be resolved.")
         text = schema_text(x.api, of_type.schema_id)
@@ -153,44 +145,36 @@ def _checked(
     return name, json_schema.mistakes(document, schema, value, additional=additional, fold_case=fold)
 
 
-class _Forbidden(Exception):  # noqa: N818 - raised through the parser
-    pass
-
-
-def _xml(data: bytes, *, soap: bool) -> list[str]:
-    """Whether it is XML without a document type, and for SOAP an envelope."""
-    parser = expat.ParserCreate(namespace_separator=" ")
-    roots: list[str] = []
-    depth = 0
-
-    def forbid(*_: Any) -> None:
-        raise _Forbidden
-
-    def start(name: str, _attributes: Any) -> None:
-        nonlocal depth
-        depth += 1
-        if depth > json_schema.DEEPEST:
-            raise _Forbidden
-        if len(roots) < 2:
-            roots.append(name)
-
-    def end(_name: str) -> None:
-        nonlocal depth
-        depth -= 1
-
-    parser.StartDoctypeDeclHandler = forbid
-    parser.EntityDeclHandler = forbid
-    parser.StartElementHandler = start
-    parser.EndElementHandler = end
+def _xml(
+    x: Exchange, schema_id: str, of_type: Representation | None, data: bytes, *, soap: bool
+) -> list[str]:
+    """Whether it is XML without a document type, for SOAP an envelope, and fits its schema where it has one."""
+    schema = None
+    if schema_id:
+        schema = _of_service(x, schema_id, "xml")
+    elif of_type is not None and of_type.schema_id and x.api is not None:
+        # The whole description of a SOAP API may stand there in words that are no schema of ours.
+        held = (s for s in x.api.schemas if s.id == of_type.schema_id and s.kind == "xml")
+        schema = next(held, None)
     try:
-        parser.Parse(data, True)
-    except expat.ExpatError as error:
-        return [f"The body is not XML. Line: {error.lineno}, Position: {error.offset}."]
-    except _Forbidden:
-        return ["The body has a document type, or elements too deep in each other."]
-    if soap and roots[:1] not in [[f"{space} Envelope"] for space in _SOAP]:
+        root = xml_reading.look(data).root
+    except xml_reading.NotXml as error:
+        return [f"The body cannot be read: {error}. Line: {error.line}, Position: {error.column}."]
+    if soap and root not in [f"{space} Envelope" for space in xml_schema.SOAP]:
         return ["The body is no SOAP envelope."]
-    return []
+    if schema is None:
+        return []
+    try:
+        return xml_schema.compiled(schema.text).mistakes(data, soap=soap)
+    except xml_schema.BrokenSchema as error:
+        raise json_schema.NoSchema(f"The schema cannot be used: {error.message}.") from error
+
+
+def _of_service(x: Exchange, schema_id: str, kind: str) -> Schema:
+    held = next((s for s in x.services.deployment.schemas if s.id.lower() == schema_id.lower()), None)
+    if held is None or held.kind != kind:
+        raise json_schema.NoSchema("API's schema does not exist or it could not be resolved.")
+    return held
 
 
 def write(use: Use, emit: Emitter) -> None:
@@ -236,19 +220,21 @@ def _rule(use: Use, emit: Emitter, values: list[Value]) -> ast.expr | None:
     )
     parts = {name: emit.value(use, name) for name in names}
     action = syntax.action_code(use, emit, "action", values)
-    kind, schema = parts["validate-as"], parts["schema-id"]
+    kind = parts["validate-as"]
     if kind is None or action is None:
         return None
-    if schema is not None and kind.const is not None and kind.const.strip().lower() != "json":
-        emit.report(say.unsupported(schema.span, "validating XML by a schema (`schema-id`)"))
-        return None
+    if kind.const is not None and kind.const.strip().lower() != "json":
+        for name in names[3:]:
+            given = parts[name]
+            if given is not None:
+                emit.report(say.says_nothing(given.span, f"content validate-as={kind.const.strip()}", name))
     values += [v for v in parts.values() if v is not None]
     return emit.expr(
         "RULE(T, K, S, R, A, E, C)",
         RULE=Rule,
         T=parts["type"],
         K=kind,
-        S=schema,
+        S=parts["schema-id"],
         R=parts["schema-ref"],
         A=action,
         E=parts["allow-additional-properties"],
@@ -281,8 +267,8 @@ def _map(use: Use | None, emit: Emitter, values: list[Value]) -> ast.expr | None
 
 ELEMENT = Element(
     _NAME,
-    "Holds a body to a size and, by its content type, to a JSON schema: that of the operation's description or one of the "
-    "service's. XML and SOAP are only looked at for being what they say.",
+    "Holds a body to a size and, by its content type, to a schema, of JSON or XML: that of the operation's description or "
+    "one of the service's. Without a schema, XML and SOAP are looked at for being what they say.",
     write,
     sections=frozenset((Section.INBOUND, Section.OUTBOUND, Section.ON_ERROR)),
     attributes=(
@@ -322,7 +308,7 @@ ELEMENT = Element(
                 Attribute(
                     "schema-id", "A schema of the service; without it, the one that the operation declares."
                 ),
-                Attribute("schema-ref", "A place in that schema (`#/components/schemas/name`)."),
+                Attribute("schema-ref", "A place in that JSON schema (`#/components/schemas/name`)."),
                 syntax.action("action", "what does not fit"),
                 Attribute(
                     "allow-additional-properties",
