@@ -10,6 +10,7 @@ from aforo.csharp.runtime.exceptions import (
     ArgumentException,
     ArgumentNullException,
     ArgumentOutOfRangeException,
+    given,
 )
 from aforo.csharp.runtime.limits import room, work
 from aforo.csharp.types import TypeDecl, declare, member
@@ -22,24 +23,18 @@ _KINDS: Final = (
 )  # fmt: skip
 
 
-def _given(data: bytearray | None) -> bytearray:
-    if data is None:
-        raise ArgumentNullException("Value cannot be null.\r\nParameter name: value")
-    return data
-
-
 def hex_text(data: bytearray | None) -> str:
     """`BitConverter.ToString`"""
-    room(3 * len(_given(data)))
-    return _given(data).hex("-").upper() if data else ""
+    room(3 * len(given(data)))
+    return given(data).hex("-").upper() if data else ""
 
 
 def hex_text_from(data: bytearray | None, at: int) -> str:
-    return hex_text_part(data, at, len(_given(data)) - at)
+    return hex_text_part(data, at, len(given(data)) - at)
 
 
 def hex_text_part(data: bytearray | None, at: int, size: int) -> str:
-    whole = _given(data)
+    whole = given(data)
     if at < 0 or (at >= len(whole) and at > 0):
         raise ArgumentOutOfRangeException(
             "StartIndex cannot be less than zero.\r\nParameter name: startIndex"
@@ -74,7 +69,7 @@ def _from_bytes(name: str, form: str) -> Callable[[bytearray | None, int], Any]:
 
 
 def _checked(data: bytearray | None, at: int, size: int) -> bytearray:
-    whole = _given(data)
+    whole = given(data)
     if not 0 <= at < len(whole):
         raise ArgumentOutOfRangeException(
             "Index was out of range. Must be non-negative and less than the size of the collection.\r\nParameter name: startIndex"

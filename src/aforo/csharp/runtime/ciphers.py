@@ -10,6 +10,7 @@ from aforo.csharp.runtime.exceptions import (
     ArgumentNullException,
     CryptographicException,
     NullReferenceException,
+    given,
 )
 from aforo.csharp.runtime.hashing import CRYPTO, dispose, part
 from aforo.csharp.runtime.limits import room, work
@@ -107,18 +108,12 @@ def cipher_iv(cipher: Cipher) -> bytearray:
     return bytearray(cipher.iv)
 
 
-def _given(data: bytearray | None, name: str = "value") -> bytearray:
-    if data is None:
-        raise ArgumentNullException(f"Value cannot be null.\r\nParameter name: {name}")
-    return data
-
-
 def set_cipher_key(cipher: Cipher, key: bytearray | None) -> None:
-    cipher.key = _key(cipher, _given(key))
+    cipher.key = _key(cipher, given(key))
 
 
 def set_cipher_iv(cipher: Cipher, iv: bytearray | None) -> None:
-    cipher.iv = _iv(cipher, _given(iv))
+    cipher.iv = _iv(cipher, given(iv))
 
 
 def new_cipher_key(cipher: Cipher) -> None:
@@ -169,10 +164,10 @@ def decryptor(cipher: Cipher) -> Transform:
 
 
 def _with(cipher: Cipher, key: bytearray | None, iv: bytearray | None, encrypts: bool) -> Transform:
-    real_key = _key(cipher, _given(key, "rgbKey"))
+    real_key = _key(cipher, given(key, "rgbKey"))
     if iv is None and cipher.mode is CipherMode.ECB:
         return Transform(cipher, real_key, b"", encrypts)
-    return Transform(cipher, real_key, _iv(cipher, _given(iv, "rgbIV")), encrypts)
+    return Transform(cipher, real_key, _iv(cipher, given(iv, "rgbIV")), encrypts)
 
 
 def encryptor_with(cipher: Cipher, key: bytearray | None, iv: bytearray | None) -> Transform:

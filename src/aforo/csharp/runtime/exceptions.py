@@ -5,6 +5,10 @@ Anything else that is raised while an expression runs is either a limit (limits.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
 
 class CsException(Exception):  # noqa: N818 - System.Exception, the root of what `catch` can catch
     """`System.Exception`. `message` is what `ex.Message` gives."""
@@ -128,6 +132,13 @@ class JsonReaderException(JsonException):
 
 class JsonSerializationException(JsonException):
     net_name = "Newtonsoft.Json.JsonSerializationException"
+
+
+def given(value: _T | None, name: str = "value") -> _T:
+    """An argument that .NET refuses to take null for."""
+    if value is None:
+        raise ArgumentNullException(f"Value cannot be null.\r\nParameter name: {name}")
+    return value
 
 
 def null_reference() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from aforo.csharp.runtime.exceptions import ArgumentNullException, CryptographicException
+from aforo.csharp.runtime.exceptions import CryptographicException, given
 from aforo.csharp.runtime.hashing import CRYPTO, HashAlgorithmName, dispose, hash_bytes
 from aforo.csharp.runtime.limits import work
 from aforo.csharp.runtime.objects import Obj
@@ -59,12 +59,6 @@ class EncryptionPadding(Obj):
         return hash(self.hash)
 
 
-def _given(value: Any, name: str) -> Any:
-    if value is None:
-        raise ArgumentNullException(f"Value cannot be null.\r\nParameter name: {name}")
-    return value
-
-
 def _hash(name: str) -> Any:
     from cryptography.hazmat.primitives import hashes
 
@@ -78,7 +72,7 @@ def _hash(name: str) -> Any:
 def _signature_padding(padding: SignaturePadding | None, name: str) -> Any:
     from cryptography.hazmat.primitives.asymmetric import padding as p
 
-    if _given(padding, "padding").mode == "Pkcs1":
+    if given(padding, "padding").mode == "Pkcs1":
         return p.PKCS1v15()
     # .NET's PSS: the mask's hash is the signature's, the salt as long as it.
     return p.PSS(p.MGF1(_hash(name)), p.PSS.DIGEST_LENGTH)
@@ -97,7 +91,7 @@ def sign_hash(
     from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
     algorithm = name.python()
-    data = _given(digest, "hash")
+    data = given(digest, "hash")
     if len(data) != _hash(algorithm).digest_size:
         raise CryptographicException("Bad Hash.")
     try:
@@ -110,7 +104,7 @@ def sign_hash(
 def sign_data(
     key: Rsa, data: bytearray | None, name: HashAlgorithmName, padding: SignaturePadding | None
 ) -> bytearray:
-    digest = hash_bytes(name.python(), _given(data, "data"))
+    digest = hash_bytes(name.python(), given(data, "data"))
     return sign_hash(key, bytearray(digest), name, padding)
 
 
@@ -125,8 +119,8 @@ def verify_hash(
     from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
     algorithm = name.python()
-    shown = bytes(_given(signature, "signature"))
-    data = bytes(_given(digest, "hash"))
+    shown = bytes(given(signature, "signature"))
+    data = bytes(given(digest, "hash"))
     if len(data) != _hash(algorithm).digest_size:
         return False
     work(_WORK // 8)
@@ -144,28 +138,28 @@ def verify_data(
     name: HashAlgorithmName,
     padding: SignaturePadding | None,
 ) -> bool:
-    digest = hash_bytes(name.python(), _given(data, "data"))
+    digest = hash_bytes(name.python(), given(data, "data"))
     return verify_hash(key, bytearray(digest), signature, name, padding)
 
 
 def _encryption_padding(padding: EncryptionPadding | None) -> Any:
     from cryptography.hazmat.primitives.asymmetric import padding as p
 
-    name = _given(padding, "padding").hash
+    name = given(padding, "padding").hash
     return p.OAEP(p.MGF1(_hash(name)), _hash(name), None) if name else p.PKCS1v15()
 
 
 def rsa_encrypt(key: Rsa, data: bytearray | None, padding: EncryptionPadding | None) -> bytearray:
     work(_WORK // 8)
     try:
-        return bytearray(key.public.encrypt(bytes(_given(data, "data")), _encryption_padding(padding)))
+        return bytearray(key.public.encrypt(bytes(given(data, "data")), _encryption_padding(padding)))
     except ValueError:
         raise CryptographicException("Bad Length.") from None
 
 
 def rsa_decrypt(key: Rsa, data: bytearray | None, padding: EncryptionPadding | None) -> bytearray:
     try:
-        return bytearray(_private(key).decrypt(bytes(_given(data, "data")), _encryption_padding(padding)))
+        return bytearray(_private(key).decrypt(bytes(given(data, "data")), _encryption_padding(padding)))
     except ValueError:
         raise CryptographicException("The parameter is incorrect.") from None
 

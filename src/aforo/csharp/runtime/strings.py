@@ -14,6 +14,7 @@ from aforo.csharp.runtime.exceptions import (
     ArgumentNullException,
     ArgumentOutOfRangeException,
     IndexOutOfRangeException,
+    given,
 )
 from aforo.csharp.runtime.formatting import aligned, composite
 from aforo.csharp.runtime.limits import count, made, read, room, work
@@ -69,7 +70,7 @@ def comparer_equals(comparer: StringComparer, left: str | None, right: str | Non
 def comparer_hash(comparer: StringComparer, value: str | None) -> int:
     from aforo.csharp.runtime.objects import hash_code
 
-    return hash_code(comparer.fold(_some(value)))
+    return hash_code(comparer.fold(given(value)))
 
 
 # --- UTF-16 ----------------------------------------------------------------------------------------------------
@@ -167,7 +168,7 @@ def equal(left: str | None, right: str | None, comparison: int = 4) -> bool:
 
 
 def contains(text: str, value: str | None) -> bool:
-    return _some(value) in read(text)
+    return given(value) in read(text)
 
 
 def contains_with(text: str, value: str | None, comparison: int) -> bool:
@@ -179,12 +180,12 @@ def contains_char(text: str, value: str) -> bool:
 
 
 def starts_with(text: str, value: str | None, comparison: int = 4) -> bool:
-    wanted = _some(value)
+    wanted = given(value)
     return read(text).upper().startswith(wanted.upper()) if _ignores(comparison) else text.startswith(wanted)
 
 
 def ends_with(text: str, value: str | None, comparison: int = 4) -> bool:
-    wanted = _some(value)
+    wanted = given(value)
     return read(text).upper().endswith(wanted.upper()) if _ignores(comparison) else text.endswith(wanted)
 
 
@@ -193,7 +194,7 @@ def index_of(text: str, value: str | None, comparison: int = 4) -> int:
 
 
 def index_of_from(text: str, value: str | None, start: int, comparison: int = 4) -> int:
-    units, wanted = in_units(text), in_units(_some(value))
+    units, wanted = in_units(text), in_units(given(value))
     _in_range(start, len(units), "startIndex")
     if _ignores(comparison):
         units, wanted = _upper_units(units), _upper_units(wanted)
@@ -211,7 +212,7 @@ def _upper_units(text: str) -> str:
 
 
 def last_index_of(text: str, value: str | None, comparison: int = 4) -> int:
-    units, wanted = in_units(text), in_units(_some(value))
+    units, wanted = in_units(text), in_units(given(value))
     if _ignores(comparison):
         units, wanted = _upper_units(units), _upper_units(wanted)
     return units.rfind(wanted)
@@ -219,12 +220,6 @@ def last_index_of(text: str, value: str | None, comparison: int = 4) -> int:
 
 def index_of_any(text: str, values: list[str]) -> int:
     return next((i for i, c in enumerate(in_units(text)) if c in values), -1)
-
-
-def _some(value: str | None) -> str:
-    if value is None:
-        raise ArgumentNullException("Value cannot be null.\r\nParameter name: value")
-    return value
 
 
 def _in_range(value: int, top: int, name: str) -> None:
@@ -270,8 +265,8 @@ def remove(text: str, start: int, size: int | None = None) -> str:
 def insert(text: str, at: int, value: str | None) -> str:
     units = in_units(text)
     _in_range(at, len(units), "startIndex")
-    room(len(text) + len(_some(value)))
-    return joined_units(units[:at] + _some(value) + units[at:])
+    room(len(text) + len(given(value)))
+    return joined_units(units[:at] + given(value) + units[at:])
 
 
 def replace(text: str, old: str | None, new: str | None) -> str:

@@ -11,6 +11,7 @@ from aforo.csharp.runtime.exceptions import (
     ArgumentException,
     ArgumentNullException,
     TimeZoneNotFoundException,
+    given,
 )
 from aforo.csharp.runtime.objects import Obj
 from aforo.csharp.runtime.spans import SECOND, TimeSpan
@@ -71,12 +72,6 @@ def utc() -> Zone:
 
 def system_zones() -> list[Zone]:
     return [z for z in map(_find, ("UTC", *(n.title() for n in WINDOWS))) if z is not None]
-
-
-def _given(zone: Zone | None) -> Zone:
-    if zone is None:
-        raise ArgumentNullException("Value cannot be null.\r\nParameter name: destinationTimeZone")
-    return zone
 
 
 def _wall(ticks: int) -> datetime:
@@ -140,7 +135,7 @@ def _kind(zone: Zone) -> int:
 def from_utc(value: DateTime, zone: Zone | None) -> DateTime:
     if value.kind == 2:
         value = DateTime(value.ticks, 1)
-    to = _given(zone)
+    to = given(zone, "destinationTimeZone")
     return DateTime(value.ticks + _offset_at(to, value.ticks), _kind(to))
 
 
@@ -149,7 +144,7 @@ def to_utc(value: DateTime) -> DateTime:
 
 
 def to_utc_from(value: DateTime, zone: Zone | None) -> DateTime:
-    source = _given(zone)
+    source = given(zone, "destinationTimeZone")
     if value.kind == 1:
         if source is not UTC_ZONE:
             raise ArgumentException(
@@ -169,7 +164,7 @@ def convert_between(value: DateTime, source: Zone | None, target: Zone | None) -
 
 
 def convert_offset(value: DateTimeOffset, zone: Zone | None) -> DateTimeOffset:
-    return DateTimeOffset(value.ticks, _offset_at(_given(zone), value.ticks))
+    return DateTimeOffset(value.ticks, _offset_at(given(zone, "destinationTimeZone"), value.ticks))
 
 
 def convert_by_id(value: DateTime, name: str | None) -> DateTime:

@@ -14,11 +14,11 @@ from aforo.csharp.runtime import dates
 from aforo.csharp.runtime.certificates import X509Certificate
 from aforo.csharp.runtime.collections import Dictionary
 from aforo.csharp.runtime.dates import DateTime
-from aforo.csharp.runtime.exceptions import CryptographicException, KeyNotFoundException
+from aforo.csharp.runtime.exceptions import CryptographicException, KeyNotFoundException, given
 from aforo.csharp.runtime.json_build import shape
 from aforo.csharp.runtime.objects import Obj
 from aforo.csharp.types import Declared, TypeDecl, declare, enumeration, member
-from aforo.policy.context.values import api_url, given
+from aforo.policy.context.values import api_url
 from aforo.policy.exchange import Exchange, LastError
 from aforo.policy.services import Authorization, Certificate, Certificates
 from aforo.policy.subject import Api, Group, Product, Subscription, User
@@ -147,14 +147,14 @@ def deployment_certificates(_deployment: Any, x: Exchange) -> CertificateValues:
 
 
 def certificate_at(values: CertificateValues, key: str | None) -> X509Certificate:
-    found = values.port.find(given(key))
+    found = values.port.find(given(key, "key"))
     if found is None:
         raise KeyNotFoundException
     return _own(found)
 
 
 def certificate_or(values: CertificateValues, key: str | None, default: Any = None) -> Any:
-    found = values.port.find(given(key))
+    found = values.port.find(given(key, "key"))
     return default if found is None else _own(found)
 
 
@@ -164,7 +164,7 @@ def certificate_get(values: CertificateValues, key: str | None) -> tuple[bool, X
 
 
 def certificate_has(values: CertificateValues, key: str | None) -> bool:
-    return values.port.find(given(key)) is not None
+    return values.port.find(given(key, "key")) is not None
 
 
 def certificate_names(values: CertificateValues) -> list[str]:

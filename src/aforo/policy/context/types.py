@@ -19,6 +19,7 @@ from aforo.csharp.runtime.exceptions import (
     InvalidCastException,
     KeyNotFoundException,
     NullReferenceException,
+    given,
 )
 from aforo.csharp.runtime.guids import Guid
 from aforo.csharp.runtime.json import wrap
@@ -50,7 +51,6 @@ from aforo.policy.context.values import (
     HeaderValues,
     QueryValues,
     UrlView,
-    given,
     original_url,
     request_url,
     url_host,
@@ -174,11 +174,11 @@ def variable(variables: dict[str, Any], name: str | None) -> Any:
 
 
 def variable_get(variables: dict[str, Any], name: str | None) -> tuple[bool, Any]:
-    return given(name) in variables, variables.get(given(name))
+    return given(name, "key") in variables, variables.get(given(name, "key"))
 
 
 def variable_get_or(variables: dict[str, Any], name: str | None) -> Any:
-    return variables.get(given(name))
+    return variables.get(given(name, "key"))
 
 
 def variable_values(variables: dict[str, Any]) -> list[Any]:
@@ -187,7 +187,7 @@ def variable_values(variables: dict[str, Any]) -> list[Any]:
 
 def variable_or(variables: dict[str, Any], info: TypeInfo, name: str | None, default: Any = MISSING) -> Any:
     """`GetValueOrDefault<T>`: absent gives the default, another type is an InvalidCastException."""
-    value = variables.get(given(name), MISSING)
+    value = variables.get(given(name, "key"), MISSING)
     if value is MISSING:
         return info.default if default is MISSING else default
     if value is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from aforo.csharp.runtime.exceptions import ArgumentNullException, KeyNotFoundException
+from aforo.csharp.runtime.exceptions import KeyNotFoundException, given
 from aforo.csharp.runtime.objects import Obj
 from aforo.messages import Headers, Url, parse_url
 from aforo.policy.exchange import Exchange
@@ -55,32 +55,25 @@ class QueryValues(Values):
         return iter(self.values.items())
 
 
-def given(name: str | None) -> str:
-    """A key, which .NET does not let be null."""
-    if name is None:
-        raise ArgumentNullException("Value cannot be null.\r\nParameter name: key")
-    return name
-
-
 def values_at(values: Values, name: str | None) -> list[str]:
-    found = values.all(given(name))
+    found = values.all(given(name, "key"))
     if not found:
         raise KeyNotFoundException
     return found
 
 
 def values_has(values: Values, name: str | None) -> bool:
-    return bool(values.all(given(name)))
+    return bool(values.all(given(name, "key")))
 
 
 def values_get(values: Values, name: str | None) -> tuple[bool, list[str] | None]:
-    found = values.all(given(name))
+    found = values.all(given(name, "key"))
     return bool(found), found or None
 
 
 def values_or(values: Values, name: str | None, default: str | None = None) -> str | None:
     """`GetValueOrDefault`: all values joined with a comma, else the default."""
-    found = values.all(given(name))
+    found = values.all(given(name, "key"))
     return ",".join(found) if found else default
 
 
