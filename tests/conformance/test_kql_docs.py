@@ -28,6 +28,7 @@ FLOOR = 303
 DIFFERENT: dict[str, str] = {
     "docs:kusto/query/asin-function#00": "the printed number is not the arc sine of 0.5",
     "docs:kusto/query/series-asin-function#00": "two of its numbers are printed as quoted texts",
+    "docs:kusto/query/map-graph-function#01": "strcat_array() gives a text, in a pattern too",
     "docs:kusto/query/gzip-base64-compress#00": "which bytes a text is packed into is the packing library's choice",
 }
 

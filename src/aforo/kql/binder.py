@@ -18,7 +18,7 @@ from aforo.kql.convert import apply, coerce
 from aforo.kql.expressions import PLACES
 from aforo.kql.literals import scalar_value
 from aforo.kql.places import meant, over, split
-from aforo.kql.plan import Filter, Limit, Project, Scan, Sort, Steps, Unnest, Values, Walk, Window
+from aforo.kql.plan import Filter, Graph, Limit, Project, Scan, Sort, Steps, Unnest, Values, Walk, Window
 from aforo.kql.scope import (
     RESTRICTED,
     Choice,
@@ -109,9 +109,7 @@ class Binder(CallBinder):
                 if isinstance(place, s.Call) and place.function in PLACES:
                     self.aliases[name] = place
                 else:
-                    self.report(
-                        say.bad_argument("an alias stands for cluster(...).database(...)", place.span)
-                    )
+                    self.report(say.bad_argument("an alias stands for database(...)", place.span))
                 return scope
             case s.Restrict(items=items):
                 return self._restricted(items, scope)
@@ -239,6 +237,14 @@ class Binder(CallBinder):
         return Defined(value, scope) if isinstance(value, s.Function) else Deferred(value, scope)
 
     def relation(self, tree: s.Syntax, scope: Scope) -> Relation:
+        found = self._graph_or_rows(tree, scope)
+        return self._no_rows(tree.span) if isinstance(found, Graph) else found
+
+    def _no_rows(self, span: Span) -> Relation:
+        self.report(say.lost_graph(span))
+        return _SOME_TABLE
+
+    def _graph_or_rows(self, tree: s.Syntax, scope: Scope) -> Relation:
         self.budget.spend()
         if split(tree, scope) is not None:
             there = meant(self, tree, scope)
@@ -248,7 +254,7 @@ class Binder(CallBinder):
                 return self.relation(there.syntax, there.scope)
         match tree:
             case s.Pipeline(source=source, operators=operators):
-                return self.applied(self.relation(source, scope), operators, scope)
+                return self.applied(self._graph_or_rows(source, scope), operators, scope)
             case s.Name(text=text):
                 return self._table(tree, text, scope)
             case s.Operator():
@@ -269,6 +275,8 @@ class Binder(CallBinder):
         for operator in operators:
             if isinstance(operator, s.Operator) and relation is not _SOME_TABLE:
                 known = len(self.mistakes)
+                if isinstance(relation, Graph) and not isinstance(operator, s.GraphOperator):
+                    return self._no_rows(operator.span)
                 relation = self.operators[type(operator)](self, relation, operator, scope)
                 if not relation.columns and relation is not _SOME_TABLE:
                     # Rows of nothing: no engine has them, and further on they would be taken for a mistake's trace.
@@ -284,7 +292,7 @@ class Binder(CallBinder):
         meaning = scope.find(text)
         match meaning:
             case Deferred(syntax=syntax, scope=inner):
-                return self.relation(syntax, inner)
+                return self._graph_or_rows(syntax, inner)
             case Relation():
                 return self.relabelled(meaning)
             case Defined() if self._is_bare(meaning):
@@ -368,10 +376,8 @@ class Binder(CallBinder):
 
     def _bare_function(self, name: str) -> Defined | None:
         """A saved function that may be called without parentheses: it gives a table and needs no argument."""
-        defined = self.saved_function(name)
-        if defined is None or not self._is_bare(defined):
-            return None
-        return defined if self._makes_table(defined) else None
+        found = self.saved_function(name)
+        return found if found is not None and self._is_bare(found) and self._makes_table(found) else None
 
     def user_call(self, tree: s.Call, defined: Defined, row: Row) -> Expression:
         before = len(self.mistakes)

@@ -240,6 +240,22 @@ def needs_order(name: str, span: Span) -> Diagnostic:
     )
 
 
+def needs_graph(name: str, span: Span) -> Diagnostic:
+    return Diagnostic(
+        "KQL0402", f"{name} needs a graph", span, hints=("put '| make-graph from --> to' before it",)
+    )
+
+
+def lost_graph(span: Span) -> Diagnostic:
+    """A graph where rows are wanted."""
+    return Diagnostic(
+        "KQL0403",
+        "a graph is no table",
+        span,
+        hints=("'| graph-match ... project ...' gives one, '| graph-to-table' too",),
+    )
+
+
 # -- not supported ---------------------------------------------------------------------------------------
 
 

@@ -239,6 +239,22 @@ class Walk(Relation):
         return self.body.columns
 
 
+@dataclass(frozen=True, slots=True)
+class Graph(Relation):
+    """What graph operators pass on; no node of a plan. `nodes` have an `id` each, and the properties `shown`."""
+
+    edges: Relation
+    source: Column
+    target: Column
+    nodes: Relation
+    id: Column
+    shown: tuple[Column, ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return self.edges.columns
+
+
 Node = (
     Scan | Values | Steps | Filter | Project | Aggregate | Window | Sort | Limit | Join | Union | Unnest | Cursor | Walk
 )  # fmt: skip

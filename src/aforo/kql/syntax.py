@@ -21,6 +21,12 @@ class Operator(Syntax):
     __slots__ = ()
 
 
+class GraphOperator(Operator):
+    """One that takes a graph."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Literal(Syntax):
     """A constant. `value` is bool, int, float, Decimal, str, ticks (int), a JSON value for dynamic, or None."""

@@ -6,6 +6,8 @@ from aforo.kql.operators import (
     calling,
     evaluating,
     expanding,
+    graph_matching,
+    graphs,
     grouping,
     joining,
     ordering,
@@ -39,6 +41,8 @@ OPERATORS: tuple[Declared, ...] = (
     *calling.OPERATORS,
     *evaluating.OPERATORS,
     *text_parsing.OPERATORS,
+    *graphs.OPERATORS,
+    *graph_matching.OPERATORS,
     *presenting.OPERATORS,
     *refused.OPERATORS,
 )

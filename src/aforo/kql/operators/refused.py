@@ -17,10 +17,7 @@ from aforo.source import Span
 _PIPED = [
     "execute-and-cache",
     "macro-expand",
-    "make-graph",
-    "graph-match",
     "graph-shortest-paths",
-    "graph-to-table",
     "graph-mark-components",
     "graph-where-nodes",
     "graph-where-edges",
