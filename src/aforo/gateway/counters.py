@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from hashlib import blake2b
 from typing import Literal
 
 from aforo.policy.services import CounterState, Reservation
@@ -20,8 +19,6 @@ _SLICES = 50
 _MANY = 1024
 # When not even that helps, counters that have counted least are forgotten: single calls under ever new keys.
 MAX_WINDOWS = 1_000_000
-# Longer keys (a header may have 64 KB) are known by their digest.
-_LONGEST_KEY = 120
 
 _Form = Literal["sliding", "fixed", "bucket"]
 
@@ -252,6 +249,4 @@ class MemoryCounters:
 
 
 def _name(key: str, window_s: int, sliding: bool, bucket: bool) -> tuple[str, int, _Form]:
-    if len(key) > _LONGEST_KEY:
-        key = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
     return key, window_s, "bucket" if bucket else "sliding" if sliding else "fixed"

@@ -234,9 +234,8 @@ class Proxy:
         response = call.response
         if response is None:
             response = call.response = ResponseState.empty()
-        elif not 200 <= response.status <= 999:
-            # An interim status would make the client wait for another answer.
-            error = LastError("gateway", "InternalError", f"{response.status} is not the status of an answer")
+        elif response.status not in answers.FINAL:
+            error = answers.no_answer(response.status)
             call.errors.append(error)
             response = call.response = answers.built_in(error, call.call_id)
         if call.trace_flags:

@@ -462,6 +462,7 @@ def _error(error: LastError) -> CallError:
         error.path,
         error.policy_id,
         error.elapsed_us,
+        error.recovered,
     )
 
 

@@ -18,7 +18,7 @@ from aforo.gateway.streaming import BLANK_LINE, LAST_EVENT, TAIL, Relay, hides_u
 from aforo.gateway.traces import tell
 from aforo.llm.catalog import wire_of
 from aforo.messages import is_event_stream
-from aforo.policy import streams
+from aforo.policy import answers, streams
 from aforo.policy.exchange import LastError, PolicyFailure, ResponseState
 from aforo.policy.pipeline import Pipeline
 
@@ -87,10 +87,8 @@ class Release:
 
     def _start(self) -> ReleasedRelay:
         call, response, arrival = self._call, self._response, self._arrival
-        if not 200 <= response.status <= 999:
-            raise PolicyFailure(
-                LastError("gateway", "InternalError", f"{response.status} is not the status of an answer")
-            )
+        if response.status not in answers.FINAL:
+            raise PolicyFailure(answers.no_answer(response.status))
         if call.trace_flags:
             tell(call, response)
         head = streams.leaves(call, response, self._pipeline.cors)

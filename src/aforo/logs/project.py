@@ -113,7 +113,7 @@ def gateway_row(call: CallRecord, context: Context, read: Digest | None, size_by
     if withheld & WITHHOLD_BACKEND_RESPONSE:
         backend_answer = _NO_ANSWER
     errors = call.errors
-    last = errors[-1] if errors else None
+    last = next((e for e in reversed(errors) if not e.recovered), None)
     flags = call.trace_flags
     stream = response.stream
     usage = read.usage if read is not None else None

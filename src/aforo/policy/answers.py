@@ -42,6 +42,15 @@ def reason_of(status: int) -> str:
     return _REASONS.get(status, "")
 
 
+# Statuses of answers: an interim one would make the client wait for another.
+FINAL = range(200, 1000)
+
+
+def no_answer(status: int) -> LastError:
+    """The failure of a response whose status is not in `FINAL`."""
+    return LastError("gateway", "InternalError", f"{status} is not the status of an answer")
+
+
 def body_of(status: int, message: str, activity_id: str = "") -> bytes:
     """`{ "statusCode": 404, "message": "..." }`, with the spaces that the real service has."""
     text = orjson.dumps(message).decode()

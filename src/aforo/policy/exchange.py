@@ -125,6 +125,7 @@ class LastError:
         "path",
         "policy_id",
         "reason",
+        "recovered",
         "scope",
         "section",
         "source",
@@ -151,6 +152,7 @@ class LastError:
         self.policy_id = policy_id
         self.http_status = http_status
         self.elapsed_us = 0
+        self.recovered = False  # an attempt failed so, and another one did not
 
 
 class PolicyFailure(Exception):  # noqa: N818 - it is what `on-error` handles, not a bug of ours

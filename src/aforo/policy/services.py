@@ -77,7 +77,8 @@ class CounterState(msgspec.Struct, frozen=True):
 
 
 class Counters(Protocol):
-    """Atomic counters over windows. `window_s` 0 means for ever; `sliding` or fixed from `epoch_s`.
+    """Atomic counters over windows. `window_s` 0 means for ever; `sliding` or fixed from `epoch_s`. Keys are short: of
+    what callers send, `counting.admission.counter_name` makes them.
 
     A `bucket` is no window: what was taken drains evenly, `limit` of it in `window_s` (which is not 0 then), and
     what was taken beyond the limit is debt that drains first.

@@ -46,7 +46,7 @@ class Message(msgspec.Struct, array_like=True, frozen=True, gc=False, omit_defau
 
 
 class CallError(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One entry of `Errors`; the last one is `LastError*`."""
+    """One entry of `Errors`; the last one that the call did not recover from is `LastError*`."""
 
     source: str
     reason: str
@@ -56,6 +56,7 @@ class CallError(msgspec.Struct, array_like=True, frozen=True, gc=False):
     path: str = ""
     policy_id: str = ""
     elapsed_us: int = 0
+    recovered: bool = False
 
 
 class TraceRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):

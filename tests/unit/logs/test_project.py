@@ -197,6 +197,17 @@ def test_a_failed_call() -> None:
     }
 
 
+def test_what_a_call_recovered_from_is_no_last_error() -> None:
+    """`retry` got an answer in the end: the failed attempt stands among the errors, and nowhere else."""
+    attempt = CallError("forward-request", "Timeout", "m", elapsed_us=1500, recovered=True)
+    row = gateway(make_call(errors=[attempt]))
+    assert (row["LastErrorReason"], row["LastErrorElapsed"], row["LastErrorMessage"]) == ("", None, "")
+    assert [e["reason"] for e in orjson.loads(row["Errors"])] == ["Timeout"]
+    later = CallError("set-variable", "ExpressionValueEvaluationFailure", "m")
+    row = gateway(make_call(errors=[later, attempt]))
+    assert row["LastErrorReason"] == "ExpressionValueEvaluationFailure"
+
+
 def stream_of(*texts: str, done: bool = True) -> bytes:
     chunks = [
         {"id": "c", "model": "m", "choices": [{"index": 0, "delta": {"content": t}, "finish_reason": None}]}

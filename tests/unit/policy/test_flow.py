@@ -13,7 +13,7 @@ from aforo.messages import Headers, parse_url
 from aforo.policy.bound import CompiledDocument
 from aforo.policy.compile import CompileContext, compile_document
 from aforo.policy.elements.retry import pause_s
-from aforo.policy.exchange import Body, Exchange, RequestState
+from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, RequestState, ResponseState
 from aforo.policy.pipeline import EMPTY
 from aforo.policy.rehearsing import trial
 from aforo.policy.rehearsing.scripted import ScriptedServices
@@ -125,3 +125,30 @@ def test_the_limit_refuses_with_429() -> None:
     assert exchange.response.status == 429
     assert "in" not in exchange.variables
     assert (exchange.errors[0].source, services.under_way) == ("limit-concurrency", {"k": 2})
+
+
+@pytest.mark.parametrize("recovers", [True, False])
+def test_attempts_that_a_call_recovered_from(recovers: bool) -> None:
+    source = Source(
+        "policy.xml",
+        '<policies><backend><retry condition="@(context.Response.StatusCode &gt; 499)" count="2" interval="1">'
+        "<forward-request/></retry></backend></policies>",
+    )
+    result = compile_document(source, Scope.API, CompileContext(), format="xml")
+    assert result.document is not None, result.diagnostics
+    services = ScriptedServices()
+
+    def backend(exchange: Exchange) -> ResponseState:
+        if exchange.attempts < 3 or not recovers:
+            raise PolicyFailure(LastError("forward-request", "BackendConnectionFailure", "away"))
+        return ResponseState(200, "OK", Headers(), Body(b""))
+
+    services.backend = backend
+    exchange = Exchange(
+        "1",
+        RequestState("GET", parse_url("https://gate.example/a"), Headers(), Body(b""), "10.0.0.1"),
+        services,
+    )
+    asyncio.run(trial.run(result.document.bind(EMPTY), exchange, services))
+    assert [e.recovered for e in exchange.errors] == ([True, True] if recovers else [False] * 3)
+    assert (exchange.last_error is None) is recovers

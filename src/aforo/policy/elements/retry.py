@@ -24,10 +24,16 @@ _LONGEST_S = 86_400.0
 
 async def run(exchange: Exchange, attempt: Callable[[], Awaitable[Again | None]], count: int) -> None:
     """`attempt` runs the policies and says how long to wait before the next time, None when it is enough."""
+    failures: list[PolicyFailure] = []
     for number in range(1, count + 1):
         again = await attempt()
         if again is None:
+            # What an attempt failed with is no error of a call that came through after all.
+            for failure in failures:
+                failure.error.recovered = True
             return
+        if again[4] is not None:
+            failures.append(again[4])
         exchange.last_error = None
         seconds = pause_s(number, *again[:4])
         if seconds > 0:
@@ -35,6 +41,8 @@ async def run(exchange: Exchange, attempt: Callable[[], Awaitable[Again | None]]
     again = await attempt()
     if again is not None:
         enough(exchange, again[4])
+    for failure in failures:
+        failure.error.recovered = True
 
 
 def missed(exchange: Exchange, failure: PolicyFailure, site: Site) -> PolicyFailure:
