@@ -1,7 +1,7 @@
 """`python -m bench.queries [--rows 200000] [--rounds 5]`: what questions to recorded calls cost.
 
 Calls go through the real spool and shipper, so that files and columns are those of a system; compaction is real too.
-It prints tables; `bench.run` puts the same into RESULTS.md. Ten million rows (`--rows 10000000`) take half an hour.
+Beyond `SHIPPED` rows they are multiplied. It prints tables; `bench.run` puts the same into RESULTS.md.
 """
 
 from __future__ import annotations
@@ -9,83 +9,65 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import random
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
 import duckdb
-import msgspec
-import orjson
 
 from aforo.logs.query import QueryPool
 from aforo.logs.question import Outcome, QueryAnswer, QueryRequest
 from aforo.logs.retention import Maintenance
 from aforo.logs.shipper import Shipper
 from aforo.logs.versions import TableVersions
-from aforo.spool.records import CallRecord
 from aforo.spool.writer import SpoolWriter
 from aforo.tables.gateway_logs import GATEWAY_LOGS
-from bench import query_seed
 from bench.processes import ROOT
-from bench.shipper_cost import RESOURCE, WORKSPACE, make_call
+from bench.query_set import QUESTIONS
+from bench.recorded_calls import DAY_NS, START_NS, calls, multiply
+from bench.shipper_cost import RESOURCE, WORKSPACE
 
-DAY_NS = 86_400_000_000_000
-# A midnight, so that a day of calls is one partition.
-START_NS = 1_795_046_400_000_000_000
+# So many rows come through spool and shipper at most; what is more is multiplied from them.
+SHIPPED = 100_000
 # So many calls are in the spool at most before they are shipped.
 _AT_ONCE = 20_000
 _THREADS = 2
 _MEMORY = 1 << 30
 _INGEST_S = 6.0
-
-HALF = """ApiManagementGatewayLogs
-| where tolower(OperationId) in ('completions_create','chatcompletions_create')
-| where ResponseCode == '200'
-| extend model = tostring(parse_json(BackendResponseBody)['model'])
-| extend prompttokens = parse_json(parse_json(BackendResponseBody)['usage'])['prompt_tokens']
-| extend prompttext = substring(parse_json(parse_json(BackendResponseBody)['choices'])[0], 0, 100)
-| take 1000"""
-QUERIES = {
-    "tokens by caller and model (seed)": query_seed.QUERY,
-    "prompts and answers (seed)": HALF,
-    "calls per hour": "ApiManagementGatewayLogs | summarize count() by bin(TimeGenerated, 1h)",
-    "percentiles of time per operation": "ApiManagementGatewayLogs "
-    "| summarize percentiles(TotalTime, 50, 95, 99) by OperationId, ResponseCode",
-    "top users by tokens": "ApiManagementGatewayLogs "
-    "| extend tokens = tolong(parse_json(BackendResponseBody).usage.total_tokens) "
-    "| summarize calls = count(), sum(tokens) by ApimSubscriptionId | top 10 by sum_tokens",
-    "last five minutes": "ApiManagementGatewayLogs | where TimeGenerated > ago(5m) "
-    "| summarize count() by ResponseCode",
-    "one call": "ApiManagementGatewayLogs | where CorrelationId == '{one}' | project TimeGenerated, Url",
-    "text, a term in answers": "ApiManagementGatewayLogs | where BackendResponseBody has 'word4711' | count",
-    "text, a part in answers": "ApiManagementGatewayLogs | where BackendResponseBody contains 'ord47' | count",
-}
+# A question is not asked again when this is over.
+_ENOUGH_S = 5.0
+_ONE = "00000000-0000-0000-0000-000000001267"
 
 
 @dataclass(slots=True)
 class Asked:
-    """One query: seconds in a fresh process with files out of the page cache, and then again and again."""
+    """One query: seconds in a fresh process with files out of the page cache, and then again and again; what SQL by hand
+    takes. CPU is of the process that evaluates, all its threads."""
 
     cold_s: float = 0.0
     warm_s: list[float] = field(default_factory=list)
+    cpu_s: list[float] = field(default_factory=list)
     compiled_s: list[float] = field(default_factory=list)
     peak_mb: float = 0.0
+    by_hand_s: list[float] = field(default_factory=list)
+    by_hand_cpu_s: list[float] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Layout:
-    """The same rows as they were shipped, or compacted."""
+    """Rows as they were shipped, or compacted. `call_bytes`: bytes per call, its row and its messages."""
 
+    rows: int
     files: int
     size_bytes: int
+    call_bytes: float
     queries: dict[str, Asked] = field(default_factory=dict)
-    by_hand_s: list[float] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -94,41 +76,11 @@ class QueryFindings:
 
     rows: int
     filled_s: float = 0.0
+    multiplied_s: float = 0.0
     layouts: dict[str, Layout] = field(default_factory=dict)
     rate_alone: float = 0.0
     rate_beside: float = 0.0
     asked_beside: int = 0
-
-
-def calls(count: int, context: int, *, first: int = 0, seed: int = 7) -> Iterator[CallRecord]:
-    """A day of chat completions: forty subscriptions, fifty callers, three models, one in twenty refused."""
-    chance = random.Random(seed + first)
-    step_ns = DAY_NS // max(count, 1)
-    for number in range(first, first + count):
-        call = make_call(number, context)
-        started = START_NS + (number - first) * step_ns
-        prompt, completion = chance.randrange(5, 900), chance.randrange(5, 400)
-        answer = orjson.loads(call.response.body)
-        answer["model"] = chance.choice(("gpt-35-turbo", "gpt-4o", "gpt-4o-mini"))
-        answer["usage"] = {
-            "prompt_tokens": prompt,
-            "completion_tokens": completion,
-            "total_tokens": prompt + completion,
-        }
-        took_us = int(chance.lognormvariate(13.0, 0.8))
-        body = orjson.dumps(answer)
-        status = 200 if chance.random() < 0.95 else 429
-        yield msgspec.structs.replace(
-            call,
-            started_ns=started,
-            ended_ns=started + took_us * 1_000,
-            client_ip=f"10.0.0.{chance.randrange(50)}",
-            subscription_id=f"team-{min(39, int(chance.expovariate(0.15)))}",
-            status=status,
-            backend_status=status,
-            response=msgspec.structs.replace(call.response, body=body, size=len(body)),
-            backend_us=took_us,
-        )
 
 
 def fill(root: Path, rows: int) -> None:
@@ -176,16 +128,17 @@ def compact(root: Path) -> None:
         maintenance.run_once()
 
 
-def _files(root: Path) -> list[Path]:
-    version = TableVersions(root / "tables").latest(WORKSPACE, GATEWAY_LOGS.name)
+def _files(root: Path, table: str = GATEWAY_LOGS.name) -> list[Path]:
+    version = TableVersions(root / "tables").latest(WORKSPACE, table)
     return [] if version is None else [Path(f.path) for f in version.files]
 
 
-def _all_bytes(root: Path) -> int:
-    """Bytes of all tables that belong to their newest versions: calls and messages."""
+def _call_bytes(root: Path, shipped: int) -> float:
+    """Bytes per call of what came through the shipper, in all tables: it is the last day."""
+    day = f"/_day={datetime.fromtimestamp(START_NS / 1e9, UTC).date()}/"
     versions = TableVersions(root / "tables")
     listed = [versions.latest(WORKSPACE, name) for name in versions.names(WORKSPACE)]
-    return sum(f.size_bytes for v in listed if v is not None for f in v.files)
+    return sum(f.size_bytes for v in listed if v is not None for f in v.files if day in f.path) / shipped
 
 
 def _forget(files: list[Path]) -> None:
@@ -199,42 +152,60 @@ def _forget(files: list[Path]) -> None:
             os.close(handle)
 
 
-async def _layout(root: Path, rounds: int) -> Layout:
+async def _layout(root: Path, rows: int, shipped: int, rounds: int, *, by_hand: bool) -> Layout:
     files = _files(root)
-    layout = Layout(len(files), _all_bytes(root))
-    for name, text in QUERIES.items():
-        asked = layout.queries[name] = Asked()
+    size = sum(path.stat().st_size for path in files)
+    layout = Layout(rows, len(files), size, _call_bytes(root, shipped))
+    for question in QUESTIONS:
+        asked = layout.queries[question.name] = Asked()
         _forget(files)
         pool = QueryPool(root / "tables", processes=1, memory_bytes=_MEMORY, threads=_THREADS)
         await pool.start()
         try:
             # The process is there; what is cold are its tables and the files.
             await _ask(pool, "print 1")
-            asked.cold_s, _ = await _ask(pool, text)
-            for _ in range(rounds):
+            asked.cold_s, _ = await _ask(pool, question.text)
+            while _goes_on(asked.warm_s, rounds):
                 # Nobody types as fast as the process makes its next database.
                 await asyncio.sleep(0.05)
-                took_s, answer = await _ask(pool, text)
+                took_s, answer = await _ask(pool, question.text)
                 asked.warm_s.append(took_s)
+                asked.cpu_s.append(answer.statistics.cpu_s)
                 asked.compiled_s.append(answer.statistics.compile_s)
                 asked.peak_mb = answer.statistics.peak_bytes / 1e6
         finally:
             await pool.close()
-    listed = ", ".join(f"'{f}'" for f in files)
-    with duckdb.connect() as connection:
-        connection.execute(f"SET threads = {_THREADS}")
-        for _ in range(rounds + 1):
-            began = time.perf_counter()
-            connection.execute(query_seed.BY_HAND.format(files=listed)).fetchall()
-            layout.by_hand_s.append(time.perf_counter() - began)
-    del layout.by_hand_s[0]
+        if by_hand and question.by_hand:
+            _by_hand(question.by_hand, files, asked, rounds)
+        _say(f"{question.name}: {median(asked.warm_s):.3f} s")
     return layout
+
+
+def _by_hand(sql: str, files: list[Path], asked: Asked, rounds: int) -> None:
+    """SQL with DuckDB alone, which keeps its database from one round to the next."""
+    listed = ", ".join(f"'{f}'" for f in files)
+    text = sql.format(files=listed, one=_ONE)
+    with duckdb.connect() as connection:
+        connection.execute(f"SET threads = {_THREADS}; SET TimeZone = 'UTC'")
+        began = time.perf_counter()
+        connection.execute(text).fetchall()
+        if time.perf_counter() - began > _ENOUGH_S:
+            rounds = 1
+        while _goes_on(asked.by_hand_s, rounds):
+            began, cpu = time.perf_counter(), time.process_time()
+            connection.execute(text).fetchall()
+            asked.by_hand_s.append(time.perf_counter() - began)
+            asked.by_hand_cpu_s.append(time.process_time() - cpu)
+
+
+def _goes_on(took_s: list[float], rounds: int) -> bool:
+    return not took_s or (len(took_s) < rounds and sum(took_s) < _ENOUGH_S)
 
 
 async def _ask(pool: QueryPool, text: str) -> tuple[float, QueryAnswer]:
     request = QueryRequest(
         workspace_ids=(WORKSPACE,),
-        text=text.replace("{one}", f"{4711:032x}"),
+        text=text.replace("{one}", _ONE),
         now_us=(START_NS + DAY_NS) // 1_000,
         timeout_s=600.0,
     )
@@ -254,8 +225,8 @@ async def _beside(root: Path) -> tuple[float, int]:
         said = asyncio.create_task(process.communicate())
         asked = 0
         while not said.done():
-            for text in QUERIES.values():
-                await _ask(pool, text)
+            for question in QUESTIONS:
+                await _ask(pool, question.text)
                 asked += 1
                 if said.done():
                     break
@@ -270,14 +241,17 @@ def _ingesting(root: Path) -> list[str]:
 
 def measure(root: Path, rows: int, rounds: int) -> QueryFindings:
     """Everything, below an empty folder."""
-    found = QueryFindings(rows)
-    began = time.monotonic()
-    fill(root, rows)
-    found.filled_s = time.monotonic() - began
-    _say(f"{rows:,} calls are stored after {found.filled_s:.0f} s")
-    found.layouts["as shipped"] = asyncio.run(_layout(root, rounds))
+    found, shipped = QueryFindings(rows), min(rows, SHIPPED)
+    found.filled_s = _timed(lambda: fill(root, shipped))
+    _say(f"{shipped:,} calls are stored after {found.filled_s:.0f} s")
+    found.layouts["as shipped"] = asyncio.run(
+        _layout(root, shipped, shipped, rounds, by_hand=rows <= SHIPPED)
+    )
+    if rows > shipped:
+        found.multiplied_s = _timed(lambda: _multiplied(root, rows - shipped))
+        _say(f"{rows:,} calls are stored after {found.multiplied_s:.0f} s more")
     compact(root)
-    found.layouts["compacted"] = asyncio.run(_layout(root, rounds))
+    found.layouts["compacted"] = asyncio.run(_layout(root, rows, shipped, rounds, by_hand=True))
     _say("queries are measured; now ingest")
     found.rate_alone = float(
         subprocess.run(_ingesting(root), capture_output=True, text=True, check=True, cwd=ROOT).stdout
@@ -286,31 +260,37 @@ def measure(root: Path, rows: int, rounds: int) -> QueryFindings:
     return found
 
 
+def _multiplied(root: Path, rows: int) -> None:
+    """In a process of its own: a child has its parent's greatest size for its own, and this takes gigabytes."""
+    command = [sys.executable, "-m", "bench.queries", "--multiply", str(root), "--rows", str(rows)]
+    subprocess.run(command, check=True, cwd=ROOT)
+
+
+def _timed(work: Callable[[], None]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
+
+
 def markdown(found: QueryFindings) -> list[str]:
     """The part of RESULTS.md."""
     out = [
         "",
         "## Queries",
         "",
-        f"{found.rows:,} calls of one day with both bodies, through spool and shipper; {_THREADS} threads, "
-        f"{_MEMORY >> 20} MB. The whole way into a query process and back; medians.",
+        f"Calls with both bodies (1 to 1.5 KB each), the last day of them through spool and shipper; {_THREADS} "
+        f"threads, {_MEMORY >> 20} MB. The whole way into a query process and back, in milliseconds; medians. CPU is of "
+        "the process that evaluates; what SQL by hand takes is in parentheses.",
     ]
     for title, layout in found.layouts.items():
-        by_hand = median(layout.by_hand_s)
-        seed = median(next(iter(layout.queries.values())).warm_s)
         out += [
             "",
-            f"**{title[0].upper()}{title[1:]}**: {layout.files} files of calls, "
-            f"{layout.size_bytes / found.rows:.0f} bytes per recorded call (row and messages). The seeds' token "
-            f"query against SQL by hand over plain columns ({by_hand * 1000:.0f} ms): {seed / by_hand:.2f} times.",
+            f"**{title[0].upper()}{title[1:]}**: {layout.rows:,} calls in {layout.files} files of "
+            f"{layout.size_bytes / 1e6:,.0f} MB; {layout.call_bytes:,.0f} bytes per recorded call (row and messages).",
             "",
-            "| query | cold (ms) | warm (ms) | of it compiled (ms) | memory of the process (MB) |",
-            "| --- | ---: | ---: | ---: | ---: |",
-            *(
-                f"| {name} | {a.cold_s * 1000:.0f} | {median(a.warm_s) * 1000:.1f} | "
-                f"{median(a.compiled_s) * 1000:.1f} | {a.peak_mb:.0f} |"
-                for name, a in layout.queries.items()
-            ),
+            "| query | cold | warm | CPU | of it compiled | against SQL by hand: time | CPU | memory of the process (MB) |",
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+            *(_line(name, asked) for name, asked in layout.queries.items()),
         ]
     out += [
         "",
@@ -318,6 +298,15 @@ def markdown(found: QueryFindings) -> list[str]:
         f"queries run without a pause ({found.asked_beside} in {_INGEST_S:g} s).",
     ]
     return out
+
+
+def _line(name: str, asked: Asked) -> str:
+    cells = [name, f"{asked.cold_s * 1000:,.0f}"]
+    cells += [f"{median(taken) * 1000:,.1f}" for taken in (asked.warm_s, asked.cpu_s, asked.compiled_s)]
+    for taken, by_hand in ((asked.warm_s, asked.by_hand_s), (asked.cpu_s, asked.by_hand_cpu_s)):
+        ratio = f"{median(taken) / median(by_hand):.2f} ({median(by_hand) * 1000:,.1f})" if by_hand else ""
+        cells.append(ratio)
+    return f"| {' | '.join([*cells, f'{asked.peak_mb:.0f}'])} |"
 
 
 def _say(text: str) -> None:
@@ -329,7 +318,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--ingest", type=Path, help="only ship calls below this folder, and print the rate")
+    parser.add_argument(
+        "--multiply", type=Path, help="only multiply the calls below this folder by `--rows` more"
+    )
     options = parser.parse_args()
+    if options.multiply is not None:
+        multiply(options.multiply / "tables", options.rows)
+        return
     if options.ingest is not None:
         print(ingest(options.ingest, _INGEST_S))
         return

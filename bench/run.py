@@ -34,7 +34,7 @@ def main() -> int:
         "--rows",
         type=int,
         default=200_000,
-        help="calls that queries are measured over (10000000: half an hour)",
+        help="calls that queries are measured over (10000000: about 12 minutes)",
     )
     wanted = parser.parse_args()
     for tool in ("nginx", "wrk"):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import duckdb
 import pytest
 
-from bench import load, neighbours, processes, report
+from aforo.logs.versions import TableVersions
+from aforo.tables.gateway_logs import GATEWAY_LOGS
+from bench import load, neighbours, processes, queries, recorded_calls, report
 from bench.report import Findings, Proxied
 from bench.visibility import Visible
 
@@ -41,6 +44,36 @@ def test_the_rate_that_held_is_the_highest_one_whose_worst_probe_held() -> None:
     text = report.markdown(found)
     assert "within 1 s: 500 calls/s." in text
     assert "3 answers were no success" in text
+
+
+def test_queries_are_set_beside_sql_by_hand_where_there_is_any() -> None:
+    asked = queries.Asked(0.2, [0.1, 0.3, 0.1], [0.15], [0.004], 250.0)
+    beside = queries.Asked(0.2, [0.1], [0.15], [0.004], 250.0, [0.05], [0.1])
+    found = queries.QueryFindings(1_000, rate_alone=11_000, rate_beside=9_000, asked_beside=50)
+    found.layouts["compacted"] = queries.Layout(
+        1_000, 3, 2_000_000, 900.0, {"alone": asked, "beside": beside}
+    )
+    text = "\n".join(queries.markdown(found))
+    assert "1,000 calls in 3 files of 2 MB; 900 bytes per recorded call" in text
+    assert "| alone | 200 | 100.0 | 150.0 | 4.0 |  |  | 250 |" in text
+    assert "| beside | 200 | 100.0 | 150.0 | 4.0 | 2.00 (50.0) | 1.50 (100.0) | 250 |" in text
+
+
+def test_a_copy_of_calls_is_another_day_with_ids_of_its_own(tmp_path: Path) -> None:
+    queries.fill(tmp_path, 40)
+    recorded_calls.multiply(tmp_path / "tables", 60)
+    version = TableVersions(tmp_path / "tables").latest(recorded_calls.WORKSPACE, GATEWAY_LOGS.name)
+    assert version is not None
+    found = duckdb.sql(
+        "SELECT count(*), count(DISTINCT CorrelationId), count(DISTINCT BackendResponseBody->>'id'), "
+        "count(*) FILTER (BackendResponseBody->>'id' IS NOT NULL), min(length(BackendResponseBody)), "
+        "count(*) FILTER (_day <> TimeGenerated::DATE), sum((BackendResponseBody->'usage'->>'total_tokens')::INT) "
+        "- sum(_BackendResponseBody_total_tokens) "
+        f"FROM read_parquet({[f.path for f in version.files]}, hive_partitioning = true)"
+    ).fetchall()
+    rows, ids, answers, answered, least, elsewhere, difference = found[0]
+    assert (rows, ids, answers, elsewhere, difference) == (100, 100, answered, 0, 0)
+    assert least > 50
 
 
 def test_reports_name_no_path_of_this_machine() -> None:
