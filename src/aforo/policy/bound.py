@@ -9,7 +9,7 @@ from aforo.policy.cors import CorsPolicy
 from aforo.policy.exchange import Exchange, ResponseState, Returned
 from aforo.policy.pipeline import NO_EFFECTS, Effects, Pipeline
 from aforo.policy.pipeline import Section as Run
-from aforo.policy.running import answer
+from aforo.policy.running import Site, answer
 from aforo.policy.scopes import Scope, Section
 from aforo.policy.services import ForwardOptions
 
@@ -29,6 +29,7 @@ class SectionCode:
     cors: tuple[CorsPolicy, ...]
     plain: ForwardOptions | None
     stores: frozenset[str] = frozenset()
+    place: Site | None = None  # of `plain`
 
     def with_code(self, make: Factory) -> SectionCode:
         return replace(self, make=make)
@@ -86,6 +87,7 @@ class CompiledDocument:
         if any(s.uses_base for s in (inbound, backend, outbound, on_error)):
             effects |= base.effects
         plain = base.plain_forward if backend.only_base else backend.plain
+        place = base.plain_place if backend.only_base else backend.place
         cors: tuple[CorsPolicy, ...] = (*inbound.cors, *(base.cors if inbound.uses_base else ()))
         made = Pipeline(
             inbound.bind(base.inbound),
@@ -99,6 +101,7 @@ class CompiledDocument:
             base.secrets
             if base.secrets == self._secrets
             else tuple(dict.fromkeys((*base.secrets, *self._secrets))),
+            place,
         )
         if not cors or (
             cors == base.cors and made.outbound is base.outbound and made.on_error is base.on_error

@@ -178,6 +178,7 @@ class _Compiler:
                 tuple(facts.cors),
                 plain,
                 facts.stores,
+                self.sites[-1] if plain is not None else None,
             )
             if uses and not only_base:
                 functions[section] = function

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from aforo.policy.exchange import Exchange
+from aforo.policy.running import Site
 from aforo.policy.services import ForwardOptions
 
 Section = Callable[[Exchange], Coroutine[Any, Any, None]]
@@ -52,7 +53,8 @@ class Pipeline:
     """The sections of a call. A section that does nothing is None and costs nothing.
 
     `plain_forward` says that the backend section is nothing but one `forward-request` with these options:
-    the gateway may then send without a coroutine. It is None when the section must be run.
+    the gateway may then send without a coroutine. It is None when the section must be run. `plain_place` is where that
+    policy stands, for what fails in it.
 
     `resumed` is what of outbound follows the policy that stores an answer in a cache, by family of caches
     (`FromCache.family`): that runs when the answer came from there.
@@ -69,6 +71,7 @@ class Pipeline:
     resumed: Mapping[str, Section | None] = field(default_factory=dict)
     # The secret named values that may stand in what goes wrong.
     secrets: Sequence[str] = field(default=(), repr=False)
+    plain_place: Site | None = None
 
 
 EMPTY = Pipeline()

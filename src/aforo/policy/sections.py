@@ -40,7 +40,12 @@ async def run(call: X, pipeline: Pipeline, stage: Stage[X, R]) -> R | None:
             await pipeline.inbound(call)
         call.section = "backend"
         if pipeline.plain_forward is not None:
-            await call.services.forward(call, pipeline.plain_forward)
+            try:
+                await call.services.forward(call, pipeline.plain_forward)
+            except PolicyFailure as failure:
+                if pipeline.plain_place is not None:
+                    running.placed(failure, pipeline.plain_place, call)
+                raise
         elif pipeline.backend is not None:
             await pipeline.backend(call)
         call.section = "outbound"

@@ -9,9 +9,10 @@ import pytest
 
 from aforo.policy.catalog import ELEMENTS, NEVER
 from aforo.policy.compile import CompileContext, compile_document
-from aforo.policy.exchange import PolicyFailure
+from aforo.policy.exchange import LastError, PolicyFailure, ResponseState
 from aforo.policy.named_values import NamedValue
 from aforo.policy.pipeline import EMPTY, Effects, Pipeline
+from aforo.policy.rehearsing import trial
 from aforo.policy.rehearsing.scripted import ScriptedServices
 from aforo.policy.scopes import Scope
 from aforo.policy.services import ForwardOptions
@@ -192,3 +193,21 @@ def test_an_empty_value_is_an_empty_header() -> None:
     exchange = exchange_of("GET http://gate/x", ScriptedServices())
     asyncio.run(made.inbound(exchange))
     assert dict(exchange.request.headers) == {b"a": b"", b"b": b""}
+
+
+def test_a_forward_request_that_stands_alone_has_a_place_all_the_same() -> None:
+    """It is sent without running its section, from whichever scope it is."""
+    base = pipeline("<policies><backend><forward-request id='f' /></backend></policies>", EMPTY, Scope.GLOBAL)
+    told = []
+    for made in (base, pipeline("<policies><inbound><base/></inbound></policies>", base)):
+        assert made.plain_forward is not None
+
+        def fail(_: object) -> ResponseState:
+            raise PolicyFailure(LastError("forward-request", "Timeout", "too late"))
+
+        services = ScriptedServices(backend=fail)
+        exchange = exchange_of("POST https://gate/openai/x", services)
+        asyncio.run(trial.run(made, exchange, services))
+        (error,) = exchange.errors
+        told.append((error.scope, error.section, error.path, error.policy_id, error.message))
+    assert told == [("global", "backend", "forward-request[1]", "f", "too late")] * 2

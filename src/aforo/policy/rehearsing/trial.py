@@ -6,8 +6,6 @@ tests stand on it.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from aforo.llm.catalog import wire_of
 from aforo.messages import is_event_stream
 from aforo.policy import owing, sections, streams
@@ -21,8 +19,7 @@ async def run(
     pipeline: Pipeline, exchange: Exchange, services: ScriptedServices, usage: Usage | None = None
 ) -> None:
     """The call, from inbound to the end. `usage` is what the model is said to have counted."""
-    # The backend section is run even where it is nothing but one `forward-request`: failures then have its place.
-    stream = await sections.run(exchange, replace(pipeline, plain_forward=None), _Trial(usage))
+    stream = await sections.run(exchange, pipeline, _Trial(usage))
     await owing.closed(exchange)
     if stream is not None:
         stream.end()
