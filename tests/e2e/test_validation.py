@@ -89,3 +89,44 @@ def test_requests_are_held_to_the_imported_description(lab: System) -> None:
     schema = lab.admin("GET", f"{api}/schemas/imported?api-version=2024-05-01")
     assert schema.status == 200
     assert "Order" in schema.json()["properties"]["document"]["components"]["schemas"]
+
+
+XSD = """<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">
+  <xs:element name="order"><xs:complexType><xs:attribute name="id" type="{type}" use="required"/></xs:complexType></xs:element>
+</xs:schema>"""
+XML_POLICY = """<policies><inbound><base />
+<validate-content unspecified-content-type-action="prevent" max-size="1000" size-exceeded-action="prevent"><content type="application/xml" validate-as="xml" schema-id="order" action="prevent" /></validate-content>
+<return-response />
+</inbound></policies>"""
+
+
+def test_bodies_are_held_to_an_xml_schema(lab: System) -> None:
+    schema = f"{service(lab)}/schemas/order"
+    broken = {"properties": {"schemaType": "xml", "value": XSD.format(type="xs:whole")}}
+    refused = lab.admin("PUT", f"{schema}?api-version=2024-05-01", broken)
+    assert refused.status == 400
+    assert "in line 2, column" in refused.body.decode()
+    assert "whole' not found" in refused.body.decode()
+    put(lab, schema, {"schemaType": "xml", "value": XSD.format(type="xs:int")})
+    api = f"{service(lab)}/apis/xml"
+    put(
+        lab,
+        api,
+        {
+            "path": "xml",
+            "displayName": "XML",
+            "protocols": ["http", "https"],
+            "subscriptionRequired": False,
+        },
+    )
+    put(lab, f"{api}/operations/put", {"displayName": "Put", "method": "PUT", "urlTemplate": "/"})
+    put(lab, f"{api}/policies/policy", {"format": "rawxml", "value": XML_POLICY})
+    for body, status, says in (
+        (b'<order id="1"/>', 200, ""),
+        (b'<order id="x"/>', 400, "no whole number"),
+        (b"<other/>", 400, "not an element of the schema"),
+        (b'<!DOCTYPE order><order id="1"/>', 400, "document type"),
+    ):
+        reply = call("PUT", f"{lab.gateway}/xml/", body=body, headers={"Content-Type": "application/xml"})
+        assert reply.status == status, reply.body
+        assert says in reply.body.decode()
