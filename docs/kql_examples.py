@@ -123,6 +123,8 @@ class Engine:
         try:
             found = self._connection.execute(result.compiled.json_sql).fetchall()
         except duckdb.Error as error:
+            if "aforo: " not in str(error):
+                raise
             return Answer(message=str(error).partition("aforo: ")[2].splitlines()[0])
         rows = tuple(tuple(json.loads(row)) for (row,) in found)
         return Answer(columns, rows, asked=_printed(text, len(columns)))

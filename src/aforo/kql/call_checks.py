@@ -16,6 +16,7 @@ from aforo.kql.natives.texts import UNITS
 from aforo.kql.natives.units import ANGLES, FAMILIES, TEMPERATURES
 from aforo.kql.natives.zones import zone
 from aforo.kql.patterns import judge, matches_nothing
+from aforo.kql.types import INTEGERS, NUMBERS, TIMESPAN
 
 Check = Callable[[tuple[Expression, ...]], str]
 
@@ -213,6 +214,16 @@ _H3 = ("point_to_h3cell", *(f"h3cell_{what}" for what in (
     "to_central_point", "to_polygon", "level", "parent", "children", "rings", "neighbors")))  # fmt: skip
 
 
+def _binned(arguments: tuple[Expression, ...]) -> str:
+    """Times are rounded to timespans (or to whole ticks), numbers to numbers."""
+    first, size, *point = (a.type for a in arguments)
+    if first in NUMBERS:
+        return "a number is rounded to a number" if {size, *point} - NUMBERS else ""
+    if size is not TIMESPAN and size not in INTEGERS:
+        return f"a {first.value} is rounded to a timespan"
+    return f"the point of a {first.value} is a {first.value}" if point and point[0] is not first else ""
+
+
 def _agents(arguments: tuple[Expression, ...]) -> str:
     if not useragents.available():
         return "parse_user_agent() needs the extra 'useragents' (pip install 'aforo[useragents]')"
@@ -226,6 +237,8 @@ def _agents(arguments: tuple[Expression, ...]) -> str:
 
 CHECKS: dict[str, Check] = {
     "parse_user_agent": _agents,
+    "bin": _binned,
+    "bin_at": _binned,
     "indexof_regex": _searched,
     "array_index_of": _constant_at(4, "the occurrence"),
     "indexof": _constant_at(4, "the occurrence"),

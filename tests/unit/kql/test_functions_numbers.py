@@ -69,6 +69,9 @@ TIMES = {
     "datetime_diff('nanosecond', datetime(2017-10-30), datetime(2017-10-30 00:00:00.0000007))": -700,
     "datetime_add('month', 1, datetime(2017-01-31))": "2017-02-28T00:00:00Z",
     "datetime_add('year', 9000, datetime(2017-01-01))": None,
+    "startofday(datetime(2024-01-01), 9223372036854775807)": None,
+    "endofmonth(datetime(2024-01-01), 3000000000)": None,
+    "unixtime_seconds_todatetime(9223372036854775807)": None,
     "datetime_add('minute', 90, datetime(2024-01-01 23:00))": "2024-01-02T00:30:00Z",
     "datetime_add('microsecond', 5000000000, datetime(2024-01-01))": "2024-01-01T01:23:20Z",
     "datetime_add('hour', 9223372036854775807, datetime(2024-01-01))": None,
@@ -115,6 +118,9 @@ def test_values(cases: dict[str, object]) -> None:
         ("round(1.5, toint(rand()))", "must be a constant"),
         ("make_timespan(1)  + make_timespan()", "make_timespan() takes"),
         ("gamma('a')", "must be"),
+        ("bin(1, 1h)", "a number is rounded to a number"),
+        ("bin(now(), 1.5)", "a datetime is rounded to a timespan"),
+        ("bin_at(1h, 1m, now())", "the point of a timespan is a timespan"),
     ],
 )
 def test_mistakes(expression: str, said: str) -> None:

@@ -121,6 +121,8 @@ def _to_timespan(node: Node, have: KqlType) -> Node:
         return t.call("kql_text_span", node)
     if have is DYNAMIC:
         return t.call("kql_text_span", t.call("kql_dynamic_text", node))
+    if have is INT:
+        return t.cast(node, "BIGINT")
     return node if have in (TIMESPAN, *INTEGERS) else _null("BIGINT")
 
 

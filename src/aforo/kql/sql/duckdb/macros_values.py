@@ -25,10 +25,10 @@ MACROS: dict[str, str] = {
     "kql_multiply_span_real": "(a, n) AS TRY_CAST(round(a * n) AS BIGINT)",
     "kql_divide_span": "(a, n) AS CASE WHEN n <> 0 THEN a // n END",
     "kql_divide_span_real": "(a, n) AS CASE WHEN n <> 0 THEN TRY_CAST(round(a / n) AS BIGINT) END",
-    "kql_bin": "(x, size) AS CASE WHEN size > 0 THEN x - ((x % size) + size) % size END",
+    "kql_bin": "(x, size) AS CASE WHEN size > 0 THEN TRY(x - ((x % size) + size) % size) END",
     "kql_bin_real": "(x, size) AS CASE WHEN size > 0 THEN floor(x / size) * size END",
     "kql_bin_decimal": "(x, size) AS CASE WHEN size > 0 THEN (floor(x / size)::DECIMAL(38,0) * size)::DECIMAL(38,12) END",
-    "kql_bin_at": "(x, size, point) AS point + kql_bin(x - point, size)",
+    "kql_bin_at": "(x, size, point) AS TRY(point + kql_bin(x - point, size))",
     "kql_bin_at_real": "(x, size, point) AS point + kql_bin_real(x - point, size)",
     "kql_round_long": """(x, n) AS CASE WHEN n >= 0 THEN x WHEN n > -19 THEN
         TRY_CAST(round(x::DECIMAL(38,0) / pow(10, -n)::DECIMAL(38,0)) * pow(10, -n)::DECIMAL(38,0) AS BIGINT) ELSE 0 END""",
@@ -47,9 +47,9 @@ MACROS: dict[str, str] = {
     "kql_bit_not": "(a) AS ~a",
     "kql_bit_count": "(a) AS bit_count(a::BIGINT)::BIGINT",
     "kql_rand_below": "(n) AS CASE WHEN n > 0 THEN floor(random() * n) END",
-    "kql_tohex": "(x, n) AS lpad(lower(hex(x::BIGINT)), greatest(n, length(hex(x::BIGINT)))::INTEGER, '0')",
+    "kql_tohex": "(x, n) AS lpad(lower(hex(x::BIGINT)), greatest(least(n, 1024), length(hex(x::BIGINT)))::INTEGER, '0')",
     "kql_tohex_int": """(x, n) AS lpad(lower(right(hex(x::BIGINT), 8)),
-        greatest(n, length(right(hex(x::BIGINT), 8)))::INTEGER, '0')""",
+        greatest(least(n, 1024), length(right(hex(x::BIGINT), 8)))::INTEGER, '0')""",
     # -- text ------------------------------------------------------------------------------------------
     "kql_strcmp": "(a, b) AS CASE WHEN a < b THEN -1 WHEN a > b THEN 1 ELSE 0 END",
     "kql_split": """(s, d) AS kql_make_array(list_transform(CASE WHEN d = '' THEN [s] ELSE string_split(s, d) END,
@@ -87,7 +87,7 @@ MACROS: dict[str, str] = {
     "kql_array_rotate_left": """(d, n) AS CASE WHEN kql_is_array(d) AND json_array_length(d) > 0 THEN kql_make_array(
         list_transform(range(json_array_length(d)::BIGINT), lambda i: list_extract(kql_array(d),
         ((i + n % json_array_length(d)::BIGINT) % json_array_length(d)::BIGINT + json_array_length(d)::BIGINT) % json_array_length(d)::BIGINT + 1))) ELSE d END""",
-    "kql_array_rotate_right": "(d, n) AS kql_array_rotate_left(d, -(n % json_array_length(d)::BIGINT))",
+    "kql_array_rotate_right": "(d, n) AS kql_array_rotate_left(d, -(n % greatest(json_array_length(d)::BIGINT, 1)))",
     # -- addresses of the web --------------------------------------------------------------------------
     "kql_url_part": "(s, n) AS regexp_extract(s, '^(?:([A-Za-z][A-Za-z0-9+.\\-]*):)?(?://(?:([^:/?#@]*)(?::([^/?#@]*))?@)?(\\[[^\\]]*\\]|[^:/?#]*)(?::(\\d+))?)?([^?#]*)(?:\\?([^#]*))?(?:#(.*))?$', n)",
     "kql_url_query": """(q) AS '{' || array_to_string(list_transform(list_filter(string_split(q, '&'), lambda p: p <> ''),

@@ -22,7 +22,7 @@ from aforo.kql.types import DATETIME, DECIMAL, DYNAMIC, INT, LONG, REAL, STRING,
 # Operations that are one function of DuckDB or one macro.
 DIRECT: dict[str, str] = {
     "strlen": "length", "string_size": "strlen", "tolower": "lower", "toupper": "upper",
-    "replace_string": "replace", "abs": "abs", "sign": "kql_sign", "pow": "pow", "atan2": "atan2", "pi": "pi",
+    "replace_string": "replace", "sign": "kql_sign", "pow": "pow", "atan2": "atan2", "pi": "pi",
     "exp": "exp", "exp2": "kql_exp2", "exp10": "kql_exp10", "degrees": "degrees", "radians": "radians",
     "sin": "sin", "cos": "cos", "tan": "tan", "cot": "cot", "atan": "atan",
     "isnan": "isnan", "isinf": "isinf", "isfinite": "isfinite",
@@ -311,8 +311,11 @@ def _bin_at(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> 
 
 
 def _round(a: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
-    if len(bound) > 1 and isinstance(bound[1], Constant) and bound[1].value is None:
-        return t.null()
+    if len(bound) > 1 and isinstance(bound[1], Constant):
+        if not isinstance(bound[1].value, int):
+            return t.null()
+        # No double has a digit farther from its point.
+        a = (a[0], t.number(max(-400, min(400, bound[1].value))))
     if result in (INT, LONG):
         digits = bound[1].value if len(bound) > 1 and isinstance(bound[1], Constant) else 0
         if isinstance(digits, int) and digits >= 0:
@@ -464,6 +467,7 @@ BUILDERS: dict[str, Builder] = {
     "divide_span": _scale("kql_divide_span"),
     "bin": _bin,
     "bin_at": _bin_at,
+    "abs": lambda a, b, _r: t.call("abs", _long(a[0], b[0])),
     "round": _round,
     "ceiling": lambda a, _b, r: a[0] if r in (KqlType.INT, LONG) else t.call("ceil", a[0]),
     "max_of": _extreme("greatest"),
