@@ -139,7 +139,7 @@ def parse_path(text: str) -> str | None:
     )
 
 
-def parse_version(text: str) -> str:
+def version_digits(text: str) -> str:
     """One to four numbers of up to eight digits each, as the digits of one number that compares as they do; "" for what
     is no version."""
     parts = text.strip().split(".")
@@ -201,6 +201,6 @@ NATIVES: tuple[Native, ...] = (
     native("parse_csv", parse_csv, DYNAMIC, STRING),
     native("parse_xml", parse_xml, DYNAMIC, STRING),
     native("parse_path", parse_path, DYNAMIC, STRING),
-    native("parse_version", parse_version, STRING, STRING),
+    native("version_digits", version_digits, STRING, STRING),
     native("parse_command_line", parse_command_line, DYNAMIC, STRING, STRING),
 )

@@ -70,6 +70,8 @@ MACROS: dict[str, str] = {
     "kql_text_long": """(s) AS CASE WHEN regexp_full_match(s, '\\s*[-+]?\\d+\\s*') THEN TRY_CAST(trim(s) AS BIGINT)
         WHEN regexp_full_match(s, '\\s*0[xX][0-9a-fA-F]{1,16}\\s*') THEN TRY_CAST(lower(trim(s)) AS BIGINT) END""",
     "kql_text_real": "(s) AS TRY_CAST(trim(s) AS DOUBLE)",
+    # Up to 32 digits before the point: more than other decimals have, and none behind it.
+    "kql_parse_version": "(s) AS TRY_CAST(nullif(kqlpy_version_digits(s), '') AS DECIMAL(38,0))",
     "kql_text_decimal": "(s) AS TRY_CAST(trim(s) AS DECIMAL(38,12))",
     "kql_text_bool": """(s) AS CASE lower(trim(s)) WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE WHEN '1' THEN TRUE
         WHEN '0' THEN FALSE END""",

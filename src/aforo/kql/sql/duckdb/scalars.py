@@ -33,7 +33,7 @@ DIRECT: dict[str, str] = {
     "hash_md5": "md5", "hash_sha1": "sha1", "hash_sha256": "sha256",
     "base64_encode_tostring": "kql_to_base64", "strcmp": "kql_strcmp", "log": "kql_log", "log2": "kql_log2",
     "log10": "kql_log10", "sqrt": "kql_sqrt", "acos": "kql_acos", "asin": "kql_asin", "rand": "random",
-    "ticks_as_real": "kql_as_real", "parse_url": "kql_parse_url",
+    "ticks_as_real": "kql_as_real", "parse_version": "kql_parse_version", "parse_url": "kql_parse_url",
 
     "array_rotate_left": "kql_array_rotate_left", "array_rotate_right": "kql_array_rotate_right",
     "modulo": "kql_modulo",
@@ -399,12 +399,6 @@ def _hash(function: str) -> Builder:
     return build
 
 
-def _parse_version(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
-    # Up to 32 digits before the point: more than other decimals have, and none behind it.
-    digits = _native("parse_version", a, bound)
-    return t.try_cast(t.call("nullif", digits, t.text("")), "DECIMAL(38,0)")
-
-
 def _gettype(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
     return t.call("kql_gettype", a[0]) if bound[0].type is DYNAMIC else t.text(bound[0].type.value)
 
@@ -482,7 +476,6 @@ BUILDERS: dict[str, Builder] = {
     "array_concat": _array_concat,
     "hash_md5": _hash("md5"),
     "hash_sha1": _hash("sha1"),
-    "parse_version": _parse_version,
     "hash_sha256": _hash("sha256"),
     "gettype": _gettype,
     "extract_json": _extract_json,
