@@ -146,4 +146,6 @@ NEVER: Final = {
     "send-service-bus-message": "Service Bus is not spoken here",
     "cross-domain": "it serves Flash clients, which exist no more",
     "xsl-transform": "XSLT is not run in this gateway",
+    "cache-value": "no public page describes it; `cache-lookup-value` and `cache-store-value` keep values",
+    "invoke-request": "no public page describes it; `send-request` sends requests",
 }
