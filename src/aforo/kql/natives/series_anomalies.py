@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 
-from aforo.kql.natives.series import element, finite, numbers, series
+from aforo.kql.natives.series import element, finite, numbers, plain, series
 from aforo.kql.natives.series_seasons import parts
 from aforo.kql.natives.spec import Native, UnansweredError, native, written
 from aforo.kql.types import DYNAMIC, LONG, REAL, STRING
@@ -50,7 +50,7 @@ def _scores(values: list[float | None], kind: str) -> list[float]:
 def outliers(json: str | None, kind: str, ignored: str | None) -> str | None:
     """The score of each element; null for what is no array. `ignored` is a JSON number that counts as missing."""
     values = numbers(json)
-    if values is None:
+    if values is None or (kind or "ctukey") not in _KINDS:
         return None
     missing = None if ignored is None else element(_number(ignored))
     kept = [None if v is None or not math.isfinite(v) or v == missing else float(v) for v in values]
@@ -74,14 +74,15 @@ def anomalies(
 ) -> str | None:
     """A bag of `PARTS`: 1, -1 or 0 for each element, its score, and what season and trend let expect."""
     values = finite(json)
-    if values is None or test_points:
+    if values is None or test_points or (kind or "ctukey") not in _KINDS:
         return None
     baseline, _, _, rest = parts(values, period or 0, trend or "avg", len(values))
     size = max(abs(v) for v in values)
     scores = _scores([0.0 if abs(r) <= size * _ROUNDING else r for r in rest], kind or "ctukey")
     limit = 1.5 if threshold is None else threshold
     flags = [1 if s > limit else -1 if s < -limit else 0 for s in scores]
-    return written(dict(zip(PARTS, (flags, scores, baseline), strict=True)))
+    shown = ([plain(v) for v in part] for part in (flags, scores, baseline))
+    return written(dict(zip(PARTS, shown, strict=True)))
 
 
 NATIVES: tuple[Native, ...] = (
