@@ -40,7 +40,7 @@ class ChangeBinder(PlaceBinder):
             return self.value(node.value)
         place = self.place(target, held=node.operator != "=")
         if node.operator == "=":
-            value = self.converted(node.value, place.type)
+            value = self.kept(self.converted(node.value, place.type))
         else:
             value = self.compound(node.operator, place.get(), self.value(node.value), place.type, span)
         if place.local:
@@ -82,6 +82,8 @@ class ChangeBinder(PlaceBinder):
 
     def new(self, node: s.New) -> b.Expr:
         type_ = self.resolve_type(node.type)
+        if type_.name == "Func" and len(node.arguments) == 1 and node.initializer is None:
+            return self.converted(node.arguments[0].value, type_)
         decl = self.universe.decl(type_)
         forms = decl.members.get("new", ()) if decl is not None else ()
         if not forms or decl is None:
@@ -110,7 +112,7 @@ class ChangeBinder(PlaceBinder):
             elif each.index:
                 parts.append(self.put_entry(own, each))
             else:
-                given = [Given("", "", self.value(v), v, v.span) for v in each.values]
+                given = self.given(tuple(s.Argument(v, "", "", v.span) for v in each.values))
                 adders = [
                     (m, bd)
                     for m, bd in self.universe.find(own.type, "Add", static=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from aforo.csharp import bound as b
@@ -20,6 +21,18 @@ def writes(node: Any) -> bool:
             return False
     fields = [getattr(node, f, None) for f in getattr(type(node), "__dataclass_fields__", ())]
     return any(writes(f) for f in fields if isinstance(f, tuple) or type(f).__module__ == b.__name__)
+
+
+def reads(node: Any) -> Iterator[str]:
+    """The Python names that a bound tree reads."""
+    if isinstance(node, b.Read):
+        yield node.name
+    elif isinstance(node, tuple):
+        for each in node:
+            yield from reads(each)
+    elif type(node).__module__ == b.__name__ and not isinstance(node, b.Const):
+        for name in getattr(type(node), "__dataclass_fields__", ()):
+            yield from reads(getattr(node, name))
 
 
 def has_functions(node: Any) -> bool:

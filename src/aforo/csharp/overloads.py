@@ -37,6 +37,8 @@ class Binding(Protocol):
 
     def function(self, node: s.Expr, takes: list[Type], gives: Type | None) -> b.Function: ...
 
+    def kept(self, value: b.Expr) -> b.Expr: ...
+
     def note(self, member: Member, args: list[b.Expr]) -> None: ...
 
     def temp(self) -> str: ...
@@ -240,6 +242,12 @@ class Overloads:
 
     def function(self, given: Given, wanted: Type, binding: dict[str, Type], open_names: set[str]) -> b.Expr:
         """A lambda bound to the parameter types that are known by now; its result may settle the last one."""
+        if wanted.name in binding:
+            # What a collection of functions is given, it keeps.
+            held = binding[wanted.name]
+            if held.name == "Func":
+                *takes, gives = held.args
+                return self.binder.kept(self.binder.function(given.syntax, takes, gives))
         if wanted.name != "Func":
             raise say.misplaced(given.span, "a function")
         *takes, gives = wanted.args

@@ -12,6 +12,7 @@ from aforo.csharp import bound as b
 from aforo.csharp import diagnostics as say
 from aforo.csharp import syntax as s
 from aforo.csharp.conversions import Conversions, retype
+from aforo.csharp.functions import reads
 from aforo.csharp.operators import Operators
 from aforo.csharp.overloads import Overloads
 from aforo.csharp.runtime import objects as ro
@@ -19,6 +20,7 @@ from aforo.csharp.types import (
     BOOL,
     CHAR,
     FLOAT,
+    INT,
     NULL,
     STRING,
     VOID,
@@ -114,6 +116,7 @@ class ScopeBinder:
         self.scopes: list[dict[str, LocalName]] = [{}]
         self.functions: list[FunctionScope] = []
         self.loops = 0
+        self.rounds = 0  # how many scopes stand around the outermost loop
         self.counter = 0
         self.effort = 0
         self.unset = False  # whether any local is declared without a value
@@ -172,14 +175,16 @@ class ScopeBinder:
                     raise say.refused(ref.span, f"`{inner}?`", "a reference type needs no `?` in C# 7")
                 return inner
             return nullable(inner)
-        if ref.name in ("Func", "Action", "Predicate", "System.Func", "System.Action"):
+        if ref.name.removeprefix("System.") in ("Func", "Action", "Predicate", "Comparison"):
             args = tuple(self.resolve_type(a) for a in ref.args)
             if not args and not ref.name.endswith("Action"):
                 raise say.unknown_type(ref.span, ref.name, [f"{ref.name}<T>"])
             if ref.name.endswith("Action"):
                 args = (*args, VOID)
-            if ref.name == "Predicate":
+            if ref.name.endswith("Predicate"):
                 args = (*args, BOOL)
+            if ref.name.endswith("Comparison"):
+                args = (*args, *args, INT)
             return func(*args)
         path = ref.name.removeprefix("global::")
         by_path = self.universe.by_path
@@ -299,6 +304,20 @@ class ScopeBinder:
         if len(node.parameters) != len(takes):
             raise say.no_overload(node.span, "this function", f"{len(node.parameters)} parameters", ())
         return self.bind_lambda(self, node, takes, gives)
+
+    def kept(self, value: b.Expr) -> b.Expr:
+        """A function that outlives the statement: one that a round of a loop makes may use none of its variables.
+
+        Python has one variable for all rounds, C# one for each.
+        """
+        if not self.loops or not isinstance(value, b.Function):
+            return value
+        own = {local.python: name for scope in self.scopes[self.rounds :] for name, local in scope.items()}
+        used = next((own[name] for name in reads(value) if name in own), None)
+        if used is not None:
+            reason = f"it is kept beyond the round of the loop whose variable `{used}` it uses"
+            raise say.refused(value.span, "this function", reason)
+        return value
 
 
 def _ascii(name: str) -> str:

@@ -46,6 +46,8 @@ def scope(binder: Binder) -> Iterator[None]:
 
 @contextmanager
 def loop(binder: Binder) -> Iterator[None]:
+    if not binder.loops:
+        binder.rounds = len(binder.scopes)
     binder.loops += 1
     function = binder.functions[-1]
     function.breaks += 1
@@ -298,7 +300,7 @@ def _foreach(binder: Binder, node: s.Foreach) -> b.Stmt:
         raise say.not_enumerable(node.source.span, str(source.type))
     run = rc.each_token if element == Type("JToken") and source.type.name != "JArray" else rc.each
     items = b.Invoke(run, (source,), OBJECT, node.source.span, False)
-    with scope(binder), loop(binder):
+    with loop(binder), scope(binder):
         type_ = binder.resolve_type(node.type) if node.type is not None else element
         local = binder.declare(node.name, type_, node.span)
         local.fixed = "the variable of a `foreach`,"

@@ -151,6 +151,12 @@ def set_builder_length(builder: StringBuilder, size: int) -> None:
     _put(builder, units[:size] + "\0" * max(0, size - len(units)))
 
 
+def set_builder_capacity(builder: StringBuilder, value: int) -> None:
+    """There is no room to set aside; too little of it is refused."""
+    if value < builder.size:
+        raise ArgumentOutOfRangeException("capacity was less than the current size.\r\nParameter name: value")
+
+
 def builder_capacity(builder: StringBuilder) -> int:
     capacity = 16
     while capacity < builder.size:
@@ -201,7 +207,7 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         ),
         member("string ToString(int startIndex, int length)", builder_part),
         member("char this[int index]", builder_at, store=builder_put),
-        member("int Capacity", builder_capacity),
+        member("int Capacity", builder_capacity, store=set_builder_capacity),
         member("bool Equals(StringBuilder sb)", builder_equals),
         member("int Length", builder_length, store=set_builder_length),
         namespace="System.Text",
