@@ -91,10 +91,10 @@ async def test_what_a_policy_puts_in_its_place_goes_out_plain() -> None:
     ("coding", "body", "status", "says"),
     [
         ("compress", b"x", 415, "'compress' is not known"),
-        ("gzip, x-own", gzip.compress(TEXT), 415, "'x-own' is not known"),
+        ("gzip, x-own", gzip.compress(TEXT, mtime=0), 415, "'x-own' is not known"),
         ("gzip", b"not gzip", 400, "not gzip"),
         ("zstd", b"not zstd", 400, "not zstd"),
-        ("gzip", gzip.compress(bytes(80 * 1024 * 1024)), 413, "past the limit"),
+        ("gzip", gzip.compress(bytes(80 * 1024 * 1024), mtime=0), 413, "past the limit"),
     ],
 )
 def test_what_a_policy_cannot_read_is_refused(coding: str, body: bytes, status: int, says: str) -> None:
