@@ -105,26 +105,24 @@ class _Lowering:
                 )
             case Project(input=inner, items=items):
                 self._define(relation)
-                renamed = [(c, e) for c, e in items if isinstance(e, Reference)]
+                renamed = ((c, e) for c, e in items if isinstance(e, Reference))
                 self.survey(
                     inner,
-                    time_ranges.through(items, ranges, keep=False),
-                    time_ranges.through(renamed, told, keep=False),
+                    time_ranges.through(items, ranges),
+                    time_ranges.through(renamed, told),
                 )
             case Sort(input=inner) | Unnest(input=inner):
                 self.survey(inner, ranges, told)
             case Aggregate(input=inner, keys=keys):
                 # What drops groups by a key drops their rows. What is added up without keys is a row in any case.
-                self.survey(inner, time_ranges.through(keys, ranges, keep=False))
+                self.survey(inner, time_ranges.through(keys, ranges))
             case Join(left=left, right=right, kind=kind):
                 # A side of which rows are kept without a partner, or are chosen before, has to be whole.
                 self.survey(left, ranges if kind in _LEFT_IS_FILTERED else {})
                 self.survey(right, ranges if kind in _RIGHT_IS_FILTERED else {})
             case Union(made=made, branches=branches):
                 for branch, values in branches:
-                    self.survey(
-                        branch, time_ranges.through(zip(made, values, strict=True), ranges, keep=False)
-                    )
+                    self.survey(branch, time_ranges.through(zip(made, values, strict=True), ranges))
             case _:
                 # A limit and a window depend on rows that a later filter drops.
                 for part in inputs(relation):

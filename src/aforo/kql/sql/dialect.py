@@ -5,7 +5,7 @@ dynamic as JSON text or NULL.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from aforo.kql.bound import Expression
@@ -33,8 +33,8 @@ class Dialect(Protocol):
         condition: Node | None, order: Node | None,
     ) -> Node: ...  # fmt: skip
 
-    def together(self, items: list[Node]) -> None:
-        """The select list of one query that adds up: what the engine does better in one is written as one, in place."""
+    def together(self, items: list[Node], operations: Collection[str]) -> None:
+        """The select list of one query with these aggregates: what the engine does better in one is made one, in place."""
 
     def window(
         self,

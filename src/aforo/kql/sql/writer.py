@@ -334,7 +334,7 @@ class Writer(WalkWriter):
             name = self.name(column)
             items.append(t.alias(node, name))
             slots[column.id] = Slot(t.column(name))
-        self.dialect.together(items)
+        self.dialect.together(items, [a.operation for _, a in aggregate.aggregates])
         if not items:
             # Nobody reads what is added up, but it is still one row, whatever rows there are below.
             items = [t.alias(e.Count(this=e.Star()), self.fresh("_one"))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 
 from aforo.kql.bound import Expression
@@ -63,8 +63,9 @@ class DuckDb:
     ) -> Node:  # fmt: skip
         return aggregates.AGGREGATES[operation](Request(arguments, bound, result, condition, order))
 
-    def together(self, items: list[Node]) -> None:
-        percentiles.together(items)
+    def together(self, items: list[Node], operations: Collection[str]) -> None:
+        if any(operation.startswith("percentile") for operation in operations):
+            percentiles.together(items)
 
     def window(
         self,
