@@ -150,6 +150,10 @@ def unknown_function(name: str, span: Span, known: Iterable[str]) -> Diagnostic:
     return Diagnostic("KQL0203", f"there is no function '{name}'", span, hints=_nearest(name, known))
 
 
+def unknown_plugin(name: str, span: Span, known: Iterable[str]) -> Diagnostic:
+    return Diagnostic("KQL0209", f"there is no plugin '{name}'", span, hints=_nearest(name, known))
+
+
 def duplicate_column(name: str, span: Span) -> Diagnostic:
     return Diagnostic("KQL0204", f"the column '{name}' is there twice", span)
 

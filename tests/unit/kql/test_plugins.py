@@ -50,5 +50,7 @@ def test_narrow_makes_rows_of_cells() -> None:
     assert rows == [[0, "a", "1"], [0, "b", "x"], [1, "a", "2"], [1, "b", ""]]
 
 
-def test_an_unknown_plugin_is_named() -> None:
-    assert mistakes("print 1 | evaluate nonsense(1)") == ["the plugin nonsense is not supported yet"]
+def test_a_plugin_that_is_none_is_told_from_one_that_is_not_made() -> None:
+    assert mistakes("print x = 1 | evaluate pivott(x)") == ["there is no plugin 'pivott'"]
+    assert "not supported yet" in mistakes("print x = 1 | evaluate schema_merge()")[0]
+    assert "not supported yet" in mistakes("print x = 1 | evaluate basket(0.2, '~')")[0]
