@@ -1,7 +1,7 @@
 """`python -m bench.queries [--rows 200000] [--rounds 5]`: what questions to recorded calls cost.
 
 Calls go through the real spool and shipper, so that files and columns are those of a system; compaction is real too.
-Beyond `SHIPPED` rows they are multiplied. It prints tables; `bench.run` puts the same into RESULTS.md.
+Beyond `SHIPPED` rows they are multiplied. It prints tables; `bench.run`, or `--write`, puts the same into RESULTS.md.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from bench.query_set import QUESTIONS
 from bench.recorded_calls import DAY_NS, START_NS, calls, multiply
 from bench.shipper_cost import RESOURCE, WORKSPACE
 
+RESULTS = ROOT / "bench" / "RESULTS.md"
 # So many rows come through spool and shipper at most; what is more is multiplied from them.
 SHIPPED = 100_000
 # So many calls are in the spool at most before they are shipped.
@@ -321,6 +322,9 @@ def main() -> None:
     parser.add_argument(
         "--multiply", type=Path, help="only multiply the calls below this folder by `--rows` more"
     )
+    parser.add_argument(
+        "--write", action="store_true", help="put the tables into RESULTS.md, in place of its own"
+    )
     options = parser.parse_args()
     if options.multiply is not None:
         multiply(options.multiply / "tables", options.rows)
@@ -329,7 +333,18 @@ def main() -> None:
         print(ingest(options.ingest, _INGEST_S))
         return
     with tempfile.TemporaryDirectory(prefix="aforo-bench-") as folder:
-        print("\n".join(markdown(measure(Path(folder), options.rows, options.rounds))))
+        part = markdown(measure(Path(folder), options.rows, options.rounds))
+    print("\n".join(part))
+    if options.write:
+        alone = f"Measured alone, by `python -m bench.queries`, on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
+        RESULTS.write_text(renewed(RESULTS.read_text(), [*part, "", alone]))
+
+
+def renewed(results: str, part: list[str]) -> str:
+    """The results with this part instead of what they say about queries."""
+    before, _, rest = results.partition("\n## Queries\n")
+    behind = rest.find("\n## ")
+    return before + "\n".join(part) + "\n" + (rest[behind:] if behind >= 0 else "")
 
 
 if __name__ == "__main__":

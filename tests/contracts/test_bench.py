@@ -59,6 +59,16 @@ def test_queries_are_set_beside_sql_by_hand_where_there_is_any() -> None:
     assert "| beside | 200 | 100.0 | 150.0 | 4.0 | 2.00 (50.0) | 1.50 (100.0) | 250 |" in text
 
 
+def test_only_the_part_about_queries_is_renewed() -> None:
+    for behind in ("", "\n## Later\n\nkept\n"):
+        before = "# Results\n\n## Start\n\n- 1 s\n"
+        old = before + "\n## Queries\n\nold\n" + behind
+        assert (
+            queries.renewed(old, ["", "## Queries", "", "new"]) == before + "\n## Queries\n\nnew\n" + behind
+        )
+        assert queries.renewed(before, ["", "## Queries", "", "new"]) == before + "\n## Queries\n\nnew\n"
+
+
 def test_a_copy_of_calls_is_another_day_with_ids_of_its_own(tmp_path: Path) -> None:
     queries.fill(tmp_path, 40)
     recorded_calls.multiply(tmp_path / "tables", 60)
