@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from aforo.policy.subject import Product
 from aforo.snapshot.build import Builder
-from aforo.snapshot.snapshot import ApiEntry, BackendEntry, Bundle, LogPlan, NamedValueEntry
+from aforo.snapshot.snapshot import ApiEntry, BackendEntry, Bundle, LogPlan, NamedValueEntry, ProductEntry
 from tests.support.snapshots import DEPLOYMENT, api_subject, operation
 
 VALUES = (
@@ -69,3 +72,13 @@ def test_documents_that_did_not_change_are_taken_over() -> None:
     assert of[0] is not None
     assert of[1] is not None
     assert of[0].api.document is of[1].api.document
+
+
+def test_a_product_knows_its_apis() -> None:
+    product = Product("gold", "Gold", "Published", True, False, None, ())
+    given = bundle("{{home}}")
+    given = msgspec.structs.replace(given, products=(ProductEntry(product, ("api", "gone"), None),))
+    runtime = builder().build(given).runtime
+    assert runtime is not None
+    shown = runtime.products["gold"][0].subject.apis
+    assert [(a.id, a.service_url) for a in shown] == [("api", "https://home.example")]
