@@ -70,6 +70,7 @@ class Valkey:
         self._failures = 0
         self._told = False
         self._closed = False
+        self._sent: set[str] = set()
 
     @property
     def is_up(self) -> bool:
@@ -93,7 +94,12 @@ class Valkey:
         arguments: tuple[bytes | str | int, ...],
         then: Then,
     ) -> None:
-        """Run a script: nothing else happens on the server meanwhile."""
+        """Run a script: nothing else happens on the server meanwhile. It is sent whole once with each connection, so that
+        commands keep their order."""
+        if script.sha not in self._sent:
+            self._sent.add(script.sha)
+            self.ask(("EVAL", script.text, len(keys), *keys, *arguments), then)
+            return
 
         def seen(reply: Any) -> None:
             if type(reply) is Upstream and reply.code == "NOSCRIPT":
@@ -228,6 +234,7 @@ class Valkey:
         if link is not self._link:
             return
         self._link = None
+        self._sent.clear()
         if self._closed:
             return
         if asyncio.get_running_loop().time() - self._up_since < _SHORT_S:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from aforo.egress.valkey import Valkey, moved_on
+from aforo.egress.valkey import Script, Valkey, moved_on
 from aforo.errors import Invalid, Refusal, Upstream
 from aforo.gateway.signal import Signal
 from aforo.identity.seal import Sealer, subkey
@@ -64,23 +64,27 @@ class ExternalCache:
 
     def __init__(self, server: Valkey, secrecy: Secrecy) -> None:
         self._server = server
-        self._secrecy = secrecy
+        self.secrecy = secrecy
         self._told: dict[str, float] = {}
 
     async def get(self, key: str) -> bytes | None:
-        name = self._secrecy.name(key)
-        return self._secrecy.open(await self._ask("GET", name), name)
+        name = self.secrecy.name(key)
+        return self.secrecy.open(await self.ask("GET", name), name)
 
     async def put(self, key: str, value: bytes, ttl_s: float) -> None:
-        name = self._secrecy.name(key)
+        name = self.secrecy.name(key)
         if ttl_s <= 0:
             self._server.ask(("DEL", name), self._stored)
             return
-        sealed = self._secrecy.seal(value, name)
+        sealed = self.secrecy.seal(value, name)
         self._server.ask(("SET", name, sealed, "PX", max(1, int(ttl_s * 1000))), self._stored)
 
     async def remove(self, key: str) -> None:
-        await self._ask("DEL", self._secrecy.name(key))
+        await self.ask("DEL", self.secrecy.name(key))
+
+    def run(self, script: Script, keys: tuple[str, ...], arguments: tuple[bytes | str | int, ...]) -> None:
+        """Have a script run behind the call."""
+        self._server.run(script, keys, arguments, self._stored)
 
     async def close(self) -> None:
         await self._server.close()
@@ -89,7 +93,8 @@ class ExternalCache:
         """What may be connected to has changed."""
         self._server.renew()
 
-    async def _ask(self, *command: bytes | str | int) -> Any:
+    async def ask(self, *command: bytes | str | int) -> Any:
+        """The reply to a command; Unavailable or Upstream."""
         reply = Reply()
         self._server.ask(command, reply.take)
         await reply

@@ -14,6 +14,7 @@ from aforo.gateway.call import Call
 from aforo.gateway.certificates import HeldCertificates
 from aforo.gateway.events import Loggers, Sink
 from aforo.gateway.external_cache import ExternalCache, ExternalCaches
+from aforo.gateway.external_vectors import ExternalVectors
 from aforo.gateway.metrics import NoMetrics
 from aforo.gateway.signal import driven
 from aforo.gateway.signing_keys import FetchedSigningKeys
@@ -49,7 +50,7 @@ class GatewayServices:
         self.cache = cache
         self.tokens = tokens
         self.upstream = upstream
-        self.vectors: VectorStore = MemoryVectors()
+        self.own_vectors: VectorStore = MemoryVectors()
         # Set by who composes the process; without, no issuer can be asked.
         self.signing_keys: SigningKeys = FetchedSigningKeys(_nowhere)
         self.authorizations = Connections(_post_nowhere, self)
@@ -73,6 +74,12 @@ class GatewayServices:
     @property
     def external_cache(self) -> Cache | None:
         return self.shared.cache
+
+    @property
+    def vectors(self) -> VectorStore:
+        """Azure has semantic caches in an external cache alone; here they are in that one where there is one."""
+        cache = self.shared.cache
+        return self.own_vectors if cache is None else ExternalVectors(cache)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(driven(work))

@@ -32,7 +32,7 @@ class _Entry:
 
     def __init__(self, vector: array[float], value: bytes, expires: float) -> None:
         self.vector = vector
-        self.signs = _signs(vector)
+        self.signs = signs_of(vector)
         self.value = value
         self.expires = expires
         self.size = len(value) + len(vector) * 5 + _ENTRY_BYTES
@@ -68,7 +68,7 @@ class MemoryVectors:
         self._bytes = 0
 
     async def add(self, partition: str, vector: Sequence[float], value: bytes, ttl_s: float) -> None:
-        unit = _unit(vector)
+        unit = unit_of(vector)
         if unit is None or ttl_s <= 0:
             return
         entry = _Entry(unit, value, self._clock() + ttl_s)
@@ -86,7 +86,7 @@ class MemoryVectors:
 
     async def search(self, partition: str, vector: Sequence[float], max_distance: float) -> bytes | None:
         held = self._partitions.get((partition, len(vector)))
-        unit = _unit(vector)
+        unit = unit_of(vector)
         if held is None or unit is None:
             return None
         if held.earliest <= self._clock():
@@ -94,7 +94,7 @@ class MemoryVectors:
         entries = held.entries
         near = list(entries)
         if len(near) > CLOSEST:
-            signs = _signs(unit)
+            signs = signs_of(unit)
             differ = [(entry.signs ^ signs).bit_count() for entry in entries.values()]
             near = [near[at] for at in nsmallest(CLOSEST, range(len(near)), key=differ.__getitem__)]
         best, distance = 0, math.inf
@@ -127,7 +127,7 @@ class MemoryVectors:
             del self._partitions[place]
 
 
-def _unit(vector: Sequence[float]) -> array[float] | None:
+def unit_of(vector: Sequence[float]) -> array[float] | None:
     """The direction of a vector; None where it has none, or is no vector."""
     if not 0 < len(vector) <= MAX_DIMENSIONS:
         return None
@@ -137,5 +137,6 @@ def _unit(vector: Sequence[float]) -> array[float] | None:
     return array("f", [x / length for x in vector])
 
 
-def _signs(vector: Sequence[float]) -> int:
+def signs_of(vector: Sequence[float]) -> int:
+    """One bit for each number: vectors of nearly the same direction have nearly the same."""
     return int("".join(["1" if x > 0 else "0" for x in vector]), 2)

@@ -1,3 +1,3 @@
 """The frozen noun between control and gateway: snapshot (data), bundle_file (signed, on disk), sealed (its secrets),
-build (compiling it) -> runtime (ready to serve) with routes (matching); stand_in (what serves meanwhile).
+build (compiling it), schemas -> runtime (ready to serve) with routes (matching); stand_in (what serves meanwhile).
 """
