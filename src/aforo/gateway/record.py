@@ -27,11 +27,10 @@ from aforo.policy.masking import (
     CREDENTIAL_HEADERS,
     CREDENTIAL_PARAMETERS,
     MASK,
-    PLACES,
     Secrets,
-    without_sealed,
 )
 from aforo.policy.running import reads_sealed
+from aforo.policy.sealed_address import PLACES, without_sealed
 from aforo.policy.tracing import records as trace_records
 from aforo.snapshot.runtime import ApiRuntime, LogNames, OperationRuntime
 from aforo.snapshot.snapshot import LogPlan, MessageLog
