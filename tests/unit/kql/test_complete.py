@@ -81,7 +81,7 @@ def test_a_query_begins_with_tables_functions_and_names() -> None:
 def test_behind_a_pipe_stand_operators_that_run() -> None:
     found = set(labels("Calls | ^"))
     assert {"where", "summarize", "project-away", "join", "render"} <= found
-    assert not found & {"fork", "facet", "graph-match", "Calls", "Code"}
+    assert not found & {"fork", "facet", "graph-shortest-paths", "Calls", "Code"}
     completion = at("Calls | project-a^way Code")
     assert [s.label for s in completion.suggestions] == ["project-away"]
     assert (completion.span.start, completion.span.end) == (8, 20)
