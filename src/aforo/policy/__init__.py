@@ -8,6 +8,7 @@ What a call runs: bound and pipeline (documents over their scopes), running (wha
 in flight), subject (what it is about), services (ports), context/ (what expressions see).
 What policies do: caching/, counting/ (limits and metrics), validating/, liquid/, tracing/; content_safety, cors,
 outgoing (requests of their own), xml_json, streams (event streams that they read), owing (what they owe a call after
-their element has run), answers (of those that refuse), masking (what nobody may read).
+their element has run), answers (of those that refuse). What nobody may read: masking, flow (what an expression reads),
+written_forms (how a text may stand in another), sealed_address. sections is the order in which a call runs.
 rehearsing/ runs a call without a gateway.
 """
