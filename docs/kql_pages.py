@@ -83,7 +83,7 @@ def index(table: Table) -> str:
     from aforo.kql.compile import MAX_CHARACTERS
     from aforo.kql.functions.unsupported import KNOWN_UNSUPPORTED, REASONS
     from aforo.kql.operators import refused
-    from aforo.kql.operators.evaluating import FORBIDDEN
+    from aforo.kql.operators.evaluating import FORBIDDEN, NOT_MADE
     from aforo.kql.size import MOST_PARTS
 
     out = ["# KQL", "", "The query language of the logs: statements, a table, and operators behind pipes. "]
@@ -104,6 +104,7 @@ def index(table: Table) -> str:
     reasons = {
         **{name: REASONS.get(name, "not made yet") for name in KNOWN_UNSUPPORTED},
         **FORBIDDEN,
+        **dict.fromkeys(NOT_MADE, "not made yet"),
         **{k: o.doc.removeprefix("Not allowed: ").rstrip(".") for o in refused.OPERATORS for k in o.keywords},
     }
     reasons = {name: "not made yet" if why == "Not supported yet" else why for name, why in reasons.items()}
@@ -127,7 +128,7 @@ def index(table: Table) -> str:
         "([0121](../decisions/0121-digests-are-our-own.md)).",
         "- A decimal has 12 places behind its point; datetimes and timespans are exact to 100 ns "
         "([0070](../decisions/0070-times-are-ticks-in-sql.md)).",
-        "- Sums and products of longs beyond 64 bits end the query instead of going round.",
+        "- Sums and products beyond a long, a timespan or a decimal end the query; Kusto's go round.",
         "- NaN has no order and equals nothing ([0118](../decisions/0118-order-and-equality-of-nan.md)).",
         "- The earth is a sphere ([0120](../decisions/0120-the-earth-is-a-sphere.md)).",
         "- What the documents leave open is refused, not guessed "

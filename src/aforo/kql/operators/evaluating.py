@@ -42,7 +42,7 @@ FORBIDDEN = {
 }  # fmt: skip
 
 
-_NOT_MADE = ("schema_merge", "identity", "estimate_rows_count", "execute_query", "execute_show_command")
+NOT_MADE = ("schema_merge", "identity", "estimate_rows_count", "execute_query", "execute_show_command")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def bind(b: Binder, relation: Relation, tree: Evaluate, scope: Scope) -> Relatio
     if plugin is None:
         what = f"the plugin {call.name}"
         reason = FORBIDDEN.get(call.name)
-        if not reason and call.name not in _NOT_MADE:
+        if not reason and call.name not in NOT_MADE:
             b.report(say.unknown_plugin(call.name, call.name_span, [*PLUGINS, *FORBIDDEN]))
         elif reason and "not published" not in reason:
             b.report(say.refused(what, reason, call.name_span))

@@ -273,8 +273,8 @@ def _modulo(a: Sequence[Node], _bound: Sequence[Expression], _result: KqlType) -
     return t.call("kql_modulo", *a)
 
 
-def _negate(a: Sequence[Node], _bound: Sequence[Expression], _: KqlType) -> Node:
-    return t.glot().Neg(this=t.grouped(a[0]))
+def _negate(a: Sequence[Node], bound: Sequence[Expression], _: KqlType) -> Node:
+    return t.glot().Neg(this=t.grouped(_long(a[0], bound[0])))
 
 
 def _scale(function: str) -> Builder:
