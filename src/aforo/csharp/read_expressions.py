@@ -171,6 +171,19 @@ class ExpressionReader(Reader):
         return regroup.climb(items, self.operand, self.pair, self.test)
 
     def pair(self, left: s.Expr, operator: str, right: s.Expr) -> s.Expr:
+        """Two operands; `new List<(int A, int B)> { ... }` comes as comparisons of a tuple of declarations."""
+        match left, right:
+            case (
+                s.Binary(s.New(s.TypeRef(name, ()), (), None), "<", s.Tuple(elements) as tuple_),
+                s.NewArray(None, (), tuple(entries)),
+            ) if operator == ">":
+                parts = [each for _, each in elements if isinstance(each, s.Declaration)]
+                types = tuple(each.type for each in parts if each.type is not None)
+                if len(types) == len(elements):
+                    argument = s.TypeRef(f"({','.join(p.name for p in parts)})", types, tuple_.span)
+                    given = tuple(s.ElementInit((e,), (), "", e.span) for e in entries)
+                    span = left.span.to(right.span)
+                    return s.New(s.TypeRef(name, (argument,), left.span), (), given, span)
         return s.Binary(left, operator, right, left.span.to(right.span))
 
     def test(self, value: s.Expr, operator: regroup.Operator) -> s.Expr:
