@@ -52,6 +52,8 @@ _PARAMETER = re.compile(
 )
 # A place that a query names, in quotes: the text between them.
 _OTHER = re.compile(r"""\b(?:workspace|database)\s*\(\s*[hH]?@?["']([^"'\n]+)["']\s*\)""")
+# As many workspaces as one query of Log Analytics may name.
+_MOST_OTHERS = 100
 # How many queries that ran out of time are remembered, and how long.
 _REMEMBERED = 1_000
 _REMEMBERED_S = 120.0
@@ -272,7 +274,7 @@ class Reader:
         literals = {name for t in texts if "workspace" in t or "database" in t for name in _OTHER.findall(t)}
         own = _names_of(workspaces)
         called: dict[str, tuple[Workspace, list[str]]] = {}
-        for name in sorted(literals):
+        for name in sorted(literals)[:_MOST_OTHERS]:
             found = self.resolve_workspace(name)
             if found is not None and found.id not in own and self.may_read_some(principal, found):
                 called.setdefault(found.id, (found, []))[1].append(name)

@@ -122,3 +122,13 @@ def test_what_may_not_be_read_is_not_there(tmp_path: Path) -> None:
     world.send("POST", QUERY, body={"query": "workspace('law-two').AzureMetrics"})
     world.send("POST", QUERY, body={"query": "workspace('law-one').AzureMetrics | take 1"})
     assert [a.others for a in world.pool.asked] == [(), ()]
+
+
+def test_content_is_withheld_there_too(evaluator: Evaluator) -> None:
+    withheld = {"withheld": {f"{W2}/Words_CL": ("Word",)}, "withheld_action": "the/action"}
+    answer = ask(evaluator, "workspace('law-two').Words_CL | where Word == 'two' | count", **withheld)
+    assert "the/action" in answer.errors[0].message
+    assert words(evaluator, "workspace('law-two').Words_CL | project-away TimeGenerated", **withheld) == [
+        [W2]
+    ]
+    assert words(evaluator, "Words_CL | project Word", **withheld) == [["one"]]
