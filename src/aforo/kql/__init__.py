@@ -14,4 +14,7 @@ sql/            plan to SQL: writer, scalars, dialect; one folder per engine (du
 cursor.py complete.py                           what can stand at a place of a query that is being written
 patterns.py     constant regular expressions, judged when compiling
 diagnostics.py  all wording
+
+Beside what declares names stands what shows them: `text.py` and `text.kql`, sentences and queries that the reference
+pages are made of, with the engine's answers (`make docs`).
 """
