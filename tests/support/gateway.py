@@ -37,6 +37,7 @@ from aforo.snapshot.snapshot import ApiEntry, BackendEntry, Bundle, LogPlan, Mes
 from aforo.spool.records import AmendRecord, CallRecord
 from tests.support.scripted_backend import ScriptedBackend
 from tests.support.snapshots import DEPLOYMENT, api_subject, operation, subscription
+from tests.support.valkey_server import close_all
 
 KEY = "canary-key-0123456789"
 FORWARD = Pipeline(plain_forward=ForwardOptions())
@@ -48,10 +49,16 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
 def story(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
     """Run a test as a coroutine on the loop that the gateway runs on; a hang is a failure."""
 
+    async def whole(told: Coroutine[Any, Any, None]) -> None:
+        try:
+            await asyncio.wait_for(told, 30)
+        finally:
+            await close_all()
+
     @functools.wraps(test)
     def run(*args: Any, **kwargs: Any) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(asyncio.wait_for(test(*args, **kwargs), 30))
+            runner.run(whole(test(*args, **kwargs)))
 
     return run
 

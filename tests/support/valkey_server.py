@@ -88,4 +88,15 @@ def client(text: str, *, timeout_s: float = 1.0, policy: EgressPolicy | None = N
     """A client by its connection string; sockets have leave."""
     address = read_address(text)
     allowed = policy or EgressPolicy(LOOPBACK.allowed, allowed_sockets=frozenset((address.path,)))
-    return Valkey(address, lambda: allowed, more.get("ca"), timeout_s=timeout_s)
+    made = Valkey(address, lambda: allowed, more.get("ca"), timeout_s=timeout_s)
+    _made.append(made)
+    return made
+
+
+_made: list[Valkey] = []
+
+
+async def close_all() -> None:
+    """What a test that failed left open, in whose loop it was: uvloop does not end with a socket that is open."""
+    while _made:
+        await _made.pop().close()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
 
 from aforo.policy import diagnostics as say
 from aforo.snapshot.snapshot import Bundle
-from aforo.source import Diagnostic, Source, Span
+from aforo.source import Diagnostic, Severity, Source, Span
+
+_WSDL: Final = "http://schemas.xmlsoap.org/wsdl/"
 
 
 def schema_problems(bundle: Bundle) -> Iterator[tuple[Source, Diagnostic]]:
@@ -27,7 +31,11 @@ def schema_problems(bundle: Bundle) -> Iterator[tuple[Source, Diagnostic]]:
             except xml_schema.BrokenSchema as broken:
                 start = _offset(schema.text, broken.line, broken.column)
                 span = Span(start, min(start + 1, len(schema.text)))
-                yield source, say.broken_schema(span, broken.message, broken.line, broken.column)
+                problem = say.broken_schema(span, broken.message, broken.line, broken.column)
+                if place and _WSDL in schema.text:
+                    # It describes an API that may be served all the same.
+                    problem = replace(problem, severity=Severity.WARNING)
+                yield source, problem
             except xml_schema.NoLibrary as missing:
                 yield source, say.no_xml_schemas(str(missing))
 

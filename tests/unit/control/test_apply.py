@@ -78,7 +78,7 @@ def bomb() -> str:
         (with_("    products:\n      p: {displayName: P, apis: [nothing]}\n"), "aforo.yaml:13:34: error ReferenceNotFound: there is no api 'nothing'"),
         (with_("    subscriptions:\n      s:\n        scope: /products/none\n"), "aforo.yaml:14:16: error ReferenceNotFound: there is no product 'none'"),
         (with_("    namedValues:\n      v: {value: '${accounts.x.endpoint}'}\n"), "aforo.yaml:13:18: error ValidationError: ${accounts.x.endpoint}: there is no account 'x'"),
-        (with_("    caches:\n      c: {connectionString: 'a:b', useFromLocation: b}\n"), "aforo.yaml:13:28: error ValidationError: the port of the cache is a number"),
+        (with_("    caches:\n      c: {connectionString: 'a:b', useFromLocation: b}\n"), "aforo.yaml:13:29: error ValidationError: the port of the cache is a number"),
         (with_("    policy: {file: gone.xml}\n"), "aforo.yaml:12:20: error FileNotFound: there is no file 'gone.xml' beside aforo.yaml"),
         (with_("      b: {path: b, import: carried:azure-openai}\n"), "aforo.yaml:12:28: error DescriptionNotFound: no API description called 'azure-openai' is carried"),
         (with_("      b: {path: b, import: petstore}\n"), "aforo.yaml:12:28: error YAML0008: 'petstore' is nothing to import: write carried:NAME, file:PATH or a URL"),
