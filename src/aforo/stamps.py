@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Final
 
 _TICKS_PER_S: Final = 10_000_000
+# Weeks, days and times: years and months have no length of their own.
+ISO_DURATION: Final = (
+    r"^P(?=\d|T\d)(?:(?P<w>\d{1,6})W)?(?:(?P<d>\d{1,6})D)?"
+    r"(?:T(?=\d)(?:(?P<h>\d{1,9})H)?(?:(?P<m>\d{1,9})M)?(?:(?P<s>\d{1,9}(?:\.\d{1,9})?)S)?)?$"
+)
+_UNITS: Final = {"w": 604_800, "d": 86_400, "h": 3600, "m": 60, "s": 1}
 
 
 def iso_stamp(ns: int, digits: int = 7) -> str:
@@ -23,3 +30,11 @@ def timespan_text(ticks: int) -> str:
         f"{sign}{f'{days}.' if days else ''}{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
     )
     return f"{out}.{fraction:07d}" if fraction else out
+
+
+def duration_s(text: str) -> float:
+    """Seconds of an ISO 8601 duration (`PT1M30S`, `P1D`). ValueError when it is none."""
+    found = re.match(ISO_DURATION, text)
+    if found is None:
+        raise ValueError(f"{text!r} is no ISO 8601 duration of weeks, days, hours, minutes or seconds")
+    return float(sum(float(value) * _UNITS[unit] for unit, value in found.groupdict().items() if value))

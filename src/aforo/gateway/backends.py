@@ -1,47 +1,43 @@
-"""Which backend a call goes to: a base URL, a backend resource, or a member of a pool. It opens nothing.
+"""What a base URL or the name of a backend leads to: an address with its way there, or a pool of them. It opens nothing.
 
-A pool tries its lowest priority number first; within one priority the weights are shares, spread evenly (smooth
-weighted round robin). `Health` is the port behind which circuit breakers stand.
+Who of a pool is called is pools.py's; what stands before a backend (breaker, probes) is breakers.py's.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+import secrets
+import time
 
 from aforo.egress.pool import Origin, Way
 from aforo.errors import Unavailable, Upstream
-from aforo.gateway.credentials import way_of
+from aforo.gateway.breakers import Guard, Guards
+from aforo.gateway.credentials import proxy_of, way_of
 from aforo.gateway.models import Models
+from aforo.gateway.pools import BackendPool
 from aforo.messages import Url, parse_url, wire_target
 from aforo.policy.services import Certificates
-from aforo.snapshot.snapshot import BackendEntry, Bundle, PoolMember
+from aforo.snapshot.snapshot import BackendEntry, Bundle
 
 MAX_URLS = 1024
-
-
-class Health(Protocol):
-    """Whether a backend may be called now."""
-
-    def allows(self, backend_id: str) -> bool: ...
-
-
-class AlwaysHealthy:
-    """Every backend may be called: what is so without circuit breakers."""
-
-    def allows(self, backend_id: str) -> bool:  # noqa: ARG002 - the port's name
-        return True
 
 
 class Backend:
     """Where a base URL or a backend resource leads: made once, used by many calls."""
 
-    __slots__ = ("authority", "base_path", "entry", "models", "origin", "prefix", "query", "url")
+    __slots__ = ("authority", "base_path", "entry", "guard", "models", "origin", "prefix", "query", "url")
 
-    def __init__(self, url: Url, entry: BackendEntry | None = None, way: Way | None = None) -> None:
+    def __init__(
+        self,
+        url: Url,
+        entry: BackendEntry | None = None,
+        way: Way | None = None,
+        guard: Guard | None = None,
+    ) -> None:
         chain = entry is None or entry.validate_chain
         name = entry is None or entry.validate_name
         self.url = url
         self.entry = entry
+        self.guard = guard  # None: it may always be called
         # Only behind a server that has to be asked for models by their own names.
         self.models = Models(entry.models) if entry is not None and entry.models is not None else None
         self.origin = Origin(url.scheme, url.host, url.port, chain, name, way)
@@ -54,7 +50,8 @@ class Backend:
         """The same backend over a proxy, or with another client certificate."""
         own = self.origin.way
         identity = way.identity or (own.identity if own is not None else None)
-        return Backend(self.url, self.entry, Way(identity, way.proxy))
+        proxy = way.proxy or (own.proxy if own is not None else None)
+        return Backend(self.url, self.entry, Way(identity, proxy), self.guard)
 
     def line(self, target: str) -> bytes:
         """What stands between method and host in a request. It is one line, whatever a policy put into the target."""
@@ -67,16 +64,6 @@ class Backend:
         return b" http://%b%b HTTP/1.1\r\n%bhost: " % (self.authority, wire, login)
 
 
-class _Turn:
-    """The state of one priority group of one pool."""
-
-    __slots__ = ("current", "member")
-
-    def __init__(self, member: PoolMember) -> None:
-        self.member = member
-        self.current = 0
-
-
 class Backends:
     """The backends of one snapshot, and the base URLs that policies name."""
 
@@ -84,15 +71,20 @@ class Backends:
         self,
         bundle: Bundle,
         entries: dict[str, BackendEntry],
-        health: Health | None = None,
+        guards: Guards | None = None,
         certificates: Certificates | None = None,
+        affinity_key: bytes = b"",
     ) -> None:
         self._certificates = certificates
         self._entries = entries
-        self._health = health or AlwaysHealthy()
+        self._guards = guards or Guards()
+        self._guards.use(bundle.version, entries)
+        self._affinity_key = affinity_key or secrets.token_bytes(32)
         self._by_url: dict[str, Backend] = {}
-        self._by_id: dict[str, Backend] = {}
-        self._turns: dict[str, list[_Turn]] = {}
+        self._single: dict[str, Backend] = {}
+        # As policies name them: of those that nothing stands before, and of all others.
+        self.plain: dict[str, Backend] = {}
+        self._named: dict[str, Backend | BackendPool] = {}
         self.version = bundle.version
 
     def of_url(self, base_url: str) -> Backend:
@@ -109,19 +101,54 @@ class Backends:
             self._by_url[base_url] = known
         return known
 
-    def of_id(self, backend_id: str) -> Backend:
-        """The backend resource of that id, for a pool one of its members; Upstream or Unavailable when none."""
+    def named(self, backend_id: str) -> Backend | BackendPool:
+        """The backend or pool of that id; Upstream when there is none. A name is found without regard to case."""
+        known = self._named.get(backend_id)
+        if known is not None:
+            return known
         entry = self._entries.get(backend_id) or self._folded().get(backend_id.lower())
         if entry is None:
             raise Upstream(f"there is no backend {backend_id!r}", code="BackendNotFound")
         if entry.members:
-            entry = self._next(entry)
-        elif not self._health.allows(entry.id):
-            raise Unavailable(f"backend {entry.id!r} is taken out by its circuit breaker", code="BreakerOpen")
-        known = self._by_id.get(entry.id)
+            # One pool for all its spellings: it counts the turns.
+            pool = self._named.get(entry.id) or BackendPool(
+                entry, self._entries, self._guards, self._affinity_key
+            )
+            self._named[entry.id] = self._named[backend_id] = pool
+            return pool
+        single = self._named[backend_id] = self.single(entry)
+        if single.guard is None:
+            self.plain[backend_id] = single
+        return single
+
+    def single(self, entry: BackendEntry) -> Backend:
+        """The backend of an entry that is no pool; Upstream when it cannot be reached as it wants to be."""
+        known = self._single.get(entry.id)
         if known is None:
-            known = self._by_id[entry.id] = Backend(parse_url(entry.url), entry, self._way(entry))
+            guard = self._guards.of(entry)
+            try:
+                url = parse_url(entry.url)
+            except ValueError as error:
+                raise Upstream(f"the URL of backend {entry.id!r} is wrong: {error}") from error
+            known = self._single[entry.id] = Backend(url, entry, self._way(entry), guard)
         return known
+
+    def of_id(self, backend_id: str) -> Backend:
+        """For a request that is no call's: the backend, or the pool's next member. Upstream when there is none,
+        Unavailable when none may be called now."""
+        found = self.named(backend_id)
+        now = time.perf_counter()
+        if isinstance(found, BackendPool):
+            member = found.next(now)
+            if member is None:
+                message = f"no member of the backend pool {found.entry.id!r} can be called now"
+                raise Unavailable(message, code="PoolExhausted")
+            return self.single(member.entry)
+        held = found.guard.held(now) if found.guard is not None else None
+        if held is not None:
+            message = f"backend {held.backend_id!r} is taken out ({held.why})"
+            raise Unavailable(message, code=held.why)
+        return found
 
     def _folded(self) -> dict[str, BackendEntry]:
         """By lower-case id: for who spells one as nobody else does."""
@@ -129,33 +156,12 @@ class Backends:
 
     def _way(self, entry: BackendEntry) -> Way | None:
         """How the backend is reached; Upstream when the certificate that it must see is not there."""
+        proxy = proxy_of(entry)
         if not entry.certificate:
-            return None
+            return way_of(None, proxy)
         found = self._certificates.find(entry.certificate) if self._certificates is not None else None
         if found is None or not found.key_pem:
             raise Upstream(
                 f"backend {entry.id!r} names a certificate that this gateway does not have with its key"
             )
-        return way_of(found, None)
-
-    def _next(self, pool: BackendEntry) -> BackendEntry:
-        turns = self._turns.get(pool.id)
-        if turns is None:
-            turns = self._turns[pool.id] = [_Turn(m) for m in pool.members if m.backend_id in self._entries]
-        usable = [t for t in turns if self._health.allows(t.member.backend_id)]
-        if not usable:
-            raise Unavailable(
-                f"no member of the backend pool {pool.id!r} can be called now", code="PoolExhausted"
-            )
-        first = min(t.member.priority for t in usable)
-        group = [t for t in usable if t.member.priority == first]
-        total = 0
-        best = group[0]
-        for turn in group:
-            weight = max(turn.member.weight, 1)
-            turn.current += weight
-            total += weight
-            if turn.current > best.current:
-                best = turn
-        best.current -= total
-        return self._entries[best.member.backend_id]
+        return way_of(found, proxy)

@@ -17,6 +17,7 @@ from aforo.gateway.arrival import Arrival
 from aforo.gateway.keys import presented
 from aforo.gateway.known import Admission, Target
 from aforo.gateway.signal import Signal, Steps
+from aforo.gateway.tried import Route
 from aforo.messages import Headers, Url, split_authority
 from aforo.policy.exchange import (
     Body,
@@ -127,6 +128,7 @@ class Call(Exchange):
         "received",
         "recorder",
         "relay",
+        "route",
         "runtime",
         "sent",
         "sink",
@@ -177,6 +179,7 @@ class Call(Exchange):
         self.operation_runtime: OperationRuntime | None = None
         self.arrival: Arrival | None = None
         self.relay: Answering | None = None
+        self.route: Route | None = None  # of its attempts, where there is something to tell
         self.produced: Collecting | None = None  # what has come of a stream that is metered
         self.error: LastError | None = None  # of a call that never got an operation
         self.hide_usage = False  # the client did not ask for the usage that its stream tells

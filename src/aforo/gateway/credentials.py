@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 from aforo.egress.pool import Proxy as EgressProxy
 from aforo.egress.pool import Way
 from aforo.egress.tls import Identity
@@ -24,6 +26,15 @@ def way_of(certificate: Certificate | None, proxy: Proxy | None) -> Way | None:
             raise Upstream(f"the proxy's URL is wrong: {error}") from error
         through = EgressProxy(url.host, url.port, proxy.authorization)
     return Way(Identity(certificate.pem, certificate.key_pem) if certificate is not None else None, through)
+
+
+def proxy_of(entry: BackendEntry) -> Proxy | None:
+    """The proxy that a backend resource names."""
+    if entry.proxy is None:
+        return None
+    url, name, word = entry.proxy
+    login = b64encode(f"{name}:{word}".encode()).decode()
+    return Proxy(url, f"Basic {login}" if name else "")
 
 
 def add_query(query: str, entry: BackendEntry) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from typing import Protocol
 from urllib.parse import unquote_plus
 
 from aforo.errors import Refusal
-from aforo.gateway import encoding
+from aforo.gateway import encoding, route
 from aforo.gateway.addresses import TrustedProxies
 from aforo.gateway.arrival import Arrival
 from aforo.gateway.call import Call, new_id
@@ -286,6 +286,7 @@ class Recorder:
             known.deployment,
             known.api_version,
             call.caller or _NO_CLAIMS,
+            route.record(call) if call.route is not None else None,
         )
 
     def _fit(

@@ -15,6 +15,7 @@ from functools import lru_cache
 import orjson
 
 from aforo.egress.http1 import WireError
+from aforo.gateway import route
 from aforo.gateway.arrival import Arrival, broken
 from aforo.gateway.call import Call, Records
 from aforo.gateway.signal import Signal
@@ -220,6 +221,7 @@ class Relay(Signal):
         told = False
         if failure is not None:
             call.aborted = call.aborted or "backend"
+            route.broke(call, failure)
             self._broke(failure)
             if self._chunked and self._events and self._plain and self._between_events(came):
                 # The stream has begun: a restart would repeat text, silence would look like a normal end.
@@ -359,5 +361,12 @@ def _is_usage(event: bytes) -> bool:
 
 
 def _stream_error(message: str) -> bytes:
-    body = {"error": {"code": "BackendConnectionFailure", "message": message, "type": "upstream_error"}}
+    body = {
+        "error": {
+            "code": "BackendConnectionFailure",
+            "message": message,
+            "type": "upstream_error",
+            "param": None,
+        }
+    }
     return b"data: %b\n\n" % orjson.dumps(body)

@@ -9,11 +9,12 @@ import time
 
 from aforo.egress.http1 import ClientConnection
 from aforo.egress.pool import Pool, Way
-from aforo.errors import Refusal, Timeout, Unavailable
+from aforo.errors import Refusal, Timeout
 from aforo.errors import Upstream as UpstreamRefusal
-from aforo.gateway import redirects
+from aforo.gateway import redirects, route
 from aforo.gateway.arrival import Arrival
 from aforo.gateway.backends import Backend, Backends
+from aforo.gateway.breakers import Guards
 from aforo.gateway.call import Call
 from aforo.gateway.certificates import HeldCertificates
 from aforo.gateway.credentials import add_headers, add_query, way_of
@@ -39,6 +40,10 @@ class Upstream:
         self.pool = pool
         self.waiting: set[Arrival] = set()  # for a head
         self.arriving: set[Arrival] = set()  # whose head is here, and not yet all of the body
+        self.guards = Guards()  # of this process: they outlive configurations
+        self.affinity_key = (
+            b""  # that all gateways of a system share; without, sessions end with the configuration
+        )
         self._backends: Backends | None = None
         # Backends that calls reach with a client certificate of their own, or over a proxy.
         self._ways: dict[tuple[Backend, Way], Backend] = {}
@@ -47,15 +52,13 @@ class Upstream:
 
     async def forward(self, call: Call, options: ForwardOptions) -> None:
         """See policy/services.py."""
-        if call.arrival is not None:
-            # Another attempt: nobody wants the rest of the last answer.
-            call.arrival.release()
-            call.arrival = None
-            call.response = None
+        if call.attempts:
+            route.again(call)
         backend = self._backend(call)
         if call.certificate is not None or call.proxy is not None:
             backend = self._over(call, backend)
         entry = backend.entry
+        guard = backend.guard
         request = call.request
         path, query, content = request.path, request.query, request.body
         if backend.models is not None:
@@ -84,55 +87,63 @@ class Upstream:
         call.attempts += 1
         # A body that streams through cannot be sent twice: no connection that may be stale.
         connection = self.pool.take(backend.origin) if body is not None else None
-        patience_s, hops = options.timeout_s, 0
-        while True:
-            if connection is None:
-                connection = await self._connect(backend)
-            arrival = call.arrival = Arrival(
-                connection,
-                call.client,
-                call.content_length >= 0,
-                patience_s,
-            )
-            connection.send(arrival, data, method == "HEAD")
-            if body is None:
-                _attach(call, arrival)
-            self.waiting.add(arrival)
-            try:
-                await arrival
-            finally:
-                self.waiting.discard(arrival)
-            failure = connection.failure
-            if failure is None:
-                if not options.follow_redirects or hops == redirects.MOST or body is None:
-                    break
-                if connection.status not in redirects.STATUSES:
-                    break
-                location = connection.headers.get(b"location")
-                step = redirects.following(connection.status, location, url, backend, method, headers, body)
-                if step is None:
-                    break
-                arrival.release()
+        patience_s, hops, began = options.timeout_s, 0, 0.0
+        try:
+            while True:
+                if connection is None:
+                    began = began or time.perf_counter()
+                    connection = await self._connect(backend)
+                arrival = call.arrival = Arrival(
+                    connection,
+                    call.client,
+                    call.content_length >= 0,
+                    patience_s,
+                )
+                connection.send(arrival, data, method == "HEAD")
+                if body is None:
+                    _attach(call, arrival)
+                self.waiting.add(arrival)
+                try:
+                    await arrival
+                finally:
+                    self.waiting.discard(arrival)
+                failure = connection.failure
+                if failure is None:
+                    if not options.follow_redirects or hops == redirects.MOST or body is None:
+                        break
+                    if connection.status not in redirects.STATUSES:
+                        break
+                    location = connection.headers.get(b"location")
+                    step = redirects.following(
+                        connection.status, location, url, backend, method, headers, body
+                    )
+                    if step is None:
+                        break
+                    arrival.release()
+                    call.arrival = None
+                    hops += 1
+                    patience_s -= time.perf_counter() - arrival.sent_at
+                    if step.backend.entry is None:
+                        call.backend_used = ""
+                    backend, method, headers, body, target, url = step
+                    data = _head(call, method, backend.line(target), headers, backend, body)
+                    call.backend_request = (method, url, headers, Body(body))
+                    connection = self.pool.take(backend.origin)
+                    continue
                 call.arrival = None
-                hops += 1
-                patience_s -= time.perf_counter() - arrival.sent_at
-                if step.backend.entry is None:
-                    call.backend_used = ""
-                backend, method, headers, body, target, url = step
-                data = _head(call, method, backend.line(target), headers, backend, body)
-                call.backend_request = (method, url, headers, Body(body))
-                connection = self.pool.take(backend.origin)
-                continue
-            call.arrival = None
-            connection.close()
-            # The other side closed an idle connection just as it was taken: nothing of the call was seen.
-            if failure.reused and not failure.answered and body is not None:
-                connection = None
-                continue
-            if isinstance(failure.__cause__, TimeoutError):
-                message = f"the backend did not answer within {options.timeout_s:g} s"
-                raise _failure("Timeout", message) from failure
-            raise _failure("BackendConnectionFailure", str(failure)) from failure
+                connection.close()
+                began = began or arrival.sent_at
+                # The other side closed an idle connection just as it was taken: nothing of the call was seen.
+                if failure.reused and not failure.answered and body is not None:
+                    connection = None
+                    continue
+                if isinstance(failure.__cause__, TimeoutError):
+                    message = f"the backend did not answer within {options.timeout_s:g} s"
+                    raise _failure("Timeout", message) from failure
+                raise _failure("BackendConnectionFailure", str(failure)) from failure
+        except PolicyFailure as missed:
+            route.missed(call, guard, missed.error, began or time.perf_counter())
+            raise
         if not connection.ended:
             arrival.seen = -1
             self.arriving.add(arrival)
@@ -144,6 +155,8 @@ class Upstream:
             connection.headers.passed_on(),
             Body(None, arrival.decoded),
         )
+        if status >= 400 or guard is not None or call.route is not None:
+            route.answered(call, guard, call.response, arrival)
         _judge(call.response, options)
 
     def _over(self, call: Call, backend: Backend) -> Backend:
@@ -201,7 +214,11 @@ class Upstream:
         backends = self._backends
         if backends is None or backends.version != runtime.bundle.version:
             backends = self._backends = Backends(
-                runtime.bundle, dict(runtime.backends), certificates=HeldCertificates(runtime.certificates)
+                runtime.bundle,
+                dict(runtime.backends),
+                self.guards,
+                HeldCertificates(runtime.certificates),
+                self.affinity_key,
             )
             self._lines.clear()
             self._ways.clear()
@@ -211,17 +228,14 @@ class Upstream:
         backends = self.backends(call.runtime)
         try:
             if call.backend_id is not None:
-                return backends.of_id(call.backend_id)
+                plain = backends.plain.get(call.backend_id)
+                return plain if plain is not None else route.choose(call, backends, call.backend_id)
             base_url = call.backend_base_url or (call.api.service_url if call.api is not None else "")
             if not base_url:
                 raise _failure(
                     "BackendConnectionFailure", "the API has no service URL and no policy set a backend"
                 )
             return backends.of_url(base_url)
-        except Unavailable as error:
-            raise PolicyFailure(
-                LastError("forward-request", error.code, error.message, http_status=503)
-            ) from error
         except UpstreamRefusal as error:
             raise _failure("BackendConnectionFailure", error.message) from error
 

@@ -92,10 +92,7 @@ class PoolMember(msgspec.Struct, frozen=True):
 
 
 class BreakerRule(msgspec.Struct, frozen=True):
-    """When a backend is taken out: either `count` or `percentage` of failures within `interval_s`.
-
-    No gateway of this version runs it, and control refuses what would make one.
-    """
+    """When a backend is taken out: either `count` or `percentage` of failures within `interval_s`, for `trip_s`."""
 
     name: str
     count: int | None
@@ -105,6 +102,18 @@ class BreakerRule(msgspec.Struct, frozen=True):
     error_reasons: tuple[str, ...]
     trip_s: float
     accept_retry_after: bool
+    failure_status: int = 503  # what a client gets while it is out
+
+
+class ProbePlan(msgspec.Struct, frozen=True):
+    """How gateways find out by themselves whether a backend lives: GET `path` below its URL, every `interval_s`."""
+
+    path: str
+    interval_s: float
+    timeout_s: float
+    unhealthy_threshold: int  # failed probes in a row that take it out
+    healthy_threshold: int  # good ones that let it in again
+    status_ranges: tuple[tuple[int, int], ...]  # that are good
 
 
 class BackendEntry(msgspec.Struct, frozen=True):
@@ -123,9 +132,12 @@ class BackendEntry(msgspec.Struct, frozen=True):
     validate_name: bool = True
     members: tuple[PoolMember, ...] = ()
     breakers: tuple[BreakerRule, ...] = ()
-    failure_status: int = 503
+    failure_status: int = 503  # of a pool: what a client gets when no member can be called
     certificate: str = ""  # id or thumbprint of the client certificate that it is shown
     models: tuple[tuple[str, str], ...] | None = None
+    proxy: tuple[str, str, str] | None = None  # on the way there: (URL, user name, password)
+    probe: ProbePlan | None = None
+    affinity_cookie: str = ""  # of a pool: the cookie that keeps a session on its member
 
 
 class CertificateEntry(msgspec.Struct, frozen=True):

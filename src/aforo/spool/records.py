@@ -69,6 +69,37 @@ class TraceRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     metadata: dict[str, str] = {}
 
 
+class Attempt(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """One try of a backend: the status that it answered, 0 with the reason where it did not."""
+
+    backend: str  # "" for a base URL
+    status: int
+    reason: str
+    took_us: int
+
+
+class PassedOver(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A backend that was not called: why (`BreakerOpen`, `ProbeFailed`), the breaker's rule, and for how long still."""
+
+    backend: str
+    why: str
+    rule: str
+    left_ms: int
+
+
+class BackendRoute(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The way of a call through the backends, where it was no straight one.
+
+    `asked` is the backend or pool that policies named, `affinity` what became of the session: new, kept, moved, or ""
+    without one.
+    """
+
+    asked: str
+    affinity: str
+    attempts: list[Attempt]
+    passed_over: list[PassedOver]
+
+
 class CallRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One call as the gateway saw it. Times are unix nanoseconds and microseconds of duration.
 
@@ -119,6 +150,7 @@ class CallRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     deployment: str
     api_version: str
     claims: dict[str, str]  # who called, by validated token
+    route: BackendRoute | None = None
 
 
 class ContextRecord(msgspec.Struct, frozen=True):
