@@ -12,6 +12,7 @@ from aforo.logs.versions import TableVersions
 from aforo.tables.gateway_logs import GATEWAY_LOGS
 from bench import load, neighbours, processes, queries, recorded_calls, report
 from bench.report import Findings, Proxied
+from bench.shipper_cost import WORKSPACE
 from bench.visibility import Visible
 
 
@@ -72,15 +73,19 @@ def test_only_the_part_about_queries_is_renewed() -> None:
 def test_a_copy_of_calls_is_another_day_with_ids_of_its_own(tmp_path: Path) -> None:
     queries.fill(tmp_path, 40)
     recorded_calls.multiply(tmp_path / "tables", 60)
-    version = TableVersions(tmp_path / "tables").latest(recorded_calls.WORKSPACE, GATEWAY_LOGS.name)
+    version = TableVersions(tmp_path / "tables").latest(WORKSPACE, GATEWAY_LOGS.name)
     assert version is not None
-    found = duckdb.sql(
-        "SELECT count(*), count(DISTINCT CorrelationId), count(DISTINCT BackendResponseBody->>'id'), "
-        "count(*) FILTER (BackendResponseBody->>'id' IS NOT NULL), min(length(BackendResponseBody)), "
-        "count(*) FILTER (_day <> TimeGenerated::DATE), sum((BackendResponseBody->'usage'->>'total_tokens')::INT) "
-        "- sum(_BackendResponseBody_total_tokens) "
-        f"FROM read_parquet({[f.path for f in version.files]}, hive_partitioning = true)"
-    ).fetchall()
+    found = (
+        duckdb.connect()
+        .execute(
+            "SELECT count(*), count(DISTINCT CorrelationId), count(DISTINCT BackendResponseBody->>'id'), "
+            "count(*) FILTER (BackendResponseBody->>'id' IS NOT NULL), min(length(BackendResponseBody)), "
+            "count(*) FILTER (_day <> TimeGenerated::DATE), sum((BackendResponseBody->'usage'->>'total_tokens')::INT) "
+            "- sum(_BackendResponseBody_total_tokens) "
+            f"FROM read_parquet({[f.path for f in version.files]}, hive_partitioning = true)"
+        )
+        .fetchall()
+    )
     rows, ids, answers, answered, least, elsewhere, difference = found[0]
     assert (rows, ids, answers, elsewhere, difference) == (100, 100, answered, 0, 0)
     assert least > 50

@@ -6,7 +6,7 @@ syntax.py expressions.py parser.py              tokens to syntax (operators brin
 types.py symbols.py                             Kusto's types; what a caller says about tables
 bound.py scope.py convert.py naming.py          typed expressions; names; implicit conversions; column names
 bind_expressions.py bind_calls.py bind_forms.py bind_windows.py call_checks.py binder.py     syntax to plan
-plan.py lower.py                                relational algebra; promoted paths, pruning, time range
+plan.py lower.py time_ranges.py                 relational algebra; promoted paths, pruning; which moments conditions leave
 size.py                                         how large a plan is when it is written out; the limit
 functions/      every function, declared once (catalog.py lists them)
 operators/      every tabular operator: syntax, grammar, binding (catalog.py lists them)
