@@ -38,7 +38,12 @@ def signatures(path: str) -> dict[str, tuple[str, str, str]]:
     from aforo.kql.operators.evaluating import PLUGINS
 
     def declared(functions: Iterable[Any], forms: dict[str, tuple[str, str, str]]) -> dict[str, Any]:
-        made = {f.name: _function(f) for f in functions}
+        listed = {f.name: f for f in functions}
+        made = {name: _function(f) for name, f in listed.items()}
+        for name, f in listed.items():
+            first = listed.get(f.operation, f)
+            if first is not f and type(first) is type(f) and first.parameters == f.parameters:
+                made[name] = (*made[name][:2], f"`{first.name}` by another name.")
         return made | {n: (f"{n}({given})", gives, doc) for n, (given, gives, doc) in forms.items()}
 
     match room(path):

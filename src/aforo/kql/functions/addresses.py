@@ -13,7 +13,7 @@ FUNCTIONS: tuple[Scalar, ...] = (
     scalar("parse_ipv6", "ip:string", STRING, "The address (its network, with a prefix) in full."),
     scalar("parse_ipv6_mask", "ip:string, prefix:long", STRING, "The network of so many bits in full."),
     scalar("format_ipv4", "ip:any, prefix?:long", STRING, "The network of so many bits with points."),
-    scalar("format_ipv4_mask", "ip:any, prefix?:long", STRING, "The same with its prefix."),
+    scalar("format_ipv4_mask", "ip:any, prefix?:long", STRING, "The network of so many bits with points, and its prefix."),
     scalar("ipv4_compare", _TWO, LONG, "-1, 0 or 1, by the bits that the prefixes leave."),
     scalar("ipv4_is_match", _TWO, BOOL, "Whether the bits that the prefixes leave are the same."),
     scalar("ipv4_is_in_range", "ip:string, range:string", BOOL, "Whether the address lies in the range."),

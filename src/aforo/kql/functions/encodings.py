@@ -7,7 +7,7 @@ from aforo.kql.types import DYNAMIC, GUID, STRING
 
 FUNCTIONS: tuple[Scalar, ...] = (
     scalar("url_encode", "text:string", STRING, "The text with reserved characters as %xx, spaces as +."),
-    scalar("url_encode_component", "text:string", STRING, "The same with spaces as %20."),
+    scalar("url_encode_component", "text:string", STRING, "The text with reserved characters as %xx, spaces as %20."),
     scalar("url_decode", "text:string", STRING, "The text with %xx and + decoded."),
     scalar("base64_encode_tostring", "text:string", STRING, "The text's UTF-8 bytes in base64."),
     scalar("base64_encodestring", "text:string", STRING, "The same by its old name.", operation="base64_encode_tostring"),

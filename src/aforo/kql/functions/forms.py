@@ -49,7 +49,7 @@ FORMS: dict[str, tuple[str, str, str]] = {
     "array_sort_desc": (
         "array: dynamic, ..., nulls_last?: bool",
         "dynamic, several",
-        "The same, the greatest first.",
+        "The arrays in the order of the first, the greatest first.",
     ),
     "bag_pack_columns": ("column, ...", "dynamic", "A bag of columns under their names."),
     "iscolumnexists": ("name: string", "bool", "Whether there is such a column."),

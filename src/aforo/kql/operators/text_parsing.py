@@ -235,7 +235,11 @@ def _rules(b: Binder, tree: ParseKv) -> dict[str, object] | None:
 OPERATORS = (
     Declared(("parse",), ParseText, _parse(filters=False), bind_parse, "Takes columns out of a text."),
     Declared(
-        ("parse-where",), ParseText, _parse(filters=True), bind_parse, "The same, keeping only rows that fit."
+        ("parse-where",),
+        ParseText,
+        _parse(filters=True),
+        bind_parse,
+        "Takes columns out of a text, keeping only rows that fit.",
     ),
     Declared(("parse-kv",), ParseKv, parse_kv, bind_parse_kv, "Takes the values of keys out of a text."),
 )
