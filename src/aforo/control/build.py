@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aforo.control.build_authorizations import authorizations_of
+from aforo.control.build_backends import backends_of
 from aforo.control.build_cache import external_cache_of
 from aforo.control.build_contract import contract_of, schemas_of
 from aforo.control.build_log import log_plan, workspaces_of
@@ -21,9 +22,8 @@ from aforo.control.samples import text_of
 from aforo.identity.seal import Sealer
 from aforo.model.graph import Graph
 from aforo.model.kind import REFERENCE, Resource
-from aforo.model.kinds.account import ACCOUNT_TYPE, DEPLOYMENT_TYPE, is_elsewhere, served
+from aforo.model.kinds.account import ACCOUNT_TYPE, served
 from aforo.model.kinds.api import API_TYPE, split_revision
-from aforo.model.kinds.backend import BACKEND_TYPE
 from aforo.model.kinds.certificate import CERTIFICATE_TYPE, read_content
 from aforo.model.kinds.group import GROUP_TYPE
 from aforo.model.kinds.logger import EVENT_HUB, FILE, LOGGER_TYPE
@@ -39,13 +39,11 @@ from aforo.policy.subject import Api, Deployment, Example, Group, Operation, Pro
 from aforo.snapshot.sealed import seal_value
 from aforo.snapshot.snapshot import (
     ApiEntry,
-    BackendEntry,
     Bundle,
     CertificateEntry,
     LoggerEntry,
     NamedValueEntry,
     OperationEntry,
-    PoolMember,
     ProductEntry,
     SubscriptionEntry,
 )
@@ -81,9 +79,7 @@ class BundleBuilder:
             for r in sorted(graph.children(key, GROUP_TYPE), key=lambda r: r.id.key)
         }
         hidden: list[NamedValueEntry] = []
-        backends = tuple(
-            self._backend(r, graph, hidden) for r in graph.children(key, BACKEND_TYPE)
-        )  # fills `hidden`
+        backends = backends_of(graph, service, self.live, lambda p, v: self._carried(p, v, hidden))
         loggers = self._loggers(graph, key, hidden)
         authorizations = authorizations_of(graph, service, lambda p, v: self._carried(p, v, hidden))
         cache = external_cache_of(graph, service, lambda p, v: self._carried(p, v, hidden))
@@ -282,42 +278,6 @@ class BundleBuilder:
                 )
         return tuple(out)
 
-    def _backend(self, backend: Resource, graph: Graph, hidden: list[NamedValueEntry]) -> BackendEntry:
-        properties = backend.properties
-        credentials = properties.get("credentials", {})
-
-        def carried(place: str, value: Any) -> str:
-            return self._carried(f"{backend.name}.{place}", value, hidden)
-
-        def pairs(part: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-            given = credentials.get(part, {})
-            return tuple(
-                (name, tuple(carried(f"{part}.{name}.{i}", v) for i, v in enumerate(values)))
-                for name, values in given.items()
-            )
-
-        authorization = credentials.get("authorization")
-        identity = credentials.get("managedIdentity")
-        tls = properties.get("tls", {})
-        pool = properties.get("pool", {})
-        return BackendEntry(
-            id=backend.name,
-            url=resolve_text(str(properties.get("url", "")), graph, self.live),
-            headers=pairs("header"),
-            query=pairs("query"),
-            authorization=(
-                (authorization["scheme"], carried("authorization", authorization["parameter"]))
-                if authorization
-                else None
-            ),
-            managed_identity=(identity["resource"], identity.get("clientId")) if identity else None,
-            validate_chain=bool(tls.get("validateCertificateChain", True)),
-            validate_name=bool(tls.get("validateCertificateName", True)),
-            members=tuple(_member(m, graph) for m in pool.get("services", ())),
-            certificate=_certificate(credentials, graph),
-            models=_models(backend, graph),
-        )
-
 
 def _examples(operation: Resource) -> tuple[Example, ...]:
     """What the operation's responses show of their bodies, in the order of the description."""
@@ -347,35 +307,6 @@ def _named(examples: Any) -> Iterable[Mapping[str, Any]]:
 def unix(text: str | None) -> int | None:
     """An ISO 8601 time as unix seconds."""
     return None if text is None else int(datetime.fromisoformat(text).timestamp())
-
-
-def _member(member: Mapping[str, Any], graph: Graph) -> PoolMember:
-    target = graph.get(str(member["id"]))
-    name = target.name if target is not None else str(member["id"]).rpartition("/")[2]
-    return PoolMember(name, int(member.get("weight", 1)), int(member.get("priority", 1)))
-
-
-def _models(backend: Resource, graph: Graph) -> tuple[tuple[str, str], ...] | None:
-    """What the server behind a backend is asked for by deployment; None where deployments are the server's own."""
-    account = graph.get(str(backend.properties.get("resourceId", "")))
-    if account is None or account.kind.type != ACCOUNT_TYPE or not is_elsewhere(account):
-        return None
-    if account.properties.get("wire") != "openai":
-        return None
-    return tuple(
-        (d.name, str(d.properties.get("model", {}).get("name", d.name)))
-        for d in graph.children(account.id.key, DEPLOYMENT_TYPE)
-    )
-
-
-def _certificate(credentials: Mapping[str, Any], graph: Graph) -> str:
-    """Id or thumbprint of the certificate that a backend is shown, "" for none."""
-    for rid in credentials.get("certificateIds", ()):
-        target = graph.get(str(rid))
-        return target.name if target is not None else str(rid).rpartition("/")[2]
-    for thumbprint in credentials.get("certificate", ()):
-        return "".join(str(thumbprint).split())
-    return ""
 
 
 def _subscription(resource: Resource, graph: Graph) -> SubscriptionEntry:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from aforo.model.kind import Property, Refers, Type
+from aforo.stamps import ISO_DURATION
 
 
 def text(name: str, *, maximum: float | None = None, minimum: float | None = None, pattern: str = "",
@@ -28,10 +29,29 @@ def whole(name: str, minimum: float | None = None, maximum: float | None = None,
     )
 
 
+def duration(name: str, *, required: bool = False, default: str | None = None, doc: str = "") -> Property:
+    """An ISO 8601 duration without years and months."""
+    says = "An ISO 8601 duration is expected: PT30S, PT1M30S, PT1H, P1D."
+    return Property(
+        name,
+        Type.TEXT,
+        f"{doc} {says}".strip(),
+        required=required,
+        default=default,
+        pattern=ISO_DURATION,
+        maximum=40,
+    )
+
+
 def number(
-    name: str, minimum: float | None = None, maximum: float | None = None, *, required: bool = False
+    name: str,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    *,
+    required: bool = False,
+    doc: str = "",
 ) -> Property:
-    return Property(name, Type.NUMBER, required=required, minimum=minimum, maximum=maximum)
+    return Property(name, Type.NUMBER, doc, required=required, minimum=minimum, maximum=maximum)
 
 
 def flag(name: str, *, default: bool | None = None, readonly: bool = False, doc: str = "") -> Property:

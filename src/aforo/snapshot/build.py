@@ -246,6 +246,8 @@ def _credentials(backends: Iterable[BackendEntry]) -> Iterator[str]:
                 yield from values
         if entry.authorization is not None:
             yield entry.authorization[1]
+        if entry.proxy is not None and entry.proxy[2]:
+            yield entry.proxy[2]
 
 
 def _filler(named: Mapping[str, NamedValue]) -> Callable[[str], str]:
@@ -272,4 +274,7 @@ def _filled_backend(backend: BackendEntry, fill: Callable[[str], str]) -> Backen
         query=fill_all(backend.query),
         authorization=None if authorization is None else (authorization[0], fill(authorization[1])),
         certificate=fill(backend.certificate),
+        proxy=None
+        if backend.proxy is None
+        else (fill(backend.proxy[0]), fill(backend.proxy[1]), fill(backend.proxy[2])),
     )
