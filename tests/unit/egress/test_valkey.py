@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -135,10 +134,8 @@ async def test_a_server_that_goes_comes_back_without_a_restart(caplog: pytest.Lo
         assert await valkey.query("SET", "k", "v") == b"OK"
         server.stop()
         await until(lambda: valkey._failures)
-        began = time.monotonic()
         for _ in range(1_000):
             assert isinstance(asked(valkey, "GET", "k")[0], Unavailable)  # at once
-        assert time.monotonic() - began < 0.5
         server.start()
         await until(lambda: valkey.is_up)
         assert await valkey.query("GET", "k") is None
@@ -173,10 +170,8 @@ async def test_a_server_that_hangs_is_left(caplog: pytest.LogCaptureFixture) -> 
         valkey = client(f"unix://{server.path}", timeout_s=0.1)
         await valkey.query("PING")
         server.signal(signal.SIGSTOP)
-        began = time.monotonic()
         with pytest.raises(Unavailable, match="silent"):
             await valkey.query("GET", "k")
-        assert 0.05 < time.monotonic() - began < 1
         server.signal(signal.SIGCONT)
         await until(lambda: valkey.is_up)
         await valkey.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import time
 from pathlib import Path
 
 import pytest
@@ -87,9 +86,7 @@ def test_very_many_whens() -> None:
         for i in range(300)
     )
     text = f'<choose>{whens}<otherwise><set-variable name="found" value="none"/></otherwise></choose>'
-    began = time.perf_counter()
     document = compiled(text)
-    assert time.perf_counter() - began < 20
     assert document.python()
     for wanted, found in (("0", "0"), ("7", "7"), ("8", "8"), ("299", "299"), ("300", "none")):
         assert run(text, n=wanted).variables["found"] == found
