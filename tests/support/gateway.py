@@ -34,7 +34,7 @@ from aforo.policy.services import ForwardOptions
 from aforo.snapshot.routes import Router
 from aforo.snapshot.runtime import ApiRuntime, KeyHolder, LogNames, OperationRuntime, Runtime
 from aforo.snapshot.snapshot import ApiEntry, BackendEntry, Bundle, LogPlan, MessageLog, SubscriptionEntry
-from aforo.spool.records import AmendRecord, CallRecord
+from aforo.spool.records import AmendRecord, BeginRecord, CallRecord
 from tests.support.scripted_backend import ScriptedBackend
 from tests.support.snapshots import DEPLOYMENT, api_subject, operation, subscription
 from tests.support.valkey_server import close_all
@@ -77,12 +77,19 @@ class ListSpool:
     def __init__(self) -> None:
         self.records: list[CallRecord] = []
         self.amends: list[AmendRecord] = []
+        self.begins: list[CallRecord] = []
         self.full = self.broken = False
         self.on_append: Callable[[CallRecord], None] = lambda record: None
 
     def append_amend(self, record: AmendRecord) -> int:
         self.amends.append(record)
         return len(self.amends)
+
+    def append_begin(self, record: BeginRecord) -> int:
+        if self.broken:
+            raise Unavailable("the disk is full")
+        self.begins.append(record.call)
+        return len(self.begins)
 
     def append_call(self, record: CallRecord) -> int:
         if self.broken:

@@ -36,6 +36,7 @@ from aforo.gateway.counters import MemoryCounters
 from aforo.gateway.events import FileSink, Loggers, Sink
 from aforo.gateway.external_cache import ExternalCache, ExternalCaches, Secrecy
 from aforo.gateway.kafka import KafkaSink, target_of
+from aforo.gateway.lost_records import LostRecords
 from aforo.gateway.metrics import SpooledMetrics
 from aforo.gateway.proxy import Proxy
 from aforo.gateway.record import Recorder
@@ -58,6 +59,7 @@ from aforo.snapshot.runtime import Runtime
 from aforo.snapshot.sealed import open_value
 from aforo.snapshot.snapshot import Bundle, LoggerEntry
 from aforo.snapshot.stand_in import stand_in
+from aforo.spool.dropped import Dropped
 from aforo.spool.writer import SpoolWriter
 
 log = logging.getLogger("aforo.gateway")
@@ -138,6 +140,8 @@ class _Gateway:
             )
             services.shared = ExternalCaches(self._external_cache)
             self._pool.policy = self._egress(bundle.egress_private)
+            metrics = services.metrics = SpooledMetrics(spool)
+            self._lost = LostRecords(Dropped(folder), spool, metrics, folder.name)
             proxy = Proxy(
                 runtime,
                 services,
@@ -150,7 +154,6 @@ class _Gateway:
             proxy.traces = Traces(self._layout.traces, subkey(self._secrets.master_key, debug_token.PURPOSE))
             services.events = Loggers(partial(self._sink, tokens))
             services.events.configure(runtime.loggers)
-            metrics = services.metrics = SpooledMetrics(spool)
             metrics.follow(bundle)
             self._use_tenant(bundle)
             server = Server(proxy)
@@ -286,7 +289,15 @@ class _Gateway:
         )
         metrics = bool(bundle.workspaces.get("AllMetrics"))
         proxies = TrustedProxies(bundle.trusted_proxies)
-        return Recorder(spool, context, proxies, metrics=metrics, keys=runtime.keys, secrets=runtime.secrets)
+        return Recorder(
+            spool,
+            context,
+            proxies,
+            metrics=metrics,
+            keys=runtime.keys,
+            secrets=runtime.secrets,
+            lost=self._lost,
+        )
 
     def _identity(self, bundle: Bundle) -> tuple[TokenSource, Path]:
         """Where this gateway's tokens come from, and the file that keeps them.
@@ -430,7 +441,6 @@ class _Gateway:
     ) -> None:
         """What must be looked at now and then, of all calls together: cheaper than a timer for each."""
         beat = 0
-        dropped = 0
         room = True
         while True:
             if not self._stop.is_set():
@@ -457,9 +467,7 @@ class _Gateway:
                     log.error(full if not room else "the log has room again")
                     # Also where no disk is needed to hear it.
                     say(Said(warning=full if not room else "the log has room again"))
-                if proxy.recorder.dropped != dropped:
-                    dropped = proxy.recorder.dropped
-                    log.error("%d records could not be written to the spool", dropped)
+                self._lost.tell(proxy.runtime.bundle)
 
     @staticmethod
     def _collect_less() -> None:

@@ -46,9 +46,11 @@ def log_plan(api: Resource | None, service: Resource, graph: Graph) -> LogPlan:
     llm_on = LLM_LOGS in on and llm.get("logs") == "enabled"
     requests, responses = llm.get("requests", {}), llm.get("responses", {})
     frontend, backend = settings.get("frontend", {}), settings.get("backend", {})
+    audit = GATEWAY_LOGS in on and choices.get("auditMode") is True
     return LogPlan(
         gateway_log=GATEWAY_LOGS in on,
-        sampling=float(settings.get("sampling", {}).get("percentage", 100.0)),
+        # A sample would leave begun calls without their end.
+        sampling=100.0 if audit else float(settings.get("sampling", {}).get("percentage", 100.0)),
         # An error is always worth its record unless a diagnostic exists that does not say so.
         always_log_errors=not settings or settings.get("alwaysLog") == "allErrors",
         log_client_ip=bool(settings.get("logClientIp", True)),
@@ -62,6 +64,7 @@ def log_plan(api: Resource | None, service: Resource, graph: Graph) -> LogPlan:
         llm_response_bytes=int(responses.get("maxSizeInBytes", _LLM_BYTES)),
         on_full=str(choices.get("spoolFull", "refuse")),
         verbosity=str(settings.get("verbosity", "information")),
+        audit=audit,
     )
 
 

@@ -89,7 +89,14 @@ class Answering(Protocol):
 class Records(Protocol):
     """Where the record of a call is written."""
 
-    def record(self, call: Call) -> None: ...
+    def record(self, call: Call) -> bool:
+        """Write it. False: it is lost, and this API wants no call without its record to end well."""
+
+    def begin(self, call: Call) -> None:
+        """Audit mode: the call is about to be forwarded. PolicyFailure where that cannot be written and must be."""
+
+    def unfinished(self, call: Call) -> None:
+        """A call has ended by a mistake of ours, without its record."""
 
 
 class Call(Exchange):

@@ -106,6 +106,8 @@ class Proxy:
             call.arrival = None
         if error is not None and not isinstance(error, asyncio.CancelledError):
             log.error("bug: a call ended with an exception", exc_info=error)
+            if call.operation_runtime is not None:
+                call.recorder.unfinished(call)
             call.client.abort()
 
     # the sentence

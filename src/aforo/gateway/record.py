@@ -20,9 +20,11 @@ from aforo.errors import Refusal
 from aforo.gateway import encoding, route
 from aforo.gateway.addresses import TrustedProxies
 from aforo.gateway.arrival import Arrival
-from aforo.gateway.call import Call, new_id
+from aforo.gateway.call import Call
+from aforo.gateway.refused_record import error_entry as _error
+from aforo.gateway.refused_record import record_of_refused
 from aforo.messages import Headers, is_event_stream
-from aforo.policy.exchange import Body, LastError
+from aforo.policy.exchange import Body, LastError, PolicyFailure
 from aforo.policy.masking import (
     CREDENTIAL_HEADERS,
     CREDENTIAL_PARAMETERS,
@@ -39,6 +41,7 @@ from aforo.spool.records import (
     LOG_METRICS,
     LOG_TRACES,
     AmendRecord,
+    BeginRecord,
     CallError,
     CallRecord,
     Message,
@@ -72,7 +75,17 @@ class CallSpool(Protocol):
 
     def append_amend(self, record: AmendRecord) -> int: ...
 
+    def append_begin(self, record: BeginRecord) -> int: ...
+
     def has_room(self) -> bool: ...
+
+
+class Lost(Protocol):
+    """Who counts the records that the spool did not take."""
+
+    def note(self, api_id: str) -> None: ...
+
+    def note_open(self, call_id: str) -> None: ...
 
 
 def body_limit(plan: LogPlan, part: MessageLog, content_type: bytes | list[bytes] | None, wire: str) -> int:
@@ -96,6 +109,7 @@ class Recorder:
 
     __slots__ = (
         "_keys",
+        "_lost",
         "_random",
         "_secrets",
         "_urls",
@@ -116,7 +130,9 @@ class Recorder:
         metrics: bool,
         keys: Container[bytes] = (),
         secrets: Sequence[str] = (),
+        lost: Lost | None = None,
     ) -> None:
+        self._lost = lost
         self._secrets = Secrets(secrets)  # of the configuration
         self._keys = keys  # digests of all subscription keys: none of them stands in a URL, whatever its name
         self._urls: dict[tuple[str, str], str] = {}  # backends' URLs as they may be written down
@@ -128,8 +144,8 @@ class Recorder:
         self.proxies = proxies
         self._random = random.Random()  # noqa: S311 - which calls a sample keeps is no secret
 
-    def record(self, call: Call) -> None:
-        """Write the record of a call. A spool that cannot take it is counted in `dropped`, loudly."""
+    def record(self, call: Call) -> bool:
+        """See `call.Records`. A spool that cannot take it is counted, loudly."""
         plan = call.log
         flags = self.metrics
         if plan.gateway_log and (plan.sampling >= 100.0 or self._sampled(plan, call)):
@@ -139,7 +155,7 @@ class Recorder:
         try:
             if operation is None or api is None:
                 if not flags:
-                    return
+                    return True
                 record = self._of_refused(call, flags)
             else:
                 if operation.wire:
@@ -150,18 +166,51 @@ class Recorder:
                     said = _said(call, plan)
                     flags |= LOG_TRACES if said else 0
                 if not flags:
-                    return
+                    return True
                 record = self._of_exchange(call, plan, api, operation, flags, said)
             self.spool.append_call(record)
         except Refusal as refusal:
-            self.dropped += 1
             log.error("the record of a call was dropped: %s", refusal)
+            self._lose(call)
+            return plan.on_full == "count"
         except Exception:
             # A bug of ours; the client's answer must not fall with the record.
-            self.dropped += 1
             log.exception("bug: the record of a call could not be written")
+            self._lose(call)
         else:
             self.written += 1
+        return True
+
+    def begin(self, call: Call) -> None:
+        """See `call.Records`. What the gateway knows until then stands in the frame: the request, and where it goes."""
+        api, operation = call.api_runtime, call.operation_runtime
+        assert api is not None
+        assert operation is not None
+        flags = LOG_GATEWAY | (api.llm_flags if operation.wire else 0)
+        try:
+            self.spool.append_begin(
+                BeginRecord(self._of_exchange(call, call.log, api, operation, flags, _NO_TRACES))
+            )
+        except Refusal as refusal:
+            log.error("the begin of a call could not be written: %s", refusal)
+            if call.log.on_full != "count":
+                message = "that this call begins could not be written down, which this API wants first"
+                raise PolicyFailure(
+                    LastError("forward-request", "RecordNotKept", message, http_status=503)
+                ) from refusal
+
+    def unfinished(self, call: Call) -> None:
+        """See `call.Records`."""
+        if call.log.audit and self._lost is not None:
+            self._lost.note_open(call.call_id)
+
+    def _lose(self, call: Call) -> None:
+        self.dropped += 1
+        if self._lost is not None:
+            api = call.api_runtime
+            self._lost.note(api.entry.subject.id if api is not None else "")
+            if call.operation_runtime is not None:
+                self.unfinished(call)
 
     def shown(self, target: str, key_name: str) -> str:
         """A URL as it may be written down: no key in it, neither under a key's name nor under another, nor a secret."""
@@ -245,7 +294,8 @@ class Recorder:
         return CallRecord(
             call.call_id,
             call.started_ns,
-            time.time_ns(),
+            # By a clock that nobody sets: a call does not end before it began.
+            call.started_ns + int((time.perf_counter() - call.started) * 1e9),
             self.context,
             call.method,
             f"{client.scheme}://{host.decode('latin-1') if type(host) is bytes else ''}{known.shown}",
@@ -289,6 +339,12 @@ class Recorder:
             route.record(call) if call.route is not None else None,
         )
 
+    def _of_refused(self, call: Call, flags: int) -> CallRecord:
+        client, api = call.client, call.api_runtime
+        url = self.shown(call.target, api.key_query if api is not None else "")
+        client_ip = self.proxies.client_ip(client.peer_ip, client.proxied_ip, call.headers)
+        return record_of_refused(call, flags, self.context, url, client_ip)
+
     def _fit(
         self, call: Call, headers: Headers, names: frozenset[bytes], own: frozenset[bytes]
     ) -> list[tuple[bytes, bytes]]:
@@ -329,61 +385,6 @@ class Recorder:
             body = _plain(body, coding)
         return Message(listed, body[:limit], arrival.size, len(body) > limit)
 
-    def _of_refused(self, call: Call, flags: int) -> CallRecord:
-        """A call that never became an exchange: no operation, no key, no room."""
-        client = call.client
-        api = call.api_runtime
-        answer = call.answer
-        with_ip = call.log.log_client_ip
-        errors = [_error(call.error)] if call.error is not None else _NO_ERRORS
-        return CallRecord(
-            call_id=new_id(),
-            started_ns=call.started_ns,
-            ended_ns=time.time_ns(),
-            context=self.context,
-            method=call.method,
-            url=f"{client.scheme}://{_host(call)}{self.shown(call.target, api.key_query if api is not None else '')}",
-            protocol=f"HTTP/{call.version}",
-            tls_version=client.tls_version,
-            peer_ip=client.peer_ip if with_ip else "",
-            client_ip=self.proxies.client_ip(client.peer_ip, client.proxied_ip, call.headers)
-            if with_ip
-            else "",
-            status=answer.status if answer is not None else 0,
-            api_id=api.entry.subject.id if api is not None else "",
-            api_revision=api.entry.subject.revision if api is not None else "",
-            operation_id="",
-            product_id="",
-            subscription_id="",
-            user_id="",
-            backend_id="",
-            backend_method="",
-            backend_url="",
-            backend_protocol="",
-            backend_status=0,
-            client_us=0,
-            backend_us=0,
-            cache_us=0,
-            cache="none",
-            request=Message([], b"", call.received),
-            response=Message([], b"", call.sent) if answer is not None else _NOTHING,
-            backend_request=_NOTHING,
-            backend_response=_NOTHING,
-            same_request=False,
-            same_response=False,
-            first_byte_us=call.first_byte_us,
-            attempts=0,
-            aborted=call.aborted,
-            errors=errors,
-            trace_records=[],
-            trace_flags=0,
-            log_flags=flags,
-            llm_wire="",
-            deployment="",
-            api_version="",
-            claims=_NO_CLAIMS,
-        )
-
 
 def _request_message(
     call: Call, plan: LogPlan, names: frozenset[bytes], key_header: bytes, wire: str
@@ -410,11 +411,6 @@ def _request_message(
         call.received,
         cut,
     )
-
-
-def _host(call: Call) -> str:
-    host = call.headers.fields.get(b"host", b"")
-    return host.decode("latin-1") if isinstance(host, bytes) else ""
 
 
 def _decoded(call: Call, headers: Headers) -> tuple[bytes, bool]:
@@ -450,20 +446,6 @@ def _credentials(call: Call, api: ApiRuntime) -> frozenset[bytes]:
 def _said(call: Call, plan: LogPlan) -> list[TraceRecord]:
     """What `trace` policies said, as far as the diagnostic wants it; masked."""
     return [TraceRecord(*each) for each in trace_records.shown(call, plan.verbosity, (call.headers,))]
-
-
-def _error(error: LastError) -> CallError:
-    return CallError(
-        error.source,
-        error.reason,
-        error.message,
-        error.scope,
-        error.section,
-        error.path,
-        error.policy_id,
-        error.elapsed_us,
-        error.recovered,
-    )
 
 
 def masked_target(target: str, key_name: str) -> str:

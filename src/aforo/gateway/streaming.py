@@ -65,12 +65,19 @@ def hand_over(
         framing, body = _without_body(answer, arrival, framing), b""
     call.sent = len(body)
     data = _head(call, answer, framing, body)
-    if recorder is not None:
-        recorder.record(call)
+    if recorder is not None and not recorder.record(call):
+        data = _unrecorded(call)
     client = call.client
     client.write(data)
     client.done(call)
     return None
+
+
+def _unrecorded(call: Call) -> bytes:
+    """What the client gets in the place of an answer whose record could not be kept (`spoolFull: refuse`)."""
+    instead = answers.answer(503, "The log of this gateway did not take the record of this call")
+    body = instead.body.data or b""
+    return _head(call, instead, b"content-length: %d" % len(body), b"" if call.method == "HEAD" else body)
 
 
 def _without_body(answer: ResponseState, arrival: Arrival | None, framing: bytes) -> bytes:
@@ -137,6 +144,7 @@ class Relay(Signal):
         "_events",
         "_kept",
         "_kept_size",
+        "_lost",
         "_plain",
         "_recorded",
         "_recorder",
@@ -159,6 +167,7 @@ class Relay(Signal):
         self._arrival = arrival
         self._recorder = recorder
         self._recorded = False
+        self._lost = False  # the record, and with it the end of the answer
         self._kept: list[bytes] = []
         self._kept_size = 0  # with what is not kept
         self._tail = b"\n"
@@ -232,6 +241,13 @@ class Relay(Signal):
             self._write_record()
         elif self._events and self._plain and came:
             self._look_for_end(came)
+        if self._lost:
+            # The client must not see a call finish that has no record.
+            arrival.relay = None
+            connection.close()
+            call.client.abort()
+            self.set()
+            return
         if self._chunked and data:
             data = b"%x\r\n%b\r\n" % (len(data), data)
         if self._chunked and (ended or told):
@@ -301,7 +317,7 @@ class Relay(Signal):
         call.kept = b"".join(self._kept)
         call.cut = self._kept_size > len(call.kept)
         if self._recorder is not None:
-            self._recorder.record(call)
+            self._lost = not self._recorder.record(call)
         if call.produced is not None:
             call.produced.complete()
 

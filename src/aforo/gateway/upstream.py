@@ -84,6 +84,8 @@ class Upstream:
         line, url = self._lines.get((backend, path, query)) or self._line(backend, path, query)
         data = _head(call, method, line, headers, backend, body)
         call.backend_request = (method, url, headers, content)
+        if call.log.audit and not call.attempts:
+            call.recorder.begin(call)
         call.attempts += 1
         # A body that streams through cannot be sent twice: no connection that may be stale.
         connection = self.pool.take(backend.origin) if body is not None else None

@@ -226,6 +226,13 @@ class Intake:
                 self._begun[call.call_id] = begun
                 return None
             case kind if kind == KIND_AMEND:
-                return TakenAmend(found.sequence, _AMEND.decode(payload))
+                amend = _AMEND.decode(payload)
+                open_call = self._begun.pop(amend.call_id, None)
+                if open_call is None:
+                    return TakenAmend(found.sequence, amend)
+                # A begun call whose own record is lost: this is all that will be known of it.
+                return TakenCall(
+                    found.sequence, open_call.call, open_call.context, open_call.size_bytes
+                ).aborted(amend.aborted)
             case kind:
                 raise KeyError(f"no frame is of kind {kind}")

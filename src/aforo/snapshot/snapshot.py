@@ -35,6 +35,7 @@ class LogPlan(msgspec.Struct, frozen=True):
     llm_response_bytes: int = 262_144
     on_full: str = "refuse"  # or "count": what happens to calls when the spool cannot take a record
     verbosity: str = "information"  # what `trace` policies say is logged from this severity on
+    audit: bool = False  # that a call begins is written down before it is forwarded
 
 
 class OperationEntry(msgspec.Struct, frozen=True):

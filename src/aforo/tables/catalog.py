@@ -11,6 +11,7 @@ from aforo.tables.gateway_logs import GATEWAY_LOGS
 from aforo.tables.la_query_logs import LA_QUERY_LOGS
 from aforo.tables.llm_logs import LLM_LOGS
 from aforo.tables.mcp_logs import MCP_LOGS
+from aforo.tables.operation import OPERATION
 from aforo.tables.schema import Table
 
 TABLES: dict[str, Table] = {
@@ -25,5 +26,6 @@ TABLES: dict[str, Table] = {
         LA_QUERY_LOGS,
         APP_METRICS,
         APP_TRACES,
+        OPERATION,
     )
 }

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 
+import msgspec
 import pytest
 
 from aforo.gateway import server
-from tests.support.gateway import KEY, gate, story, until
+from tests.support.gateway import KEY, LOG_ALL, gate, story, until
 
 GET = b"GET /echo/a?x=1 HTTP/1.1\r\nHost: gate\r\n\r\n"
 PLAIN = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -263,12 +264,22 @@ async def test_drain_cuts_what_does_not_end_and_says_so() -> None:
 
 @story
 async def test_a_full_log_refuses_calls_and_a_broken_one_counts() -> None:
+    async with gate(log=msgspec.structs.replace(LOG_ALL, on_full="count")) as g:
+        g.spool.full = True
+        assert (await g.call(GET)).raw == PLAIN
     async with gate() as g:
         g.spool.full = True
         answer = await g.call(GET)
         assert (answer.status, answer.values("retry-after")) == (503, ["5"])
         assert g.backend.heard == []
+        # It had room, and took the record all the same not: this call does not end well.
         g.spool.full, g.spool.broken = False, True
+        answer = await g.call(GET)
+        assert answer.status == 503
+        assert b"did not take the record" in answer.body
+        assert g.proxy.recorder.dropped == 1
+    async with gate(log=msgspec.structs.replace(LOG_ALL, on_full="count")) as g:
+        g.spool.broken = True
         assert (await g.call(GET)).raw == PLAIN
         assert g.proxy.recorder.dropped == 1
 

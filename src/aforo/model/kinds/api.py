@@ -125,7 +125,11 @@ API = Kind(
             doc="The largest request body of this API; a larger one is answered 413. Without it a body that streams "
             "through has no limit, and one that a policy or the meter reads may have 64 MiB.",
         ),
-        refused("auditMode", "that a call begins is not written down before it is forwarded yet"),
+        flag(
+            "auditMode",
+            doc="Write down that a call begins, with its request, before it is forwarded: a gateway that dies in the middle "
+            "of a call leaves a row for it, with `Aborted`. Every call is logged then, whatever the diagnostic samples.",
+        ),
         refused(
             "authenticationSettings", "use a policy; tokens of a portal's console are not configured here"
         ),
