@@ -22,7 +22,7 @@ from aforo.source import Source
 
 EXAMPLES = Path(__file__).parents[3] / "shared" / "conformance" / "kql-docs.jsonl"
 # What passes today; raise it when more does.
-FLOOR = 303
+FLOOR = 308
 
 # Examples whose printed answer is not the answer to their query, each with the reason.
 DIFFERENT: dict[str, str] = {
