@@ -27,6 +27,10 @@ class Sums:
     duration: Measure = field(default_factory=Measure)  # milliseconds, of every call
     backend: Measure = field(default_factory=Measure)  # milliseconds, of calls that reached a backend
     classes: dict[str, int] = field(default_factory=dict)
+    retries: Measure = field(default_factory=Measure)  # attempts beyond the first, of calls that had some
+    passed_over: Measure = field(
+        default_factory=Measure
+    )  # backends that were taken out, of calls that met some
 
     def add(self, call: CallRecord) -> None:
         self.duration.add((call.ended_ns - call.started_ns) / 1e6)
@@ -34,15 +38,22 @@ class Sums:
             self.backend.add(call.backend_us / 1e3)
         name = category(call.status)
         self.classes[name] = self.classes.get(name, 0) + 1
+        if call.attempts > 1:
+            self.retries.add(call.attempts - 1)
+        if call.route is not None and call.route.passed_over:
+            self.passed_over.add(len(call.route.passed_over))
 
     def merge(self, other: Sums) -> None:
         self.duration.merge(other.duration)
         self.backend.merge(other.backend)
         for name, count in other.classes.items():
             self.classes[name] = self.classes.get(name, 0) + count
+        self.retries.merge(other.retries)
+        self.passed_over.merge(other.passed_over)
 
     def metrics(self) -> list[tuple[str, str, Measure]]:
-        """Name, unit and measure of each of Azure's metrics. Counters have the number of calls as their count."""
+        """Name, unit and measure of each of Azure's metrics, and of ours in minutes that have something to count.
+        Counters have the number of calls as their count."""
         calls = self.duration.count
         out = [
             ("Requests", "Count", Measure(calls, calls, 1.0, 1.0)),
@@ -53,6 +64,10 @@ class Sums:
         for name in _CLASSES:
             of = self.classes.get(name, 0)
             out.append((name, "Count", Measure(of, calls, float(of > 0), float(of == calls))))
+        for name, counted in (("BackendRetries", self.retries), ("BackendsPassedOver", self.passed_over)):
+            if counted.count:
+                least = counted.minimum if counted.count == calls else 0.0
+                out.append((name, "Count", Measure(counted.total, calls, counted.maximum, least)))
         return [m for m in out if m[2].count]
 
 

@@ -13,6 +13,7 @@ from aforo.llm.catalog import WIRES
 from aforo.llm.digest import Digest, digest
 from aforo.logs.chunks import chunks
 from aforo.logs.promote import Promoted, Promoter
+from aforo.logs.routes import attempts_of, route_of
 from aforo.logs.rows import Row, clamp_int, json_text, subscription_of
 from aforo.spool.records import (
     LOG_LLM_REQUESTS,
@@ -118,6 +119,7 @@ def gateway_row(call: CallRecord, context: Context, read: Digest | None, size_by
     stream = response.stream
     usage = read.usage if read is not None else None
     status = call.status
+    route = call.route
     return (
         started_us,
         started_us,
@@ -201,6 +203,8 @@ def gateway_row(call: CallRecord, context: Context, read: Digest | None, size_by
         json_text(read.content_filter) if read is not None and read.content_filter else None,
         read.end_user if read is not None else "",
         json_text(call.claims) if call.claims else None,
+        json_text(attempts_of(route)) if route is not None and route.attempts else None,
+        json_text(route_of(route)) if route is not None else None,
         *answer.promoted,
         *backend_answer.promoted,
     )

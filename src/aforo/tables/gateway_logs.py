@@ -144,6 +144,13 @@ _OURS = (
         "EndUser           The `user` that the caller wrote into the request; nobody checked it.", ours=True
     ),
     *dynamics("CallerClaims      Who called, by a validated token.", ours=True),
+    *dynamics(
+        """
+        BackendAttempts   Each try of a backend, with `backend`, `status` or `reason`, and `time` in ms; null where one good try was all.
+        BackendRoute      How the backend was chosen: `asked` (the pool), `affinity` (`new`, `kept`, `moved`), and `passedOver` with each one's `backend`, `why`, `rule` and `left` in ms.
+    """,
+        ours=True,
+    ),
 )
 
 # The promoted values of one body share one flag: where any of them has an unexpected type, the text is asked.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aforo.logs.minutes import Minutes, Run, category, metric_rows
+from aforo.spool.records import BackendRoute, PassedOver
 from tests.support.calls import RESOURCE, make_call
 
 MINUTE_NS = 60_000_000_000
@@ -92,3 +93,19 @@ def test_rows_name_the_resource_in_its_parts() -> None:
         "Average": 1.0,
         "UnitName": "Count",
     }
+
+
+def test_retries_and_backends_that_were_passed_over_are_counted_where_there_were_any() -> None:
+    minutes = Minutes()
+    route = BackendRoute(
+        "pool", "", [], [PassedOver("a", "BreakerOpen", "r", 1), PassedOver("b", "ProbeFailed", "", 1)]
+    )
+    for sequence, (attempts, way) in enumerate(((1, None), (3, route), (2, None)), 1):
+        call = make_call(attempts=attempts, route=way)
+        minutes.add("s", sequence, call, RESOURCE.lower(), ["w"])
+    ((run,),) = minutes.closed(1e12).values()
+    ((_, sums),) = run.sums.items()
+    rows = {r["MetricName"]: r for r in metric_rows(10, RESOURCE.lower(), sums)}
+    retries, passed = rows["BackendRetries"], rows["BackendsPassedOver"]
+    assert [retries[n] for n in ("Total", "Count", "Maximum", "Minimum")] == [3.0, 3.0, 2.0, 0.0]
+    assert [passed[n] for n in ("Total", "Count", "Maximum", "Minimum")] == [2.0, 3.0, 2.0, 0.0]

@@ -9,7 +9,16 @@ import pytest
 
 from aforo.logs.project import Context, correlation_id, gateway_row, llm_rows, read_call, trace_rows
 from aforo.logs.rows import row_columns
-from aforo.spool.records import CallError, CallRecord, ContextRecord, Message, TraceRecord
+from aforo.spool.records import (
+    Attempt,
+    BackendRoute,
+    CallError,
+    CallRecord,
+    ContextRecord,
+    Message,
+    PassedOver,
+    TraceRecord,
+)
 from aforo.tables.app_traces import APP_TRACES
 from aforo.tables.gateway_logs import GATEWAY_LOGS
 from aforo.tables.llm_logs import LLM_LOGS
@@ -128,6 +137,8 @@ def test_a_good_call() -> None:
         "ContentFilterResults": None,
         "EndUser": "ada",
         "CallerClaims": '{"oid":"o"}',
+        "BackendAttempts": None,
+        "BackendRoute": None,
         **{
             f"_{body}_{name}": value
             for body in ("ResponseBody", "BackendResponseBody")
@@ -168,6 +179,31 @@ def test_every_value_has_its_column_s_type(call: CallRecord) -> None:
                 assert column.type is not ColumnType.STRING or column.hidden, column.name
             else:
                 assert type(value) is PYTHON[column.type], column.name
+
+
+def test_the_way_through_the_backends() -> None:
+    route = BackendRoute(
+        "pool",
+        "moved",
+        [Attempt("east", 0, "Timeout", 2_000_500), Attempt("west", 200, "", 1_250)],
+        [
+            PassedOver("north", "BreakerOpen", "throttled", 900),
+            PassedOver("south", "ProbeFailed", "", 10_000),
+        ],
+    )
+    row = gateway(make_call(route=route, attempts=2))
+    assert orjson.loads(row["BackendAttempts"]) == [
+        {"backend": "east", "reason": "Timeout", "time": 2000.5},
+        {"backend": "west", "status": 200, "time": 1.25},
+    ]
+    assert orjson.loads(row["BackendRoute"]) == {
+        "asked": "pool",
+        "affinity": "moved",
+        "passedOver": [
+            {"backend": "north", "why": "BreakerOpen", "rule": "throttled", "left": 900},
+            {"backend": "south", "why": "ProbeFailed", "left": 10_000},
+        ],
+    }
 
 
 def test_a_failed_call() -> None:
