@@ -155,7 +155,11 @@ class CallBinder(ExpressionBinder):
         arguments = self.arguments(declared, tree, row)
         if arguments is None:
             return BROKEN
+        given = arguments[0].type if arguments else LONG
         if declared.operation == "row_window_session":
+            if given is INT:
+                # Two may lie farther apart than an int is great.
+                arguments = (cast(arguments[0], LONG), *arguments[1:])
             wanted = TIMESPAN if arguments[0].type in (DATETIME, TIMESPAN) else arguments[0].type
             fitted = [coerce(a, wanted) for a in arguments[1:3]]
             if None in fitted:
@@ -171,7 +175,11 @@ class CallBinder(ExpressionBinder):
         )
         column = self.column(tree.function, windowed.type)
         row.windows.append((column, windowed))
-        return Reference(column)
+        return (
+            cast(Reference(column), INT)
+            if given is INT and windowed.operation == "row_window_session"
+            else Reference(column)
+        )
 
     def part_of_call(self, target: s.Syntax, key: Expression, row: Row) -> Expression | None:
         return bind_forms.part_of_call(self, target, key, row)
