@@ -1,0 +1,256 @@
+"""Two regions behind one pool: the second one answers in the same call, breakers hold the first one out, and the record
+says why."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+
+import msgspec
+import pytest
+
+from aforo.snapshot.snapshot import BreakerRule
+from aforo.spool.records import BackendRoute
+from tests.support.gateway import Gate, story
+from tests.support.regions import THROTTLED, answer, policy, regions
+from tests.support.scripted_backend import CLOSE
+
+POST = b"POST /echo/a HTTP/1.1\r\nHost: gate\r\nContent-Length: 2\r\n\r\nhi"
+STREAM = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+ONCE = policy(backend="<forward-request />")
+ONE = policy('<set-backend-service backend-id="east" />', "<forward-request />")
+AT_THE_THIRD = BreakerRule("third", 3, None, 60.0, (), ("Timeout", "BackendConnectionFailure"), 30.0, False)
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def ways(route: BackendRoute | None) -> list[tuple[str, int, str]]:
+    assert route is not None
+    return [(a.backend, a.status, a.reason) for a in route.attempts]
+
+
+async def last_way(g: Gate) -> BackendRoute:
+    await g.settled()
+    route = g.records[-1].route
+    assert route is not None
+    return route
+
+
+@story
+async def test_a_throttled_region_is_left_for_the_next_one_in_the_same_call() -> None:
+    async with regions() as r:
+        r.east.plays(answer(429, b"slow", b"retry-after: 7"))
+        got = await r.gate.call(POST)
+        assert (got.status, got.body) == (200, b"west")
+        assert r.west.heard[0].body == b"hi"
+        route = await last_way(r.gate)
+        record = r.gate.records[0]
+        assert (record.backend_id, record.backend_status, record.attempts) == ("west", 200, 2)
+        assert (route.asked, ways(route)) == ("pool", [("east", 429, ""), ("west", 200, "")])
+        (passed,) = route.passed_over
+        assert (passed.backend, passed.why, passed.rule) == ("east", "BreakerOpen", "throttled")
+        assert 6_000 < passed.left_ms <= 7_000  # what the backend said, not the rule's 30 s
+        # From now on nobody asks the first one.
+        assert (await r.gate.call(POST)).body == b"west"
+        assert len(r.east.heard) == 1
+        assert ways(await last_way(r.gate)) == [("west", 200, "")]
+
+
+@story
+async def test_without_any_rule_a_retry_goes_to_who_has_not_been_tried() -> None:
+    async with regions(rules=()) as r:
+        r.east.plays(answer(500))
+        assert (await r.gate.call(POST)).body == b"west"
+        # And the next call begins where it should.
+        assert (await r.gate.call(POST)).body == b"east"
+        assert r.gate.records[1].route is None
+        # All have been tried: the round begins anew.
+        r.east.plays(answer(500))
+        r.west.plays(answer(503))
+        assert (await r.gate.call(POST)).body == b"east"
+        assert ways(await last_way(r.gate)) == [("east", 500, ""), ("west", 503, ""), ("east", 200, "")]
+
+
+@story
+async def test_a_dead_region_costs_no_call() -> None:
+    async with regions() as r:
+        await r.east.stop()
+        assert (await r.gate.call(POST)).body == b"west"
+        route = await last_way(r.gate)
+        assert ways(route) == [("east", 0, "BackendConnectionFailure"), ("west", 200, "")]
+        (error,) = r.gate.records[0].errors
+        assert error.recovered
+
+
+@story
+async def test_both_regions_down_say_when_to_come_back() -> None:
+    async with regions(failure_status=529) as r:
+        r.east.plays(answer(429, b"", b"retry-after: 20"))
+        r.west.plays(answer(429, b"", b"retry-after-ms: 4100"))
+        first = await r.gate.call(POST)
+        # Nobody is left for the third attempt, nor for any attempt of the second call.
+        second = await r.gate.call(POST)
+        for got in (first, second):
+            assert (got.status, got.values("retry-after")) == (529, ["5"])
+            assert b"east" not in got.raw
+        await r.gate.settled()
+        record = r.gate.records[1]
+        assert (record.backend_id, record.attempts, record.errors[-1].reason) == ("pool", 0, "PoolExhausted")
+        assert [p.backend for p in (await last_way(r.gate)).passed_over] == ["east", "west"]
+        assert (len(r.east.heard), len(r.west.heard)) == (1, 1)
+
+
+@story
+async def test_a_single_backend_that_is_taken_out_answers_503() -> None:
+    async with regions(ONE) as r:
+        r.east.plays(answer(500))
+        assert (await r.gate.call(POST)).status == 500
+        got = await r.gate.call(POST)
+        assert got.body == b'{ "statusCode": 503, "message": "Service unavailable" }'
+        assert (got.status, got.values("retry-after")) == (503, ["30"])
+        route = await last_way(r.gate)
+        assert (route.asked, route.attempts, route.passed_over[0].rule) == ("east", [], "throttled")
+
+
+@story
+async def test_a_single_backend_with_a_failure_response_of_its_own() -> None:
+    rule = BreakerRule("r", 1, None, 60.0, (), (), 0.2, False, failure_status=429)
+    async with regions(ONE, rules=(rule,)) as r:
+        r.east.plays(answer(502))
+        assert [(await r.gate.call(POST)).status for _ in range(2)] == [502, 429]
+        await asyncio.sleep(0.25)
+        # All traffic resumes at once.
+        assert (await r.gate.call(POST)).body == b"east"
+
+
+@story
+async def test_no_answer_counts_by_its_reason() -> None:
+    async with regions(ONE, rules=(AT_THE_THIRD,)) as r:
+        for steps in (
+            (answer(500, b"", b"connection: close"),),
+            (CLOSE,),
+            (b"SSH\r\n", CLOSE),
+            (b"HTTP/1.1 200", CLOSE),
+        ):
+            r.east.plays(*steps)
+            assert (await r.gate.call(POST)).status == 500
+        # The answered 500 is none of the named reasons.
+        assert (await r.gate.call(POST)).status == 503
+
+
+@pytest.mark.parametrize("read", [False, True])
+@story
+async def test_an_answer_that_breaks_off_counts_for_the_breaker(read: bool) -> None:
+    outbound = (
+        '<set-header name="x"><value>@(context.Response.Body.As<string>())</value></set-header>'
+        if read
+        else ""
+    )
+    broken = answer(200, b"123456789")[:-3]
+    one = policy('<set-backend-service backend-id="east" />', "<forward-request />", outbound)
+    async with regions(one) as r:
+        r.east.plays(broken, CLOSE)
+        client = await r.gate.connect()
+        await client.send(POST)
+        await client.rest() if not read else await client.answer()
+        await r.gate.settled()
+        assert (await r.gate.call(POST)).status == 503
+
+
+@story
+async def test_a_stream_that_is_cut_in_the_middle_is_never_begun_again() -> None:
+    async with regions() as r:
+        r.east.plays(STREAM + chunk(b"data: 1\n\n"), CLOSE)
+        got = await r.gate.call(POST)
+        assert got.body.startswith(b'data: 1\n\ndata: {"error":{"code":"BackendConnectionFailure",')
+        assert r.west.heard == []
+        await r.gate.settled()
+        record = r.gate.records[0]
+        assert (record.aborted, record.backend_id, record.attempts) == ("backend", "east", 1)
+        assert record.errors[-1].reason == "BackendConnectionFailure"
+        # The next call knows.
+        assert (await r.gate.call(POST)).body == b"west"
+
+
+@story
+async def test_weights_are_shares_and_0_takes_calls_only_when_nobody_else_can() -> None:
+    async with regions(ONCE, priorities=(1, 1), weights=(3, 1)) as r:
+        got = [(await r.gate.call(POST)).body for _ in range(8)]
+        assert (got.count(b"east"), got.count(b"west")) == (6, 2)
+    async with regions(ONCE, priorities=(1, 2), weights=(0, 1)) as r:
+        assert {(await r.gate.call(POST)).body for _ in range(4)} == {b"west"}
+        r.west.plays(answer(429))
+        await r.gate.call(POST)
+        assert (await r.gate.call(POST)).body == b"east"
+
+
+@story
+async def test_breakers_outlive_a_configuration_and_are_reset_with_their_rules() -> None:
+    async with regions(ONCE) as r:
+        g = r.gate
+        r.east.plays(answer(429))
+        await g.call(POST)
+        runtime = g.proxy.runtime
+        for version, rule, expected in (
+            (2, THROTTLED, b"west"),
+            (3, msgspec.structs.replace(THROTTLED, count=2), b"east"),
+        ):
+            entries = {
+                name: msgspec.structs.replace(e, breakers=(rule,) if e.breakers else ())
+                for name, e in runtime.backends.items()
+            }
+            bundle = msgspec.structs.replace(runtime.bundle, version=version)
+            g.proxy.swap(dataclasses.replace(runtime, bundle=bundle, backends=entries), g.proxy.recorder)
+            assert (await g.call(POST)).body == expected
+
+
+def cookie_of(values: list[str]) -> str:
+    (value,) = values
+    pair, _, rest = value.partition("; ")
+    assert rest == "Path=/; HttpOnly; SameSite=Lax"
+    return pair
+
+
+def with_cookie(cookie: str) -> bytes:
+    return POST.replace(b"Host", b"Cookie: a=b; %b\r\nHost" % cookie.encode())
+
+
+@story
+async def test_a_session_stays_with_its_member_as_long_as_it_can_be_called() -> None:
+    async with regions(priorities=(1, 1), cookie="SessionId") as r:
+        got = [await r.gate.call(POST) for _ in range(2)]
+        assert {g.body for g in got} == {b"east", b"west"}
+        of_west = next(cookie_of(g.values("set-cookie")) for g in got if g.body == b"west")
+        assert of_west.startswith("SessionId=")
+        assert "west" not in of_west
+        for _ in range(4):
+            kept = await r.gate.call(with_cookie(of_west))
+            assert (kept.body, kept.values("set-cookie")) == (b"west", [])
+        assert (await last_way(r.gate)).affinity == "kept"
+        r.west.plays(answer(429, b"", b"retry-after: 9"))
+        moved = await r.gate.call(with_cookie(of_west))
+        assert moved.body == b"east"
+        of_east = cookie_of(moved.values("set-cookie"))
+        assert of_east != of_west
+        assert (await last_way(r.gate)).affinity == "moved"
+        # Whatever else stands there names nobody.
+        for text in (
+            "SessionId=east",
+            "SessionId=",
+            "SessionId=" + "A" * 4000,
+            "SessionId",
+            of_west[:-1] + "!",
+        ):
+            odd = await r.gate.call(with_cookie(text))
+            assert (odd.status, cookie_of(odd.values("set-cookie"))) == (200, of_east)
+
+
+@story
+async def test_a_base_url_has_its_retries_in_the_record() -> None:
+    async with regions(policy("")) as r:
+        r.gate.backend.plays(answer(503))
+        assert (await r.gate.call(POST)).status == 200
+        route = await last_way(r.gate)
+        assert (route.asked, ways(route)) == ("", [("", 503, ""), ("", 200, "")])
