@@ -23,7 +23,7 @@ from aforo.gateway.signal import Steps
 from aforo.gateway.streaming import Relay, UsageFilter, hand_over, hides_usage
 from aforo.gateway.traces import DEBUG_HEADER, Traces, tell
 from aforo.gateway.usage import splice_usage
-from aforo.llm.catalog import wire_of
+from aforo.llm.catalog import UPLOADS, wire_of
 from aforo.messages import Headers
 from aforo.policy import answers, owing, sections
 from aforo.policy.exchange import Body, LastError, PolicyFailure, ResponseState
@@ -161,7 +161,7 @@ class Proxy:
                 if not wire and pipeline.effects.meters:
                     wire = wire_of(call.method, target.match.path)
                 if wire:
-                    if call.request.body.data is None:
+                    if call.request.body.data is None and wire not in UPLOADS:
                         await _read_if_possible(call.request.body)
                     call.hide_usage = splice_usage(call.request.body, wire, target.query)
             except Exception as error:  # noqa: BLE001 - the client gets an answer
@@ -203,7 +203,8 @@ class Proxy:
         """Wait for a body that is still arriving where somebody must see all of it; let it stream otherwise."""
         # What is small is here as soon as the client is told to go on.
         small = 0 <= call.content_length <= WHOLE_BODY_BYTES
-        if pipeline.effects.reads_request_body or operation.wire or small:
+        wire = operation.wire
+        if pipeline.effects.reads_request_body or (wire and wire not in UPLOADS) or small:
             if call.expects_continue:
                 call.expects_continue = False
                 call.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")

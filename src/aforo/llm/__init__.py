@@ -5,11 +5,13 @@ sse      event streams: bytes in any pieces to events
 usage    token counts of an answer; estimates where a provider gives none
 openai   chat, completions, embeddings: messages, and the JSON answer that a stream amounts to
 responses  the same for the Responses API
+media    the same for images and transcriptions
 azure    what Azure adds: content-filter results
 catalog  the wires by name, and the paths that speak them
 digest   one exchange in all that is recorded of it
 meaning  a request as a semantic cache compares it
 spent    what a call spent in tokens, for who must know it at once
 said     the text of prompts and answers, for who must look at the words
+prices   what a call costs: a table of prices dated by model (prices.toml), and what a configuration adds to it
 replay   a whole answer as the event stream that was asked for
 """

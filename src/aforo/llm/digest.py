@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 
 from aforo.llm.azure import content_filter_results
+from aforo.llm.catalog import UNCOUNTABLE
 from aforo.llm.openai import finish_reason
 from aforo.llm.sse import parse_events
-from aforo.llm.usage import Usage, estimated, read_usage
+from aforo.llm.usage import Usage, estimated, raw_usage, read_usage
 from aforo.llm.wire import Json, Wire, text_bytes
 
 
@@ -28,6 +29,8 @@ class Digest:
     end_user: str
     finish_reason: str
     content_filter: Json | None
+    raw_usage: Json | None = None  # as the provider wrote it
+    service_tier: str = ""
 
 
 def read_object(body: bytes) -> Json:
@@ -63,7 +66,7 @@ def _read(wire: Wire, request_body: bytes, answer_body: bytes, stream: bool, suc
     else:
         answer = read_object(answer_body)
     usage = read_usage(answer)
-    if usage is None and succeeded and (answer or stream):
+    if usage is None and succeeded and (answer or stream) and wire.name not in UNCOUNTABLE:
         said = sum(map(text_bytes, wire.response_messages(answer)))
         usage = estimated(sum(map(text_bytes, wire.request_messages(request))), said)
     return Digest(
@@ -76,7 +79,9 @@ def _read(wire: Wire, request_body: bytes, answer_body: bytes, stream: bool, suc
         _text(answer, "model"),
         _text(request, "user"),
         finish_reason(answer),
-        content_filter_results(answer) if b"content_filter_result" in answer_body else None,
+        content_filter_results(answer) if b"content_filter" in answer_body else None,
+        raw_usage(answer),
+        _text(answer, "service_tier"),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from aforo.llm.azure import worse
 from aforo.llm.wire import Json, objects
 
 # In a delta, text under these names is a piece to be joined; any other value replaces what was there.
@@ -170,7 +171,9 @@ def _merge_rest(choice: Json, piece: Json) -> None:
         if name in ("index", "delta", "text"):
             continue
         have = choice.get(name)
-        if isinstance(value, dict) and isinstance(have, dict):
+        if name == "content_filter_results":
+            choice[name] = worse(have, _copy(value))
+        elif isinstance(value, dict) and isinstance(have, dict):
             for key, part in value.items():
                 old = have.get(key)
                 both = isinstance(part, list) and isinstance(old, list)

@@ -14,9 +14,17 @@ ESTIMATED = "estimated"
 # each count says where it is from.
 BYTES_PER_TOKEN = 4
 
+# Of the Responses and image APIs, of chat, and of transcriptions (which leave the `s` out).
+_OF_PROMPT = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
+_OF_ANSWER = ("completion_tokens_details", "output_tokens_details", "output_token_details")
+
 
 class Usage(msgspec.Struct, frozen=True):
-    """Tokens of one call. `source` is PROVIDER or ESTIMATED; None where a provider does not tell."""
+    """Tokens of one call. `source` is PROVIDER or ESTIMATED; None where a provider does not tell.
+
+    `cached`, `prompt_audio` and `prompt_image` are parts of `prompt`; `reasoning`, `completion_audio` and
+    `completion_image` parts of `completion`.
+    """
 
     prompt: int
     completion: int
@@ -24,12 +32,22 @@ class Usage(msgspec.Struct, frozen=True):
     source: str
     cached: int | None = None
     reasoning: int | None = None
+    prompt_audio: int | None = None
+    completion_audio: int | None = None
+    prompt_image: int | None = None
+    completion_image: int | None = None
+
+
+def raw_usage(answer: Any) -> dict[str, Any] | None:
+    """The `usage` of an answer as the provider wrote it."""
+    usage = answer.get("usage") if isinstance(answer, dict) else None
+    return usage if isinstance(usage, dict) and usage else None
 
 
 def read_usage(answer: Any) -> Usage | None:
     """The usage that an answer (or the last chunk of a stream) carries, of either naming."""
-    usage = answer.get("usage") if isinstance(answer, dict) else None
-    if not isinstance(usage, dict):
+    usage = raw_usage(answer)
+    if usage is None:
         return None
     prompt = _count(usage, "prompt_tokens", "input_tokens")
     completion = _count(usage, "completion_tokens", "output_tokens")
@@ -41,8 +59,12 @@ def read_usage(answer: Any) -> Usage | None:
         completion or 0,
         total if total is not None else (prompt or 0) + (completion or 0),
         PROVIDER,
-        _detail(usage, ("prompt_tokens_details", "input_tokens_details"), "cached_tokens"),
-        _detail(usage, ("completion_tokens_details", "output_tokens_details"), "reasoning_tokens"),
+        _detail(usage, _OF_PROMPT, "cached_tokens"),
+        _detail(usage, _OF_ANSWER, "reasoning_tokens"),
+        _detail(usage, _OF_PROMPT, "audio_tokens"),
+        _detail(usage, _OF_ANSWER, "audio_tokens"),
+        _detail(usage, _OF_PROMPT, "image_tokens"),
+        _detail(usage, _OF_ANSWER, "image_tokens"),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
+from aforo.llm.azure import Filtered, filtered
 from aforo.llm.catalog import WIRES
 from aforo.llm.digest import Digest, digest
 from aforo.llm.usage import ESTIMATED, PROVIDER, Usage, read_usage
@@ -138,3 +139,125 @@ def test_bodies_that_say_nothing(wire: str, body: bytes) -> None:
     got = digest(WIRES[wire], body, body, stream=False, succeeded=True)
     assert got.model == ""
     assert got.usage is None or got.usage.total == 0
+
+
+def test_a_stream_s_verdicts_are_the_worst_of_its_chunks() -> None:
+    chunks = [
+        {
+            "prompt_filter_results": [
+                {"prompt_index": 0, "content_filter_results": {"hate": {"filtered": False}}}
+            ]
+        },
+        {
+            "choices": [
+                {
+                    "index": 0,
+                    "delta": {"content": "a"},
+                    "content_filter_results": {"hate": {"severity": "medium"}},
+                }
+            ]
+        },
+        {
+            "choices": [
+                {
+                    "index": 0,
+                    "delta": {"content": "b"},
+                    "finish_reason": "content_filter",
+                    "content_filter_results": {
+                        "hate": {"severity": "safe", "filtered": False},
+                        "violence": {"filtered": True, "severity": "high"},
+                    },
+                }
+            ]
+        },
+        {"choices": [{"index": 0, "delta": {}, "content_filter_results": {"violence": {"filtered": False}}}]},
+    ]
+    body = b"".join(b"data: " + orjson.dumps(c) + b"\n\n" for c in chunks) + b"data: [DONE]\n\n"
+    got = digest(WIRES["chat"], b"{}", body, stream=True, succeeded=True)
+    assert got.content_filter == {
+        "prompt": [{"hate": {"filtered": False}}],
+        "completion": [
+            {
+                "hate": {"severity": "medium", "filtered": False},
+                "violence": {"filtered": True, "severity": "high"},
+            }
+        ],
+    }
+    assert filtered(got.content_filter) == Filtered(False, True, ("hate", "violence"))
+
+
+def test_the_responses_api_has_its_verdicts_in_one_list() -> None:
+    answer = {
+        "object": "response",
+        "content_filters": [
+            {
+                "blocked": True,
+                "source_type": "prompt",
+                "content_filter_results": {"jailbreak": {"detected": True}},
+            },
+            {
+                "blocked": False,
+                "source_type": "completion",
+                "content_filter_results": {"hate": {"filtered": False}},
+            },
+        ],
+    }
+    got = read("responses", {}, answer)
+    assert filtered(got.content_filter) == Filtered(False, False, ("jailbreak",))
+    assert filtered(None) == Filtered(None, None, ())
+
+
+def test_usage_is_kept_as_the_provider_wrote_it() -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 0, "ours": {"nobody": "knows"}}
+    assert read("chat", {}, {"choices": [], "usage": usage, "service_tier": "flex"}).raw_usage == usage
+    assert read("chat", {}, {"choices": [], "usage": usage, "service_tier": "flex"}).service_tier == "flex"
+    assert read("chat", {}, {"choices": []}).raw_usage is None
+
+
+def test_pictures_tell_their_tokens_or_nothing() -> None:
+    usage = {
+        "input_tokens": 5,
+        "output_tokens": 7,
+        "total_tokens": 12,
+        "input_tokens_details": {"image_tokens": 2},
+    }
+    assert read("images", {"prompt": "a cat"}, {"data": [], "usage": usage}).usage == Usage(
+        5, 7, 12, PROVIDER, prompt_image=2
+    )
+    assert read("images", {"prompt": "a cat"}, {"data": []}).usage is None
+
+
+def test_a_stream_of_pictures_has_the_usage_in_its_last_event() -> None:
+    events = [
+        {"type": "image_generation.partial_image", "b64_json": "QQ=="},
+        {
+            "type": "image_generation.completed",
+            "b64_json": "QQ==",
+            "usage": {"input_tokens": 1, "output_tokens": 9},
+        },
+    ]
+    body = b"".join(b"data: " + orjson.dumps(c) + b"\n\n" for c in events)
+    got = digest(WIRES["images"], b"{}", body, stream=True, succeeded=True)
+    assert got.complete
+    assert got.usage == Usage(1, 9, 10, PROVIDER)
+
+
+def test_transcriptions_tell_what_they_heard() -> None:
+    usage = {
+        "type": "tokens",
+        "input_tokens": 14,
+        "input_token_details": {"audio_tokens": 14},
+        "output_tokens": 3,
+    }
+    got = digest(
+        WIRES["transcriptions"],
+        b"--form",
+        orjson.dumps({"text": "hello", "usage": usage}),
+        stream=False,
+        succeeded=True,
+    )
+    assert got.usage == Usage(14, 3, 17, PROVIDER, prompt_audio=14)
+    seconds = orjson.dumps({"text": "hello", "usage": {"type": "duration", "seconds": 3}})
+    got = digest(WIRES["transcriptions"], b"", seconds, stream=False, succeeded=True)
+    assert got.usage is None
+    assert got.raw_usage == {"type": "duration", "seconds": 3}

@@ -1,0 +1,163 @@
+"""What a call costs: prices dated by model, the shipped ones (prices.toml) and those of a configuration. It reads no
+clock; a price that is not known is None, never zero."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from importlib import resources
+from typing import Any, NamedTuple
+
+import msgspec
+
+from aforo.llm.usage import Usage
+
+CURRENCY = "USD"
+# Of a call without a tier, or with one of these, the plain price counts.
+_PLAIN_TIERS = frozenset(("", "default", "auto", "standard"))
+_VERSION = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{4})$")
+# Prices are for a million tokens: as whole numbers of 10^-12 of a token's price they add up without rounding.
+_PICO = 10**6
+_ONE = 10**12
+
+
+class Price(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a million tokens of a model cost from a day on. None: not known, but for `cached_input`, which is `input`
+    then. `first` is ISO 8601 ("": always), `tier` the `service_tier` that it is for."""
+
+    model: str
+    first: str = ""
+    currency: str = CURRENCY
+    input: float | None = None
+    cached_input: float | None = None
+    output: float | None = None
+    audio_input: float | None = None
+    audio_output: float | None = None
+    image_input: float | None = None
+    image_output: float | None = None
+    tier: str = ""
+
+
+class Cost(NamedTuple):
+    """`pico` are 10^-12 of a unit of the currency; `basis` names the row that it was reckoned by."""
+
+    pico: int
+    currency: str
+    basis: str
+
+    @property
+    def amount(self) -> float:
+        return self.pico / _ONE
+
+
+class PriceList:
+    """The prices of one configuration: its own before the shipped ones, and what its deployments are models of."""
+
+    def __init__(self, own: Iterable[Price] = (), deployments: Mapping[str, str] | None = None) -> None:
+        self._own = _by_model(own)
+        self._deployments = deployments or {}
+
+    def models(self, answered: str, asked: str, backend_id: str) -> list[str]:
+        """What the model may be called, the surest name first.
+
+        `answered` is the answer's model, `asked` the deployment or model that the client named. Azure answers some
+        deployments with a model's bare name: then what the deployment was declared with says more.
+        """
+        declared = [
+            model
+            for key in (f"{backend_id}/{asked}".lower(), asked.lower())
+            if asked and (model := self._deployments.get(key))
+        ]
+        dated = [answered] if _VERSION.search(answered) else []
+        return [name for name in dict.fromkeys((*dated, *declared, answered, asked)) if name]
+
+    def cost(self, models: Sequence[str], usage: Usage, at_ns: int, tier: str = "") -> Cost | None:
+        """What that usage cost at that time; None where no price of any of the names is known."""
+        day = datetime.fromtimestamp(at_ns // 10**9, UTC).date().isoformat()
+        wanted = "" if tier.lower() in _PLAIN_TIERS else tier.lower()
+        for prices, whose in ((self._own, "own "), (_shipped(), "")):
+            for name in models:
+                price = _in_force(prices, name, day, wanted)
+                if price is not None:
+                    pico = _reckon(price, usage)
+                    basis = f"{whose}{price.model}{f' {price.tier}' if price.tier else ''}"
+                    return (
+                        None if pico is None else Cost(pico, price.currency, f"{basis} {price.first}".strip())
+                    )
+        return None
+
+
+def _in_force(prices: Mapping[str, list[Price]], name: str, day: str, tier: str) -> Price | None:
+    name = name.lower().replace("gpt-35-", "gpt-3.5-")  # as Azure spells it
+    for each in dict.fromkeys((name, _VERSION.sub("", name))):
+        rows = [p for p in prices.get(each, ()) if p.first <= day and p.tier.lower() == tier]
+        if rows:
+            return rows[-1]
+    return None
+
+
+def _reckon(price: Price, usage: Usage) -> int | None:
+    """In 10^-12 of the currency. What was cached is a part of the prompt, what was reasoned of the answer; providers
+    that count reasoning beside the answer have it in the total."""
+    audio, image = usage.prompt_audio or 0, usage.prompt_image or 0
+    cached = min(usage.cached or 0, max(0, usage.prompt - audio - image))
+    said = max(usage.completion, usage.total - usage.prompt) if usage.reasoning else usage.completion
+    said_audio = usage.completion_audio or 0
+    said_image = usage.completion_image or 0 if price.image_output is not None else 0
+    parts = (
+        (usage.prompt - cached - audio - image, price.input),
+        (cached, price.input if price.cached_input is None else price.cached_input),
+        (audio, price.audio_input),
+        (image, price.input if price.image_input is None else price.image_input),
+        (said - said_audio - said_image, price.output),
+        (said_audio, price.audio_output),
+        (said_image, price.image_output),
+    )
+    total = 0
+    for tokens, per_million in parts:
+        if tokens <= 0:
+            continue
+        if per_million is None:
+            return None
+        total += tokens * round(per_million * _PICO)
+    return total
+
+
+def _by_model(prices: Iterable[Price]) -> dict[str, list[Price]]:
+    """Each model's, the oldest first."""
+    out: dict[str, list[Price]] = {}
+    for price in sorted(prices, key=lambda p: p.first):
+        out.setdefault(price.model.lower(), []).append(price)
+    return out
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> dict[str, list[Price]]:
+    return _by_model(shipped())
+
+
+def shipped() -> list[Price]:
+    """The prices of prices.toml."""
+    text = resources.files("aforo.llm").joinpath("prices.toml").read_text("utf-8")
+    return [price_of(row) for row in tomllib.loads(text)["price"]]
+
+
+def price_of(row: Mapping[str, Any]) -> Price:
+    """A row of the file, or of `modelPrices`, which have the same names."""
+    first = row.get("from", "")
+    return Price(
+        model=str(row["model"]),
+        first=first.isoformat() if isinstance(first, date) else str(first)[:10],
+        currency=str(row.get("currency", CURRENCY)),
+        input=row.get("input"),
+        cached_input=row.get("cachedInput"),
+        output=row.get("output"),
+        audio_input=row.get("audioInput"),
+        audio_output=row.get("audioOutput"),
+        image_input=row.get("imageInput"),
+        image_output=row.get("imageOutput"),
+        tier=str(row.get("tier", "")),
+    )
