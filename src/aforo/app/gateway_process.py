@@ -17,6 +17,7 @@ import uvloop
 
 from aforo.app.certificates import Certificate, certificate
 from aforo.app.ending_threads import EndingThreads
+from aforo.app.held_backends import WatchedBackends
 from aforo.app.held_loop import HeldLoop
 from aforo.app.https_listener import HttpsListener
 from aforo.app.in_force import Acknowledgement, InForce
@@ -33,6 +34,7 @@ from aforo.gateway.addresses import TrustedProxies
 from aforo.gateway.authorizations import Connections
 from aforo.gateway.cache import MemoryCache
 from aforo.gateway.counters import MemoryCounters
+from aforo.gateway.crowd import most_connections
 from aforo.gateway.events import FileSink, Loggers, Sink
 from aforo.gateway.external_cache import ExternalCache, ExternalCaches, Secrecy
 from aforo.gateway.kafka import KafkaSink, target_of
@@ -111,6 +113,9 @@ class _Gateway:
         )
         self._pool = Pool(self._egress(()), self._ca)
         self._upstream = Upstream(self._pool)
+        self._watched = WatchedBackends(
+            self._layout.snapshots, spec.index, self._upstream, self._secrets.master_key
+        )
 
     def _egress(self, allowed: tuple[str, ...]) -> EgressPolicy:
         """What backends may be: the operator's list, and the local account, which is a part of this system."""
@@ -155,8 +160,10 @@ class _Gateway:
             services.events = Loggers(partial(self._sink, tokens))
             services.events.configure(runtime.loggers)
             metrics.follow(bundle)
+            self._watched.probe_with(tokens, metrics)
             self._use_tenant(bundle)
             server = Server(proxy)
+            server.most = most_connections()
             tls = certificate(spec.certificate, spec.certificate_key, self._secrets.tls)
             await server.listen(inherited(spec.sockets["http"]))
             https = inherited(spec.sockets["https"])
@@ -176,6 +183,7 @@ class _Gateway:
                 log.warning("%d connections were cut at the end of the drain", cut)
             housekeeping.cancel()
             metrics.flush()
+            await self._watched.close()
             await services.events.close(EVENTS_S)
             await services.shared.close()
             await tokens.close()
@@ -449,6 +457,7 @@ class _Gateway:
             beat += 1
             spool.prepare()
             self._upstream.sweep()
+            self._watched.sweep(proxy.runtime)
             if beat % 10 == 0:
                 server.sweep()
                 metrics.flush()

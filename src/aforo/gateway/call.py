@@ -99,6 +99,20 @@ class Records(Protocol):
         """A call has ended by a mistake of ours, without its record."""
 
 
+class Serve(Protocol):
+    """What a server hands its calls to: the proxy."""
+
+    def begin(self, call: Call) -> None: ...
+
+    def client_lost(self, call: Call) -> None: ...
+
+    def answer_lost(self, call_id: str) -> None:
+        """The client left with a part of its answer still unsent."""
+
+    def trusts(self, peer_ip: str) -> bool:
+        """Whether a peer's PROXY preamble is believed."""
+
+
 class Call(Exchange):
     """A request with what its connection told about it; once it has an operation (`open`), policies' exchange too.
 

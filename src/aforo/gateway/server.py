@@ -10,12 +10,13 @@ import asyncio
 import ssl
 import time
 from collections import deque
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import httptools
 
 from aforo.gateway import client_certificate, proxy_protocol
-from aforo.gateway.call import WHOLE_BODY_BYTES, Call
+from aforo.gateway.call import WHOLE_BODY_BYTES, Call, Serve
+from aforo.gateway.crowd import Crowd
 from aforo.gateway.framing import Misframed, origin_form, stated_length, upgrade_refused
 from aforo.messages import Fields, Headers, repeat
 from aforo.policy.exchange import LastError
@@ -37,20 +38,6 @@ BODY_TIMEOUT_S = 60.0
 WRITE_TIMEOUT_S = 120.0
 # After an answer that came before the end of its request: a close at once would destroy the answer on its way.
 LINGER_S = 5.0
-
-
-class Serve(Protocol):
-    """What a server hands its calls to: the proxy."""
-
-    def begin(self, call: Call) -> None: ...
-
-    def client_lost(self, call: Call) -> None: ...
-
-    def answer_lost(self, call_id: str) -> None:
-        """The client left with a part of its answer still unsent."""
-
-    def trusts(self, peer_ip: str) -> bool:
-        """Whether a peer's PROXY preamble is believed."""
 
 
 class ServerConnection(asyncio.Protocol):
@@ -129,7 +116,7 @@ class ServerConnection(asyncio.Protocol):
             self.certificate = client_certificate.shown(tls)
         if self._server.serve.trusts(self.peer_ip):
             self._preamble = b""
-        self._server.connections.add(self)
+        self._server.met(self)
 
     def data_received(self, data: bytes) -> None:
         if self._discarding:
@@ -215,9 +202,8 @@ class ServerConnection(asyncio.Protocol):
 
     def connection_lost(self, _exc: Exception | None) -> None:
         self._server.connections.discard(self)
-        self.transport = None
         # The parser holds this connection, and what it has read of a message that never ended.
-        self._parser = None
+        self.transport = self._parser = None
         calls = [c for c in (self.current, *self._queue) if c is not None]
         self._queue.clear()
         self.current = None
@@ -279,7 +265,11 @@ class ServerConnection(asyncio.Protocol):
         self.deadline = time.monotonic() + IDLE_TIMEOUT_S
         if self._queue:
             self.current = following = self._queue.popleft()
-            if following.complete or not _small(following) or following.expects_continue:
+            if (
+                following.complete
+                or not 0 <= following.content_length <= WHOLE_BODY_BYTES
+                or following.expects_continue
+            ):
                 # Not from here: an endless line of answers must not become an endless stack.
                 asyncio.get_running_loop().call_soon(self._begin_following, following)
         if self._paused and not self._queue:
@@ -304,6 +294,18 @@ class ServerConnection(asyncio.Protocol):
     def _begin_following(self, call: Call) -> None:
         if self.current is call and call.steps is None:
             self._server.serve.begin(call)
+
+    def turn_away(self) -> None:
+        """There is no room for this client."""
+        self.write(Misframed(503, "Too many connections").answer())
+        if self.transport is not None:
+            self.transport.close()
+
+    @property
+    def arriving(self) -> Call | None:
+        """The call whose body we wait for; none while it waits for us."""
+        call = self.current
+        return None if call is None or call.complete or self._paused else call
 
     def check_progress(self, now: float) -> None:
         """Cut a client that has taken nothing of its answer for too long."""
@@ -425,16 +427,12 @@ class ServerConnection(asyncio.Protocol):
             self.pause_reading()
 
 
-def _small(call: Call) -> bool:
-    return 0 <= call.content_length <= WHOLE_BODY_BYTES
-
-
-class Server:
+class Server(Crowd["ServerConnection"]):
     """The listeners of one gateway process and their connections."""
 
     def __init__(self, serve: Serve) -> None:
+        super().__init__()
         self.serve = serve
-        self.connections: set[ServerConnection] = set()
         self.draining = False
         self.refused = 0
         self._listeners: list[asyncio.Server] = []
@@ -442,9 +440,12 @@ class Server:
 
     async def listen(self, sock: object, tls: ssl.SSLContext | None = None) -> asyncio.Server:
         """Serve on a listening socket that somebody else opened."""
-        loop = asyncio.get_running_loop()
-        listener: asyncio.Server = await loop.create_server(  # type: ignore[call-overload]
-            lambda: ServerConnection(self), sock=sock, ssl=tls, backlog=2048
+        listener: asyncio.Server = await asyncio.get_running_loop().create_server(  # type: ignore[call-overload]
+            lambda: ServerConnection(self),
+            sock=sock,
+            ssl=tls,
+            ssl_handshake_timeout=HEAD_TIMEOUT_S if tls else None,
+            backlog=2048,
         )
         self._listeners.append(listener)
         return listener
@@ -454,16 +455,16 @@ class Server:
         self._listeners.remove(listener)
         listener.close()
         for connection in list(self.connections):
-            if connection.certificate is None or connection.transport is None:
-                continue
-            if connection.current is None:
-                connection.transport.close()
-            else:
-                connection.current.keep_alive = False
+            if connection.certificate is not None and connection.transport is not None:
+                if connection.current is None:
+                    connection.transport.close()
+                else:
+                    connection.current.keep_alive = False
 
     def sweep(self) -> None:
         """Close connections that are too slow or idle; call it about once a second."""
         now = time.monotonic()
+        self.cut_dripping()
         for connection in list(self.connections):
             if connection.deadline < now and connection.transport is not None:
                 call = connection.current
@@ -494,7 +495,6 @@ class Server:
                     await self._empty.wait()
             except TimeoutError:
                 pass
-        left = len(self.connections)
-        for connection in list(self.connections):
+        for connection in (left := list(self.connections)):
             connection.abort()
-        return left
+        return len(left)

@@ -1,0 +1,113 @@
+"""Too many clients, and clients that drip: who has to go."""
+
+from __future__ import annotations
+
+import resource
+from dataclasses import dataclass
+
+import pytest
+
+from aforo.gateway.crowd import BODY_BYTES_PER_S, SLOW_SECONDS, SlowBodies, most_connections
+from tests.support.gateway import gate, story, until
+
+GET = b"GET /echo/a HTTP/1.1\r\nHost: gate\r\n\r\n"
+
+
+@dataclass
+class Body:
+    received: int = 0
+
+
+@pytest.mark.parametrize(
+    ("burst", "every_s", "cut"),
+    [(1, 1, True), (1, 50, True), (BODY_BYTES_PER_S, 1, False), (BODY_BYTES_PER_S, 3, True), (0, 1, True)],
+)
+def test_a_body_has_to_keep_its_pace(burst: int, every_s: int, cut: bool) -> None:
+    bodies, call = SlowBodies(), Body()
+    over: set[int] = set()
+    for second in range(10 * SLOW_SECONDS):
+        if second % every_s == 0:
+            call.received += burst
+        over |= bodies.drip([call])
+    assert over == ({id(call)} if cut else set())
+
+
+def test_a_pause_within_a_fast_body_is_forgiven() -> None:
+    bodies, call = SlowBodies(), Body()
+    for _ in range(20):
+        for _ in range(SLOW_SECONDS - 5):
+            assert not bodies.drip([call])
+        for _ in range(SLOW_SECONDS):
+            call.received += 10 * BODY_BYTES_PER_S
+            assert not bodies.drip([call])
+
+
+def test_a_body_that_is_not_waited_for_is_not_judged() -> None:
+    bodies, call = SlowBodies(), Body()
+    for _ in range(SLOW_SECONDS - 1):
+        bodies.drip([call])
+    assert not bodies.drip([])
+    assert not bodies.drip([call])
+
+
+@story
+async def test_a_dripping_body_is_cut_and_recorded() -> None:
+    async with gate() as g:
+        client = await g.connect()
+        await client.send(b"POST /echo/a HTTP/1.1\r\nHost: gate\r\nContent-Length: 1000000\r\n\r\nx")
+        await until(lambda: g.proxy.in_flight)
+        for _ in range(SLOW_SECONDS + 2):
+            g.server.cut_dripping()
+        assert await client.rest() == b""
+        await g.settled()
+        assert [r.aborted for r in g.records] == ["client"]
+
+
+@story
+async def test_a_body_that_its_backend_does_not_take_is_not_the_clients_fault() -> None:
+    async with gate() as g:
+        client = await g.connect()
+        await client.send(GET)
+        assert (await client.answer()).status == 200
+        (connection,) = g.server.connections
+        await client.send(b"POST /echo/a HTTP/1.1\r\nHost: gate\r\nContent-Length: 1000000\r\n\r\nx")
+        await until(lambda: connection.arriving)
+        connection.pause_reading()
+        assert connection.arriving is None
+
+
+@story
+async def test_who_has_been_idle_longest_makes_room() -> None:
+    async with gate() as g:
+        g.server.most = 3
+        first, second, third = [await g.connect() for _ in range(3)]
+        for client in (second, first, third):
+            await client.send(GET)
+            await client.answer()
+        fourth = await g.connect()
+        await fourth.send(GET)
+        assert (await fourth.answer()).status == 200
+        assert await second.rest() == b""
+        await first.send(GET)
+        assert (await first.answer()).status == 200
+        await until(lambda: len(g.server.connections) == 3)
+        assert g.server.turned_away == 1
+
+
+@story
+async def test_where_all_are_busy_the_newcomer_goes() -> None:
+    async with gate() as g:
+        g.server.most = 1
+        busy = await g.connect()
+        await busy.send(b"POST /echo/a HTTP/1.1\r\nHost: gate\r\nContent-Length: 2\r\n\r\n")
+        await until(lambda: any(c.current for c in g.server.connections))
+        assert (await g.transcript(b"")).startswith(b"HTTP/1.1 503 ")
+        await busy.send(b"ab")
+        assert (await busy.answer()).status == 200
+
+
+def test_the_most_connections_leave_descriptors_for_backends() -> None:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = most_connections()
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= soft
+    assert 64 <= most < resource.getrlimit(resource.RLIMIT_NOFILE)[0]
