@@ -39,6 +39,7 @@ log = logging.getLogger("aforo.spool")
 
 _SPARE = "next.spare"
 _BUFFER_BYTES = 64 * 1024
+_RETRY_S = 0.05
 # What a larger record made of the buffer goes with it: it may have been the only one of its kind.
 _LARGE_RECORD_BYTES = 512 * 1024
 
@@ -82,6 +83,7 @@ class SpoolWriter:
         self._left = 0
         self._spare: Path | None = None
         self._exhausted = False  # the last try to reserve a segment was refused
+        self._retry_at = 0.0  # until then nobody but the owner asks again
         self._dirty = False
         self._closed = False
         try:
@@ -326,6 +328,9 @@ class SpoolWriter:
         path, self._spare = self._spare, None
         if path is not None and size <= self._segment_bytes:
             return path
+        if self._exhausted and time.monotonic() < self._retry_at:
+            # Where lost records are counted each call comes here; asking the disk each time would cost it dearly.
+            raise Unavailable(f"spool {self.folder} had no room a moment ago", code="SpoolFull")
         return self._allocate(size)
 
     def _make_spare(self) -> None:
@@ -333,6 +338,7 @@ class SpoolWriter:
             with contextlib.suppress(Unavailable):
                 self._spare = self._allocate(self._segment_bytes)
             self._exhausted = self._spare is None
+            self._retry_at = time.monotonic() + _RETRY_S
 
     def _allocate(self, size: int) -> Path:
         """A file of `size` zero bytes whose blocks exist. Unavailable: the disk or `max_bytes` says no."""
