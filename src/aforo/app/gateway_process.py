@@ -17,13 +17,13 @@ import uvloop
 
 from aforo.app.certificates import Certificate, certificate
 from aforo.app.ending_threads import EndingThreads
-from aforo.app.held_backends import WatchedBackends
 from aforo.app.held_loop import HeldLoop
 from aforo.app.https_listener import HttpsListener
 from aforo.app.in_force import Acknowledgement, InForce
 from aforo.app.last_words import keep_quiet
 from aforo.app.listeners import inherited
 from aforo.app.spec import Said, Spec, on_stop, say, snapshot_stamp
+from aforo.app.watched_backends import WatchedBackends
 from aforo.egress.fetch import fetch
 from aforo.egress.policy import EgressPolicy, parse
 from aforo.egress.pool import Pool

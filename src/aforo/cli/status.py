@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from aforo.cli import http, running, terminal
 from aforo.cli.accounts import accounts
 from aforo.cli.exits import Exit, Failure, one_of
+from aforo.settings import Layout
 
 MOST_SHOWN = 8
 LISTENERS = ("gateway", "gateway_tls", "control", "control_tls", "account")
@@ -31,6 +33,7 @@ def status(
     found = [_listener(system, name) for name in LISTENERS if system.endpoints.get(name)]
     ready = bool(found) and all(entry["live"] for entry in found)
     models = _models(system) if ready else []
+    held = _held(data) if ready else []
     if format == "json":
         terminal.print_json(
             {
@@ -38,6 +41,7 @@ def status(
                 "ready": ready,
                 "listeners": found,
                 "accounts": models,
+                "backendsTakenOut": held,
                 "pids": system.endpoints.get("pids"),
             }
         )
@@ -54,6 +58,13 @@ def status(
                 [(m["name"], m["stands"], _listed(m["deployments"])) for m in models],
             )
             print()
+        if held:
+            terminal.print_table(
+                ("Worker", "Backend", "Taken out by", "Rule", "For s"),
+                [(h["worker"], h["backend"], h["why"], h["rule"], h["forSeconds"]) for h in held],
+                numeric=(True, False, False, False, True),
+            )
+            print()
         pids = system.endpoints.get("pids")
         if isinstance(pids, dict) and ready:
             print("pids: " + ", ".join(f"{role} {pid}" for role, pid in pids.items()))
@@ -64,6 +75,23 @@ def status(
             hint=f"Start the system with `aforo up --data {data}`; its processes write to {data}/logs.",
             code=Exit.UNREACHABLE,
         )
+
+
+def _held(data: Path) -> list[dict[str, Any]]:
+    """The backends that gateways do not call now, each with how long still; None where a probe has to say so."""
+    from aforo.app.held_backends import held_backends
+
+    now = time.time()
+    return [
+        {
+            "worker": h.worker,
+            "backend": h.backend,
+            "why": h.why,
+            "rule": h.rule,
+            "forSeconds": round(h.until - now, 1) if h.until else None,
+        }
+        for h in held_backends(Layout(data).snapshots)
+    ]
 
 
 def _listed(names: list[str]) -> str:

@@ -281,7 +281,9 @@ class Guards:
             return
         self._version = version
         wanted = {_key(entry) for entry in entries.values() if is_guarded(entry)}
-        self._known = {key: guard for key, guard in self._known.items() if key in wanted}
+        kept = {key: guard for key, guard in self._known.items() if key in wanted}
+        self.changes += len(kept) != len(self._known)
+        self._known = kept
         for entry in entries.values():
             guard = self.of(entry)
             if guard is not None:

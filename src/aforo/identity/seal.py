@@ -23,7 +23,8 @@ def subkey(master: bytes, purpose: str) -> bytes:
     """A key of 32 bytes for one purpose (HKDF-SHA256): who holds it cannot open what was sealed for another.
 
     Purposes in use: `store` (control's secrets), `snapshot` (named values and credentials on their way to
-    gateways), `snapshot-signature`, `gateway-tokens` (a gateway's managed-identity tokens), `debug-credentials`.
+    gateways), `snapshot-signature`, `gateway-tokens` (a gateway's managed-identity tokens), `debug-credentials`,
+    `session-affinity` (cookies that keep a session on a backend).
     """
     return HKDF(SHA256(), KEY_BYTES, salt=None, info=b"aforo/" + purpose.encode()).derive(master)
 
