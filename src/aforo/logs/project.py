@@ -11,10 +11,12 @@ from typing import Any
 
 from aforo.llm.catalog import WIRES
 from aforo.llm.digest import Digest, digest
+from aforo.llm.prices import PriceList
 from aforo.logs.chunks import chunks
 from aforo.logs.promote import Promoted, Promoter
 from aforo.logs.routes import attempts_of, route_of
 from aforo.logs.rows import Row, clamp_int, json_text, subscription_of
+from aforo.logs.spending import price_list, spending_cells
 from aforo.spool.records import (
     LOG_LLM_REQUESTS,
     LOG_LLM_RESPONSES,
@@ -47,6 +49,7 @@ class Context:
     gateway: tuple[str, ...]
     llm: tuple[str, ...]
     metrics: tuple[str, ...]
+    prices: PriceList
 
     @classmethod
     def of(cls, record: ContextRecord) -> Context:
@@ -57,6 +60,7 @@ class Context:
             tuple(record.workspaces.get("GatewayLogs", ())),
             tuple(record.workspaces.get("GatewayLlmLogs", ())),
             tuple(record.workspaces.get("AllMetrics", ())),
+            price_list(record),
         )
 
 
@@ -205,6 +209,7 @@ def gateway_row(call: CallRecord, context: Context, read: Digest | None, size_by
         json_text(call.claims) if call.claims else None,
         json_text(attempts_of(route)) if route is not None and route.attempts else None,
         json_text(route_of(route)) if route is not None else None,
+        *spending_cells(call, read, context.prices),
         *answer.promoted,
         *backend_answer.promoted,
     )

@@ -30,6 +30,13 @@ WITHHOLD_BACKEND_REQUEST = 64
 WITHHOLD_BACKEND_RESPONSE = 128
 LOG_TRACES = 256
 
+# Names in `CallRecord.noted`.
+NOTED_CLAIMED_CALLER = "caller"  # what the client says of itself in a header
+NOTED_TRACE = "trace"  # W3C: 32 hexadecimal digits
+NOTED_SPAN = "span"  # of this call: 16
+NOTED_PARENT_SPAN = "parent"  # the client's
+NOTED_TRACE_FLAGS = "flags"  # 2 hexadecimal digits
+
 
 class Message(msgspec.Struct, array_like=True, frozen=True, gc=False, omit_defaults=True):
     """One side of an exchange as it is to be kept: masked headers and the decoded body.
@@ -151,6 +158,7 @@ class CallRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     api_version: str
     claims: dict[str, str]  # who called, by validated token
     route: BackendRoute | None = None
+    noted: dict[str, str] | None = None  # by NOTED_*; None where there is nothing
 
 
 class ContextRecord(msgspec.Struct, frozen=True):
@@ -166,6 +174,8 @@ class ContextRecord(msgspec.Struct, frozen=True):
     workspaces: dict[str, list[str]]
     llm_request_bytes: int = 262_144
     llm_response_bytes: int = 262_144
+    prices: list[dict[str, Any]] = []  # of the configuration, by the names of `llm.prices.Price`
+    deployments: dict[str, str] = {}  # (backend/)deployment, lower case: its model with version
 
 
 class RowsRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -14,8 +14,9 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -168,16 +169,24 @@ class SpoolWriter:
         *,
         llm_request_bytes: int = 262_144,
         llm_response_bytes: int = 262_144,
+        prices: Sequence[dict[str, Any]] = (),
+        deployments: Mapping[str, str] | None = None,
     ) -> int:
         """The index of a context with these fields; it is written where the spool does not know it yet."""
-        for index, known in self._contexts.items():
-            same = ContextRecord(
-                index, resource_id, region, workspaces, llm_request_bytes, llm_response_bytes
-            )
-            if known == same:
-                return index
         index = max(self._contexts, default=0) + 1
-        record = ContextRecord(index, resource_id, region, workspaces, llm_request_bytes, llm_response_bytes)
+        record = ContextRecord(
+            index,
+            resource_id,
+            region,
+            workspaces,
+            llm_request_bytes,
+            llm_response_bytes,
+            list(prices),
+            dict(deployments or {}),
+        )
+        for known in self._contexts.values():
+            if known == msgspec.structs.replace(record, index=known.index):
+                return known.index
         self.append(KIND_CONTEXT, self._encode(record))
         self._contexts[index] = record
         return index

@@ -86,6 +86,52 @@ _AZURE = (
     *STANDARD,
 )
 
+# logs/spending.py fills them.
+SPENDING = (
+    *longs(
+        """
+        PromptAudioTokens     Tokens of the prompt that were heard; part of PromptTokens.
+        CompletionAudioTokens Tokens of the answer that were spoken; part of CompletionTokens.
+        PromptImageTokens     Tokens of the prompt that were pictures; part of PromptTokens.
+        CompletionImageTokens Tokens of the answer that were pictures; part of CompletionTokens.
+    """,
+        ours=True,
+    ),
+    *dynamics("Usage             The `usage` of the answer as the provider wrote it.", ours=True),
+    *reals(
+        "Cost              What the call cost by the prices of its day; null where tokens or price are not known.",
+        ours=True,
+    ),
+    *strings(
+        """
+        CostCurrency      Such as `USD`.
+        CostBasis         The row of the price table: `own` for one of the configuration, model, day.
+    """,
+        ours=True,
+    ),
+    *bools(
+        """
+        PromptFiltered    Whether a content filter refused the prompt; null where none spoke of it.
+        CompletionFiltered Whether a content filter cut the answer; null where none spoke of it.
+    """,
+        ours=True,
+    ),
+    *strings(
+        """
+        ContentFilterCategories What filters found in either, in alphabetical order, with commas between.
+        CallerObjectId    Who called, by a validated token: its `oid`, else its `sub`.
+        CallerApplicationId The application of that token: `appid`, `azp` or `client_id`.
+        CallerName        The name in that token.
+        CallerTenantId    The tenant of that token.
+        ClaimedCaller     What the client says of itself in the header that the diagnostic names; nobody checked it.
+        TraceId           W3C trace context: the trace that the call belongs to.
+        SpanId            The call in it; what the backend was told is its parent.
+        ParentSpanId      What the client told is its parent.
+    """,
+        ours=True,
+    ),
+)
+
 _OURS = (
     *strings("ClientIpAddress   Address of the client, as trusted proxies report it.", ours=True),
     *ints("Attempts          How often a backend was tried.", ours=True),
@@ -113,7 +159,7 @@ _OURS = (
     ),
     *strings(
         """
-        LlmWire           How the bodies read: `chat`, `completions`, `embeddings`, `responses`; else empty.
+        LlmWire           How the bodies read: `chat`, `completions`, `embeddings`, `responses`, `images`, `transcriptions`; else empty.
         DeploymentName    The deployment that the client named.
         ModelName         The model that answered.
         ApiVersion        The api-version of the client.
@@ -151,6 +197,7 @@ _OURS = (
     """,
         ours=True,
     ),
+    *SPENDING,
 )
 
 # The promoted values of one body share one flag: where any of them has an unexpected type, the text is asked.
