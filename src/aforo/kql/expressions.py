@@ -325,13 +325,22 @@ class ExpressionParser(TokenCursor):
         after = self.peek(1)
         return (
             after.kind is TokenKind.END
-            or after.text in (",", ")", "|", ";", "asc", "desc", "granny")
-            or (
-                after.kind is TokenKind.NAME
-                and after.span.start == star.span.end
-                and self.peek(2).text in (",", ")", "|", "")
-            )
+            or after.text in (",", ")", "|", ";")
+            or (after.text in ("asc", "desc", "granny") and after.span.start > star.span.end)
         )
+
+    def name_pattern(self) -> s.Syntax | None:
+        """`App*Logs` where a name of a table or a column begins; in an expression it is a product."""
+        first, star, after = self.peek(), self.peek(1), self.peek(2)
+        if (
+            first.kind is TokenKind.NAME
+            and star.text == "*"
+            and star.span.start == first.span.end
+            and after.kind in (TokenKind.NAME, TokenKind.NUMBER)
+            and after.span.start == star.span.end
+        ):
+            return self._pattern(self.next())
+        return None
 
     def _pattern(self, first: Token) -> s.Syntax:
         """`Dur*`, `*Time*`: names with wildcards, as `project-away` and `union` take them."""

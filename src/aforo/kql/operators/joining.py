@@ -171,9 +171,9 @@ def _pair(
 
 def parse_union(p: Parser, start: Span) -> UnionOf:
     options = p.options("kind", "withsource", "isfuzzy")
-    tables = [p.subquery()]
+    tables = [p.name_pattern() or p.subquery()]
     while p.take_mark(","):
-        tables.append(p.subquery())
+        tables.append(p.name_pattern() or p.subquery())
     source = options.get("withsource")
     return UnionOf(
         tuple(tables),

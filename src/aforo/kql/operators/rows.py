@@ -168,7 +168,7 @@ def _parse_names(kind: str) -> Callable[[Parser, Span], ProjectNames]:
     def parse(p: Parser, start: Span) -> ProjectNames:
         names: list[tuple[s.Syntax, str]] = []
         while True:
-            name = p.primary()
+            name = p.name_pattern() or p.primary()
             order = ""
             word, after = p.operator_keyword()
             if p.peek().kind is TokenKind.NAME and word in _ORDERS:

@@ -95,9 +95,9 @@ def _tables(p: Parser) -> tuple[s.Syntax, ...]:
         return ()
     p.next()
     p.expect_mark("(")
-    out = [p.pipeline()]
+    out = [p.name_pattern() or p.pipeline()]
     while p.take_mark(","):
-        out.append(p.pipeline())
+        out.append(p.name_pattern() or p.pipeline())
     p.expect_mark(")")
     return tuple(out)
 
