@@ -5,7 +5,7 @@ but those that the caller describes.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -22,7 +22,6 @@ from aforo.kql.parser import Parser
 from aforo.kql.size import TooLargeError
 from aforo.kql.sql.dialect import Dialect
 from aforo.kql.sql.duckdb.dialect import DuckDb
-from aforo.kql.sql.duckdb.encode import encode_rows
 from aforo.kql.sql.writer import write
 from aforo.kql.symbols import ColumnSymbol, Database
 from aforo.kql.ticks import from_datetime
@@ -33,19 +32,17 @@ MAX_CHARACTERS = 2_000_000
 _HALF = re.compile("[\ud800-\udfff]")
 DIALECTS: Mapping[str, Dialect] = MappingProxyType({"duckdb": DuckDb()})
 Moment = datetime | int
-Finish = Callable[[Sequence[Sequence[object]]], Sequence[Sequence[object]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A query ready to run on a connection that `sql.duckdb.prepare.prepare` has prepared.
+    """A query ready to run on a connection that its engine has prepared (`prepare` in the folder of the dialect).
 
     `sql` gives canonical values: datetime and timespan as ticks of 100 ns (datetimes since 0001-01-01), dynamic as JSON
     text, string never NULL, the others as they are. `json_sql` gives the same rows as one text column, each row a JSON
     array of cells in Log Analytics' encoding. `tables` are the names that it reads; `time_range` has for each of them
     the (least, greatest) ticks of `TimeGenerated` that can matter (either may be None), None when nothing is known.
-    `render` is what the query's `render` said. `finish` would be applied to the rows of `sql` by the caller; it is None
-    for every query that SQL can answer in whole, which today is every query that compiles.
+    `render` is what the query's `render` said.
     """
 
     columns: tuple[ColumnSymbol, ...]
@@ -55,7 +52,6 @@ class Compiled:
     time_range: Mapping[str, TimeRange | None]
     render: Mapping[str, object] | None
     diagnostics: tuple[Diagnostic, ...] = ()
-    finish: Finish | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +168,7 @@ def _write(
     return Compiled(
         columns=tuple(ColumnSymbol(c.name, c.type) for c in columns),
         sql=sql,
-        json_sql=encode_rows(sql, names, [c.type for c in columns]),
+        json_sql=engine.as_json(sql, names, [c.type for c in columns]),
         tables=tuple(dict.fromkeys(binder.scanned)),
         time_range=lowered.time_ranges,
         render=render,

@@ -1,6 +1,7 @@
 """All wording of the KQL compiler: one function per mistake. It knows places and names, not how they were found.
 
-Codes: KQL00xx text, KQL01xx grammar, KQL02xx names, KQL03xx types and arguments, KQL09xx not supported.
+Codes: KQL00xx text and size, KQL01xx grammar, KQL02xx names, KQL03xx types and arguments, KQL04xx graphs, KQL09xx what
+will not run here. `diagnostics.kql` tells of each.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def _nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
     return ("did you mean " + " or ".join(f"'{by_lower[c]}'" for c in close) + "?",)
 
 
-# -- text ------------------------------------------------------------------------------------------------
+# -- text and size ---------------------------------------------------------------------------------------
 
 
 def unexpected_character(char: str, span: Span) -> Diagnostic:
@@ -37,10 +38,20 @@ def open_literal(name: str, span: Span) -> Diagnostic:
     return Diagnostic("KQL0003", f"{name}( has no closing parenthesis", span)
 
 
+def too_deep(span: Span) -> Diagnostic:
+    return Diagnostic(
+        "KQL0004", "this is nested too deeply", span, hints=("split it with 'let' or 'extend'",)
+    )
+
+
+def too_long(limit: int, span: Span) -> Diagnostic:
+    return Diagnostic("KQL0005", f"the query is longer than {limit:,} characters", span)
+
+
 def unknown_escape(text: str, span: Span) -> Diagnostic:
     return Diagnostic(
         "KQL0006",
-        f"there is no escape {text!r}",
+        f"there is no escape '{text}'",
         span,
         hints=("write @'...' for a text in which \\ means itself",),
     )
@@ -50,31 +61,21 @@ def half_character(span: Span) -> Diagnostic:
     return Diagnostic("KQL0007", "this text holds one half of a character (a lone surrogate)", span)
 
 
-def too_deep(span: Span) -> Diagnostic:
-    return Diagnostic(
-        "KQL0004", "this is nested too deeply", span, hints=("split it with 'let' or 'extend'",)
-    )
-
-
-def too_many_discoveries(limit: int, span: Span) -> Diagnostic:
-    return Diagnostic(
-        "KQL0007",
-        f"more than {limit} parts of this query have columns that only the data can tell",
-        span,
-        hints=("say the columns: evaluate bag_unpack(...) : (a:string, b:long)",),
-    )
-
-
-def too_long(limit: int, span: Span) -> Diagnostic:
-    return Diagnostic("KQL0005", f"the query is longer than {limit:,} characters", span)
-
-
 def too_large(limit: int, span: Span) -> Diagnostic:
     return Diagnostic(
         "KQL0008",
         f"with every 'let' and function put in its place this has more than {limit:,} parts",
         span,
         hints=("'extend' computes a value once, for all that read it after",),
+    )
+
+
+def too_many_discoveries(limit: int, span: Span) -> Diagnostic:
+    return Diagnostic(
+        "KQL0009",
+        f"more than {limit} parts of this query have columns that only the data can tell",
+        span,
+        hints=("say the columns: evaluate bag_unpack(...) : (a:string, b:long)",),
     )
 
 

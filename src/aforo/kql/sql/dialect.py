@@ -19,7 +19,7 @@ class Dialect(Protocol):
         """sqlglot's name of the dialect."""
 
     def type_name(self, type_: KqlType) -> str:
-        """The SQL type of a canonical value."""
+        """The SQL type of a canonical value, as `tree.cast` reads it."""
 
     def constant(self, value: object, type_: KqlType) -> Node: ...
 
@@ -88,3 +88,6 @@ class Dialect(Protocol):
 
     def read_promoted(self, stored: Node, type_: KqlType, operation: str) -> Node:
         """An explicit conversion of a stored promoted value."""
+
+    def as_json(self, sql: str, names: Sequence[str], types: Sequence[KqlType]) -> str:
+        """A query with one text column: each row of `sql` as a JSON array of cells as Log Analytics sends them."""

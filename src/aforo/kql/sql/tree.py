@@ -50,6 +50,7 @@ def boolean(value: bool) -> Node:
 
 
 def cast(value: Node, type_name: str) -> Node:
+    """Type names are read in DuckDB's words; sqlglot writes them in those of the dialect that is asked for."""
     e = glot()
     return e.Cast(this=value, to=_type(type_name))
 

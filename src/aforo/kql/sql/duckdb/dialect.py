@@ -12,6 +12,7 @@ from aforo.kql.sql import tree as t
 from aforo.kql.sql.duckdb import aggregates, percentiles, scalars
 from aforo.kql.sql.duckdb.builder import json_path
 from aforo.kql.sql.duckdb.convert import CONVERSIONS, TYPE_NAMES
+from aforo.kql.sql.duckdb.encode import encode_rows
 from aforo.kql.sql.duckdb.request import Request
 from aforo.kql.sql.tree import Node
 from aforo.kql.ticks import TICKS_PER_US, to_datetime
@@ -156,3 +157,8 @@ class DuckDb:
         if type_ is STRING and operation != "to_dynamic":
             ticks = self.stored_text(ticks)
         return CONVERSIONS[operation](ticks, type_)
+
+    # -- answers -----------------------------------------------------------------------------------------
+
+    def as_json(self, sql: str, names: Sequence[str], types: Sequence[KqlType]) -> str:
+        return encode_rows(sql, names, types)
