@@ -16,6 +16,7 @@ from aforo.control.build_authorizations import authorizations_of
 from aforo.control.build_backends import backends_of
 from aforo.control.build_cache import external_cache_of
 from aforo.control.build_contract import contract_of, schemas_of
+from aforo.control.build_costs import budgets_of, deployments_of, prices_of
 from aforo.control.build_log import log_plan, workspaces_of
 from aforo.control.live import Live, resolve_text
 from aforo.control.samples import text_of
@@ -113,6 +114,8 @@ class BundleBuilder:
             authorizations=authorizations,
             client_cas=trusted_cas(service),
             external_cache=cache,
+            prices=prices_of(service),
+            deployments=deployments_of(graph, service),
         )
 
     def _all_certificates(self, graph: Graph, service_key: str) -> tuple[CertificateEntry, ...]:
@@ -191,6 +194,7 @@ class BundleBuilder:
             key_bearer=names.get("bearer") == "enabled",
             log=log_plan(api, service, graph),
             max_body_bytes=int(properties.get("maxBodyBytes", 0)),
+            owned=properties.get("statefulCalls", "owned") == "owned",
         )
 
     @staticmethod
@@ -216,7 +220,8 @@ class BundleBuilder:
             for link in graph.children(product.id.key, f"{PRODUCT_TYPE}/apis")
         )
         apis = tuple(sorted({split_revision(api.name)[0] for api in linked if api is not None}))
-        return ProductEntry(subject, apis, _policy(graph, product.id.key, PRODUCT_TYPE))
+        policy = _policy(graph, product.id.key, PRODUCT_TYPE)
+        return ProductEntry(subject, apis, policy, budgets_of(product, "product"))
 
     def _all_subscriptions(self, graph: Graph, service_key: str) -> tuple[SubscriptionEntry, ...]:
         kept: dict[str, tuple[Resource, SubscriptionEntry]] = {}
@@ -327,6 +332,7 @@ def _subscription(resource: Resource, graph: Graph) -> SubscriptionEntry:
         key_hashes=tuple(key.digest for key in hashes if isinstance(key, Secret)),
         user_id=user.name if user is not None else None,
         allow_tracing=bool(properties.get("allowTracing", False)),
+        budgets=budgets_of(resource, "subscription"),
     )
 
 

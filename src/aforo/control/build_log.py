@@ -64,6 +64,8 @@ def log_plan(api: Resource | None, service: Resource, graph: Graph) -> LogPlan:
         llm_response_bytes=int(responses.get("maxSizeInBytes", _LLM_BYTES)),
         on_full=str(choices.get("spoolFull", "refuse")),
         verbosity=str(settings.get("verbosity", "information")),
+        trace_context=settings.get("httpCorrelationProtocol") == "W3C",
+        caller_header=str(settings.get("callerHeader", "")).lower(),
         audit=audit,
     )
 

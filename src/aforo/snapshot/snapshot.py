@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from aforo.llm.prices import Price
 from aforo.policy.subject import Api, Deployment, Operation, Product, Subscription, User
 
 
@@ -35,7 +36,21 @@ class LogPlan(msgspec.Struct, frozen=True):
     llm_response_bytes: int = 262_144
     on_full: str = "refuse"  # or "count": what happens to calls when the spool cannot take a record
     verbosity: str = "information"  # what `trace` policies say is logged from this severity on
+    trace_context: bool = False  # W3C: calls take part in their clients' traces
+    caller_header: str = ""  # in which clients say who they are, lower case
     audit: bool = False  # that a call begins is written down before it is forwarded
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """What a product's or a subscription's calls may cost: `nano` are 10^-9 of the currency. `period` is daily, weekly,
+    monthly, yearly or total."""
+
+    owner: str  # such as `product starter`
+    period: str
+    nano: int
+    currency: str = "USD"
+    warn_percent: int = 80
+    refuse: bool = True
 
 
 class OperationEntry(msgspec.Struct, frozen=True):
@@ -55,6 +70,7 @@ class ApiEntry(msgspec.Struct, frozen=True):
     key_bearer: bool
     log: LogPlan
     max_body_bytes: int = 0
+    owned: bool = True  # what calls make (files, stored responses) belongs to their subscription and stays on its backend
 
 
 class ProductEntry(msgspec.Struct, frozen=True):
@@ -63,6 +79,7 @@ class ProductEntry(msgspec.Struct, frozen=True):
     subject: Product
     apis: tuple[str, ...]
     policy: str | None
+    budgets: tuple[Budget, ...] = ()
 
 
 class SubscriptionEntry(msgspec.Struct, frozen=True):
@@ -74,6 +91,7 @@ class SubscriptionEntry(msgspec.Struct, frozen=True):
     key_hashes: tuple[bytes, ...]
     user_id: str | None = None
     allow_tracing: bool = False
+    budgets: tuple[Budget, ...] = ()
 
 
 class NamedValueEntry(msgspec.Struct, frozen=True):
@@ -217,6 +235,8 @@ class Bundle(msgspec.Struct, frozen=True):
     authorizations: tuple[AuthorizationEntry, ...] = ()
     client_cas: tuple[str, ...] = ()  # PEM: whose certificates clients may show
     external_cache: CacheEntry | None = None
+    prices: tuple[Price, ...] = ()  # of the configuration; the shipped ones are the gateway's own
+    deployments: dict[str, str] = {}  # (backend/)deployment, lower case: its model with version
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -125,6 +125,14 @@ API = Kind(
             doc="The largest request body of this API; a larger one is answered 413. Without it a body that streams "
             "through has no limit, and one that a policy or the meter reads may have 64 MiB.",
         ),
+        text(
+            "statefulCalls",
+            values=("owned", "passed"),
+            default="owned",
+            doc="`owned`: stored responses, files, batches, fine-tuning jobs and the like belong to the subscription that "
+            "made them and stay on the backend that has them; for others, and where nobody made them here, they do not "
+            "exist (404). `passed`: the gateway does not look at them.",
+        ),
         flag(
             "auditMode",
             doc="Write down that a call begins, with its request, before it is forwarded: a gateway that dies in the middle "

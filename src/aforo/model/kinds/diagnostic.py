@@ -48,7 +48,17 @@ _PROPERTIES = (
         values=("verbose", "information", "error"),
         doc="From which severity on the messages of `trace` policies are logged; `information` without it.",
     ),
-    text("httpCorrelationProtocol", values=("None", "Legacy", "W3C"), doc=_IDLE),
+    text(
+        "httpCorrelationProtocol",
+        values=("None", "Legacy", "W3C"),
+        doc="`W3C`: the gateway takes part in its clients' traces (`traceparent`), or begins one. Else what clients send "
+        "is passed on as it came.",
+    ),
+    text(
+        "callerHeader",
+        pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
+        doc="A header in which clients say who they are; nobody checks it. It becomes the column `ClaimedCaller`.",
+    ),
     text("operationNameFormat", values=("Name", "Url"), doc=_IDLE),
     flag("metrics", doc=_IDLE),
     record(

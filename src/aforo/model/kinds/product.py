@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from aforo.model.declare import flag, refused, text, whole
 from aforo.model.kind import Kind, NameRule, Problem, Resource, View
+from aforo.model.kinds.budgets import budgets
 from aforo.model.kinds.service import SERVICE_TYPE
 
 PRODUCT_TYPE = f"{SERVICE_TYPE}/products"
@@ -51,6 +52,7 @@ PRODUCT = Kind(
         whole("subscriptionsLimit", 0, doc="Kept and shown, also to policies; not acted on."),
         text("state", values=("notPublished", "published"), default="notPublished"),
         text("authenticationType", values=("subscription-key",)),
+        budgets("all subscriptions of the product"),
         refused("application", "application tokens of products are not supported yet"),
     ),
     names=NameRule(maximum=256),

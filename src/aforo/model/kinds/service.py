@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from aforo.model.declare import LOCATION, TAGS, anything, listing, record, refused, text, whole
 from aforo.model.ids import RESOURCE_GROUP_TYPE, ResourceId
 from aforo.model.kind import Body, Kind, Mint, NameRule, Problem, Resource, View
+from aforo.model.kinds.budgets import MODEL_PRICES, prices_have_days
 
 SERVICE_TYPE = "Microsoft.ApiManagement/service"
 MASTER = "master"
@@ -152,6 +153,7 @@ SERVICE = Kind(
             text("cidr"),
             doc="Private ranges (CIDR) that policies and backends may reach; for a cache also `unix:/path` of its socket.",
         ),
+        MODEL_PRICES,
         anything("customProperties", doc="Azure's protocol switches; kept and shown."),
         refused("disableGateway", "stop the system instead"),
         refused("virtualNetworkType", _NETWORK),
@@ -185,7 +187,7 @@ SERVICE = Kind(
         refused("restore", "there is no deleted service to restore"),
     ),
     names=NameRule(r"^[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?$", 50, "letters, digits and -, a letter first"),
-    rules=(_ranges_are_ranges, _cas_are_readable),
+    rules=(_ranges_are_ranges, _cas_are_readable, prices_have_days),
     fill=_fill,
     companions=_companions,
 )

@@ -8,6 +8,7 @@ from typing import Any
 from aforo.model.declare import flag, instant, reference, text
 from aforo.model.ids import ResourceId
 from aforo.model.kind import Action, Effect, Kind, Mint, NameRule, Resource
+from aforo.model.kinds.budgets import budgets
 from aforo.model.kinds.service import SERVICE_TYPE
 from aforo.model.secret import Secret
 
@@ -60,6 +61,7 @@ SUBSCRIPTION = Kind(
             default="submitted",
         ),
         text("stateComment"),
+        budgets("the subscription"),
         flag("allowTracing", doc="Kept and shown, not acted on."),
         instant("createdDate", readonly=True),
         instant("startDate"),
