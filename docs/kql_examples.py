@@ -65,12 +65,13 @@ class Page:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """`columns` are (name, type), `asked` what each of them was asked with where that can be told. `message` is what is
-    said of a query that fails."""
+    said of a query that fails, `remark` of one that runs."""
 
     columns: Sequence[tuple[str, str]] = ()
     rows: Sequence[Sequence[Any]] = ()
     message: str = ""
     asked: Sequence[str] = ()
+    remark: str = ""
 
 
 def read(text: str, path: str) -> Page:
@@ -117,8 +118,9 @@ class Engine:
                 break
             sql = result.discovery.compiled.sql
             discovered[result.discovery.key] = self._connection.execute(sql).fetchall()
+        said = "\n".join(render(source, d) for d in result.diagnostics)
         if result.compiled is None:
-            return Answer(message="\n".join(render(source, d) for d in result.diagnostics))
+            return Answer(message=said)
         columns = tuple((c.name, c.type.value) for c in result.compiled.columns)
         try:
             found = self._connection.execute(result.compiled.json_sql).fetchall()
@@ -127,7 +129,7 @@ class Engine:
                 raise
             return Answer(message=str(error).partition("aforo: ")[2].splitlines()[0])
         rows = tuple(tuple(json.loads(row)) for (row,) in found)
-        return Answer(columns, rows, asked=_printed(text, len(columns)))
+        return Answer(columns, rows, asked=_printed(text, len(columns)), remark=said)
 
 
 def _printed(text: str, count: int) -> Sequence[str]:

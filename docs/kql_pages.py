@@ -21,6 +21,7 @@ ROOMS = (
     ("Aggregates", "functions/aggregates"),
     ("Functions over rows in their order", "functions/windows"),
     ("Management commands", "commands"),
+    ("Mistakes and remarks", "diagnostics"),
 )
 
 
@@ -190,6 +191,7 @@ def _page(page: Page, engine: Engine, table: Table) -> str:
             out += [said, ""] if said else []
             if answer is not None:
                 out += ["```kusto", example.query, "```", "", *_shown(answer, table)]
+                out += ["```text", answer.remark, "```", ""] if answer.remark else []
     return "\n".join(out)
 
 

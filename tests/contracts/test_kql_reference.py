@@ -58,6 +58,8 @@ def _wrong(page: Page, section: Section) -> Iterator[str]:
     if not section.said.endswith((".", ".)")):
         yield f"{page.path}, {section.names}: no sentence"
     queries = "\n".join(example.query for example in section.examples if not example.refused)
+    if page.path == "diagnostics":  # `test_kql_mistakes.py` asks more of it
+        return
     if page.path == "commands" or section.names[0] in ("literals", "workspace"):
         if not queries.strip():
             yield f"{page.path}, {section.names}: no example"

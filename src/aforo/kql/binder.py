@@ -386,6 +386,7 @@ class Binder(CallBinder):
             return BROKEN
         body = defined.function.body
         if self.is_tabular(body, inner):
+            self._calls -= 1
             return self.broken(say.not_a_scalar(tree.span))
         result = self.scalar(body, Row(scope=inner))
         self._leave(tree, defined, before)
@@ -420,9 +421,8 @@ class Binder(CallBinder):
         """The scope of a function's body with its parameters bound; `piped` is the first argument of `invoke`."""
         function = defined.function
         if self._calls >= _MAX_CALLS:
-            self.report(say.recursive(tree.function, tree.span))
+            self.report(say.endless(tree.function, tree.span))
             return None
-        self._calls += 1
         names: dict[str, Meaning] = {}
         given: list[s.Syntax] = list(tree.arguments)
         parameters = list(function.parameters)
@@ -449,6 +449,7 @@ class Binder(CallBinder):
             if meaning is None:
                 return None
             names[parameter.name] = meaning
+        self._calls += 1
         scope = defined.scope.inner(names)
         for let in function.statements:
             scope = self._statement(let, scope)

@@ -159,8 +159,9 @@ def duplicate_column(name: str, span: Span) -> Diagnostic:
     return Diagnostic("KQL0204", f"the column '{name}' is there twice", span)
 
 
-def recursive(name: str, span: Span) -> Diagnostic:
-    return Diagnostic("KQL0205", f"'{name}' refers to itself", span)
+def endless(name: str, span: Span) -> Diagnostic:
+    message = f"'{name}' calls itself, or stands in calls that are nested too deeply"
+    return Diagnostic("KQL0205", message, span)
 
 
 def unknown_parameter(name: str, span: Span, known: Iterable[str]) -> Diagnostic:

@@ -213,3 +213,7 @@ def test_a_row_count_of_a_query_is_checked_when_it_runs(connection: duckdb.DuckD
 )
 def test_numbers_of_absurd_length_are_out_of_range(text: str) -> None:
     assert _codes(f"print {text}") in (["KQL0108"], ["KQL0104"])
+
+
+def test_many_calls_with_wrong_arguments_are_not_taken_for_endless_ones() -> None:
+    assert set(_codes("let f = (x: long) { x }; print " + ", ".join(["f(1, 2)"] * 80))) == {"KQL0303"}
