@@ -94,8 +94,10 @@ class Counters(Protocol):
         sliding: bool,
         epoch_s: int = 0,
         bucket: bool = False,
+        held_s: float = 0.0,
     ) -> CounterState:
-        """Take `amount` if `limit` allows it within the window."""
+        """Take `amount` if `limit` allows it within the window. With `held_s` it is given back after so many seconds,
+        unless it was settled or released before: whoever took it may have died."""
 
     async def charge(
         self,
@@ -111,7 +113,8 @@ class Counters(Protocol):
         """Take `amount` whatever the limit says; `remaining` is what is left then, and never below 0."""
 
     async def settle(self, reservation: Reservation, amount: int) -> CounterState:
-        """The true amount is known; debt is carried into what follows."""
+        """The true amount is known; debt is carried into what follows. What was given back meanwhile, as its time was
+        over, is taken in full."""
 
     async def release(self, reservation: Reservation) -> None:
         """The call failed: give everything back. A second time does nothing."""

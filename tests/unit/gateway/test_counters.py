@@ -172,7 +172,7 @@ def test_keys_that_are_over_are_forgotten() -> None:
         for n in range(20 * counters_module._MANY):
             now += 0.1
             await counters.reserve(f"caller {n}", 1, LIMIT, 10, sliding=bool(n % 2))
-        assert len(counters._windows) <= counters_module._MANY
+        assert len(counters.windows) <= counters_module._MANY
         assert kept.reservation is not None
         assert (await counters.settle(kept.reservation, 7)).remaining == LIMIT - 2
 
@@ -246,6 +246,6 @@ async def test_ever_new_keys_do_not_push_out_who_counts(monkeypatch: pytest.Monk
         await counters.charge(f"regular {number}", 7, 10, 0, sliding=False)
     for number in range(20_000):
         await counters.reserve(f"new {number}", 1, 10, 0, sliding=False)
-    assert len(counters._windows) <= 4000
+    assert len(counters.windows) <= 4000
     for number in range(20):
         assert (await counters.peek(f"regular {number}", 10, 0, sliding=False)).remaining == 3

@@ -65,8 +65,9 @@ class ScriptedCounters:
         sliding: bool,
         epoch_s: int = 0,
         bucket: bool = False,
+        held_s: float = 0.0,
     ) -> CounterState:
-        del sliding, epoch_s
+        del sliding, epoch_s, held_s
         used = self.taken.get(key, 0)
         if used + amount > limit:
             wait = _wait(used + amount - limit, limit, window_s, bucket)

@@ -1,0 +1,149 @@
+"""What one counter holds: a window (sliding in slices of a fiftieth, or fixed from an epoch) or a bucket that drains.
+
+Times are unix seconds, given by the caller. It knows no key and no port; `valkey_scripts.py` says the same in Lua.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, Literal, NamedTuple
+
+SLICES: Final = 50
+
+Form = Literal["sliding", "fixed", "bucket"]
+
+
+class Name(NamedTuple):
+    """Which counter: the same key counts apart in windows of another length or form."""
+
+    key: str
+    length_s: int
+    form: Form
+
+
+class Slice:
+    """What was taken within a fiftieth of a window; it leaves the window as late as its last part."""
+
+    __slots__ = ("amount", "began", "last")
+
+    def __init__(self, now: float) -> None:
+        self.began = self.last = now
+        self.amount = 0
+
+
+class Hold:
+    """What somebody has taken for a while: given back at `until` (0.0: never) unless he says before what it came to.
+
+    `part` is where it was taken, and the only thing that changes: None when the time was over, empty when it is settled.
+    """
+
+    __slots__ = ("amount", "id", "part", "until")
+
+    def __init__(self, name: str, amount: int, until: float, part: Slice) -> None:
+        self.id = name
+        self.amount = amount
+        self.until = until
+        self.part: list[Slice | None] = [part]
+
+
+class Window:
+    """What was taken in one window of one key. `slices` of a fixed window is the one that runs now."""
+
+    __slots__ = ("ends", "epoch_s", "holds", "length_s", "slices", "sliding", "taken")
+
+    def __init__(self, length_s: int, epoch_s: int, *, sliding: bool) -> None:
+        self.length_s = length_s
+        self.epoch_s = epoch_s
+        self.sliding = sliding and length_s > 0
+        self.taken = 0
+        self.ends = 0.0  # fixed windows: when it is over
+        self.slices: list[Slice] = []  # a few dozen at most; an empty deque has 600 bytes
+        self.holds: dict[str, Hold] | None = None
+
+    def roll(self, now: float) -> None:
+        """Forget what has left the window."""
+        if self.sliding:
+            while self.slices and self.slices[0].last <= now - self.length_s:
+                self.taken -= self.slices.pop(0).amount
+        elif self.length_s and now >= self.ends:
+            self.taken = 0
+            self.slices.clear()
+            self.ends = self.epoch_s + ((now - self.epoch_s) // self.length_s + 1) * self.length_s
+
+    def take(self, amount: int, now: float) -> Slice:
+        """Take, and say from where."""
+        newest = self.slices[-1] if self.slices else None
+        if newest is None or (self.sliding and now - newest.began >= self.length_s / SLICES):
+            newest = Slice(now)
+            self.slices.append(newest)
+        newest.amount += amount
+        newest.last = max(newest.last, now)
+        self.taken += amount
+        return newest
+
+    def give_back(self, amount: int, taken_from: Slice) -> None:
+        """Nothing is given back to what has left the window already."""
+        if taken_from in self.slices:
+            taken_from.amount -= amount
+            self.taken -= amount
+
+    def wait(self, amount: int, limit: int, now: float) -> float:
+        """Seconds until `amount` fits: when enough of the oldest has left the window."""
+        if not self.sliding:
+            return max(0.0, self.ends - now)
+        excess = self.taken + amount - limit
+        for part in self.slices:
+            excess -= part.amount
+            if excess <= 0:
+                return max(0.0, part.last + self.length_s - now)
+        return float(self.length_s)
+
+    def is_over(self, now: float) -> bool:
+        self.roll(now)
+        return bool(self.length_s) and not self.taken
+
+
+class Bucket:
+    """What was taken and has not drained yet: `limit` of it drains in `length_s`. More than `limit` is debt."""
+
+    __slots__ = ("holds", "length_s", "limit", "rolled", "taken")
+
+    def __init__(self, length_s: int) -> None:
+        self.length_s = length_s
+        self.limit = 0
+        self.rolled = 0.0
+        self.taken = 0.0
+        self.holds: dict[str, Hold] | None = None
+
+    def roll(self, now: float) -> None:
+        self.taken = max(0.0, self.taken - self._drains(now - self.rolled))
+        self.rolled = now
+
+    def take(self, amount: int, now: float) -> Slice:
+        self.taken += amount
+        return Slice(now)
+
+    def give_back(self, amount: int, taken_from: Slice) -> None:
+        """Nothing is given back of what may have drained since."""
+        self.taken = max(0.0, self.taken - max(0.0, amount - self._drains(self.rolled - taken_from.began)))
+
+    def wait(self, amount: int, limit: int, now: float) -> float:  # noqa: ARG002 - as a window has it
+        excess = self.taken + min(amount, limit) - limit
+        return max(0.0, excess * self.length_s / limit) if limit else float(self.length_s)
+
+    def is_over(self, now: float) -> bool:
+        self.roll(now)
+        return not self.taken
+
+    def _drains(self, seconds: float) -> float:
+        return max(0.0, seconds) * self.limit / self.length_s
+
+
+def left(limit: int, window: Window | Bucket) -> int:
+    """What is left of the limit; below 0 is debt."""
+    # A bucket's float may be a hair above the number that it means.
+    return limit - math.ceil(window.taken - 1e-6)
+
+
+def name_of(key: str, window_s: int, sliding: bool, bucket: bool) -> Name:
+    return Name(key, window_s, "bucket" if bucket else "sliding" if sliding else "fixed")
