@@ -16,6 +16,7 @@ from aforo.gateway.events import Loggers, Sink
 from aforo.gateway.external_cache import ExternalCache, ExternalCaches
 from aforo.gateway.external_vectors import ExternalVectors
 from aforo.gateway.metrics import NoMetrics
+from aforo.gateway.owners import Owners
 from aforo.gateway.signal import driven
 from aforo.gateway.signing_keys import FetchedSigningKeys
 from aforo.gateway.upstream import Upstream
@@ -26,6 +27,7 @@ from aforo.policy.services import (
     Cache,
     Counters,
     ForwardOptions,
+    Leases,
     Metrics,
     OutboundRequest,
     SigningKeys,
@@ -58,7 +60,9 @@ class GatewayServices:
         self.metrics: Metrics = NoMetrics()
         self.certificates = HeldCertificates()
         self.events = Loggers(_no_sink)
+        self.owners = Owners(None)
         self.under_way: dict[str, int] = {}
+        self.leases: Leases | None = None  # where several processes share them
         self._runtime: Runtime | None = None
         self._beside: set[asyncio.Task[None]] = set()
 

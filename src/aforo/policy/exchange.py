@@ -21,6 +21,7 @@ from aforo.policy.services import (
     Counters,
     Events,
     ForwardOptions,
+    Leases,
     Metrics,
     OutboundRequest,
     Proxy,
@@ -378,6 +379,10 @@ class Services(Protocol):
     @property
     def under_way(self) -> dict[str, int]:
         """How many calls hold each key of `limit-concurrency` in this process."""
+
+    @property
+    def leases(self) -> Leases | None:
+        """The places of `limit-concurrency` where several processes share them; None: `under_way` is all there is."""
 
     async def together(
         self, branches: Sequence[Callable[[], Coroutine[Any, Any, None]]], *, first: bool

@@ -6,7 +6,7 @@ are `exchange.Services`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -130,6 +130,13 @@ class Counters(Protocol):
         bucket: bool = False,
     ) -> CounterState:
         """The state, with nothing taken; admitted while anything is left."""
+
+
+class Leases(Protocol):
+    """Places under a key that several processes share (`limit-concurrency`)."""
+
+    async def enter(self, key: str, most: int) -> Callable[[], None] | None:
+        """A place, where fewer than `most` are taken; calling what comes gives it back. None where there is none."""
 
 
 class Cache(Protocol):

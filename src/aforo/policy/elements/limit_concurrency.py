@@ -14,29 +14,40 @@ _MOST = 1_000_000
 class Lease:
     """One call's place under a key; calling it gives the place back, once."""
 
-    __slots__ = ("key", "open", "response", "under_way")
+    __slots__ = ("key", "leave", "open", "response")
 
-    def __init__(self, under_way: dict[str, int], key: str) -> None:
-        self.under_way = under_way
+    def __init__(self, key: str, leave: Callable[[], None]) -> None:
         self.key = key
+        self.leave = leave
         self.open = True
         self.response: ResponseState | None = None  # whose body still arrives
 
     def __call__(self) -> None:
         if self.open:
             self.open = False
-            left = self.under_way[self.key] - 1
-            if left:
-                self.under_way[self.key] = left
-            else:
-                del self.under_way[self.key]
+            self.leave()
 
 
 async def run(
     exchange: Exchange, key: str | None, most: int, policies: Callable[[], Awaitable[None]]
 ) -> None:
     """429 where `most` calls are inside. A place is held until the answer that was fetched inside has gone."""
-    lease, mine = _lease(exchange, key or "", most)
+    key = key or ""
+    lease, mine = _held(exchange, key)
+    if lease is None:
+        leases = exchange.services.leases
+        leave = (
+            _enter(exchange.services.under_way, key, most)
+            if leases is None
+            else await leases.enter(key, most)
+        )
+        if leave is None:
+            message = "The limit of concurrent calls is reached. Try again later."
+            error = LastError("limit-concurrency", "ConcurrencyLimitExceeded", message, http_status=429)
+            raise PolicyFailure(error)
+        lease = Lease(key, leave)
+        # From here on it is given back in any case, also when the call is cancelled.
+        exchange.lent.append(lease)
     before, kept = exchange.attempts, lease.response
     lease.response = None
     try:
@@ -52,25 +63,30 @@ async def run(
                 exchange.lent.remove(lease)
 
 
-def _lease(exchange: Exchange, key: str, most: int) -> tuple[Lease, bool]:
-    """A place under the key, and whether it ends here: within another one of this call's it counts once."""
+def _held(exchange: Exchange, key: str) -> tuple[Lease | None, bool]:
+    """A place that the call has under the key, and whether it ends here: within another one of its own it counts once."""
     for held in exchange.lent:
         if isinstance(held, Lease) and held.open and held.key == key:
-            if held.response is None:
-                return held, False
-            # Of an attempt before this one: a retry does not stand in its own way.
-            return held, True
-    under_way = exchange.services.under_way
+            # Of an attempt before this one, where it has an answer: a retry does not stand in its own way.
+            return held, held.response is not None
+    return None, True
+
+
+def _enter(under_way: dict[str, int], key: str, most: int) -> Callable[[], None] | None:
+    """A place in this process, which is all there is."""
     count = under_way.get(key, 0)
     if count >= most:
-        message = "The limit of concurrent calls is reached. Try again later."
-        error = LastError("limit-concurrency", "ConcurrencyLimitExceeded", message, http_status=429)
-        raise PolicyFailure(error)
+        return None
     under_way[key] = count + 1
-    lease = Lease(under_way, key)
-    # From here on it is given back in any case, also when the call is cancelled.
-    exchange.lent.append(lease)
-    return lease, True
+
+    def leave() -> None:
+        left = under_way[key] - 1
+        if left:
+            under_way[key] = left
+        else:
+            del under_way[key]
+
+    return leave
 
 
 def write(use: Use, emit: Emitter) -> None:

@@ -18,6 +18,7 @@ from aforo.policy.services import (
     Certificate,
     CounterState,
     ForwardOptions,
+    Leases,
     OpenIdKeys,
     OutboundRequest,
     Reservation,
@@ -266,6 +267,7 @@ class ScriptedServices:
     pauses: list[float] = field(default_factory=list)
     spawned: list[Coroutine[Any, Any, None]] = field(default_factory=list)
     under_way: dict[str, int] = field(default_factory=dict)
+    leases: Leases | None = None
 
     async def together(
         self, branches: Sequence[Callable[[], Coroutine[Any, Any, None]]], *, first: bool
