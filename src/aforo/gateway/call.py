@@ -144,6 +144,7 @@ class Call(Exchange):
         "log",
         "max_body_bytes",
         "method",
+        "noted",
         "operation_runtime",
         "produced",
         "received",
@@ -202,6 +203,7 @@ class Call(Exchange):
         self.relay: Answering | None = None
         self.route: Route | None = None  # of its attempts, where there is something to tell
         self.produced: Collecting | None = None  # what has come of a stream that is metered
+        self.noted: dict[str, str] | None = None  # for the record, by `spool.records.NOTED_*`
         self.error: LastError | None = None  # of a call that never got an operation
         self.hide_usage = False  # the client did not ask for the usage that its stream tells
         self.aborted = ""  # who ended it before its time: client, backend, gateway

@@ -69,14 +69,38 @@ class Target:
         self.api_version = api_version_of(query) if match.operation.wire else ""
 
 
+class Prepare(Protocol):
+    """Who puts before the sections what is done for a call before its policies (beforehand.py)."""
+
+    def __call__(
+        self,
+        pipeline: Pipeline,
+        runtime: Runtime,
+        api: ApiRuntime,
+        operation: OperationRuntime,
+        product_id: str,
+        holder: KeyHolder | None,
+    ) -> Pipeline: ...
+
+
 class Admission:
     """Who calls an operation, and what is run for that: made from what `keys.admit` says."""
 
-    __slots__ = ("pipeline", "product", "product_id", "subscription", "subscription_id", "user", "user_id")
+    __slots__ = (
+        "pipeline",
+        "product",
+        "product_id",
+        "subscription",
+        "subscription_id",
+        "user",
+        "user_id",
+        "whose",
+    )
 
     def __init__(self, runtime: Runtime, target: Target, admitted: keys.Admitted) -> None:
         holder = admitted.holder
         product_id = admitted.product_id
+        self.whose = target.api, target.operation, product_id, holder
         self.pipeline: Pipeline = runtime.pipeline(target.api, target.operation, product_id)
         self.product: Product | None = runtime.products[product_id][0].subject if product_id else None
         self.subscription: Subscription | None = holder.entry.subject if holder is not None else None
@@ -89,9 +113,10 @@ class Admission:
 class Known:
     """The memory of one configuration. `targets` and `admissions` are read where they are needed, and filled here."""
 
-    __slots__ = ("_made", "_runtime", "_shows", "admissions", "targets")
+    __slots__ = ("_made", "_prepare", "_runtime", "_shows", "admissions", "targets")
 
-    def __init__(self, runtime: Runtime, shows: Shows) -> None:
+    def __init__(self, runtime: Runtime, shows: Shows, prepare: Prepare | None = None) -> None:
+        self._prepare = prepare
         self._runtime = runtime
         self._shows = shows
         self._made: dict[tuple[OperationRuntime, KeyHolder | None, str], Admission] = {}
@@ -125,6 +150,8 @@ class Known:
         if admission is None:
             # As many as there are operations, subscriptions and products: configuration bounds them.
             admission = self._made[made] = Admission(self._runtime, target, admitted)
+            if self._prepare is not None:
+                admission.pipeline = self._prepare(admission.pipeline, self._runtime, *admission.whose)
         # Only what the API's own header shows: another place may hold another key next time.
         if type(shown) is bytes and shown and admitted.holder is not None:
             if len(self.admissions) >= MAX_REMEMBERED:

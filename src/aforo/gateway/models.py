@@ -11,7 +11,7 @@ import msgspec
 import orjson
 
 from aforo.gateway.call import Call
-from aforo.llm.catalog import wire_of
+from aforo.llm.catalog import UPLOADS, wire_of
 from aforo.messages import Headers
 from aforo.policy.answers import reason_of
 from aforo.policy.exchange import Body, LastError, PolicyFailure, RequestState, ResponseState
@@ -51,14 +51,14 @@ class Models:
         query = _without_version(request.query)
         dated = _DATED.fullmatch(request.path)
         if dated is None:
-            if not wire_of(request.method, request.path) and not _is_json(request):
+            if not _in_json(request.method, request.path) and not _is_json(request):
                 return Asked(request.path, query, request.body)
             return await self._in_body(call, query)
         name, path = unquote(dated[1]), dated[2]
         model = self.model_of(name)
         if model is None:
             return self._missing(name)
-        if not wire_of(request.method, path) and not _is_json(request):
+        if not _in_json(request.method, path) and not _is_json(request):
             # A form: it names the model itself, and its size is no limit that reading it could keep.
             if model != name:
                 raise _no_form(name, model)
@@ -71,7 +71,7 @@ class Models:
         fields = _read(await request.body.read())
         name = _text(fields.get("model")) if fields is not None else None
         if fields is None or name is None:
-            if not wire_of(request.method, request.path):
+            if not _in_json(request.method, request.path):
                 return Asked(request.path, query, request.body)
             # A model is wanted there: which one is not left to another reading of the same body.
             return _no_object() if fields is None else _no_model()
@@ -135,6 +135,12 @@ def _text(value: msgspec.Raw | None) -> str | None:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return text if isinstance(text, str) else None
+
+
+def _in_json(method: str, path: str) -> bool:
+    """Whether a model is asked there, in a JSON body that names it."""
+    wire = wire_of(method, path)
+    return bool(wire) and wire not in UPLOADS
 
 
 def _is_json(request: RequestState) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from aforo.gateway import keys, metering
 from aforo.gateway.addresses import is_loopback
+from aforo.gateway.beforehand import prepared
 from aforo.gateway.call import WHOLE_BODY_BYTES, Call
 from aforo.gateway.keeping import hand_over_kept
 from aforo.gateway.known import OWN_PATHS, Admission, Known, Target
@@ -62,7 +63,7 @@ class Proxy:
         """Another configuration is in force from the next call on."""
         self.runtime = runtime
         self.recorder = recorder
-        self._known = Known(runtime, recorder)
+        self._known = Known(runtime, recorder, prepared)
         self._services.use(runtime)
 
     # server.Serve
@@ -197,7 +198,7 @@ class Proxy:
             log.exception("bug: the policies of %s do not compile with tracing", api.entry.subject.id)
             return None
         trace.start(call, secrets)
-        return pipeline
+        return prepared(pipeline, runtime, *admission.whose)
 
     async def _take_body(self, call: Call, operation: OperationRuntime, pipeline: Pipeline) -> None:
         """Wait for a body that is still arriving where somebody must see all of it; let it stream otherwise."""

@@ -337,6 +337,7 @@ class Recorder:
             known.api_version,
             call.caller or _NO_CLAIMS,
             route.record(call) if call.route is not None else None,
+            call.noted,
         )
 
     def _of_refused(self, call: Call, flags: int) -> CallRecord:

@@ -22,10 +22,12 @@ _LOOKS_BACK = 4
 
 
 class Spent(NamedTuple):
-    """The usage of an answer, and the model that it says it is from."""
+    """The usage of an answer; the model, the tier of service and the id that it says it has."""
 
     usage: Usage
     model: str
+    tier: str = ""
+    id: str = ""
 
 
 def prompt_tokens(request: Json) -> int:
@@ -66,7 +68,7 @@ def _of_whole(wire: str, request: bytes, answer: bytes) -> Spent | None:
         if not _is_models(said) and not (wire == "embeddings" and isinstance(said.get("data"), list)):
             return None
         usage = _estimate(request, _said(said))
-    return Spent(usage, _model(said))
+    return _spent(usage, said)
 
 
 def _of_stream(wire: str, request: bytes, answer: bytes) -> Spent | None:
@@ -83,13 +85,13 @@ def _of_stream(wire: str, request: bytes, answer: bytes) -> Spent | None:
         said = whole if isinstance(whole, dict) else chunk
         usage = read_usage(said)
         if usage is not None:
-            return Spent(usage, _model(said))
+            return _spent(usage, said)
         end = start
     known = WIRES.get(wire) or WIRES[_guess(read_object(request))]
     said, _ = assemble(known, answer)
     if not wire and not (said.get("choices") or said.get("output")):
         return None
-    return Spent(_estimate(request, _said(said)), _model(said))
+    return _spent(_estimate(request, _said(said)), said)
 
 
 def _event(line: bytes) -> Json:
@@ -134,6 +136,10 @@ def _images(prompt: Any) -> int:
     return found
 
 
-def _model(answer: Json) -> str:
-    model = answer.get("model")
-    return model if isinstance(model, str) else ""
+def _spent(usage: Usage, said: Json) -> Spent:
+    return Spent(usage, _text(said, "model"), _text(said, "service_tier"), _text(said, "id"))
+
+
+def _text(answer: Json, name: str) -> str:
+    value = answer.get(name)
+    return value if isinstance(value, str) else ""

@@ -11,11 +11,21 @@ import logging
 from aforo.errors import Refusal
 from aforo.llm.digest import read_object
 from aforo.llm.spent import prompt_tokens, spent
+from aforo.llm.usage import ESTIMATED
+from aforo.llm.usage import Usage as Counts
 from aforo.messages import is_event_stream
 from aforo.policy.exchange import Exchange, Owed, PolicyFailure, ResponseState
 from aforo.policy.services import Usage
 
 log = logging.getLogger("aforo.policy")
+
+
+class MeteredUsage(Usage, frozen=True):
+    """A call's usage with what it was read from: all counts of the answer, its tier of service and its id."""
+
+    counts: Counts = Counts(0, 0, 0, ESTIMATED)
+    tier: str = ""
+    answer_id: str = ""
 
 
 def owed(exchange: Exchange) -> Owed:
@@ -78,7 +88,16 @@ def usage_of(exchange: Exchange, wire: str, answer: bytes, *, stream: bool) -> U
     if found is None:
         return None
     known = found.usage
-    return Usage(known.prompt, known.completion, known.total, found.model, known.source == "estimated")
+    return MeteredUsage(
+        known.prompt,
+        known.completion,
+        known.total,
+        found.model,
+        known.source == ESTIMATED,
+        known,
+        found.tier,
+        found.id,
+    )
 
 
 def usage_of_prompt(exchange: Exchange) -> Usage:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from aforo.llm.catalog import wire_of
+from aforo.llm.prices import PriceList
+from aforo.llm.stateful import stateful_of
 from aforo.model.kind import REFERENCE
 from aforo.policy.compile import CompileContext, CompileResult, compile_document
 from aforo.policy.named_values import NamedValue
@@ -136,7 +138,12 @@ def _runtime(
         for o in entry.operations:
             subject = o.subject
             text = work.document(f"{where}/operations/{subject.id}/policy.xml", o.policy, Scope.OPERATION)
-            runtime = OperationRuntime(o, text, wire_of(subject.method, subject.url_template))
+            runtime = OperationRuntime(
+                o,
+                text,
+                wire_of(subject.method, subject.url_template),
+                stateful_of(subject.method, subject.url_template) if entry.owned else None,
+            )
             operations.append((subject.method, subject.url_template, runtime))
         router.add(api, entry.subject.path, operations)
     users = {u.id: u for u in bundle.users}
@@ -155,6 +162,7 @@ def _runtime(
         secrets=tuple(dict.fromkeys((*_secrets(named), *_credentials(backends.values())))),
         global_document=work.document("policy.xml", bundle.global_policy, Scope.GLOBAL),
         certificates=certificates,
+        prices=PriceList(bundle.prices, bundle.deployments),
         loggers=tuple(
             msgspec.structs.replace(
                 e, name=fill(e.name), connection=fill(e.connection), endpoint=fill(e.endpoint)

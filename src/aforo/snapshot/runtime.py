@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from aforo.llm.prices import PriceList
+from aforo.llm.stateful import Stateful
 from aforo.policy.pipeline import EMPTY, Document, Pipeline
 from aforo.policy.scopes import Scope, broad_first
 from aforo.policy.services import Certificate
@@ -44,6 +46,7 @@ class OperationRuntime:
     entry: OperationEntry
     document: Document | None
     wire: str
+    stateful: Stateful | None = None  # what it does with things that model services keep for their callers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +109,7 @@ class Runtime:
     external_cache: CacheEntry | None = field(default=None, repr=False)  # with its credentials in clear
     # Named values and credentials of backends that nobody may read: no record, no error and no log shows them.
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    prices: PriceList = field(default_factory=PriceList)
     _pipelines: dict[tuple[ApiRuntime, OperationRuntime | None, str], Pipeline] = field(default_factory=dict)
     _traced: dict[tuple[ApiRuntime, OperationRuntime | None, str], Pipeline] = field(default_factory=dict)
 

@@ -1,0 +1,139 @@
+"""What model services keep for their callers: which operations make, name and list such things, and the ids in bodies.
+It keeps nothing itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from aforo.llm.wire import Json, objects
+
+# The collections, by the end of a template: what may follow their name is an id, and something of that thing.
+_COLLECTIONS = (
+    "responses",
+    "chat/completions",
+    "files",
+    "batches",
+    "fine_tuning/jobs",
+    "fine-tunes",
+    "uploads",
+    "vector_stores",
+    "conversations",
+    "assistants",
+    "threads",
+    "evals",
+)
+_TEMPLATE = re.compile(
+    r"(?:^|.*/)(?P<collection>"
+    + "|".join(map(re.escape, _COLLECTIONS))
+    + r")(?:/(?P<id>\{[^}/*]+\})(?P<rest>/.*)?)?/?$"
+)
+_PARAMETER = re.compile(r"(?:^|/)(?:" + "|".join(map(re.escape, _COLLECTIONS)) + r")/\{([^}/*]+)\}")
+# Where requests name what was made before.
+_NAMES_ONE = frozenset(
+    (
+        "previous_response_id",
+        "input_file_id",
+        "training_file",
+        "validation_file",
+        "file_id",
+        "conversation",
+        "assistant_id",
+        "thread_id",
+    )
+)
+_NAMES_MANY = frozenset(("file_ids", "vector_store_ids"))
+# Files of a tool's container: they live and die within a response, and nobody is told when they are made.
+_FLEETING = ("cfile_", "cntr_", "container")
+# Where answers name what was made beside.
+_MADE_BESIDE = ("output_file_id", "error_file_id")
+_MADE_LISTS = ("result_files",)
+_DAY_S = 86_400
+_LIVES_S = {"responses": 31 * _DAY_S, "chat/completions": 31 * _DAY_S}
+_LONGEST_S = 400 * _DAY_S
+
+
+@dataclass(frozen=True, slots=True)
+class Stateful:
+    """An operation on kept things. `parameters` are the template's names of the ids of such."""
+
+    collection: str
+    parameters: tuple[str, ...]
+    makes: bool
+    lists: bool
+
+    @property
+    def lives_s(self) -> int:
+        """How long it is remembered whose a thing is, longer than services keep it."""
+        return _LIVES_S.get(self.collection, _LONGEST_S)
+
+    @property
+    def streams_in(self) -> bool:
+        """Whether requests are files, which nobody here reads."""
+        return self.makes and self.collection in ("files", "uploads")
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether what is made is a model's answer, kept where the request wants it."""
+        return self.makes and self.collection in ("responses", "chat/completions")
+
+
+def stateful_of(method: str, template: str) -> Stateful | None:
+    """What an operation does with kept things, by its template; None where it does nothing with any."""
+    found = _TEMPLATE.match(template.partition("?")[0])
+    if found is None:
+        return None
+    verb, whole = method.upper(), not found["id"]
+    parameters = tuple(m[1] for m in _PARAMETER.finditer(template))
+    return Stateful(found["collection"], parameters, verb == "POST" and whole, verb == "GET" and whole)
+
+
+def is_kept(collection: str, request: Json) -> bool:
+    """Whether a model's answer to that request is kept: responses are unless told not to, completions are when told to."""
+    return request.get("store") is not False if collection == "responses" else request.get("store") is True
+
+
+def named_ids(request: Any) -> list[str]:
+    """The ids of earlier things that a request names, each once."""
+    return list(dict.fromkeys(_ids(request)))
+
+
+def _ids(value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for each in value:
+            yield from _ids(each)
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            if name in _NAMES_ONE:
+                found = each.get("id") if isinstance(each, dict) else each
+                if isinstance(found, str) and found and not found.startswith(_FLEETING):
+                    yield found
+                    continue
+            if name in _NAMES_MANY and isinstance(each, list):
+                yield from (e for e in each if isinstance(e, str) and not e.startswith(_FLEETING))
+            else:
+                yield from _ids(each)
+
+
+def made_ids(answer: Json) -> list[str]:
+    """The ids in a thing that was made, or that was asked for: its own, and of what came of it (a batch's files)."""
+    names = [answer.get("id"), *(answer.get(n) for n in _MADE_BESIDE)]
+    for name in _MADE_LISTS:
+        listed = answer.get(name)
+        names += listed if isinstance(listed, list) else []
+    return [n for n in names if isinstance(n, str) and n]
+
+
+def without(listing: Json, mine: frozenset[str]) -> Json:
+    """A page of a list with nothing in it but what is in `mine`."""
+    data = [each for each in objects(listing.get("data")) if each.get("id") in mine]
+    out = {**listing, "data": data}
+    if "first_id" in listing:
+        out["first_id"] = data[0].get("id") if data else None
+    if "last_id" in listing and data:
+        # What is left out may stand at the end: whoever asks for the next page asks from there.
+        out["last_id"] = listing["last_id"] if listing.get("has_more") else data[-1].get("id")
+    return out
