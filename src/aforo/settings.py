@@ -87,6 +87,16 @@ class Layout:
         return self.root / "traces"
 
     @property
+    def owners(self) -> Path:
+        """Whose stored answers, files and jobs of model services are: a database that all gateways share."""
+        return self.root / "state" / "owners.sqlite"
+
+    @property
+    def metrics(self) -> Path:
+        """What the shipper has counted of all calls, for `/metrics`."""
+        return self.root / "run" / "metrics.txt"
+
+    @property
     def events(self) -> Path:
         """What loggers of type `file` get, one file of JSON lines per logger."""
         return self.root / "events"

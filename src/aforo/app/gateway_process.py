@@ -40,6 +40,7 @@ from aforo.gateway.external_cache import ExternalCache, ExternalCaches, Secrecy
 from aforo.gateway.kafka import KafkaSink, target_of
 from aforo.gateway.lost_records import LostRecords
 from aforo.gateway.metrics import SpooledMetrics
+from aforo.gateway.owners import Owners
 from aforo.gateway.proxy import Proxy
 from aforo.gateway.record import Recorder
 from aforo.gateway.server import Server
@@ -144,6 +145,7 @@ class _Gateway:
                 bundle.deployment, MemoryCounters(), MemoryCache(), tokens, self._upstream
             )
             services.shared = ExternalCaches(self._external_cache)
+            services.owners = Owners(self._layout.owners)
             self._pool.policy = self._egress(bundle.egress_private)
             metrics = services.metrics = SpooledMetrics(spool)
             self._lost = LostRecords(Dropped(folder), spool, metrics, folder.name)
@@ -186,6 +188,7 @@ class _Gateway:
             await self._watched.close()
             await services.events.close(EVENTS_S)
             await services.shared.close()
+            services.owners.close()
             await tokens.close()
             await self._keys.close()
             await services.authorizations.close()
@@ -294,6 +297,8 @@ class _Gateway:
             bundle.workspaces,
             llm_request_bytes=max(p.llm_request_bytes for p in plans),
             llm_response_bytes=max(p.llm_response_bytes for p in plans),
+            prices=[msgspec.to_builtins(p) for p in bundle.prices],
+            deployments=bundle.deployments,
         )
         metrics = bool(bundle.workspaces.get("AllMetrics"))
         proxies = TrustedProxies(bundle.trusted_proxies)
