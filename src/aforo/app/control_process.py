@@ -41,7 +41,7 @@ from aforo.control.live import Live
 from aforo.control.publish import FilePublisher, IssuerFacts
 from aforo.control.store import Store, sqlite_url
 from aforo.egress.fetch import fetch
-from aforo.egress.policy import EgressPolicy
+from aforo.egress.policy import EgressPolicy, parse
 from aforo.egress.pool import Pool
 from aforo.errors import Refusal
 from aforo.identity import debug_token
@@ -51,6 +51,7 @@ from aforo.identity.keys import Secrets
 from aforo.identity.seal import subkey
 from aforo.logs import api as query_api
 from aforo.logs import editing_api, graph_api, ingest_api, kusto_api
+from aforo.logs.external_files import FilesOutside
 from aforo.logs.ingest import Ingestion
 from aforo.logs.kusto_ingest import Taking
 from aforo.logs.query import QueryPool
@@ -208,6 +209,7 @@ class _Control:
             "may_read_content": reading.may_read_content,
             "content_action": CONTENT_ACTION,
             "contents": reading.contents,
+            "files": FilesOutside(lambda *asked: self._file(door, *asked)),
         }
         collecting = Collecting(door)
         ingestion = Ingestion(pool, auditing.taken, time.time)
@@ -265,6 +267,27 @@ class _Control:
         answer = await fetch(self._egress, method, url, sent, body, timeout_s=timeout_s)
         got = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
         return answer.status, got, answer.body
+
+    async def _file(
+        self, door: Door, url: str, timeout_s: float, most_bytes: int
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """A file that a query reads. Private addresses are reached by the operator's list, as from the gateway."""
+        listed = (s.properties.get("privateEgress", ()) for s in door.graph.of_type(SERVICE_TYPE))
+        own = frozenset({self._spec.control_port, self._spec.control_tls_port})
+        pool = Pool(
+            parse(tuple(e for entries in listed for e in entries), own), self._layout.secrets / "ca.pem"
+        )
+        sent = Headers([(b"accept", b"*/*"), (b"accept-encoding", b"identity"), (b"user-agent", b"aforo")])
+        try:
+            answer = await fetch(pool, "GET", url, sent, timeout_s=timeout_s, max_bytes=most_bytes)
+        finally:
+            # The next reader of a file is another one, and the list may be another one too.
+            pool.close()
+        return (
+            answer.status,
+            {n.decode("latin-1").lower(): v.decode("latin-1") for n, v in answer.headers},
+            answer.body,
+        )
 
 
 def _placed(problem: Problem) -> str:

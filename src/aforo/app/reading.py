@@ -112,7 +112,9 @@ class Reading:
             for table in graph.children(key, LOG_TABLE_TYPE)
             if (listed := table.properties.get("ingestionMappings"))
         }
-        return Contents(custom_tables(graph, key), functions, mappings)
+        found = graph.get(workspace.resource_id)
+        external = tuple(map(str, found.properties.get("externalData", ()))) if found is not None else ()
+        return Contents(custom_tables(graph, key), functions, mappings, external)
 
     def workspaces(self) -> list[Workspace]:
         """All of them."""

@@ -121,7 +121,10 @@ def _explain(text: str, error: dict[str, Any]) -> str:
     ]
     if not mistakes:
         return terminal.printable(str(error.get("message") or error.get("code") or error))
-    source = Source("query", text)
+    # Their line is shown, and what stands in it may be kept by whoever runs this.
+    from aforo.kql.masking import masked
+
+    source = Source("query", masked(text))
     found = [
         Diagnostic(
             str(m.get("code", "")),

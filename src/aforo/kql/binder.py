@@ -16,6 +16,7 @@ from aforo.kql.bind_expressions import BROKEN
 from aforo.kql.bound import Apply, Constant, Expression, Reference, Relation
 from aforo.kql.convert import apply, coerce
 from aforo.kql.expressions import PLACES
+from aforo.kql.external import ExternalData
 from aforo.kql.literals import scalar_value
 from aforo.kql.places import meant, over, split
 from aforo.kql.plan import Filter, Graph, Limit, Project, Scan, Sort, Steps, Unnest, Values, Walk, Window
@@ -67,6 +68,7 @@ class Binder(CallBinder):
         self.place = Span(0, 0)
         self.render: Mapping[str, object] | None = None
         self.scanned: list[str] = []
+        self.external: list[ExternalData] = []
         # `alias database x = ...`
         self.aliases: dict[str, s.Call] = {}
         self.most_rows: Constant | None = None
@@ -326,7 +328,8 @@ class Binder(CallBinder):
                 return self._table(s.Name(name.value, tree.span), name.value, scope)
             self.report(say.must_be_constant("the name of a table", tree.span))
             return _SOME_TABLE
-        self.report(say.not_a_table(tree.span))
+        if self.scalar(tree, Row(scope=scope)) is not BROKEN:
+            self.report(say.not_a_table(tree.span))
         return _SOME_TABLE
 
     def scan(self, table: TableSymbol) -> Relation:

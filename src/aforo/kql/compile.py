@@ -15,6 +15,7 @@ from aforo.kql import syntax as s
 from aforo.kql.answer import UndiscoveredError
 from aforo.kql.binder import Binder
 from aforo.kql.bound import Relation
+from aforo.kql.external import ExternalData
 from aforo.kql.lexer import lex
 from aforo.kql.lower import lower
 from aforo.kql.operators.catalog import BINDINGS, PIPED, STARTING
@@ -42,7 +43,8 @@ class Compiled:
     text, string never NULL, the others as they are. `json_sql` gives the same rows as one text column, each row a JSON
     array of cells in Log Analytics' encoding. `tables` are the names that it reads; `time_range` has for each of them
     the (least, greatest) ticks of `TimeGenerated` that can matter (either may be None), None when nothing is known.
-    `render` is what the query's `render` said.
+    `render` is what the query's `render` said. `external` are tables of texts that the caller makes of files outside
+    before it runs the SQL.
     """
 
     columns: tuple[ColumnSymbol, ...]
@@ -52,6 +54,7 @@ class Compiled:
     time_range: Mapping[str, TimeRange | None]
     render: Mapping[str, object] | None
     diagnostics: tuple[Diagnostic, ...] = ()
+    external: tuple[ExternalData, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +176,7 @@ def _write(
         time_range=lowered.time_ranges,
         render=render,
         diagnostics=mistakes,
+        external=tuple(binder.external),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -56,11 +56,17 @@ class TableSymbol:
         return f"{self.place}/{self.name}" if self.place else self.name
 
 
+def nothing_outside(_url: str) -> str:
+    """Nobody allows a file outside."""
+    return "queries here have no reach to files and networks"
+
+
 @dataclass(frozen=True, slots=True)
 class Database:
     """All that a query may name. `functions` are saved functions: name to KQL text (`(x: long) { T | take x }`). `also`
     are further names of the same place (an id, the path of a resource), for `workspace("...")` and its kin. `others` are
     the further places that may be named, by their names in lower case; each has a `place` of its own, the asked one none.
+    `outside(url)` says why `externaldata` may not read a file; "" when it may.
     """
 
     name: str
@@ -69,3 +75,4 @@ class Database:
     also: tuple[str, ...] = ()
     others: Mapping[str, Database] = field(default_factory=lambda: MappingProxyType({}))
     place: str = ""
+    outside: Callable[[str], str] = nothing_outside

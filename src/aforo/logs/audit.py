@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aforo.identity.access import Principal
+from aforo.kql.masking import masked
 from aforo.logs.question import QueryAnswer, TimeRange
 from aforo.tables.la_query_logs import LA_QUERY_LOGS
 
@@ -44,7 +45,7 @@ def audit_row(asked: Asked, answer: QueryAnswer | None, tenant_id: str, workspac
         "RequestTarget": asked.target,
         "RequestContext": {"workspaces": list(asked.workspaces)},
         "RequestContextFilters": {"resources": list(asked.resources)},
-        "QueryText": asked.text,
+        "QueryText": masked(asked.text),
         "ResponseCode": asked.status,
         "ResponseDurationMs": round((asked.ended - asked.began) * 1000, 3),
         "ResponseRowCount": answer.row_count if answer is not None else 0,

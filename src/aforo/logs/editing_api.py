@@ -21,6 +21,7 @@ from aforo.errors import Invalid, Refusal
 from aforo.kql.symbols import ColumnSymbol, Database, TableSymbol
 from aforo.kql.types import KqlType
 from aforo.logs.asking import read_body
+from aforo.logs.external_files import outside
 from aforo.logs.reader import Caller, Reader, Workspace
 from aforo.rest import json_response, on_refusal
 from aforo.source import Diagnostic, Source
@@ -75,6 +76,7 @@ class _EditingApi:
             {name: _symbol(table) for name, table in tables.items()},
             {f.name: f.text for f in self._reader.contents(workspace).functions},
             (workspace.id, workspace.resource_id),
+            outside=outside([(workspace.name, self._reader.contents(workspace).external)]),
             **more,
         )
 

@@ -18,10 +18,13 @@ import duckdb
 import orjson
 
 from aforo.kql.compile import Compiled, CompileResult, compile_query
+from aforo.kql.masking import masked
 from aforo.kql.sql.duckdb.prepare import define, define_macros, settle
 from aforo.kql.symbols import Database, TableSymbol
 from aforo.kql.ticks import MAX_DATETIME, TICKS_PER_US, UNIX_EPOCH
 from aforo.logs.content import without_content
+from aforo.logs.external_files import outside
+from aforo.logs.external_rows import lay_down, missing
 from aforo.logs.failures import failed
 from aforo.logs.flags import FlagBook
 from aforo.logs.given import exact_rows, source_sql, source_symbol
@@ -163,6 +166,9 @@ class Evaluator:
         discovered: dict[str, Rows] = {}
         while True:
             tables, result = self._compiled(source, request, discovered)
+            known = result.compiled if result.discovery is None else result.discovery.compiled
+            if known is not None and (wanted := missing(known.external, request.files)):
+                return QueryAnswer(outcome=Outcome.FILES, wanted=wanted)
             if result.discovery is None:
                 break
             discovered[result.discovery.key] = self._discovered(tables, result.discovery.compiled, request)
@@ -182,6 +188,7 @@ class Evaluator:
         compiled_s = time.perf_counter() - began
         sql = compiled.json_sql
         self._define(connection, sql)
+        lay_down(connection, compiled.external, request.files, self._watchdog.go_on)
         count, rows, cut = self._fetch(connection, _laid_out(sql, tables, files, request), request)
         used = [v for table in compiled.tables for v in tables.versions.get(table, ())]
         return QueryAnswer(
@@ -211,6 +218,7 @@ class Evaluator:
         files = _files(tables, compiled)
         seal(connection, [file for listed in files.values() for file in listed])
         self._define(connection, compiled.sql)
+        lay_down(connection, compiled.external, request.files, self._watchdog.go_on)
         rows = connection.execute(_laid_out(compiled.sql, tables, files, request)).fetchmany(_MOST_DISCOVERED)
         self._close()
         return rows
@@ -413,13 +421,14 @@ def _database(request: QueryRequest, tables: Mapping[str, TableSymbol]) -> Datab
             for k, t in tables.items()
             if k.startswith(ahead)
         }
-        place = Database(other.names[0], own, other.functions, other.names[1:], place=other.id)
+        leave = outside([(other.names[0], other.external)])
+        place = Database(other.names[0], own, other.functions, other.names[1:], place=other.id, outside=leave)
         others |= {n.lower(): place for n in other.names}
     if others:
         tables = {k: t for k, t in tables.items() if "/" not in k}
-    return Database(
-        request.names[0] if request.names else "logs", tables, request.functions, request.names[1:], others
-    )
+    name_ = request.names[0] if request.names else "logs"
+    leave = outside(request.external)
+    return Database(name_, tables, request.functions, request.names[1:], others, outside=leave)
 
 
 def _files(tables: _Tables, compiled: Compiled) -> dict[str, list[StoredFile]]:
@@ -444,6 +453,7 @@ def _finished(out: bytearray) -> bytes:
 
 def _mistakes(source: Source, diagnostics: Iterable[Diagnostic]) -> tuple[Mistake, ...]:
     out = []
+    text = masked(source.text)
     for d in diagnostics:
         line, column = source.position(d.span.start)
         out.append(
@@ -455,7 +465,7 @@ def _mistakes(source: Source, diagnostics: Iterable[Diagnostic]) -> tuple[Mistak
                 end=d.span.end,
                 line=line,
                 column=column,
-                token=source.text[d.span.start : min(d.span.end, d.span.start + _LONGEST_TOKEN)],
+                token=text[d.span.start : min(d.span.end, d.span.start + _LONGEST_TOKEN)],
                 hints=d.hints,
             )
         )

@@ -9,6 +9,7 @@ import uuid
 
 import duckdb
 
+from aforo.logs.external_rows import UnreadableError
 from aforo.logs.question import Outcome, QueryAnswer
 
 log = logging.getLogger("aforo.logs.failures")
@@ -35,7 +36,7 @@ def failed(error: Exception, ended: Outcome | None) -> QueryAnswer:
         return QueryAnswer(outcome=Outcome.MEMORY, message=_MEMORY)
     if ended is not None or isinstance(error, duckdb.InterruptException):
         return QueryAnswer(outcome=ended or Outcome.CANCELLED, message="The query was ended.")
-    reason = _reason(error)
+    reason = str(error) if isinstance(error, UnreadableError) else _reason(error)
     if reason:
         log.debug("a query failed while it ran", exc_info=error)
         return QueryAnswer(outcome=Outcome.RUNTIME, message=f"The query failed while it ran: {reason}.")

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from aforo.errors import Invalid
 from aforo.kql.types import TYPE_NAMES
+from aforo.logs.mappings import mapping_columns
 
 _NAME = r"(?:\[\s*(?:'(?P<{0}1>[^']+)'|\"(?P<{0}2>[^\"]+)\")\s*\]|'(?P<{0}3>[^']+)'|\"(?P<{0}4>[^\"]+)\"|(?P<{0}>[\w.-]+))"
 _DB = _NAME.format("db")
@@ -147,35 +146,7 @@ def mapping_of(text: str, kind: str) -> list[dict[str, Any]]:
             a or b for a, b in re.findall(r"h?@?(?:'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\")", text)
         )
         text = text.replace('\\"', '"').replace("\\'", "'")
-    try:
-        listed = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise Invalid(f"The mapping is not JSON: {error.msg}.", code="BadMapping") from error
-    if not isinstance(listed, list) or not all(isinstance(c, dict) for c in listed):
-        raise Invalid("A mapping is a JSON array of objects.", code="BadMapping")
-    return [_mapped(column, kind) for column in listed]
-
-
-def _mapped(column: dict[str, Any], kind: str) -> dict[str, Any]:
-    by_name = {str(k).lower(): v for k, v in column.items()}
-    properties = {str(k).lower(): v for k, v in (by_name.get("properties") or {}).items()} | by_name
-    name = by_name.get("column") or by_name.get("columnname") or by_name.get("name")
-    if not isinstance(name, str):
-        raise Invalid("An entry of the mapping names no column.", code="BadMapping")
-    if properties.get("transform"):
-        raise Invalid(f"The mapping of {name!r} has a Transform, which is not supported.", code="BadMapping")
-    constant = properties.get("constvalue", properties.get("constantvalue"))
-    if constant is not None:
-        return {"column": name, "constant": str(constant)}
-    if kind == "json":
-        path = properties.get("path")
-        if not isinstance(path, str) or not path.startswith("$"):
-            raise Invalid(f"The mapping of {name!r} has no 'Path' ($.a.b).", code="BadMapping")
-        return {"column": name, "path": path}
-    ordinal = properties.get("ordinal")
-    if not str(ordinal).isdigit():
-        raise Invalid(f"The mapping of {name!r} has no 'Ordinal'.", code="BadMapping")
-    return {"column": name, "ordinal": int(str(ordinal))}
+    return mapping_columns(text, kind)
 
 
 def names_of(text: str | None) -> Sequence[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,9 +12,8 @@ from aforo.logs.cells import UnfitError, cell, cell_of_text
 from aforo.logs.formats import FORMATS, JSONS, SEPARATED, json_values, separated
 from aforo.logs.ingest import Ingestion, Mapped, Target, typed_row, unfit
 from aforo.logs.kusto_changes import Declarations
+from aforo.logs.mappings import at_path
 from aforo.logs.reader import Workspace
-
-_STEP = re.compile(r"\.(\w+)|\[\s*'([^']*)'\s*\]|\[\s*\"([^\"]*)\"\s*\]|\[\s*(\d+)\s*\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ def _mapped(row: Any, mapping: Sequence[Mapped], target: Target, number: int) ->
     types = dict(target.columns)
     out: dict[str, Any] = {}
     for one in mapping:
-        value = _at(row, one.path) if one.constant is None else one.constant
+        value = at_path(row, one.path) if one.constant is None else one.constant
         out[one.column] = _typed(cell, value, types[one.column], number, one.column)
     return out
 
@@ -98,20 +96,3 @@ def _typed(make: Callable[[Any, str], Any], value: Any, kind: str, number: int, 
         return make(value, kind)
     except UnfitError:
         raise unfit(number, name, kind, value) from None
-
-
-def _at(value: Any, path: str) -> Any:
-    """What stands at a JSON path (`$.a['b'][0]`); None when there is nothing."""
-    at = 1
-    while at < len(path):
-        step = _STEP.match(path, at)
-        if step is None:
-            raise Invalid(f"The path {path!r} of the mapping is not understood at {path[at:]!r}.")
-        name = next((g for g in step.groups()[:3] if g is not None), None)
-        if name is not None:
-            value = value.get(name) if isinstance(value, dict) else None
-        else:
-            index = int(step[4])
-            value = value[index] if isinstance(value, list) and index < len(value) else None
-        at = step.end()
-    return value

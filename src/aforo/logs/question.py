@@ -28,6 +28,7 @@ class Outcome(StrEnum):
     MEMORY = "memory"
     CANCELLED = "cancelled"
     FAILED = "failed"  # a bug of ours: `message` carries the id that the log has
+    FILES = "files"  # not begun: the files of `wanted` must come with the question
 
 
 class TimeRange(msgspec.Struct, array_like=True, frozen=True):
@@ -57,7 +58,8 @@ class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
     of column name to value (`_ResourceId`: that resource or what lies below it); no entry: all rows.
     `names` are those of the place that is asked, for `workspace("...")`; `others` are further workspaces that the text
     names, whose tables stand in the other fields as `id/table`. `source` are rows that the query is about, as
-    the only table.
+    the only table. `external` are the workspaces that are asked by name, each with the files outside that it lets be
+    read (`model.external_files`), `files` those that were fetched.
     """
 
     workspace_ids: tuple[str, ...]
@@ -79,14 +81,26 @@ class QueryRequest(msgspec.Struct, frozen=True, kw_only=True):
     source: SourceRows | None = None
     names: tuple[str, ...] = ()
     others: tuple[OtherWorkspace, ...] = ()
+    external: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    files: tuple[FileOutside, ...] = ()
+
+
+class FileOutside(msgspec.Struct, array_like=True, frozen=True):
+    """A file that a query reads, as it came: its address with all secrets, its `Content-Encoding`."""
+
+    url: str
+    body: bytes
+    encoding: str = ""
 
 
 class OtherWorkspace(msgspec.Struct, array_like=True, frozen=True):
-    """A workspace beside those that are asked: its id, all that the query may call it, its saved functions."""
+    """A workspace beside those that are asked: its id, all that the query may call it, its saved functions, the files
+    outside that it lets be read."""
 
     id: str
     names: tuple[str, ...]
     functions: dict[str, str] = {}
+    external: tuple[str, ...] = ()
 
     def key(self, table: str) -> str:
         """What its table is called in a request."""
@@ -156,6 +170,7 @@ class QueryAnswer(msgspec.Struct, kw_only=True):
 
     Cells are Log Analytics': datetime, timespan, guid, decimal and dynamic are strings, NaN and infinities
     too; bool, int, long and real are JSON's own. `cut` says which limit ended the rows ("rows", "bytes", "").
+    `wanted` are the addresses of the files that the query reads, when they are not there.
     """
 
     outcome: Outcome
@@ -168,6 +183,7 @@ class QueryAnswer(msgspec.Struct, kw_only=True):
     message: str = ""
     tables: tuple[str, ...] = ()
     statistics: Statistics = Statistics()
+    wanted: tuple[str, ...] = ()
 
     @property
     def errors(self) -> tuple[Mistake, ...]:

@@ -20,6 +20,7 @@ from aforo.errors import Denied, NotFound, Refusal
 from aforo.identity.access import Principal
 from aforo.logs.audit import TABLE as AUDIT_TABLE
 from aforo.logs.audit import Asked, audit_row
+from aforo.logs.external_files import FilesOutside
 from aforo.logs.question import (
     US_PER_S,
     OtherWorkspace,
@@ -44,6 +45,7 @@ STATUS = {
     Outcome.MEMORY: 400,
     Outcome.CANCELLED: 499,
     Outcome.FAILED: 500,
+    Outcome.FILES: 500,  # only between the reader and its pool
 }
 # A parameter of a saved function: name, type (a scalar's, or columns in parentheses), default.
 _PARAMETER = re.compile(
@@ -136,6 +138,8 @@ class Contents:
     mappings: Mapping[str, Mapping[str, tuple[str, Sequence[Mapping[str, Any]]]]] = field(
         default_factory=dict
     )
+    # Files outside that its queries may read (`model.external_files`).
+    external: tuple[str, ...] = ()
 
 
 Authenticate = Callable[[Request], Awaitable[Principal]]
@@ -163,6 +167,7 @@ class Reader:
     `some_rows(principal, workspace, table)` are the rows that a principal may read of a table that he may not
     read as a whole. `may_read_content(principal, workspace, table)` decides about the columns with what people
     wrote and models answered, by the action `content_action`. `contents(workspace)` is what it declares itself.
+    `files` fetches what queries read from outside.
     """
 
     pool: Pool
@@ -178,6 +183,7 @@ class Reader:
     may_read_content: MayRead = lambda _principal, _workspace, _table: True
     content_action: str = ""
     contents: Callable[[Workspace], Contents] = lambda _workspace: _NOTHING
+    files: FilesOutside = field(default_factory=FilesOutside)
     _hopeless: OrderedDict[tuple[str, str, str], tuple[float, QueryAnswer]] = field(
         init=False, default_factory=OrderedDict
     )
@@ -260,6 +266,9 @@ class Reader:
             "withheld": self._withheld(caller.principal, scope.workspaces, names),
             "withheld_action": self.content_action,
             "admitted": self._admitted(caller.principal, scope.workspaces, readable),
+            "external": tuple(
+                (w.name, c.external) for w, c in zip(scope.workspaces, reversed(contents), strict=True)
+            ),
         }
         for workspace, called in others:
             self._add(caller.principal, workspace, called, asked)
@@ -289,7 +298,10 @@ class Reader:
         names = readable[workspace.id]
         functions = {f.name: f.text for f in contents.functions}
         other = OtherWorkspace(
-            workspace.id, (workspace.name, *_names_of((workspace,))[1:], *called), functions
+            workspace.id,
+            (workspace.name, *_names_of((workspace,))[1:], *called),
+            functions,
+            contents.external,
         )
         asked["readable"] |= readable
         asked["others"] = (*asked.get("others", ()), other)
@@ -418,12 +430,12 @@ class Reader:
         azure-core repeats a POST that met a 504, with the same request id: a monster would run four times.
         """
         if not caller.client_request_id:
-            return await self.pool.query(request)
+            return await self.files.answered(self.pool.query, request)
         key = (caller.client_request_id, caller.principal.object_id, request.text)
         known = self._hopeless.get(key)
         if known is not None and self.clock() - known[0] < _REMEMBERED_S:
             return known[1]
-        answer = await self.pool.query(request)
+        answer = await self.files.answered(self.pool.query, request)
         if answer.outcome is Outcome.TIMEOUT:
             self._hopeless[key] = (self.clock(), answer)
             while len(self._hopeless) > _REMEMBERED:

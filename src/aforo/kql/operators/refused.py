@@ -23,16 +23,14 @@ _PIPED = [
     "graph-where-edges",
 ]
 _ONE_ANSWER = "it gives several tables, and a query here gives one"
-_REACH = (
-    "it reads from outside, and queries have no reach to files and networks unless an administrator gives it"
-)
+_REACH = "it reads from outside; 'externaldata' does that, where an administrator allows it"
 # What will not run, by its reason.
 _FORBIDDEN = {
     "fork": _ONE_ANSWER,
     "facet": _ONE_ANSWER,
 }
 _UNPUBLISHED = "how it finds its patterns is not published, and other patterns would be other answers"
-_OUTSIDE = ("externaldata", "external_data", "inline_external_table")
+_OUTSIDE = ("inline_external_table",)
 
 
 @dataclass(frozen=True, slots=True)
