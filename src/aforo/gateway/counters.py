@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from aforo.gateway.windows import Bucket, Form, Hold, Name, Slice, Window, left, name_of
+from aforo.gateway.windows import Bucket, Hold, Name, Slice, Window, left, name_of
 from aforo.policy.services import CounterState, Reservation
 
 # Keys may be anything that a caller sends: windows that are over are looked for when there are so many.
@@ -25,9 +25,7 @@ JOURNALED_S = 60
 class Journal(Protocol):
     """Where what was counted outlives the process. None of it may raise."""
 
-    def took(
-        self, name: Name, window: Window, amount: int, part: Slice, at: float, hold: Hold | None
-    ) -> None: ...
+    def took(self, name: Name, window: Window, amount: int, at: float, hold: Hold | None) -> None: ...
 
     def gave_back(self, name: Name, window: Window, amount: int, part: Slice | None, hold: str) -> None:
         """`part` None: nothing was, but the hold is over."""
@@ -47,10 +45,14 @@ class MemoryCounters:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self.windows: dict[tuple[str, int, Form], Window | Bucket] = {}
+        self.windows: dict[Name, Window | Bucket] = {}
         self.journal: Journal | None = None
         self._look_at = _MANY
         self._next = 0
+
+    def now(self) -> float:
+        """The clock's time."""
+        return self._clock()
 
     async def reserve(
         self,
@@ -77,9 +79,9 @@ class MemoryCounters:
             if window.holds is None:
                 window.holds = {}
             window.holds[hold.id] = hold
-        if self.journal is not None and _lasts(name):
+        if self.journal is not None and lasts(name):
             assert isinstance(window, Window)
-            self.journal.took(name, window, amount, part, now, hold if held_s else None)
+            self.journal.took(name, window, amount, now, hold if held_s else None)
         reservation = _Held(hold.id, key, amount, name, epoch_s, limit, hold)
         return CounterState(True, free - amount, 0.0, reservation)
 
@@ -143,17 +145,17 @@ class MemoryCounters:
         return CounterState(free > 0, max(0, free), wait)
 
     def _take(self, name: Name, window: Window | Bucket, amount: int, now: float) -> None:
-        part = window.take(amount, now)
-        if self.journal is not None and _lasts(name):
+        window.take(amount, now)
+        if self.journal is not None and lasts(name):
             assert isinstance(window, Window)
-            self.journal.took(name, window, amount, part, now, None)
+            self.journal.took(name, window, amount, now, None)
 
     def _end(self, name: Name, window: Window | Bucket, hold: Hold, part: Slice, amount: int) -> None:
         """A reservation is over, and `amount` of it goes back."""
         window.give_back(amount, part)
         if window.holds is not None:
             window.holds.pop(hold.id, None)
-        if self.journal is not None and _lasts(name):
+        if self.journal is not None and lasts(name):
             assert isinstance(window, Window)
             self.journal.gave_back(name, window, amount, part, hold.id)
 
@@ -197,5 +199,6 @@ def _is_over(hold: Hold, now: float) -> bool:
     return 0.0 < hold.until <= now
 
 
-def _lasts(name: Name) -> bool:
+def lasts(name: Name) -> bool:
+    """Whether a counter is to outlive its process."""
     return name.form != "bucket" and (name.length_s > JOURNALED_S or not name.length_s)

@@ -1,0 +1,200 @@
+"""The journal of counters: what a process that was killed had counted is counted still."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aforo.gateway import counter_journal
+from aforo.gateway.counter_journal import CounterJournal
+from aforo.gateway.counters import MemoryCounters
+from aforo.policy.services import Reservation
+
+LIMIT, WINDOW_S = 40, 3600
+
+
+def fresh(path: Path, clock: Callable[[], float]) -> tuple[MemoryCounters, CounterJournal]:
+    counters = MemoryCounters(clock)
+    journal = CounterJournal(path)
+    journal.restore(counters)
+    return counters, journal
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["reserve", "hold", "charge", "settle", "release", "kill", "compact"]),
+            st.integers(0, 12),
+            st.integers(0, 400),
+            st.integers(0, 5),
+        ),
+        max_size=40,
+    ),
+    sliding=st.booleans(),
+)
+def test_counters_that_are_killed_go_on_as_if_they_had_not_been(
+    tmp_path: Path, steps: list[tuple[str, int, int, int]], sliding: bool
+) -> None:
+    path = tmp_path / "journal"
+    path.unlink(missing_ok=True)
+    now = 1_000_000.0
+
+    def clock() -> float:
+        return now
+
+    async def tell() -> None:
+        nonlocal now
+        lasting = MemoryCounters(clock)
+        killed, journal = fresh(path, clock)
+        held: list[tuple[Reservation, Reservation]] = []
+        for what, amount, passed, which in steps:
+            now += passed
+            if what in ("reserve", "hold"):
+                for_s = 300.0 if what == "hold" else 0.0
+                a, b = [
+                    await c.reserve("k", amount, LIMIT, WINDOW_S, sliding=sliding, held_s=for_s)
+                    for c in (lasting, killed)
+                ]
+                assert (a.admitted, a.remaining) == (b.admitted, b.remaining)
+                if a.reservation is not None and b.reservation is not None:
+                    held.append((a.reservation, b.reservation))
+            elif what == "charge":
+                for c in (lasting, killed):
+                    await c.charge("k", amount, LIMIT, WINDOW_S, sliding=sliding)
+            elif what == "kill":
+                # Whoever held something is gone with it: it comes back when its time is over.
+                held.clear()
+                journal.close()
+                killed, journal = fresh(path, clock)
+            elif what == "compact":
+                journal.compact(killed)
+            elif held:
+                one, other = held.pop(which % len(held))
+                if what == "settle":
+                    await lasting.settle(one, amount)
+                    await killed.settle(other, amount)
+                else:
+                    await lasting.release(one)
+                    await killed.release(other)
+            a, b = [await c.peek("k", LIMIT, WINDOW_S, sliding=sliding) for c in (lasting, killed)]
+            assert a == b
+        journal.close()
+
+    asyncio.run(tell())
+
+
+PROGRAM = """
+import asyncio, os, sys, time
+from pathlib import Path
+from aforo.gateway.counter_journal import CounterJournal
+from aforo.gateway.counters import MemoryCounters
+
+async def main():
+    counters = MemoryCounters(time.time)
+    CounterJournal(Path(sys.argv[1])).restore(counters)
+    while True:
+        await counters.reserve("k", 1, 10**9, 86400, sliding=False)
+        os.write(1, b".")
+
+asyncio.run(main())
+"""
+
+
+def test_a_kill_loses_nothing_that_was_admitted(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(path)], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    admitted = 0
+    while admitted < 2_000:
+        admitted += len(os.read(process.stdout.fileno(), 4096))
+    process.send_signal(signal.SIGKILL)
+    admitted += len(process.stdout.read())
+    process.wait()
+    process.stdout.close()
+    counters, journal = fresh(path, time.time)
+    state = asyncio.run(counters.peek("k", 10**9, 86_400, sliding=False))
+    # One more may have been counted than its caller heard of; never one less.
+    assert 10**9 - state.remaining - admitted in (0, 1)
+    journal.close()
+
+
+def test_short_windows_and_buckets_cost_no_line(tmp_path: Path) -> None:
+    counters, journal = fresh(tmp_path / "journal", lambda: 1e6)
+
+    async def tell() -> None:
+        await counters.reserve("k", 1, LIMIT, 60, sliding=True)
+        await counters.reserve("k", 1, LIMIT, 60, sliding=False, bucket=True)
+
+    asyncio.run(tell())
+    assert (tmp_path / "journal").read_bytes() == b""
+    journal.close()
+
+
+def test_a_journal_is_made_anew_when_it_has_grown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counter_journal, "_SMALLEST", 2_000)
+    path = tmp_path / "journal"
+    counters, journal = fresh(path, lambda: 1e6)
+
+    async def tell() -> None:
+        for _ in range(200):
+            await counters.reserve("k", 1, 1000, WINDOW_S, sliding=True)
+
+    asyncio.run(tell())
+    assert path.stat().st_size > 2_000
+    journal.beat(counters)
+    assert path.stat().st_size < 200
+    assert (path.stat().st_mode & 0o777) == 0o600
+    asyncio.run(tell())
+    journal.close()
+    again, journal = fresh(path, lambda: 1e6)
+    assert asyncio.run(again.peek("k", 1000, WINDOW_S, sliding=True)).remaining == 600
+    journal.close()
+
+
+def test_a_tail_that_was_being_written_and_a_damaged_line(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    counters, journal = fresh(path, lambda: 1e6)
+    asyncio.run(counters.reserve("k", 3, LIMIT, WINDOW_S, sliding=True))
+    journal.close()
+    whole = path.read_bytes()
+    for tail in (b'["t",0,1000', b"\xff\xff\n", b'["t",77,1e6,5]\n', b"[]\n"):
+        path.write_bytes(whole + tail)
+        again, journal = fresh(path, lambda: 1e6)
+        assert asyncio.run(again.peek("k", LIMIT, WINDOW_S, sliding=True)).remaining == LIMIT - 3
+        journal.close()
+
+
+def test_a_full_disk_stops_the_journal_and_not_the_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "journal"
+    counters, journal = fresh(path, lambda: 1e6)
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    async def reserve() -> bool:
+        return (await counters.reserve("k", 1, LIMIT, WINDOW_S, sliding=True)).admitted
+
+    with monkeypatch.context() as patch:
+        patch.setattr(counter_journal.os, "write", full)
+        assert asyncio.run(reserve())
+        assert asyncio.run(reserve())
+        journal.beat(counters)
+    assert caplog.text.count("No space left") == 1
+    journal.beat(counters)
+    journal.close()
+    again, journal = fresh(path, lambda: 1e6)
+    assert asyncio.run(again.peek("k", LIMIT, WINDOW_S, sliding=True)).remaining == LIMIT - 2
+    journal.close()
