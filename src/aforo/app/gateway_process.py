@@ -20,8 +20,8 @@ from aforo.app.ending_threads import EndingThreads
 from aforo.app.held_loop import HeldLoop
 from aforo.app.https_listener import HttpsListener
 from aforo.app.in_force import Acknowledgement, InForce
-from aforo.app.last_words import keep_quiet
 from aforo.app.listeners import inherited
+from aforo.app.recording import recorder
 from aforo.app.spec import Said, Spec, on_stop, say, snapshot_stamp
 from aforo.app.watched_backends import WatchedBackends
 from aforo.egress.fetch import fetch
@@ -30,7 +30,6 @@ from aforo.egress.pool import Pool
 from aforo.egress.valkey import Valkey
 from aforo.errors import Refusal
 from aforo.errors import Upstream as UpstreamRefusal
-from aforo.gateway.addresses import TrustedProxies
 from aforo.gateway.authorizations import Connections
 from aforo.gateway.cache import MemoryCache
 from aforo.gateway.counters import MemoryCounters
@@ -42,7 +41,6 @@ from aforo.gateway.lost_records import LostRecords
 from aforo.gateway.metrics import SpooledMetrics
 from aforo.gateway.owners import Owners
 from aforo.gateway.proxy import Proxy
-from aforo.gateway.record import Recorder
 from aforo.gateway.server import Server
 from aforo.gateway.services import GatewayServices
 from aforo.gateway.signing_keys import ENTRA, FetchedSigningKeys
@@ -55,7 +53,6 @@ from aforo.identity.managed import ManagedTokens, NoIdentity, TokenSource
 from aforo.identity.seal import subkey
 from aforo.messages import Headers, parse_url
 from aforo.model.valkey_address import ValkeyAddress
-from aforo.policy import masking
 from aforo.snapshot import bundle_file
 from aforo.snapshot.build import Builder
 from aforo.snapshot.runtime import Runtime
@@ -152,7 +149,7 @@ class _Gateway:
             proxy = Proxy(
                 runtime,
                 services,
-                self._recorder(spool, runtime),
+                recorder(spool, runtime, self._lost),
                 lambda: not self._stop.is_set() and spool.has_room(),
             )
             services.signing_keys = self._keys
@@ -287,31 +284,6 @@ class _Gateway:
         # It is not what was published: who waits for this gateway waits for a configuration that compiles.
         return msgspec.structs.replace(instead, version=0), runtime
 
-    def _recorder(self, spool: SpoolWriter, runtime: Runtime) -> Recorder:
-        keep_quiet(masking.Secrets(runtime.secrets).mask)
-        bundle = runtime.bundle
-        plans = [api.log for api in bundle.apis] or [bundle.log]
-        context = spool.context(
-            bundle.resource_id,
-            bundle.deployment.region,
-            bundle.workspaces,
-            llm_request_bytes=max(p.llm_request_bytes for p in plans),
-            llm_response_bytes=max(p.llm_response_bytes for p in plans),
-            prices=[msgspec.to_builtins(p) for p in bundle.prices],
-            deployments=bundle.deployments,
-        )
-        metrics = bool(bundle.workspaces.get("AllMetrics"))
-        proxies = TrustedProxies(bundle.trusted_proxies)
-        return Recorder(
-            spool,
-            context,
-            proxies,
-            metrics=metrics,
-            keys=runtime.keys,
-            secrets=runtime.secrets,
-            lost=self._lost,
-        )
-
     def _identity(self, bundle: Bundle) -> tuple[TokenSource, Path]:
         """Where this gateway's tokens come from, and the file that keeps them.
 
@@ -415,7 +387,7 @@ class _Gateway:
                         services.shared.cache.renew()
                 if bundle.local_identity != proxy.runtime.bundle.local_identity:
                     tokens.use(*self._identity(bundle))
-                proxy.swap(runtime, self._recorder(spool, runtime))
+                proxy.swap(runtime, recorder(spool, runtime, self._lost))
                 metrics.follow(bundle)
                 self._acknowledge(bundle, stamp)
                 self._keep_good(stamp)
