@@ -122,15 +122,16 @@ class CountingClient:
 
 def every_finished_call_has_one_row(system: System, seen: Seen, within_s: float = 60.0) -> dict[str, int]:
     """Asks until all are there, then whether one is there twice; mark to status of all rows."""
-    assert seen.finished
+    finished = set(seen.finished)
+    assert finished
 
     def complete() -> dict[str, int] | None:
         rows = system.query(MARKS)
         found = {str(r["mark"]): int(r["n"]) for r in rows}
-        if seen.finished - found.keys():
+        if finished - found.keys():
             return None
-        twice = {mark for mark, n in found.items() if mark in seen.finished and n != 1}
+        twice = {mark for mark, n in found.items() if mark in finished and n != 1}
         assert twice == set(), f"rows that are there twice: {len(twice)}"
         return {str(r["mark"]): int(r["status"] or 0) for r in rows}
 
-    return eventually(f"the rows of {len(seen.finished)} finished calls", complete, within_s=within_s)
+    return eventually(f"the rows of {len(finished)} finished calls", complete, within_s=within_s)

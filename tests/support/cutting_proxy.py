@@ -84,4 +84,6 @@ class CuttingProxy:
 def _reset(sock: socket.socket) -> None:
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        sock.close()
+        # Wakes a thread that reads from it; what is closed under it stays open until it reads.
+        sock.shutdown(socket.SHUT_RDWR)
+    sock.close()
