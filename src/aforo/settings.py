@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 DEFAULT_DATA = Path(".aforo")
@@ -33,6 +33,9 @@ class Settings:
     host: str = "127.0.0.1"
     ports: Ports = Ports()
     workers: int = 1
+    # What limits count on: a Valkey server (URL), "memory" of each worker, "" for what `workers` needs.
+    counters: str = field(default="", repr=False)
+    counters_closed: bool = False  # refuse what has a limit while that server is away
     insecure_http: bool = False
     certificate: Path | None = None
     certificate_key: Path | None = None
@@ -80,6 +83,11 @@ class Layout:
     def logs(self) -> Path:
         """What the processes say."""
         return self.root / "logs"
+
+    @property
+    def counters(self) -> Path:
+        """What limits have counted: a journal per gateway, or what the server of `--workers` keeps."""
+        return self.root / "counters"
 
     @property
     def traces(self) -> Path:

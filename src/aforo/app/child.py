@@ -87,7 +87,7 @@ class Child:
             await asyncio.sleep(pause_s)
 
     async def _run(self) -> int:
-        _keep_small(self._log_path)
+        keep_small(self._log_path)
         with self._log_path.open("ab") as said:
             self._log_path.chmod(0o600)
             process = await asyncio.create_subprocess_exec(
@@ -127,19 +127,23 @@ class Child:
             except msgspec.MsgspecError:
                 log.error("%s: said what is no message: %r", self.name, line[:200])
                 continue
-            if said.warning:
-                log.warning("%s: %s", self.name, said.warning)
-                sys.stderr.write(f"aforo: {self.name}: {said.warning}\n")
-            if said.failed:
-                self._failed = said
-                log.error("%s: %s", self.name, said.failed)
-            self.snapshot_ns = said.snapshot_ns or self.snapshot_ns
-            if said.ready:
-                log.info("%s: ready", self.name)
-                self.pid = process.pid
-                self.facts = said.facts
-                self.ready.set()
-            self._on_change(self)
+            self._heard(said, process.pid)
+
+    def _heard(self, said: Said, pid: int) -> None:
+        """What the process says of itself."""
+        if said.warning:
+            log.warning("%s: %s", self.name, said.warning)
+            sys.stderr.write(f"aforo: {self.name}: {said.warning}\n")
+        if said.failed:
+            self._failed = said
+            log.error("%s: %s", self.name, said.failed)
+        self.snapshot_ns = said.snapshot_ns or self.snapshot_ns
+        if said.ready:
+            log.info("%s: ready", self.name)
+            self.pid = pid
+            self.facts = said.facts
+            self.ready.set()
+        self._on_change(self)
 
     def is_stopping(self) -> bool:
         return self._stopping
@@ -195,7 +199,7 @@ def how_it_ended(code: int) -> str:
     return f"was ended by {name}{why}"
 
 
-def _keep_small(path: Path) -> None:
+def keep_small(path: Path) -> None:
     """A log that has grown large is put aside (one back) when its process starts."""
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_size > _LARGEST_LOG:

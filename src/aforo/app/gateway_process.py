@@ -16,6 +16,7 @@ import msgspec
 import uvloop
 
 from aforo.app.certificates import Certificate, certificate
+from aforo.app.counting import Counting
 from aforo.app.ending_threads import EndingThreads
 from aforo.app.held_loop import HeldLoop
 from aforo.app.https_listener import HttpsListener
@@ -32,7 +33,6 @@ from aforo.errors import Refusal
 from aforo.errors import Upstream as UpstreamRefusal
 from aforo.gateway.authorizations import Connections
 from aforo.gateway.cache import MemoryCache
-from aforo.gateway.counters import MemoryCounters
 from aforo.gateway.crowd import most_connections
 from aforo.gateway.events import FileSink, Loggers, Sink
 from aforo.gateway.external_cache import ExternalCache, ExternalCaches, Secrecy
@@ -138,9 +138,11 @@ class _Gateway:
         with SpoolWriter(folder, sync_interval_s=0) as spool:
             source, path = self._identity(bundle)
             tokens = ManagedTokens(source, sealer=self._secrets.sealer("gateway-tokens"), path=path)
+            counting = self._counting = Counting(spec, bundle.resource_id, self._ca)
             services = GatewayServices(
-                bundle.deployment, MemoryCounters(), MemoryCache(), tokens, self._upstream
+                bundle.deployment, counting.counters, MemoryCache(), tokens, self._upstream
             )
+            services.leases = counting.leases
             services.shared = ExternalCaches(self._external_cache)
             services.owners = Owners(self._layout.owners)
             self._pool.policy = self._egress(bundle.egress_private)
@@ -185,6 +187,7 @@ class _Gateway:
             await self._watched.close()
             await services.events.close(EVENTS_S)
             await services.shared.close()
+            await counting.close()
             services.owners.close()
             await tokens.close()
             await self._keys.close()
@@ -433,6 +436,7 @@ class _Gateway:
             await asyncio.sleep(0.1)
             beat += 1
             spool.prepare()
+            self._counting.beat()
             self._upstream.sweep()
             self._watched.sweep(proxy.runtime)
             if beat % 10 == 0:

@@ -45,6 +45,8 @@ class Spec(msgspec.Struct, frozen=True):
     config: str = ""
     certificate: str = ""
     certificate_key: str = ""
+    counters: str = ""  # address of the server that limits count on, a secret; "": the process counts by itself
+    counters_closed: bool = False
     # The stamp of the snapshot that an earlier run left: control of this run is about to publish another.
     old_snapshot: tuple[int, int] = (0, 0)
 

@@ -17,6 +17,7 @@ import msgspec
 
 from aforo.app import spool_sync
 from aforo.app.child import Child
+from aforo.app.counters_server import MEMORY, CountersServer, check_counters, needs_server, shown
 from aforo.app.journal import journal
 from aforo.app.last_words import tell_of_tasks
 from aforo.app.listeners import is_loopback, listening
@@ -33,8 +34,8 @@ READY_TIMEOUT_S = 60.0
 IN_FORCE_TIMEOUT_S = 2.0
 KILLED = 130
 # Gateways first: their last calls still need the rest. The shipper last: it stores what the others wrote.
-_SERVING = ("control", "gateway", "account")
-_STOP_ORDER = ("gateway", "account", "control", "shipper")
+_SERVING = ("counters", "control", "gateway", "account")
+_STOP_ORDER = ("gateway", "account", "control", "shipper", "counters")
 
 
 def run(settings: Settings) -> int:
@@ -60,6 +61,7 @@ def _check(settings: Settings) -> None:
             "over the http ports; add --insecure-http if that is meant (the https ports are there in any case)",
             code="InsecureHttp",
         )
+    check_counters(settings)
 
 
 class _System:
@@ -76,6 +78,7 @@ class _System:
         self._paths: dict[str, str] = {}
         self.children: list[Child] = []
         self._plans: list[tuple[Child, int, dict[str, socket.socket]]] = []
+        self._counters: CountersServer | None = None
         # A publication of this start is known by not being this one.
         self._old_snapshot = snapshot_stamp(layout.snapshots / "current.bundle")
 
@@ -83,6 +86,8 @@ class _System:
         """Close the listeners."""
         for sock in self._sockets:
             sock.close()
+        if self._counters is not None:
+            self._counters.close()
 
     def _open(self) -> None:
         """The listeners of all roles, and the processes that will have them (not started yet)."""
@@ -99,6 +104,9 @@ class _System:
                 (account,) = self._listen(host, ports.account, "account", 1)
                 self._add("account", 0, {"http": account})
             self._add("shipper", 0, {})
+            if needs_server(settings):
+                self._counters = CountersServer(self._layout, self._changed)
+                self.children.append(self._counters)
         except Refusal:
             self.close()
             raise
@@ -163,8 +171,15 @@ class _System:
             certificate_key=str(settings.certificate_key.resolve())
             if settings.certificate_key is not None
             else "",
+            counters=self._counters_url() if child.role == "gateway" else "",
+            counters_closed=settings.counters_closed,
             old_snapshot=self._old_snapshot,
         )
+
+    def _counters_url(self) -> str:
+        if self._counters is not None:
+            return self._counters.url
+        return "" if self._settings.counters == MEMORY else self._settings.counters
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -217,7 +232,7 @@ class _System:
         """Comes back when all serve, and gateways what control has published now (its addresses may have changed)."""
         started = time.monotonic()
         specs = await asyncio.to_thread(self._prepared)
-        for child, spec in zip(self.children, specs, strict=True):
+        for (child, _, _), spec in zip(self._plans, specs, strict=True):
             child.spec.set_result(spec)
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
@@ -268,6 +283,7 @@ class _System:
             "control": first.url("http", ports["control"]),
             "control_tls": first.url("https", ports["control-tls"]),
             "account": first.url("http", ports["account"]) if "account" in ports else None,
+            "counters": shown(self._counters_url()),
             **self._paths,
             **facts,
             "pids": pids,

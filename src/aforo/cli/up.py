@@ -47,6 +47,23 @@ def up(
     control_tls_port: Annotated[int, _port("The same over https")] = CONTROL_TLS_PORT,
     account_port: Annotated[int, _port("The local model account")] = ACCOUNT_PORT,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Gateway processes.")] = 1,
+    counters: Annotated[
+        str,
+        typer.Option(
+            envvar="AFORO_COUNTERS",
+            help="What limits count on: the URL of a Valkey or Redis server that several machines share (rather by the "
+            "variable, where others see the command line), or `memory` of each worker. Default: memory for one worker, "
+            "for more a server that is started with them.",
+            show_default=False,
+        ),
+    ] = "",
+    counters_away: Annotated[
+        str,
+        typer.Option(
+            help="While that server is away: `open` lets each worker count by itself, `closed` answers 503 to what has "
+            "a limit."
+        ),
+    ] = "open",
     certificate: Annotated[
         Path | None, typer.Option(help="PEM chain for https; reloaded when it changes.")
     ] = None,
@@ -60,6 +77,7 @@ def up(
     """Run the whole system until Ctrl-C or SIGTERM."""
     one_of("--engine", engine, ENGINES)
     one_of("--log-level", log_level, LOG_LEVELS)
+    one_of("--counters-away", counters_away, ("open", "closed"))
     if (certificate is None) != (certificate_key is None):
         raise Failure("--certificate and --certificate-key belong together.", code=Exit.USAGE)
     for option, path in (
@@ -75,6 +93,8 @@ def up(
         host=host,
         ports=Ports(gateway_port, gateway_tls_port, control_port, control_tls_port, account_port),
         workers=workers,
+        counters=counters.strip(),
+        counters_closed=counters_away == "closed",
         insecure_http=insecure_http,
         certificate=certificate,
         certificate_key=certificate_key,
