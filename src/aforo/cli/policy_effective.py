@@ -141,7 +141,7 @@ def _named(found: policy_files.Found, folder: Path, names: tuple[str, ...], what
 
 
 def _close(name: str, known: Sequence[str]) -> str:
-    from aforo.model.nearest import nearest
+    from aforo.nearest import nearest
 
     close = nearest(name, list(known))
     if close:

@@ -1,8 +1,8 @@
 """Desired state out of an `aforo.yaml`: resources with the place of each property. It changes nothing itself.
 
 The file nests as the resources do; property names are ARM's, without their `properties` level. Beyond ARM there
-are three short forms: `policy: <text>`, `import: <API description>`, and `{file: path}` or `{env: NAME}` wherever
-a text may stand.
+are three short forms: `policy: <text>`, `import: <API description>`, and `{file: path}`, `{env: NAME}` or (of policy
+fragments that the product carries) `{carried: NAME}` wherever a text may stand.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from aforo.control.carried_fragments import carried_fragment
 from aforo.control.desired import DesiredState, Mistake, Place, TextPlace, Wanted
 from aforo.control.openapi import SCHEMA_ID, Description, Fetch, carried, fetch_text, read_description
 from aforo.control.yaml_tree import Node, Tree, read_tree, text_place
@@ -26,7 +27,7 @@ from aforo.model.kinds.operation import OPERATION
 from aforo.model.kinds.resource_group import RESOURCE_GROUP
 from aforo.model.kinds.role_assignment import ROLE_ASSIGNMENT_TYPE
 from aforo.model.kinds.schema import API_SCHEMA, imported_schema
-from aforo.model.nearest import unknown
+from aforo.model.unknown import unknown
 from aforo.source import Source, Span
 
 NAMES = ("aforo.yaml", "aforo.yml")
@@ -274,6 +275,13 @@ class _Reader:
                 self.say(refusal.code, refusal.message, reference.place)
                 return None, None
             return content, TextPlace(Source(name, content), 1, 0)
+        if _is_alone(node, "carried"):
+            reference = node.value[0][1]
+            try:
+                return carried_fragment(str(reference.value)), None
+            except Refusal as refusal:
+                self.say(refusal.code, refusal.message, reference.place)
+                return None, None
         if _is_env(node):
             reference = node.value[0][1]
             try:
@@ -344,11 +352,15 @@ class _Reader:
 
 
 def _is_file(node: Node) -> bool:
-    return node.kind == "map" and len(node.value) == 1 and node.value[0][0].value == "file"
+    return _is_alone(node, "file")
 
 
 def _is_env(node: Node) -> bool:
-    return node.kind == "map" and len(node.value) == 1 and node.value[0][0].value == "env"
+    return _is_alone(node, "env")
+
+
+def _is_alone(node: Node, word: str) -> bool:
+    return node.kind == "map" and len(node.value) == 1 and node.value[0][0].value == word
 
 
 def _node(value: Any, place: Place) -> Node:

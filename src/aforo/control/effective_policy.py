@@ -20,8 +20,8 @@ from aforo.model.kinds.named_value import NAMED_VALUE_TYPE
 from aforo.model.kinds.policy import FRAGMENT_TYPE
 from aforo.model.kinds.product import PRODUCT_TYPE
 from aforo.model.kinds.service import SERVICE_TYPE
-from aforo.model.nearest import nearest
 from aforo.model.secret import Secret
+from aforo.nearest import nearest
 from aforo.policy.effective import effective
 from aforo.policy.named_values import NamedValue
 from aforo.policy.scopes import Scope

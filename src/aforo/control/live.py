@@ -17,7 +17,7 @@ from aforo.model.kinds.api import API_TYPE
 from aforo.model.kinds.backend import BACKEND_TYPE
 from aforo.model.kinds.named_value import NAMED_VALUE_TYPE
 from aforo.model.kinds.service import SERVICE_TYPE
-from aforo.model.nearest import nearest
+from aforo.nearest import nearest
 
 _EXPRESSION = re.compile(r"\$\{(accounts|services)\.([^{}.\s]+)\.([A-Za-z]+)\}")
 _TYPES = {"accounts": ACCOUNT_TYPE, "services": SERVICE_TYPE}

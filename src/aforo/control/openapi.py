@@ -19,7 +19,7 @@ from aforo.control import samples
 from aforo.errors import Invalid, Refusal, Upstream
 from aforo.model.kinds.schema import MAX_BYTES as MAX_SCHEMA_BYTES
 from aforo.model.kinds.schema import references
-from aforo.model.nearest import nearest
+from aforo.nearest import nearest
 
 # (method, url, headers, body, timeout in seconds) -> (status, headers, body)
 Fetch = Callable[[str, str, Mapping[str, str], bytes, float], Awaitable[tuple[int, Mapping[str, str], bytes]]]

@@ -7,8 +7,8 @@ CS04xx limits, CS05xx warnings.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
+from aforo.nearest import nearest
 from aforo.source import Diagnostic, Severity, Span
 
 
@@ -20,13 +20,10 @@ class Mistake(Exception):  # noqa: N818 - a diagnostic on its way to the list, c
         self.diagnostic = diagnostic
 
 
-def nearest(name: str, names: Iterable[str]) -> tuple[str, ...]:
-    """A hint with the names that look most like `name`; case counts last."""
-    by_folded = {n.lower(): n for n in names}
-    found = get_close_matches(name.lower(), by_folded, n=3, cutoff=0.6)
-    if not found:
-        return ()
-    return ("did you mean " + " or ".join(f"`{by_folded[f]}`" for f in found) + "?",)
+def hint(name: str, names: Iterable[str]) -> tuple[str, ...]:
+    """A hint with the names that look most like `name`."""
+    found = nearest(name, names)
+    return (f"did you mean {' or '.join(f'`{n}`' for n in found)}?",) if found else ()
 
 
 def syntax(span: Span, text: str) -> Mistake:
@@ -59,7 +56,7 @@ def no_return(span: Span) -> Mistake:
 
 def unknown_name(span: Span, name: str, names: Iterable[str]) -> Mistake:
     return Mistake(
-        Diagnostic("CS0201", f"the name `{name}` does not exist here", span, hints=nearest(name, names))
+        Diagnostic("CS0201", f"the name `{name}` does not exist here", span, hints=hint(name, names))
     )
 
 
@@ -69,7 +66,7 @@ def unknown_type(span: Span, name: str, names: Iterable[str]) -> Mistake:
             "CS0202",
             f"`{name}` is not a type that policy expressions can use",
             span,
-            hints=nearest(name, names),
+            hints=hint(name, names),
         )
     )
 
@@ -89,7 +86,7 @@ def unknown_member(span: Span, type_name: str, name: str, names: Iterable[str]) 
     if reason is not None:
         return refused(span, f"`{type_name}.{name}`", reason)
     return Mistake(
-        Diagnostic("CS0203", f"`{type_name}` has no member `{name}` here", span, hints=nearest(name, names))
+        Diagnostic("CS0203", f"`{type_name}` has no member `{name}` here", span, hints=hint(name, names))
     )
 
 

@@ -6,7 +6,6 @@ A check gets the bound arguments and answers the problem in words, or nothing. I
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from difflib import get_close_matches
 
 from aforo.kql.bound import Constant, Expression
 from aforo.kql.literals import json_value
@@ -17,6 +16,7 @@ from aforo.kql.natives.units import ANGLES, FAMILIES, TEMPERATURES
 from aforo.kql.natives.zones import zone
 from aforo.kql.patterns import judge, matches_nothing
 from aforo.kql.types import INTEGERS, NUMBERS, TIMESPAN
+from aforo.nearest import nearest
 
 Check = Callable[[tuple[Expression, ...]], str]
 
@@ -158,7 +158,7 @@ def _one_of(index: int, what: str, allowed: Collection[str]) -> Check:
         argument = arguments[index] if index < len(arguments) else None
         if not isinstance(argument, Constant) or argument.value in allowed:
             return ""
-        close = get_close_matches(str(argument.value), allowed, n=1, cutoff=0.6)
+        close = nearest(str(argument.value), allowed, limit=1)
         hint = f": did you mean '{close[0]}'?" if close else ""
         return f"there is no {what} {argument.value!r}{hint}"
 

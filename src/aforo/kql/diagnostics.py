@@ -7,20 +7,16 @@ will not run here. `diagnostics.kql` tells of each.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
+from aforo.nearest import nearest
 from aforo.source import Diagnostic, Severity, Span
 
 
 def _nearest(name: str, known: Iterable[str]) -> tuple[str, ...]:
-    known = list(known)
-    by_lower = {k.lower(): k for k in known}
-    if (same := by_lower.get(name.lower())) is not None:
-        return (f"names are case-sensitive: did you mean '{same}'?",)
-    close = get_close_matches(name.lower(), by_lower, n=3, cutoff=0.6)
-    if not close:
-        return ()
-    return ("did you mean " + " or ".join(f"'{by_lower[c]}'" for c in close) + "?",)
+    close = nearest(name, known)
+    if close and close[0].lower() == name.lower():
+        return (f"names are case-sensitive: did you mean '{close[0]}'?",)
+    return ("did you mean " + " or ".join(f"'{c}'" for c in close) + "?",) if close else ()
 
 
 # -- text and size ---------------------------------------------------------------------------------------

@@ -14,9 +14,10 @@ from typing import Any
 
 from aforo.model.ids import BadId, ResourceId, parse_id
 from aforo.model.kind import REFERENCE, Kind, Path, Problem, Property, Refers, Type
-from aforo.model.nearest import nearest, unknown
 from aforo.model.roles import role_definition_id, role_named
 from aforo.model.secret import MASK, Secret
+from aforo.model.unknown import unknown
+from aforo.nearest import nearest
 
 SERVICE = "Microsoft.ApiManagement/service"
 ROLE_DEFINITION = "Microsoft.Authorization/roleDefinitions"

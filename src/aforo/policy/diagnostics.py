@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from aforo.csharp.diagnostics import nearest
+from aforo.csharp.diagnostics import hint
 from aforo.source import Diagnostic, Severity, Span
 
 
@@ -76,7 +76,7 @@ def wrong_root(span: Span, name: str, wanted: str) -> Diagnostic:
 
 def unknown_section(span: Span, name: str, names: Iterable[str]) -> Diagnostic:
     known = ("sections are inbound, backend, outbound and on-error",)
-    return Diagnostic("POL0104", f"`<{name}>` is not a section", span, hints=nearest(name, names) or known)
+    return Diagnostic("POL0104", f"`<{name}>` is not a section", span, hints=hint(name, names) or known)
 
 
 def second_section(span: Span, name: str) -> Diagnostic:
@@ -88,7 +88,7 @@ def stray_text(span: Span, where: str) -> Diagnostic:
 
 
 def unknown_policy(span: Span, name: str, names: Iterable[str]) -> Diagnostic:
-    return Diagnostic("POL0201", f"`{name}` is not a policy", span, hints=nearest(name, names))
+    return Diagnostic("POL0201", f"`{name}` is not a policy", span, hints=hint(name, names))
 
 
 def never(span: Span, name: str, reason: str) -> Diagnostic:
@@ -114,7 +114,7 @@ def twice(span: Span, name: str, section: str) -> Diagnostic:
 
 
 def unknown_attribute(span: Span, element: str, name: str, names: Iterable[str]) -> Diagnostic:
-    return Diagnostic("POL0207", f"`{element}` has no attribute `{name}`", span, hints=nearest(name, names))
+    return Diagnostic("POL0207", f"`{element}` has no attribute `{name}`", span, hints=hint(name, names))
 
 
 def missing_attribute(span: Span, element: str, name: str) -> Diagnostic:
@@ -133,7 +133,7 @@ def no_expression(span: Span, name: str, reason: str = "") -> Diagnostic:
 
 
 def unknown_child(span: Span, element: str, name: str, names: Iterable[str]) -> Diagnostic:
-    return Diagnostic("POL0211", f"`<{name}>` has no place in `{element}`", span, hints=nearest(name, names))
+    return Diagnostic("POL0211", f"`<{name}>` has no place in `{element}`", span, hints=hint(name, names))
 
 
 def missing_child(span: Span, element: str, name: str) -> Diagnostic:
@@ -198,11 +198,11 @@ def one_in_backend(span: Span) -> Diagnostic:
 
 
 def unknown_named_value(span: Span, name: str, names: Iterable[str]) -> Diagnostic:
-    return Diagnostic("POL0301", f"there is no named value `{name}`", span, hints=nearest(name, names))
+    return Diagnostic("POL0301", f"there is no named value `{name}`", span, hints=hint(name, names))
 
 
 def unknown_fragment(span: Span, name: str, names: Iterable[str]) -> Diagnostic:
-    return Diagnostic("POL0302", f"there is no policy fragment `{name}`", span, hints=nearest(name, names))
+    return Diagnostic("POL0302", f"there is no policy fragment `{name}`", span, hints=hint(name, names))
 
 
 def fragment_circle(span: Span, name: str) -> Diagnostic:
@@ -210,7 +210,7 @@ def fragment_circle(span: Span, name: str) -> Diagnostic:
 
 
 def unknown_backend(span: Span, name: str, names: Iterable[str]) -> Diagnostic:
-    return Diagnostic("POL0304", f"there is no backend `{name}`", span, hints=nearest(name, names))
+    return Diagnostic("POL0304", f"there is no backend `{name}`", span, hints=hint(name, names))
 
 
 def in_fragment(span: Span, name: str, line: int, column: int, inner: Diagnostic) -> Diagnostic:
@@ -290,7 +290,7 @@ def goes_with(span: Span, name: str, other: str) -> Diagnostic:
 def default_dimension(span: Span, name: str, names: Iterable[str]) -> Diagnostic:
     known = ("without a value a dimension is one of " + ", ".join(names),)
     return Diagnostic(
-        "POL0233", f"the dimension `{name}` needs a `value`", span, hints=nearest(name, names) or known
+        "POL0233", f"the dimension `{name}` needs a `value`", span, hints=hint(name, names) or known
     )
 
 

@@ -10,7 +10,7 @@ from aforo.model.ids import RESOURCE_GROUP_TYPE, ResourceId
 from aforo.model.kind import Kind, Mint, NameRule, Problem, Resource, View
 from aforo.model.kinds.log_table import COLUMN_NAME, LOG_TABLE_TYPE
 from aforo.model.kinds.workspace import WORKSPACE_TYPE
-from aforo.model.nearest import unknown
+from aforo.model.unknown import unknown
 
 ENDPOINT_TYPE = "Microsoft.Insights/dataCollectionEndpoints"
 RULE_TYPE = "Microsoft.Insights/dataCollectionRules"

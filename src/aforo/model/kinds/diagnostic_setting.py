@@ -10,7 +10,7 @@ from aforo.model.kind import Kind, NameRule, Problem, Resource, View
 from aforo.model.kinds.account import ACCOUNT_TYPE, LOGS_ELSEWHERE, is_elsewhere
 from aforo.model.kinds.service import SERVICE_TYPE
 from aforo.model.kinds.workspace import WORKSPACE_TYPE
-from aforo.model.nearest import unknown
+from aforo.model.unknown import unknown
 
 DIAGNOSTIC_SETTING_TYPE = "Microsoft.Insights/diagnosticSettings"
 LOG_CATEGORIES: dict[str, tuple[str, ...]] = {

@@ -10,7 +10,7 @@ from aforo.model.declare import anything, flag, listing, mapping, record, refuse
 from aforo.model.ids import ResourceId
 from aforo.model.kind import Kind, Mint, NameRule, Problem, Resource, View
 from aforo.model.kinds.workspace import WORKSPACE_TYPE
-from aforo.model.nearest import unknown
+from aforo.model.unknown import unknown
 
 LOG_TABLE_TYPE = f"{WORKSPACE_TYPE}/tables"
 SUFFIX = "_CL"

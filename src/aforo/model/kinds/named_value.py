@@ -21,8 +21,8 @@ from aforo.model.kind import (
     View,
 )
 from aforo.model.kinds.service import SERVICE_TYPE
-from aforo.model.nearest import unknown
 from aforo.model.secret import Secret
+from aforo.model.unknown import unknown
 
 NAMED_VALUE_TYPE = f"{SERVICE_TYPE}/namedValues"
 

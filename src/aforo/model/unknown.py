@@ -1,16 +1,9 @@
-"""Names that somebody may have meant. It knows no kind."""
+"""The problem of a name that nobody knows. It knows no kind."""
 
 from __future__ import annotations
 
-import difflib
-
 from aforo.model.kind import Path, Problem
-
-
-def nearest(name: str, known: list[str], limit: int = 3) -> list[str]:
-    """The known names closest to `name`, best first; none when nothing is close."""
-    folded = {k.lower(): k for k in known}
-    return [folded[n] for n in difflib.get_close_matches(name.lower(), folded, limit, 0.55)]
+from aforo.nearest import nearest
 
 
 def unknown(what: str, name: str, known: list[str], path: Path) -> Problem:
