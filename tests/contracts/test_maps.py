@@ -44,6 +44,26 @@ def test_a_map_names_only_what_exists(path: Path) -> None:
     assert wrong_names(path.parent, text) == []
 
 
+# Rooms where the map says of each file what it is for; in the others files are of one kind, a catalog's.
+WHOLE = (
+    "kql",
+    "kql/operators",
+    "kql/operators/plugins",
+    "kql/sql",
+    "kql/sql/duckdb",
+    "kql/functions",
+    "logs",
+)
+
+
+@pytest.mark.parametrize("room", WHOLE)
+def test_a_map_names_every_file(room: str) -> None:
+    folder = SOURCE / room
+    words = set(re.findall(r"\w+", ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""))
+    files = {p.stem for p in folder.glob("*.py")} | {p.parent.name for p in folder.glob("*/__init__.py")}
+    assert sorted(files - words - {"__init__"}) == []
+
+
 def test_a_wrong_name_is_seen_in_every_form() -> None:
     text = "ring     frames\nrecords  what a frame carries\n\nread with old_reader.py (see sql/): spool_ring, gone.py."
     assert sorted(wrong_names(SOURCE / "spool", text)) == [

@@ -1,9 +1,19 @@
 """The log plane, in two halves that meet in the table files.
-Writing: shipper, intake, project, chunks, promote, rows, custom_tables, minutes, delta, retention, status.
-Asking: api, kusto_api (shapes: answers, kusto_answers, kusto_frames, kusto_options, asking, timespan, exporting;
-commands: kusto_commands, kusto_shows, kusto_changes) -> reader (rights, audit) -> query (the pool) -> engine (a
-process) -> evaluate (metadata, content, given, versions, flags, sandbox, watchdog, failures); question is their
-vocabulary. editing_api answers editors and runs nothing; graph_api asks the
-resources themselves.
-Taking in: ingest_api, kusto_ingest (formats, cells) -> ingest, which writes into the spool.
+
+Writing: shipper -> intake (frames of the spools) -> project (records to rows; chunks, promote, backend_route, spending;
+rows: their columns) -> delta (commits). minutes makes metrics of calls, custom_tables what workspaces declare, retention
+lets go of what is old, status says how far the spools are.
+
+Asking, from the outside in:
+api             Azure Monitor's query API: asking (requests, timespan), answers, exporting (files)
+kusto_api       Kusto's, v1 and v2: kusto_options (requests), kusto_answers (v1, schemas, errors), kusto_frames (v2);
+                commands: kusto_commands, kusto_shows, kusto_changes
+editing_api     editors: completion and mistakes; runs nothing
+graph_api       the resources themselves, in KQL
+reader          who may ask what, and the audit row; external_files fetches what `externaldata` names
+query           the pool of processes; question is the vocabulary that both sides share
+engine          one process -> evaluate: metadata, content (bodies), given and external_rows (rows that come along),
+                versions, flags (files), sandbox, watchdog, failures
+
+Taking in: ingest_api, kusto_ingest (formats, mappings, cells) -> ingest, which writes into the spool.
 """

@@ -12,9 +12,9 @@ from typing import Any
 from aforo.llm.catalog import WIRES
 from aforo.llm.digest import Digest, digest
 from aforo.llm.prices import PriceList
+from aforo.logs.backend_route import attempts_of, route_of
 from aforo.logs.chunks import chunks
 from aforo.logs.promote import Promoted, Promoter
-from aforo.logs.routes import attempts_of, route_of
 from aforo.logs.rows import Row, clamp_int, json_text, subscription_of
 from aforo.logs.spending import price_list, spending_cells
 from aforo.spool.records import (

@@ -1,5 +1,5 @@
-"""The log tables: schema (what a table is), standard (columns of all), catalog (all of them), one file per table;
-custom (those that a workspace declares).
+"""The log tables: schema (what a table is), standard (columns of all), catalog (all of them), custom (those that a
+workspace declares); every other file is one table, or tables that are one family.
 
 How values stand in the files (logs/delta.py writes them, logs/versions.py reads them):
 

@@ -11,9 +11,9 @@ from aforo.kql.binder import Binder, is_ordered
 from aforo.kql.bound import Column, Constant, Expression, Reference, Relation
 from aforo.kql.convert import apply, cast
 from aforo.kql.naming import Names, own_name
-from aforo.kql.operators.partitioning import ApartError, Parts, is_by_row, row_numbers
 from aforo.kql.operators.spec import Declared
 from aforo.kql.parser import Parser
+from aforo.kql.parts import ApartError, Parts, is_by_row, row_numbers
 from aforo.kql.plan import Project, Sort, SortKey, Unnest
 from aforo.kql.scope import Row, Scope
 from aforo.kql.types import BOOL, DYNAMIC, INTEGERS, LONG, NUMBERS, STRING, KqlType

@@ -12,9 +12,9 @@ from aforo.kql.binder import Binder
 from aforo.kql.bound import Column, Constant, Expression, Reference, Relation
 from aforo.kql.convert import apply
 from aforo.kql.operators.joining import united
-from aforo.kql.operators.partitioning import ApartError, Parts
 from aforo.kql.operators.spec import Declared
 from aforo.kql.parser import Parser
+from aforo.kql.parts import ApartError, Parts
 from aforo.kql.plan import Aggregate, Filter, Limit, Project
 from aforo.kql.scope import Scope
 from aforo.kql.tokens import TokenKind
