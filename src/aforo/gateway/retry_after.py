@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from email.utils import parsedate_to_datetime
 
 from aforo.messages import Headers
 
@@ -23,6 +22,9 @@ def retry_after_s(headers: Headers) -> float | None:
     text = value.strip()
     if _is_number(text):
         return float(text)
+    # Imported here: model servers say seconds, and the mail package is large.
+    from email.utils import parsedate_to_datetime
+
     try:
         moment = parsedate_to_datetime(text.decode("latin-1"))
         return max(0.0, moment.timestamp() - time.time())

@@ -4,11 +4,9 @@ clock; a price that is not known is None, never zero."""
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache
-from importlib import resources
 from typing import Any, NamedTuple
 
 import msgspec
@@ -141,6 +139,10 @@ def _shipped() -> dict[str, list[Price]]:
 
 def shipped() -> list[Price]:
     """The prices of prices.toml."""
+    # Imported here: gateways get their prices with the snapshot.
+    import tomllib
+    from importlib import resources
+
     text = resources.files("aforo.llm").joinpath("prices.toml").read_text("utf-8")
     return [price_of(row) for row in tomllib.loads(text)["price"]]
 

@@ -6,7 +6,6 @@ It knows no secret and no output: masking asks whether a text stands somewhere, 
 from __future__ import annotations
 
 import base64
-import html
 import json
 import re
 import unicodedata
@@ -77,6 +76,9 @@ def _base64(data: bytes) -> list[str]:
 
 
 @lru_cache(maxsize=512)
+_MARKUP = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"}
+
+
 def _character(c: str) -> str:
     if c.isascii() and c.isalnum():
         return c
@@ -87,7 +89,8 @@ def _character(c: str) -> str:
         json.dumps(c)[1:-1],
         json.dumps(c, ensure_ascii=False)[1:-1],
         f"\\u{ord(c):04x}",
-        html.escape(c),
+        # As `html.escape` writes it; that module's table of 2,000 names is loaded where there is a name to read.
+        _MARKUP.get(c, c),
         f"&#{ord(c)};",
         f"&#x{ord(c):x};",
     }
@@ -104,7 +107,9 @@ def _unescaped(text: str) -> str:
     if "\\" in text:
         text = _ESCAPED.sub(lambda m: chr(int(m[1], 16)) if m[1] else _LETTERS.get(m[2], m[2]), text)
     if "&" in text:
-        text = html.unescape(text)
+        from html import unescape
+
+        text = unescape(text)
     if "xn--" in text or "XN--" in text:
         text = _LABEL.sub(_label, text)
     return text
