@@ -75,10 +75,10 @@ def _base64(data: bytes) -> list[str]:
     return found
 
 
-@lru_cache(maxsize=512)
 _MARKUP = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"}
 
 
+@lru_cache(maxsize=512)
 def _character(c: str) -> str:
     if c.isascii() and c.isalnum():
         return c
