@@ -5,7 +5,7 @@ tokens.py lexer.py literals.py ticks.py         text to tokens; constants; 100 n
 syntax.py token_cursor.py expressions.py parser.py      tokens to syntax (operators bring their own grammar)
 types.py symbols.py                             Kusto's types; what a caller says about tables
 bound.py scope.py convert.py naming.py          typed expressions; names; implicit conversions; column names
-binder.py bind_expressions.py bind_calls.py bind_forms.py bind_windows.py       syntax to plan
+binder.py bind_functions.py bind_expressions.py bind_calls.py bind_forms.py bind_windows.py      syntax to plan
 call_checks.py time_rules.py patterns.py        arguments; arithmetic with times; constant regular expressions
 places.py set_options.py external.py            other workspaces; `set`; files that `externaldata` names
 plan.py answer.py parts.py size.py              relational algebra; what binding comes to; a subquery for each part; limits

@@ -1,4 +1,4 @@
-"""Syntax to plan: tables, `let`, functions, pipelines. Each tabular operator binds itself (`operators/`), handed in
+"""Syntax to plan: statements, tables, pipelines. Each tabular operator binds itself (`operators/`), handed in
 as a table by syntax class; scalar expressions are bound by the classes below this one.
 """
 
@@ -11,8 +11,8 @@ from aforo.kql import diagnostics as say
 from aforo.kql import set_options
 from aforo.kql import syntax as s
 from aforo.kql.answer import Answer, UndiscoveredError
-from aforo.kql.bind_calls import CallBinder
 from aforo.kql.bind_expressions import BROKEN
+from aforo.kql.bind_functions import SOME_TABLE, FunctionBinder
 from aforo.kql.bound import Apply, Constant, Expression, Reference, Relation
 from aforo.kql.convert import apply, coerce
 from aforo.kql.expressions import PLACES
@@ -34,14 +34,12 @@ from aforo.kql.set_options import TIME_COLUMN
 from aforo.kql.size import MOST_PARTS, Budget
 from aforo.kql.symbols import Database, TableSymbol
 from aforo.kql.types import BOOL, DATETIME
-from aforo.source import Diagnostic, Span
+from aforo.source import Span
 
 OperatorBinding = Callable[["Binder", Relation, s.Operator, Scope], Relation]
-_MAX_CALLS = 64
-_SOME_TABLE = Values((), ())
 
 
-class Binder(CallBinder):
+class Binder(FunctionBinder):
     """Binds one query over a database. `timespan` (start, end in ticks) limits every table by `TimeGenerated`."""
 
     def __init__(
@@ -55,12 +53,10 @@ class Binder(CallBinder):
         parameters: Mapping[str, str],
         discovered: Mapping[str, Sequence[Sequence[object]]] = MappingProxyType({}),
     ) -> None:
-        super().__init__()
+        super().__init__(database, parse_function)
         self.found = discovered
         self._asked = 0
-        self.database = database
         self.operators = operators
-        self.parse_function = parse_function
         self.now = now
         self.timespan = timespan
         self.parameters = parameters
@@ -72,8 +68,6 @@ class Binder(CallBinder):
         # `alias database x = ...`
         self.aliases: dict[str, s.Call] = {}
         self.most_rows: Constant | None = None
-        self._calls = 0
-        self._saved: dict[tuple[str, str], Defined | None] = {}
 
     # -- the query ---------------------------------------------------------------------------------------
 
@@ -83,7 +77,7 @@ class Binder(CallBinder):
         scope = Scope()
         for statement in tree.statements:
             self.place = statement.span
-            scope = self._statement(statement, scope)
+            scope = self.statement(statement, scope)
         if tree.body is None:
             return None
         self.place = tree.body.span
@@ -101,7 +95,7 @@ class Binder(CallBinder):
             relation = Limit(relation, self.most_rows)
         return Answer(relation, self.render) if relation.columns or isinstance(relation, Project) else None
 
-    def _statement(self, statement: s.Statement, scope: Scope) -> Scope:
+    def statement(self, statement: s.Statement, scope: Scope) -> Scope:
         match statement:
             case s.Let():
                 return self.let(statement, scope)
@@ -189,69 +183,20 @@ class Binder(CallBinder):
 
     # -- relations ---------------------------------------------------------------------------------------
 
-    def is_tabular(self, tree: s.Syntax, scope: Scope) -> bool:
-        if split(tree, scope) is not None:
-            return True
-        match tree:
-            case s.Pipeline() | s.Datatable() | s.Operator() | s.Star():
-                return True
-            case s.Name(text=text):
-                meaning = scope.find(text)
-                if meaning is None:
-                    return text in self.database.tables or self._bare_function(text) is not None
-                return self._means_table(meaning)
-            case s.Call(function=function, arguments=arguments):
-                meaning = scope.find(function)
-                if isinstance(meaning, Defined) or (meaning := self.saved_function(function)) is not None:
-                    return self._makes_table(meaning)
-                if function == "materialize" and arguments:
-                    return self.is_tabular(arguments[0], scope)
-                return function == "table"
-            case _:
-                return False
-
-    def _means_table(self, meaning: Meaning) -> bool:
-        match meaning:
-            case Deferred(syntax=syntax, scope=scope):
-                return self.is_tabular(syntax, scope)
-            case Defined():
-                return self._is_bare(meaning) and self._makes_table(meaning)
-            case Relation():
-                return True
-            case _:
-                return False
-
-    def _is_bare(self, defined: Defined) -> bool:
-        """Whether it can be called without arguments, and so without parentheses."""
-        return all(p.default is not None for p in defined.function.parameters)
-
-    def _makes_table(self, defined: Defined) -> bool:
-        function = defined.function
-        names: dict[str, Meaning] = {
-            p.name: (_SOME_TABLE if p.type is None else Constant(None, p.type)) for p in function.parameters
-        }
-        scope = defined.scope.inner(names)
-        for let in function.statements:
-            scope = scope.inner({let.name: self._unbound(let.value, scope)})
-        return self.is_tabular(function.body, scope)
-
-    def _unbound(self, value: s.Syntax, scope: Scope) -> Meaning:
-        return Defined(value, scope) if isinstance(value, s.Function) else Deferred(value, scope)
-
     def relation(self, tree: s.Syntax, scope: Scope) -> Relation:
         found = self._graph_or_rows(tree, scope)
         return self._no_rows(tree.span) if isinstance(found, Graph) else found
 
     def _no_rows(self, span: Span) -> Relation:
         self.report(say.lost_graph(span))
-        return _SOME_TABLE
+        return SOME_TABLE
 
     def _graph_or_rows(self, tree: s.Syntax, scope: Scope) -> Relation:
         self.budget.spend()
         if split(tree, scope) is not None:
             there = meant(self, tree, scope)
             if there is None:
-                return _SOME_TABLE
+                return SOME_TABLE
             with over(self, there.database):
                 return self.relation(there.syntax, there.scope)
         match tree:
@@ -260,55 +205,55 @@ class Binder(CallBinder):
             case s.Name(text=text):
                 return self._table(tree, text, scope)
             case s.Operator():
-                return self.operators[type(tree)](self, _SOME_TABLE, tree, scope)
+                return self.operators[type(tree)](self, SOME_TABLE, tree, scope)
             case s.Call():
                 return self._table_call(tree, scope)
             case s.Star():
                 self.report(say.unsupported("a table name with wildcards here", tree.span, "use 'union'"))
-                return _SOME_TABLE
+                return SOME_TABLE
             case s.Missing():
-                return _SOME_TABLE
+                return SOME_TABLE
             case _:
                 self.report(say.not_a_table(tree.span))
-                return _SOME_TABLE
+                return SOME_TABLE
 
     def applied(self, relation: Relation, operators: Sequence[s.Operator], scope: Scope) -> Relation:
         """The operators one after the other over the relation."""
         for operator in operators:
-            if isinstance(operator, s.Operator) and relation is not _SOME_TABLE:
+            if isinstance(operator, s.Operator) and relation is not SOME_TABLE:
                 known = len(self.mistakes)
                 if isinstance(relation, Graph) and not isinstance(operator, s.GraphOperator):
                     return self._no_rows(operator.span)
                 relation = self.operators[type(operator)](self, relation, operator, scope)
-                if not relation.columns and relation is not _SOME_TABLE:
+                if not relation.columns and relation is not SOME_TABLE:
                     # Rows of nothing: no engine has them, and further on they would be taken for a mistake's trace.
                     if len(self.mistakes) == known:
                         self.report(say.unsupported("a table without columns", operator.span))
-                    relation = _SOME_TABLE
+                    relation = SOME_TABLE
         return relation
 
     def _table(self, tree: s.Name, text: str, scope: Scope) -> Relation:
         if not self.readable(text, scope):
             self.report(say.hidden(text, tree.span))
-            return _SOME_TABLE
+            return SOME_TABLE
         meaning = scope.find(text)
         match meaning:
             case Deferred(syntax=syntax, scope=inner):
                 return self._graph_or_rows(syntax, inner)
             case Relation():
                 return self.relabelled(meaning)
-            case Defined() if self._is_bare(meaning):
+            case Defined() if self.is_bare(meaning):
                 return self._table_call(s.Call(text, (), tree.span, tree.span), scope)
             case None:
                 table = self.database.tables.get(text)
                 if table is not None:
                     return self.scan(table)
-                if self._bare_function(text) is not None:
+                if self.bare_function(text) is not None:
                     return self._table_call(s.Call(text, (), tree.span, tree.span), scope)
                 self._unknown_table(tree)
             case _:
                 self.report(say.not_a_table(tree.span))
-        return _SOME_TABLE
+        return SOME_TABLE
 
     def _unknown_table(self, tree: s.Name) -> None:
         self.report(say.unknown_table(tree.text, tree.span, self.database.tables))
@@ -318,7 +263,7 @@ class Binder(CallBinder):
         if isinstance(meaning, Defined):
             if not self.readable(tree.function, scope):
                 self.report(say.hidden(tree.function, tree.span))
-                return _SOME_TABLE
+                return SOME_TABLE
             return self.invoked(tree, None, scope)
         if tree.function == "materialize" and len(tree.arguments) == 1:
             return self.relation(tree.arguments[0], scope)
@@ -327,10 +272,10 @@ class Binder(CallBinder):
             if isinstance(name, Constant) and isinstance(name.value, str):
                 return self._table(s.Name(name.value, tree.span), name.value, scope)
             self.report(say.must_be_constant("the name of a table", tree.span))
-            return _SOME_TABLE
+            return SOME_TABLE
         if self.scalar(tree, Row(scope=scope)) is not BROKEN:
             self.report(say.not_a_table(tree.span))
-        return _SOME_TABLE
+        return SOME_TABLE
 
     def scan(self, table: TableSymbol) -> Relation:
         """All rows of a stored table, within the question's time span."""
@@ -364,126 +309,6 @@ class Binder(CallBinder):
     def with_windows(self, relation: Relation, row: Row) -> Relation:
         """The relation with the columns of the window functions that binding over `row` has met."""
         return Window(relation, tuple(row.windows)) if row.windows else relation
-
-    # -- functions ---------------------------------------------------------------------------------------
-
-    def saved_function(self, name: str) -> Defined | None:
-        key = (self.database.place, name)
-        if key not in self._saved:
-            text = self.database.functions.get(name)
-            function = None if text is None else self.parse_function(name, text)
-            if text is not None and function is None:
-                self.report(say.broken_function(name))
-            self._saved[key] = None if function is None else Defined(function, Scope(), name)
-        return self._saved[key]
-
-    def _bare_function(self, name: str) -> Defined | None:
-        """A saved function that may be called without parentheses: it gives a table and needs no argument."""
-        found = self.saved_function(name)
-        return found if found is not None and self._is_bare(found) and self._makes_table(found) else None
-
-    def user_call(self, tree: s.Call, defined: Defined, row: Row) -> Expression:
-        before = len(self.mistakes)
-        inner = self.enter(tree, defined, row)
-        if inner is None:
-            return BROKEN
-        body = defined.function.body
-        if self.is_tabular(body, inner):
-            self._calls -= 1
-            return self.broken(say.not_a_scalar(tree.span))
-        result = self.scalar(body, Row(scope=inner))
-        self._leave(tree, defined, before)
-        return result
-
-    def invoked(self, tree: s.Call, piped: Relation | None, scope: Scope) -> Relation:
-        """A function that gives a table; `piped` is its first argument in `T | invoke f(...)`."""
-        meaning = scope.find(tree.function) or self.saved_function(tree.function)
-        if not isinstance(meaning, Defined):
-            self.report(
-                say.unknown_function(
-                    tree.function, tree.name_span, [*scope.all_names(), *self.database.functions]
-                )
-            )
-            return _SOME_TABLE
-        before = len(self.mistakes)
-        inner = self.enter(tree, meaning, Row(scope=scope), piped)
-        if inner is None:
-            return _SOME_TABLE
-        relation = self.relation(meaning.function.body, inner)
-        self._leave(tree, meaning, before)
-        return relation
-
-    def _leave(self, tree: s.Call, defined: Defined, before: int) -> None:
-        """Mistakes in a saved function's own text are told where it was called."""
-        self._calls -= 1
-        if defined.saved:
-            told = [say.inside(defined.saved, m, tree.span) for m in self.mistakes[before:]]
-            self.mistakes[before:] = told
-
-    def enter(self, tree: s.Call, defined: Defined, row: Row, piped: Relation | None = None) -> Scope | None:
-        """The scope of a function's body with its parameters bound; `piped` is the first argument of `invoke`."""
-        function = defined.function
-        if self._calls >= _MAX_CALLS:
-            self.report(say.endless(tree.function, tree.span))
-            return None
-        names: dict[str, Meaning] = {}
-        given: list[s.Syntax] = list(tree.arguments)
-        parameters = list(function.parameters)
-        if piped is not None and parameters:
-            names[parameters.pop(0).name] = piped
-        by_name = {a.names[0]: a.expression for a in given if isinstance(a, s.Named)}
-        positional = [a for a in given if not isinstance(a, s.Named)]
-        if len(positional) > len(parameters):
-            self.report(
-                say.wrong_count(tree.function, f"{len(parameters)} arguments", len(positional), tree.span)
-            )
-            return None
-        known = {p.name for p in parameters}
-        for one in given:
-            if isinstance(one, s.Named) and one.names[0] not in known:
-                self.report(say.unknown_parameter(one.names[0], one.span, sorted(known)))
-                return None
-        for parameter in parameters:
-            # Those without a name fill what the named ones leave, in order.
-            argument = by_name.get(parameter.name)
-            if argument is None and positional:
-                argument = positional.pop(0)
-            meaning = self._argument(parameter, argument, defined, row, tree)
-            if meaning is None:
-                return None
-            names[parameter.name] = meaning
-        self._calls += 1
-        scope = defined.scope.inner(names)
-        for let in function.statements:
-            scope = self._statement(let, scope)
-        return scope
-
-    def _argument(
-        self, parameter: s.Parameter, argument: s.Syntax | None, defined: Defined, row: Row, tree: s.Call
-    ) -> Meaning | None:
-        if argument is None and parameter.default is None:
-            count = f"{len(defined.function.parameters)} arguments"
-            self.report(say.wrong_count(tree.function, count, len(tree.arguments), tree.span))
-            return None
-        if parameter.type is None:
-            assert argument is not None
-            return Deferred(argument, row.scope)
-        if argument is None:
-            assert parameter.default is not None
-            value = self.scalar(parameter.default, Row(scope=defined.scope))
-        else:
-            value = self.scalar(argument, row)
-        self.budget.check(value)
-        fitted = coerce(value, parameter.type)
-        if fitted is None:
-            self.report(self._misfit(parameter, value, argument, tree.span))
-        return fitted
-
-    def _misfit(
-        self, parameter: s.Parameter, value: Expression, argument: s.Syntax | None, span: Span
-    ) -> Diagnostic:
-        place = span if argument is None else argument.span
-        return say.wrong_type(f"'{parameter.name}'", str(parameter.type), value.type.value, place)
 
 
 def is_ordered(relation: Relation) -> bool:
