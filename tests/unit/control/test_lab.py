@@ -12,6 +12,7 @@ import pytest
 from aforo.control.lab import SUBSCRIPTION, lab_yaml
 from aforo.control.live import Live
 from aforo.control.publish import IssuerFacts, facts_of_account
+from aforo.errors import Invalid
 from aforo.model.secret import Secret
 from aforo.snapshot.snapshot import Bundle
 from tests.support.control_door import Bench
@@ -124,3 +125,10 @@ def test_it_is_readable() -> None:
     lines = lab_yaml().splitlines()
     assert len(lines) < 150
     assert max(len(line) for line in lines if "<" not in line) < 125
+
+
+def test_a_fragment_that_is_not_carried_is_told_with_those_that_are(tmp_path: Path) -> None:
+    text = lab_yaml().replace("{carried: allowed-models}", "{carried: allowed-modles}")
+    with pytest.raises(Invalid, match="there is: allowed-models") as refused:
+        Bench(tmp_path).apply(text)
+    assert refused.value.details[0].code == "YAML0012"

@@ -1,1 +1,1 @@
-"""API descriptions that the product carries, as YAML: what a newcomer imports without a network."""
+"""What the product carries: API descriptions and the lab as YAML, policy fragments as XML. A newcomer needs no network."""
