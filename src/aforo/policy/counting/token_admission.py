@@ -6,9 +6,12 @@ real service was seen to do); a period is a fixed window that begins with the ho
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from aforo.errors import Unavailable
+from aforo.llm.asked import completion_bound
 from aforo.llm.digest import read_object
 from aforo.llm.spent import asks_for_stream, prompt_tokens
 from aforo.messages import is_event_stream
@@ -20,6 +23,8 @@ from aforo.policy.services import Counters, CounterState, Reservation, Usage
 
 PERIODS = frozenset(("hourly", "daily", "weekly", "monthly", "yearly"))
 MINUTE_S = 60
+# What a call has reserved comes back by then where nobody says what it spent: its gateway has died.
+HELD_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +111,22 @@ async def admit_tokens(
     period: str | None,
     estimate: bool,
     names: TokenNames,
+    reserve: int | None = None,
 ) -> None:
-    """Refuse with 403 where the quota is used up, with 429 where the minute is; count the call when it is over."""
+    """Refuse with 403 where the quota is used up, with 429 where the minute is; count the call when it is over.
+
+    With `reserve` the most that the call can spend must fit, and is taken until it is known what it spent; it is the
+    bound of an answer where the request names none.
+    """
     body = exchange.request.body.data or b""
-    prompt = prompt_tokens(read_object(body)) if estimate or asks_for_stream(body) else 0
+    prompt = answer = 0
+    if reserve is not None:
+        asked_for = read_object(body)
+        prompt = prompt_tokens(asked_for)
+        if not exchange.request.path.endswith("/embeddings"):
+            answer = completion_bound(asked_for, reserve)
+    elif estimate or asks_for_stream(body):
+        prompt = prompt_tokens(read_object(body))
     counter = counter_name(source, key)
     counters = exchange.services.counters
     limits: list[_Limit] = []
@@ -135,15 +152,16 @@ async def admit_tokens(
         owed(exchange).heads.append(meter.head)
     for limit in limits:
         asked.append(limit)
-        if prompt:
+        if prompt + answer:
             state = await counters.reserve(
                 limit.name,
-                prompt,
+                prompt + answer,
                 limit.limit,
                 limit.window_s,
                 sliding=False,
                 epoch_s=limit.epoch_s,
                 bucket=limit.bucket,
+                held_s=HELD_S,
             )
             limit.remaining, limit.reservation = state.remaining, state.reservation
         else:
@@ -205,7 +223,10 @@ class _Meter:
         for limit in self._limits:
             if usage is None:
                 await limit.give_back(counters)
-                await limit.look(counters)
+                with contextlib.suppress(
+                    Unavailable
+                ):  # the call is over: what is left is told where it is known
+                    await limit.look(counters)
                 told = headers is not None and limit.header in headers
             else:
                 await limit.spend(counters, tokens)

@@ -18,6 +18,7 @@ def write(use: Use, emit: Emitter) -> None:
     key, per_minute = emit.value(use, "counter-key"), emit.value(use, "tokens-per-minute")
     quota, period = emit.value(use, "token-quota"), emit.value(use, "token-quota-period")
     estimate = emit.value(use, "estimate-prompt-tokens")
+    reserve = emit.value(use, "reserve-completion-tokens")
     names = _names(use, emit)
     given = use.attributes
     if "tokens-per-minute" not in given and "token-quota" not in given:
@@ -28,10 +29,10 @@ def write(use: Use, emit: Emitter) -> None:
     if key is None or estimate is None:
         return
     emit.facts.effects |= _EFFECTS
-    emit.site(use, key, per_minute, quota, period, estimate)
+    emit.site(use, key, per_minute, quota, period, estimate, reserve)
     emit.do("if x.request.body.data is None:\n    await x.request.body.read()")
     emit.do(
-        "await ADMIT(x, SOURCE, KEY, MINUTE, QUOTA, PERIOD, ESTIMATE, NAMES)",
+        "await ADMIT(x, SOURCE, KEY, MINUTE, QUOTA, PERIOD, ESTIMATE, NAMES, RESERVE)",
         ADMIT=admit_tokens,
         SOURCE=use.name,
         KEY=key,
@@ -40,6 +41,7 @@ def write(use: Use, emit: Emitter) -> None:
         PERIOD=period,
         ESTIMATE=emit.flag(use, "estimate-prompt-tokens"),
         NAMES=names,
+        RESERVE=None if reserve is None else number(emit, reserve, "reserve-completion-tokens", 0, MOST),
     )
 
 
@@ -82,6 +84,13 @@ _ATTRIBUTES = (
         "passes while anything is left. For streams it is always done.",
         "bool",
         default="false",
+    ),
+    Attribute(
+        "reserve-completion-tokens",
+        "An extension: each call reserves the most that it can spend, and gives back what it did not spend. That is its "
+        "prompt and the bound that the request sets for its answer, or so many tokens where it sets none. Calls at the "
+        "same time then never pass a limit together. Azure does not know the attribute.",
+        "int",
     ),
     *RETRY,
     _name("remaining-tokens-header-name", "A header of the answer that says what is left of the minute."),

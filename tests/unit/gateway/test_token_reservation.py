@@ -1,0 +1,82 @@
+"""Tokens that calls reserve before the model is asked: what must fit, what is settled, what is given back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from aforo.llm.asked import completion_bound
+from tests.support.gateway import gate, story
+from tests.support.metered import STREAM_HEAD, TEXT, chunk, plain, policy, said, told
+
+LIMIT = (
+    '<llm-token-limit counter-key="k" tokens-per-minute="{0}" reserve-completion-tokens="{1}"'
+    ' remaining-tokens-header-name="x-left" tokens-consumed-header-name="x-consumed"/>'
+)
+
+
+def post(**asked: Any) -> bytes:
+    body = json.dumps({"messages": [{"role": "user", "content": "x" * 40}], **asked}).encode()
+    head = b"POST /echo/chat/completions HTTP/1.1\r\nHost: gate\r\ncontent-type: application/json\r\n"
+    return head + b"content-length: %d\r\n\r\n" % len(body) + body
+
+
+@story
+async def test_calls_at_once_never_pass_the_limit_together() -> None:
+    """Ten tokens of a prompt and thirty of an answer each: of 110, two fit at a time."""
+    async with gate(policy(LIMIT.format(110, 0))) as g:
+        for _ in range(2):
+            g.backend.plays(plain(said({"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30})))
+        answers = await asyncio.gather(*(g.call(post(max_tokens=30)) for _ in range(5)))
+        assert sorted(a.status for a in answers) == [200, 200, 429, 429, 429]
+        assert len(g.backend.heard) == 2
+        # What they spent is 60, though 80 were reserved; a hair of what is given back has drained already.
+        g.backend.plays(plain(said({"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30})))
+        assert told(await g.call(post(max_tokens=30))) == (200, ["19"], ["30"])
+
+
+@story
+async def test_what_failed_is_given_back() -> None:
+    async with gate(policy(LIMIT.format(100, 60))) as g:
+        for status in (b"500 Oh", b"429 Too Many Requests"):
+            g.backend.plays(plain(b'{"error":{}}', status=status))
+            assert (await g.call(post())).values("x-left") == ["100"]
+
+
+@story
+async def test_a_client_that_leaves_is_charged_for_what_was_produced() -> None:
+    async with gate(policy(LIMIT.format(1000, 500))) as g:
+        g.backend.plays(STREAM_HEAD, chunk(TEXT * 10), asyncio.Event())
+        client = await g.connect()
+        await client.send(post(stream=True))
+        got = b""
+        while got.count(b"abcdefgh") < 10:
+            got += await client.reader.read(1 << 16)
+        client.leave()
+        await g.settled()
+        g.backend.plays(plain(said({"prompt_tokens": 10, "completion_tokens": 0, "total_tokens": 10})))
+        left = int((await g.call(post(max_tokens=1))).values("x-left")[0])
+        # Ten of the prompt, the twenty that came, ten of this call: not the 500 that were reserved.
+        assert left == 960
+
+
+@pytest.mark.parametrize(
+    ("asked", "bound"),
+    [
+        ({}, 7),
+        ({"max_tokens": 5}, 5),
+        ({"max_completion_tokens": 6, "max_tokens": 5}, 6),
+        ({"max_output_tokens": 9}, 9),
+        ({"max_tokens": 5, "n": 3}, 15),
+        ({"n": 2}, 14),
+        ({"generationConfig": {"maxOutputTokens": 4}}, 4),
+        ({"max_tokens": "5"}, 7),
+        ({"max_tokens": True, "n": -1}, 7),
+        ({"max_tokens": 0}, 0),
+    ],
+)
+def test_the_bound_that_a_request_sets(asked: dict[str, Any], bound: int) -> None:
+    assert completion_bound(asked, 7) == bound
