@@ -7,11 +7,12 @@ from typing import Final
 
 _COUNT: Final = re.compile(r"\{(\d+)(?:,\d*)?\}")
 _COMMENT: Final = re.compile(r"(\\.)|\(\?#[^)]*\)", re.DOTALL)
-_LINE_COMMENT: Final = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*\])|#[^\n]*", re.DOTALL)
+_LINE_COMMENT: Final = re.compile(r"(\\.|\[\^?\]?(?:\\.|[^\]\\])*+(?:\]|\Z))|#[^\n]*", re.DOTALL)
 _INLINE_VERBOSE: Final = re.compile(r"\(\?[a-wyzA-Z]*x")
-# A class, what a backslash begins, a repetition, the head of a group, anything else.
+# A class (one that is not closed is all the rest, so that many of them are not looked through one by one), what a
+# backslash begins, a repetition, the head of a group, anything else.
 _PIECE: Final = re.compile(
-    r"\[\^?\]?(?:\\.|[^\]\\])*\]|\\[pP]\{\^?\w*\}|\\.|\{\d+(?:,\d*)?\}"
+    r"\[\^?\]?(?:\\.|[^\]\\])*+(?:\]|\Z)|\\[pP]\{\^?\w*\}|\\.|\{\d+(?:,\d*)?\}"
     r"|\((?:\?(?:<\w+>|'\w+'|<?[=!]|[a-zA-Z-]*:|>))?|.",
     re.DOTALL,
 )

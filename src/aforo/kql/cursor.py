@@ -13,8 +13,10 @@ from aforo.kql.lexer import lex
 from aforo.kql.tokens import Token, TokenKind
 from aforo.source import Span
 
-_WORD = re.compile(r"[A-Za-z_$][\w$]*$|$")
-_HYPHENED = re.compile(r"[A-Za-z_][\w-]*$|$")
+# From the end backwards: to look for a word that ends there from each place before it would take for ever.
+_WORD = re.compile(r"[\w$]*")
+_HYPHENED = re.compile(r"[\w-]*")
+_BEFORE_A_WORD = re.compile(r"^[^A-Za-z_$]+")
 _REST = re.compile(r"[\w]*")
 _CLOSING = {")": "(", "]": "[", "}": "{"}
 # Behind these a parenthesis opens a query of its own.
@@ -82,7 +84,7 @@ def cursor_at(text: str, offset: int, keywords: frozenset[str]) -> Cursor:
     before = text[:offset]
     tokens, _ = lex(before)
     tokens.pop()  # the end
-    word = _match(_WORD, before)
+    word = _ending(_WORD, before)
     opened = _opened(before, tokens)
     if opened is None:
         tail = before[tokens[-1].span.end :] if tokens else before
@@ -97,12 +99,12 @@ def cursor_at(text: str, offset: int, keywords: frozenset[str]) -> Cursor:
     home = _home(done, frames)
     frame = frames[home]
     if opened is None and frame.pipes and done and done[-1].text == "|" and frames[-1] is frame:
-        word = _match(_HYPHENED, before)
+        word = _ending(_HYPHENED, before)
         start = offset - len(word)
         done = [t for t in tokens if t.span.end <= start]
     elif opened is None and len(done) >= 2 and done[-1].text == "-":
         # `project-aw`: the lexer knows no hyphens in words.
-        whole = _match(_HYPHENED, before)
+        whole = _ending(_HYPHENED, before)
         if any(k.startswith(whole) for k in keywords) and "-" in whole:
             cut = offset - len(whole)
             done = [t for t in tokens if t.span.end <= cut]
@@ -115,7 +117,7 @@ def cursor_at(text: str, offset: int, keywords: frozenset[str]) -> Cursor:
                 done = [t for t in tokens if t.span.end <= start]
     keyword = _keyword(done, frame, keywords)
     expects = Expects.TEXT if opened is not None else _expects(done, frames, home, keyword)
-    rest = "" if opened is not None else _match(_REST, text[offset:], start=True)
+    rest = "" if opened is not None or (ahead := _REST.match(text, offset)) is None else ahead[0]
     call = next((f for f in reversed(frames[home:]) if _is_call(f)), None)
     return Cursor(
         text,
@@ -136,9 +138,10 @@ def _nowhere(text: str, offset: int) -> Cursor:
     return Cursor(text, offset, "", Span(offset, offset), (), (root,), 0, Expects.NOTHING, "", None)
 
 
-def _match(pattern: re.Pattern[str], text: str, *, start: bool = False) -> str:
-    found = pattern.match(text) if start else pattern.search(text)
-    return found[0] if found is not None else ""
+def _ending(run: re.Pattern[str], text: str) -> str:
+    """The word that the text ends with; digits and hyphens before its first letter are none of it."""
+    found = run.match(text[::-1])
+    return _BEFORE_A_WORD.sub("", found[0][::-1], count=1) if found is not None else ""
 
 
 def _opened(before: str, tokens: list[Token]) -> int | None:

@@ -14,7 +14,7 @@ _HEX = re.compile(r"0[xX][0-9a-fA-F]+(?!\w)")
 _REAL = re.compile(r"\d+(?:\.\d+(?:[eE][+-]?\d+)?|[eE][+-]?\d+)(?!\w)")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)([A-Za-z]+)(?!\w)")
 # A name may begin with digits: `summarize 95th = percentile(x, 95)`.
-_NAME = re.compile(r"[^\W\d]\w*|\$\w+|\d+\w*[^\W\d]\w*")
+_NAME = re.compile(r"[^\W\d]\w*|\$\w+|\d+[^\W\d]\w*")
 _INT = re.compile(r"\d+")
 _NEGATED = re.compile(r"![A-Za-z_]+~?")
 _MARKS = ("<|", "==", "!=", "<=", ">=", "<>", "=~", "!~", "=>", "..", "|", "(", ")", "[", "]", "{", "}", ",", ";", ":",

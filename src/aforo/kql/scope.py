@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 
 from aforo.kql import syntax as s
 from aforo.kql.bound import Aggregation, Column, Expression, Relation, Windowed
+from aforo.kql.wildcards import fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Restriction:
     names: tuple[tuple[str, str], ...]
 
     def allows(self, place: str, name: str) -> bool:
-        return any(place == where and fnmatchcase(name, pattern) for where, pattern in self.names)
+        return any(place == where and fits(name, pattern) for where, pattern in self.names)
 
 
 # Where a scope holds its restriction: no name can be written so.

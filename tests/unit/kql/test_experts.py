@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.kql_run import answer
+from aforo.kql.complete import complete
+from aforo.kql.wildcards import fits
+from tests.support.kql_run import EMPTY, answer, mistakes
 
 
 @pytest.mark.parametrize(
@@ -21,3 +23,68 @@ from tests.support.kql_run import answer
 )
 def test_products_without_blanks_are_no_wildcards(text: str, rows: list[list[Any]]) -> None:
     assert answer(text)[1] == rows
+
+
+_LONG = 300_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "print " + "1" * _LONG,
+        "print " + "1_" * _LONG,
+        "print ['" + "a" * _LONG + "']=1 | project-away *" + "a*" * 20 + "b | project-away x",
+        "print extract('{2}" + "[" * 19_000 + "', 1, 'a')",
+    ],
+)
+def test_long_texts_are_refused_without_an_hour_of_thought(text: str) -> None:
+    assert mistakes(text)
+
+
+@pytest.mark.parametrize("end", [" ", "!", "a", "-"])
+def test_words_are_completed_behind_long_texts(end: str) -> None:
+    for word in ("a" * _LONG, "a-" * _LONG, "1" * _LONG):
+        assert complete(word + end, len(word) + 1, EMPTY).span.end == len(word) + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "fitting"),
+    [
+        ("abc", "abc", True),
+        ("abc", "a*", True),
+        ("abc", "*c", True),
+        ("abc", "*", True),
+        ("abc", "a*c", True),
+        ("abc", "*b*", True),
+        ("abc", "ab*bc", False),
+        ("abab", "*ab*ab", True),
+        ("ab", "*ab*ab", False),
+        ("a.c", "a?c", False),
+        ("abc", "A*", False),
+    ],
+)
+def test_patterns_of_names(name: str, pattern: str, fitting: bool) -> None:
+    assert fits(name, pattern) is fitting
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("union Nope* | count", "there is no table 'Nope*'"),
+        ("union *", "there is no table to unite"),
+        ("search in (Nope*) 'x'", "there is no table 'Nope*'"),
+        ("_GetWatchlist('x') | take 1", "there is no function '_GetWatchlist'"),
+        ("duckdb_settings() | take 1", "there is no function 'duckdb_settings'"),
+        ("strlen('x') | take 1", "a table is expected here, this is a single value"),
+    ],
+)
+def test_what_is_not_there_is_said(text: str, said: str) -> None:
+    assert mistakes(text) == [said]
+
+
+def test_columns_of_other_types_are_packed_by_find() -> None:
+    tables = "let A = view () {print n=1, s='x', k='a'}; let B = view () {print n=2.5, s='x', k='b'};"
+    assert answer(f"{tables} find in (A, B) where s == 'x'") == (
+        ["source_:string", "s:string", "k:string", "pack_:dynamic"],
+        [["A", "x", "a", '{"n":1}'], ["B", "x", "b", '{"n":2.5}']],
+    )

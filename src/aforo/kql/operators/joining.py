@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +17,7 @@ from aforo.kql.places import meant, over, split
 from aforo.kql.plan import Join, JoinKind, Project, Union
 from aforo.kql.scope import Defined, Row, Scope
 from aforo.kql.types import STRING, KqlType
+from aforo.kql.wildcards import fits
 from aforo.source import Span, has_errors
 
 
@@ -195,6 +195,8 @@ def bind_union(b: Binder, relation: Relation, tree: UnionOf, scope: Scope) -> Re
         if tree.fuzzy and not has_errors(b.mistakes):
             for table in tree.tables:
                 legs_of(b, table, scope, 0)
+        if not has_errors(b.mistakes):
+            b.report(say.bad_argument("there is no table to unite", tree.span))
         return relation
     labels = [label for label, _ in legs]
     return united(
@@ -238,13 +240,15 @@ def legs_of(
             legs = legs_of(b, there.syntax, there.scope, number, fuzzy=fuzzy)
         return [(f"{there.shown}.{label}" if there.shown else label, leg) for label, leg in legs]
     if isinstance(table, s.Star):
-        regex = re.compile(".*".join(re.escape(part) for part in table.pattern.split("*")))
         stored = [
             (n, b.scan(t))
             for n, t in sorted(b.database.tables.items())
-            if regex.fullmatch(n) and b.readable(n, scope)
+            if fits(n, table.pattern) and b.readable(n, scope)
         ]
-        views = [n for n in sorted(set(scope.all_names())) if regex.fullmatch(n) and _is_view(scope, n)]
+        views = [n for n in sorted(set(scope.all_names())) if fits(n, table.pattern) and _is_view(scope, n)]
+        if not stored and not views and table.pattern != "*":
+            nothing = say.unknown_table(table.pattern, table.span, ())
+            b.report(say.left_out(nothing) if fuzzy else nothing)
         return stored + [(n, b.relation(s.Name(n, table.span), scope)) for n in views]
     label = table.text if isinstance(table, s.Name) else f"union_arg{number}"
     told, read = len(b.mistakes), len(b.scanned)

@@ -17,6 +17,7 @@ from aforo.kql.parser import Parser
 from aforo.kql.plan import Filter, Project, Sort
 from aforo.kql.scope import Scope
 from aforo.kql.tokens import TokenKind
+from aforo.kql.wildcards import fits
 from aforo.source import Span
 
 
@@ -229,8 +230,7 @@ def _named(b: Binder, relation: Relation, name: s.Syntax) -> list[Column]:
 
 def matching(columns: tuple[Column, ...], pattern: str) -> list[Column]:
     """The columns whose names fit a pattern with `*`."""
-    regex = re.compile(".*".join(re.escape(part) for part in pattern.split("*")))
-    return [c for c in columns if regex.fullmatch(c.name)]
+    return [c for c in columns if fits(c.name, pattern)]
 
 
 # -- project-rename --------------------------------------------------------------------------------------

@@ -247,19 +247,12 @@ def bind_find(b: Binder, relation: Relation, tree: Find, scope: Scope) -> Relati
 
 
 def _smart(b: Binder, legs: list[Filter], labels: list[str], tree: Find, wanted: set[str]) -> Relation:
-    """The columns that the condition names and those that all tables have; the rest of each row as a bag."""
+    """The columns that the condition names and those that all tables have; the rest of each row as a bag.
+
+    What differs in type from table to table is no column that they share.
+    """
     types = [{c.name: c.type for c in leg.columns} for leg in legs]
-    shared = set.intersection(*(set(t) for t in types))
-    mixed = [n for n in shared - wanted if len({t[n] for t in types}) > 1]
-    if mixed:
-        b.report(
-            say.unsupported(
-                f"find over tables whose column '{mixed[0]}' differs in type",
-                tree.span,
-                "name columns with 'project'",
-            )
-        )
-    shown = wanted | shared
+    shown = wanted | {name for name, _ in set.intersection(*(set(t.items()) for t in types))}
     chosen = [Project(leg, tuple((c, Reference(c)) for c in leg.columns if c.name in shown)) for leg in legs]
     rest = [[c for c in leg.columns if c.name not in shown] for leg in legs]
     if not any(rest):
