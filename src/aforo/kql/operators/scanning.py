@@ -16,9 +16,11 @@ from aforo.kql.parser import Parser
 from aforo.kql.plan import Cursor, Filter, Project, Sort, SortKey, Unnest, Walk, Window
 from aforo.kql.scope import Meaning, Row, Scope
 from aforo.kql.types import BOOL, DYNAMIC, LONG, STRING, KqlType
-from aforo.source import Span
+from aforo.source import Span, has_errors
 
 _OUTPUTS = ("all", "last", "none")
+# `column = expression` of a step, and where the column is named.
+_Assigned = tuple[str, s.Syntax, Span]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Step:
     name: str
     output: str
     condition: s.Syntax
-    assigned: tuple[tuple[str, s.Syntax, Span], ...]
+    assigned: tuple[_Assigned, ...]
     span: Span
 
 
@@ -73,7 +75,7 @@ def _step(p: Parser) -> Step:
         )
     p.expect_mark(":")
     condition = p.expression()
-    assigned: list[tuple[str, s.Syntax, Span]] = []
+    assigned: list[_Assigned] = []
     if p.take_mark("=>") or (
         p.peek_mark("=") and p.peek(1).text == ">" and p.take_mark("=") and p.take_mark(">")
     ):
@@ -105,20 +107,21 @@ class _Walker:
     active: dict[int, Column] = field(default_factory=dict)
     ids: dict[int, Column] = field(default_factory=dict)
 
-    def collect(self, tree: object) -> object:
+    def collected(self, tree: s.Syntax) -> s.Syntax:
         """The tree with `step.column` as one name each; what is named is noted."""
-        if isinstance(tree, tuple):
-            return tuple(self.collect(part) for part in tree)
-        if not isinstance(tree, s.Syntax):
-            return tree
         if isinstance(tree, s.Member) and isinstance(tree.target, s.Name):
             at = next((k for k, step in enumerate(self.steps) if step.name == tree.target.text), None)
             if at is not None:
                 return self._noted(at, tree)
         fields = {
-            name: self.collect(getattr(tree, name)) for name in getattr(tree, "__dataclass_fields__", ())
+            name: self._field(getattr(tree, name)) for name in getattr(tree, "__dataclass_fields__", ())
         }
         return dataclasses.replace(tree, **fields)  # type: ignore[type-var]
+
+    def _field(self, value: object) -> object:
+        if isinstance(value, tuple):
+            return tuple(self._field(part) for part in value)
+        return self.collected(value) if isinstance(value, s.Syntax) else value
 
     def _noted(self, at: int, tree: s.Member) -> s.Syntax:
         known = next((c for c in self.row if c.name == tree.name), None)
@@ -175,9 +178,9 @@ def bind(b: Binder, relation: Relation, tree: Scan, scope: Scope) -> Relation:
         return relation
     row = tuple(b.column(c.name, c.type) for c in relation.columns)
     walker = _Walker(b, scope, tree.steps, row, declared)
-    conditions = [walker.collect(step.condition) for step in tree.steps]
-    assigned = [[(n, walker.collect(e), place) for n, e, place in step.assigned] for step in tree.steps]
-    if len(b.mistakes) and any(isinstance(c, s.Missing) for c in conditions):
+    conditions = [walker.collected(step.condition) for step in tree.steps]
+    assigned = [[(n, walker.collected(e), place) for n, e, place in step.assigned] for step in tree.steps]
+    if b.mistakes and any(isinstance(c, s.Missing) for c in conditions):
         return relation
     return _walk(b, relation, tree, walker, conditions, assigned)
 
@@ -187,9 +190,10 @@ def _walk(
     relation: Relation,
     tree: Scan,
     walker: _Walker,
-    conditions: list[object],
-    assigned: list[list[tuple[str, object, Span]]],
+    conditions: list[s.Syntax],
+    assigned: list[list[_Assigned]],
 ) -> Relation:
+    """The plan of a walk: for each step, from the last to the first, whether the row takes it and what it assigns."""
     row, steps = walker.row, tree.steps
     state: list[tuple[Column, Expression]] = []
     for k in range(len(steps)):
@@ -225,26 +229,10 @@ def _walk(
         if k > 0:
             repeated = _both(here, repeated)
         body = _extended(body, [(again[k], _surely(_both(_not(Reference(moved[k])), repeated)))])
-        made: list[tuple[Column, Expression]] = []
-        given = {name: (e, place) for name, e, place in assigned[k]}
-        for name, (_, place) in given.items():
-            if name not in walker.declared:
-                b.report(say.unknown_column(name, place, walker.declared))
-        for name, (type_, default) in walker.declared.items():
-            value = default
-            if name in given:
-                one, other = (b.scalar(given[name][0], Row(row, sc)) for sc in (before, after))  # type: ignore[arg-type]
-                fitted = [coerce(x, type_) for x in (one, other)]
-                if fitted[0] is None or fitted[1] is None:
-                    b.report(say.wrong_type(f"'{name}'", type_.value, one.type.value, given[name][1]))
-                    continue
-                value = (
-                    Apply("case", (Reference(moved[k]), fitted[0], fitted[1]), type_) if k > 0 else fitted[1]
-                )
-            values[k, name] = b.column(name, type_)
-            made.append((values[k, name], value))
+        made = _values(b, walker, assigned[k], None if k == 0 else moved[k], (before, after))
+        values |= {(k, column.name): column for column, _ in made}
         body = _extended(body, made)
-    if any(m.severity.name == "ERROR" for m in b.mistakes):
+    if has_errors(b.mistakes):
         return relation
     body, nexts, ids = _passed_on(b, walker, body, moved, again, values, counter)
     walk = Walk(
@@ -252,6 +240,30 @@ def _walk(
         tuple((c, first, nexts[c.id]) for c, first in state), number, part, body,
     )  # fmt: skip
     return _emitted(b, walk, tree, walker, moved, again, values, ids)
+
+
+def _values(
+    b: Binder, walker: _Walker, assigned: list[_Assigned], moved: Column | None, scopes: tuple[Scope, Scope]
+) -> list[tuple[Column, Expression]]:
+    """What the declared columns are once a row has taken a step. Where the row was `moved` to it from the step before,
+    what is assigned is read in the first scope, else in the second; the first step has no step before."""
+    made: list[tuple[Column, Expression]] = []
+    given = {name: (tree, place) for name, tree, place in assigned}
+    for name, (_, place) in given.items():
+        if name not in walker.declared:
+            b.report(say.unknown_column(name, place, walker.declared))
+    for name, (type_, default) in walker.declared.items():
+        value = default
+        if name in given:
+            tree, place = given[name]
+            bound = [b.scalar(tree, Row(walker.row, scope)) for scope in scopes]
+            up, again = (coerce(x, type_) for x in bound)
+            if up is None or again is None:
+                b.report(say.wrong_type(f"'{name}'", type_.value, bound[0].type.value, place))
+                continue
+            value = again if moved is None else Apply("case", (Reference(moved), up, again), type_)
+        made.append((b.column(name, type_), value))
+    return made
 
 
 def _passed_on(
@@ -384,8 +396,7 @@ def _extended(body: Relation, items: list[tuple[Column, Expression]]) -> Relatio
     return Project(body, (*((c, Reference(c)) for c in body.columns), *items)) if items else body
 
 
-def _condition(b: Binder, tree: object, row: tuple[Column, ...], scope: Scope) -> Expression:
-    assert isinstance(tree, s.Syntax)
+def _condition(b: Binder, tree: s.Syntax, row: tuple[Column, ...], scope: Scope) -> Expression:
     return b.condition(tree, Row(row, scope), "the condition of a step")
 
 
