@@ -41,14 +41,31 @@ class Acknowledgement:
 
     def __init__(self, folder: Path, index: int) -> None:
         self._path = folder / f"{_PREFIX}{index}"
+        self._gone = False
 
     def say(self, has: InForce) -> None:
         """This configuration is in force from here on. OSError when the disk does not take it."""
+        if self._gone:
+            return
         write_private(self._path, msgspec.json.encode(_Said(os.getpid(), has)), durable=False)
 
     def withdraw(self) -> None:
-        """This process serves no more."""
-        self._path.unlink(missing_ok=True)
+        """This process serves no more. Another one may have taken its place, and said so."""
+        self._gone = True
+        said = _read(self._path)
+        if said is not None and said.pid == os.getpid():
+            self._path.unlink(missing_ok=True)
+
+
+def revisions(folder: Path) -> dict[int, tuple[int, int]]:
+    """(process id, revision in force) of each living gateway, by its index."""
+    out: dict[int, tuple[int, int]] = {}
+    for path in folder.glob(f"{_PREFIX}*"):
+        said = _read(path)
+        number = path.name.removeprefix(_PREFIX)
+        if said is not None and number.isdigit() and _lives(said.pid):
+            out[int(number)] = said.pid, said.has.revision
+    return dict(sorted(out.items()))
 
 
 async def in_force(folder: Path, wanted: InForce, *, patience_s: float = PATIENCE_S) -> bool:
@@ -62,14 +79,23 @@ async def in_force(folder: Path, wanted: InForce, *, patience_s: float = PATIENC
     return True
 
 
+def stated(folder: Path) -> dict[int, InForce]:
+    """What the living gateways say that they have in force, by process."""
+    return {said.pid: said.has for said in _living(folder)}
+
+
 def _living(folder: Path) -> Iterator[_Said]:
     for path in folder.glob(f"{_PREFIX}*"):
-        try:
-            said = msgspec.json.decode(path.read_bytes(), type=_Said)
-        except (FileNotFoundError, msgspec.MsgspecError):
-            continue
-        if _lives(said.pid):
+        said = _read(path)
+        if said is not None and _lives(said.pid):
             yield said
+
+
+def _read(path: Path) -> _Said | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=_Said)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return None
 
 
 def _lives(pid: int) -> bool:

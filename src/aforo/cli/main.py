@@ -11,6 +11,7 @@ import typer
 
 from aforo.cli.apply import apply, export
 from aforo.cli.chat import chat
+from aforo.cli.doctor import doctor
 from aforo.cli.exits import Exit, Failure
 from aforo.cli.init import init
 from aforo.cli.policy import app as policy
@@ -53,6 +54,7 @@ app.command("export")(export)
 app.command("query")(query)
 app.command("chat")(chat)
 app.command("status")(status)
+app.command("doctor")(doctor)
 app.add_typer(policy, name="policy")
 
 
