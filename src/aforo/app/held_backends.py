@@ -47,7 +47,7 @@ def held_backends(folder: Path) -> list[HeldBackend]:
         try:
             said = msgspec.json.decode(path.read_bytes(), type=_Said)
             os.kill(said.pid, 0)
-        except (FileNotFoundError, msgspec.MsgspecError, ProcessLookupError):
+        except (FileNotFoundError, msgspec.MsgspecError, ProcessLookupError, OverflowError):
             continue
         except PermissionError:
             continue  # a process of somebody else that got the number of a dead gateway

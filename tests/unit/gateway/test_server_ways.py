@@ -235,3 +235,24 @@ async def test_a_policy_sends_over_a_proxy(tmp_path: Path) -> None:
         assert "wrong" not in str(g.records[0])
     await proxy.stop()
     await backend.stop()
+
+
+@story
+async def test_the_proxy_of_a_backend_resource() -> None:
+    proxy = ProxyServer("Basic bWU6d29yZA==")
+    await proxy.start()
+
+    def entries(port: int) -> dict[str, BackendEntry]:
+        way = (f"http://127.0.0.1:{proxy.port}", "me", "word")
+        return {"one": BackendEntry("one", f"http://127.0.0.1:{port}/v1", proxy=way)}
+
+    inbound = '<set-backend-service backend-id="one"/>'
+    async with gate(policy(inbound), backends=entries) as g:
+        assert (await g.call(GET)).status == 200
+        (head,) = proxy.heads
+        assert head.startswith(f"GET http://127.0.0.1:{g.backend.port}/v1/a?k=v HTTP/1.1\r\n")
+        (heard,) = g.backend.heard
+        assert heard.values("x-key") == []
+        await g.settled()
+        assert "word" not in repr(g.records)
+    await proxy.stop()
