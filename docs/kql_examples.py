@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,9 @@ import duckdb
 from aforo.kql.compile import compile_query, parse
 from aforo.kql.operators.sources import Print
 from aforo.kql.syntax import Named
+from aforo.logs.external_files import outside
+from aforo.logs.external_rows import lay_down
+from aforo.logs.question import FileOutside
 from aforo.source import Source, render
 from docs.kql_commands import Commands
 from tests.support.kql_lab import DATABASE, NOW, lab
@@ -26,6 +29,12 @@ from tests.support.kql_lab import DATABASE, NOW, lab
 SOURCES = Path(__file__).resolve().parents[1] / "src" / "aforo"
 KQL = SOURCES / "kql"
 COMMANDS = SOURCES / "logs" / "kusto_commands.kql"
+# What the workspace of the examples lets `externaldata` read, and what lies there.
+LISTS = "https://example.net/lists/"
+FILES = (
+    FileOutside(f"{LISTS}teams.csv", b"name,team,since\nann,red,2024-01-01\nbob,blue,soon\n"),
+    FileOutside(f"{LISTS}calls.json", b'{"who": "ann", "usage": {"total": 7}}\n{"who": "bob"}\n'),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +114,7 @@ class Engine:
     def __init__(self) -> None:
         self._connection = lab()
         self._commands = Commands(DATABASE)
+        self._database = replace(DATABASE, outside=outside([("lab", (LISTS,))]))
 
     def ask(self, text: str) -> Answer:
         """The answer. What fails when it is compiled, or when it runs, gives its message."""
@@ -113,7 +123,7 @@ class Engine:
         source = Source("query", text)
         discovered: dict[str, list[tuple[Any, ...]]] = {}
         while True:
-            result = compile_query(source, DATABASE, now=NOW, discovered=discovered)
+            result = compile_query(source, self._database, now=NOW, discovered=discovered)
             if result.discovery is None:
                 break
             sql = result.discovery.compiled.sql
@@ -123,11 +133,15 @@ class Engine:
             return Answer(message=said)
         columns = tuple((c.name, c.type.value) for c in result.compiled.columns)
         try:
+            lay_down(self._connection, result.compiled.external, FILES, lambda: None)
             found = self._connection.execute(result.compiled.json_sql).fetchall()
         except duckdb.Error as error:
             if "aforo: " not in str(error):
                 raise
             return Answer(message=str(error).partition("aforo: ")[2].splitlines()[0])
+        finally:
+            for data in result.compiled.external:
+                self._connection.execute(f'DROP TABLE IF EXISTS "{data.key}"')
         rows = tuple(tuple(json.loads(row)) for (row,) in found)
         return Answer(columns, rows, asked=_printed(text, len(columns)), remark=said)
 
