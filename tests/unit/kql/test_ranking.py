@@ -108,3 +108,9 @@ def test_several_windows_that_restart() -> None:
         "| serialize a = row_number(1, r), b = row_cumsum(x, r), c = row_number(10, r), d = row_rank_dense(x, r) | project-away r"
     )
     assert answer(text)[1] == [[1, 1, 1, 10, 1], [2, 2, 3, 11, 2], [3, 1, 3, 10, 1], [4, 2, 7, 11, 2]]
+
+
+def test_a_null_of_no_type_is_no_broken_part_of_top_nested() -> None:
+    # It is equal to what stands in for a part that could not be bound: once the operator was left out without a word.
+    assert mistakes("print x = 1 | top-nested 2 of dynamic(null) by count()")
+    assert mistakes("print x = 1 | top-nested 2 of x by dynamic(null)")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
-from aforo.kql.bind_expressions import BROKEN
+from aforo.kql.bind_expressions import BROKEN, any_broken
 from aforo.kql.bind_windows import rank_dense
 from aforo.kql.binder import Binder
 from aforo.kql.bound import Aggregation, Apply, Column, Constant, Expression, Reference, Relation, Windowed
@@ -139,7 +139,7 @@ def _bind_level(
     most = None if level.most is None else row_count(b, level.most, source.scope)
     others = None if level.others is None else b.scalar(level.others, Row(scope=source.scope))
     assert row.aggregates is not None
-    if BROKEN in (value, total) or most is BROKEN or others is BROKEN:
+    if any_broken(value, total) or most is BROKEN or others is BROKEN:
         return None
     if value.type is DYNAMIC:
         b.report(say.wrong_type("what top-nested groups by", "a plain value", "dynamic", level.key.span))
@@ -173,21 +173,8 @@ def _bind_level(
     lost: Expression = Reference(above[-1].other) if above else Constant(False, BOOL)
     if others is None:
         # Beyond the most: gone, but for rows that are others' already.
-        ranked = Filter(ranked, Apply("or", (within, lost), BOOL))
-        other = b.column("other", BOOL)
-        null: Expression = Constant("" if key.type is STRING else None, key.type)
-        chosen = Apply("case", (lost, null, Reference(key)), key.type)
-        shown = b.column(key_name, key.type)
-        amount = b.column(total_name, column.type)
-        none: Expression = Constant("" if column.type is STRING else None, column.type)
-        items = (
-            (shown, chosen),
-            (amount, Apply("case", (lost, none, Reference(column)), column.type)),
-            (other, lost),
-        )
-        return Project(ranked, (*((c, Reference(c)) for c in rows.columns), *items)), _Done(
-            shown, amount, other
-        )
+        kept = Filter(ranked, Apply("or", (within, lost), BOOL))
+        return _shown(b, kept, rows.columns, _Done(key, column, b.column("other", BOOL)), lost)
     fitted = coerce(others, key.type)
     if fitted is None:
         b.report(say.wrong_type("'others'", key.type.value, others.type.value, level.key.span))
@@ -207,6 +194,20 @@ def _bind_level(
         b, parted, (*path, Reference(shown), Reference(other)), row.aggregates, total, total_name
     )
     return again, _Done(shown, amount, other)
+
+
+def _shown(
+    b: Binder, kept: Relation, columns: tuple[Column, ...], level: _Done, lost: Expression
+) -> tuple[Relation, _Done]:
+    """The columns of a level that has no others; rows that are `lost` to those of a level above have nulls in them."""
+    done = _Done(
+        b.column(level.key.name, level.key.type), b.column(level.total.name, level.total.type), level.other
+    )
+    items: list[tuple[Column, Expression]] = [(c, Reference(c)) for c in columns]
+    for shown, made in ((done.key, level.key), (done.total, level.total)):
+        null = Constant("" if made.type is STRING else None, made.type)
+        items.append((shown, Apply("case", (lost, null, Reference(made)), made.type)))
+    return Project(kept, (*items, (done.other, lost))), done
 
 
 def _totalled(
