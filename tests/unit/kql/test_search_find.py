@@ -76,5 +76,3 @@ def test_find_projects_with_types() -> None:
 def test_mistakes() -> None:
     assert mistakes('search "x"') == ["there is no table to search in"]
     assert mistakes('datatable(a: string)["x"] | search b == 1') == ["there is no column 'b'"]
-    text = "let X = view () { print a = 'x' }; let Y = view () { print a = 1 }; "
-    assert "differs in type" in mistakes(text + 'find "x"')[0]
