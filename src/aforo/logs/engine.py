@@ -65,6 +65,7 @@ def serve(source: BinaryIO, sink: BinaryIO, evaluator: Evaluator) -> None:
         answer = evaluator.answer(ask.request, ask.number)
         leaving = answer.outcome in _LEAVING
         _say(sink, Reply(ask.number, answer, leaving))
+        del ask, answer  # rows, and files that came with the question, are not kept until the next one
         if leaving:
             return
         evaluator.warm()
