@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from aforo.app.spec import Said, Spec
+from aforo.app.spec import Said, Spec, Told
 from aforo.errors import Detail, Unavailable
 
 log = logging.getLogger("aforo.supervisor")
@@ -163,6 +163,26 @@ class Child:
             log.warning("%s: did not stop within %g s", self.name, STOP_TIMEOUT_S)
             self.kill()
             await process.wait()
+
+    def tell(self, told: Told) -> None:
+        """Tell it while it runs; nothing where it does not."""
+        process = self._process
+        if self.pid and process is not None and process.stdin is not None and not process.stdin.is_closing():
+            process.stdin.write(msgspec.json.encode(told) + b"\n")
+
+    async def retire(self) -> None:
+        """Another process has taken its place: it lets its calls end, and who is connected hears of it with his next
+        answer."""
+        process = self._process
+        self._stopping = True
+        self.tell(Told(retire=True))
+        if process is not None and self.pid:
+            try:
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    await process.wait()
+            except TimeoutError:
+                log.warning("%s: did not end within %g s of its retirement", self.name, STOP_TIMEOUT_S)
+        await self.stop()
 
     def kill(self) -> None:
         """SIGKILL, now."""

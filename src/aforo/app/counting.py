@@ -41,6 +41,7 @@ class Counting:
         self._beats: list[Callable[[], None]] = []
         self._server: ValkeyCounters | None = None
         self._journal: CounterJournal | None = None
+        self._own: MemoryCounters | None = None
         if spec.counters:
             policy = AnyAddress()
             server = Valkey(
@@ -59,13 +60,21 @@ class Counting:
         own = self.counters = MemoryCounters()
         folder = spec.layout.counters
         folder.mkdir(mode=0o700, exist_ok=True)
-        journal = self._journal = CounterJournal(folder / f"gateway-{spec.index}.journal")
+        # Two processes that take each other's place have a file each.
+        files = [folder / f"gateway-{spec.index}{slot}.journal" for slot in ("", ".1")]
+        journal = self._journal = CounterJournal(files[spec.slot], files[1 - spec.slot])
         journal.restore(own)
+        self._own = own
         self._beats.append(lambda: journal.beat(own))
 
     def beat(self) -> None:
         for beat in self._beats:
             beat()
+
+    def hand_over(self) -> None:
+        """This process ends: what goes on where it was is to know what it has counted."""
+        if self._journal is not None and self._own is not None:
+            self._journal.hand_over(self._own)
 
     async def close(self) -> None:
         if self._server is not None:

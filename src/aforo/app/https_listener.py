@@ -23,18 +23,20 @@ class HttpsListener:
         self._cas: tuple[str, ...] | None = None
         self._listener: asyncio.Server | None = None
 
-    async def use(self, cas: tuple[str, ...]) -> None:
+    async def use(self, cas: tuple[str, ...]) -> bool:
+        """Trust these; whether there is another listener now."""
         if cas == self._cas:
-            return
+            return False
         try:
             self._tls.ask_clients(cas)
         except Invalid as error:
             log.error("the CAs before stay in force: %s", error)
             if self._listener is not None:
-                return
+                return False
         before = self._listener
         # A descriptor of its own: the socket goes on listening when the listener before is closed.
         self._listener = await self._server.listen(self._sock.dup(), self._tls.context)
         if before is not None:
             self._server.replaced(before)
         self._cas = cas
+        return True

@@ -45,8 +45,12 @@ class Spec(msgspec.Struct, frozen=True):
     config: str = ""
     certificate: str = ""
     certificate_key: str = ""
-    counters: str = ""  # address of the server that limits count on, a secret; "": the process counts by itself
+    counters: str = (
+        ""  # address of the server that limits count on, a secret; "": the process counts by itself
+    )
     counters_closed: bool = False
+    slot: int = 0  # of the two that take turns when a gateway is replaced while it serves
+    siblings: dict[int, dict[str, int]] = {}  # the sockets of the other gateways, by index
     # The stamp of the snapshot that an earlier run left: control of this run is about to publish another.
     old_snapshot: tuple[int, int] = (0, 0)
 
@@ -82,6 +86,14 @@ class Said(msgspec.Struct, frozen=True, omit_defaults=True):
     failed: str = ""
     warning: str = ""  # to be told to whoever looks at the supervisor
     mistakes: tuple[Mistake, ...] = ()
+
+
+class Told(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the supervisor tells a gateway while it runs: whose sockets to serve as well, as those have no process; or
+    that another process has taken its place."""
+
+    cover: tuple[int, ...] = ()
+    retire: bool = False
 
 
 _voice = -1
@@ -127,8 +139,11 @@ def snapshot_stamp(path: Path) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_ino
 
 
-def on_stop(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
-    """Call `stop` at SIGTERM, and when the supervisor is gone. Ctrl-C is the supervisor's to pass on."""
+def on_stop(
+    loop: asyncio.AbstractEventLoop, stop: Callable[[], None], told_of: Callable[[Told], None] | None = None
+) -> None:
+    """Call `stop` at SIGTERM, and when the supervisor is gone. Ctrl-C is the supervisor's to pass on. What it tells goes
+    to `told_of`."""
     tell_of_tasks(loop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -138,11 +153,20 @@ def on_stop(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
 
     loop.add_signal_handler(signal.SIGTERM, told)
 
+    heard = bytearray()
+
     def readable() -> None:
-        if not os.read(0, 4096):
+        data = os.read(0, 4096)
+        if not data:
             loop.remove_reader(0)
             log.warning("stopping: the supervisor is gone")
             stop()
+        elif told_of is not None:
+            heard.extend(data)
+            while b"\n" in heard:
+                line, _, rest = bytes(heard).partition(b"\n")
+                heard[:] = rest
+                told_of(msgspec.json.decode(line, type=Told))
 
     loop.add_reader(0, readable)
 

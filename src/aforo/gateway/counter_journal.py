@@ -6,6 +6,7 @@ yet (some seconds), never the file. A disk that is full stops the journal, not t
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 from pathlib import Path
@@ -13,63 +14,97 @@ from typing import Any, Final
 
 import msgspec
 
+from aforo.gateway.counter_replay import Replay
 from aforo.gateway.counters import MemoryCounters, lasts
-from aforo.gateway.windows import Hold, Name, Slice, Window
+from aforo.gateway.windows import Bucket, Hold, Name, Slice, Window
 
 log = logging.getLogger("aforo.gateway")
 
 _SMALLEST: Final = 1024 * 1024
 _encode = msgspec.json.Encoder().encode
 
-# Lines: ["w", number, key, seconds, form, epoch] names a window; ["t", number, at, amount] takes, with [id, until] of a hold
-# where it is one; ["g", number, amount, began, id] gives back to the slice that began then; ["s", number, began, last,
-# amount] is a slice as it stands, and ["h", number, id, until, amount, began] a hold.
-
 
 class CounterJournal:
-    """The `Journal` of a process: reads what the one before it wrote, and goes on with it. One process per file."""
+    """The `Journal` of a process: reads what the one before it wrote, and goes on with it.
 
-    def __init__(self, path: Path) -> None:
+    Two processes that take each other's place while calls go on have a file each; `other` is followed while its process
+    lives, and is taken in when it has ended.
+    """
+
+    def __init__(self, path: Path, other: Path | None = None) -> None:
         self._path = path
+        self._other = other
         self._numbers: dict[Name, int] = {}
         self._file = -1
         self._size = 0
         self._limit = _SMALLEST
         self._broken = False
+        self._lock = -1
+        self._following: _Followed | None = None
+        self.everything = False
 
     def restore(self, counters: MemoryCounters) -> None:
         """Put what was counted into fresh counters, and write down what they count from now on."""
-        named: dict[int, Name] = {}
-        holds: dict[tuple[int, str], Hold] = {}
-        try:
-            data = self._path.read_bytes()
-        except FileNotFoundError:
-            data = b""
-        lines = data.split(b"\n")
-        # Without its end the last one was being written.
-        for number, line in enumerate(lines[:-1]):
-            try:
-                self._replay(msgspec.json.decode(line), named, holds, counters)
-            except (msgspec.MsgspecError, KeyError, IndexError, TypeError, ValueError):
-                log.error("%s: line %d is damaged, and what follows it is not taken", self._path, number + 1)
-                break
+        self._lock = _taken(self._path, ".lock")
+        if self._path.exists():
+            source = Replay(self._path)
+            source.read(counters)
+            source.close()
         counters.journal = self
         self.compact(counters)
+        if self._other is not None and self._other.exists():
+            self._following = _Followed(self._other)
+            self._follow(counters)
 
-    def took(self, name: Name, window: Window, amount: int, at: float, hold: Hold | None) -> None:
+    def took(self, name: Name, window: Window | Bucket, amount: int, at: float, hold: Hold | None) -> None:
         line: list[Any] = ["t", self._number(name, window), at, amount]
         if hold is not None:
             line += (hold.id, hold.until)
         self._write(_encode(line) + b"\n")
 
-    def gave_back(self, name: Name, window: Window, amount: int, part: Slice | None, hold: str) -> None:
-        began = part.began if part is not None else 0.0
-        self._write(_encode(["g", self._number(name, window), amount, began, hold]) + b"\n")
+    def gave_back(self, name: Name, window: Window | Bucket, amount: int, part: Slice, hold: str) -> None:
+        self._write(_encode(["g", self._number(name, window), amount, part.began, hold]) + b"\n")
 
     def beat(self, counters: MemoryCounters) -> None:
         """To be called about once a second: a file that has grown is made anew, one that could not be written too."""
-        if self._size > self._limit or self._broken:
+        if self._following is not None:
+            self._follow(counters)
+        elif self._broken or (self._size > self._limit and not self.everything and not self._is_followed()):
             self.compact(counters)
+
+    def hand_over(self, counters: MemoryCounters) -> None:
+        """This process ends, and another one goes on: it gets short windows too, and what is counted from here on."""
+        for name, window in counters.windows.items():
+            if lasts(name):
+                continue
+            number = self._number(name, window)
+            if isinstance(window, Bucket):
+                if window.taken:
+                    self._write(_encode(["b", number, window.taken, window.rolled, window.limit]) + b"\n")
+                continue
+            for part in window.slices:
+                self._write(_encode(["s", number, part.began, part.last, part.amount]) + b"\n")
+        self.everything = True
+
+    def _follow(self, counters: MemoryCounters) -> None:
+        """What the other process has written since; when it has ended, all of it is ours."""
+        following = self._following
+        assert following is not None
+        ended = following.has_ended()
+        following.replay.read(counters)
+        if ended:
+            self._following = None
+            self.compact(counters)
+            if not self._broken:
+                following.path.unlink(missing_ok=True)
+            following.close()
+
+    def _is_followed(self) -> bool:
+        """Whether another process reads along: what it has read may not be made anew."""
+        descriptor = _taken(self._path, ".follow")
+        if descriptor >= 0:
+            os.close(descriptor)
+        return descriptor < 0
 
     def compact(self, counters: MemoryCounters) -> None:
         """Write what counts now into a new file, which takes the place of the old one whole."""
@@ -111,20 +146,29 @@ class CounterJournal:
             return
         if self._broken:
             log.warning("%s can be written again", self._path)
-        self.close()
+        self._shut()
         self._file, self._size, self._broken = file, len(data), False
         self._limit = max(_SMALLEST, 4 * len(data))
 
     def close(self) -> None:
+        self._shut()
+        if self._following is not None:
+            self._following.close()
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _shut(self) -> None:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
-    def _number(self, name: Name, window: Window) -> int:
+    def _number(self, name: Name, window: Window | Bucket) -> int:
         number = self._numbers.get(name)
         if number is None:
             number = self._numbers[name] = len(self._numbers)
-            self._write(_encode(["w", number, *name, window.epoch_s]) + b"\n")
+            epoch_s = 0 if isinstance(window, Bucket) else window.epoch_s
+            self._write(_encode(["w", number, *name, epoch_s]) + b"\n")
         return number
 
     def _write(self, line: bytes) -> None:
@@ -140,59 +184,37 @@ class CounterJournal:
             )
             self._broken = True
 
-    @staticmethod
-    def _replay(
-        line: list[Any],
-        named: dict[int, Name],
-        holds: dict[tuple[int, str], Hold],
-        counters: MemoryCounters,
-    ) -> None:
-        what, number = line[0], line[1]
-        if what == "w":
-            key, length_s, form, epoch_s = line[2:]
-            name = named[number] = Name(key, length_s, form)
-            counters.windows.setdefault(name, Window(length_s, epoch_s, sliding=form == "sliding"))
-            return
-        window = counters.windows[named[number]]
-        if not isinstance(window, Window):
-            raise TypeError(what)
-        if what == "t":
-            at, amount = line[2], line[3]
-            window.roll(at)
-            part = window.take(amount, at)
-            if len(line) > 4:
-                _hold(window, holds, number, Hold(line[4], amount, line[5], part))
-        elif what == "g":
-            amount, began, hold = line[2:]
-            part_of = next((s for s in reversed(window.slices) if s.began == began), None)
-            if part_of is not None:
-                window.give_back(amount, part_of)
-            ended = holds.pop((number, hold), None)
-            if ended is not None and window.holds is not None:
-                window.holds.pop(ended.id, None)
-        elif what == "s":
-            began, last, amount = line[2:]
-            window.roll(last)
-            part = Slice(began)
-            part.last, part.amount = last, amount
-            window.slices.append(part)
-            window.taken += amount
-        elif what == "h":
-            hold_id, until, amount, began = line[2:]
-            found = next((s for s in window.slices if s.began == began), None)
-            if found is not None:
-                _hold(window, holds, number, Hold(hold_id, amount, until, found))
-        else:
-            raise ValueError(what)
+
+class _Followed:
+    """The file of another process, which may live."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._mark = _taken(path, ".follow")
+        self._lock = -1
+        self.replay = Replay(path)
+
+    def has_ended(self) -> bool:
+        if self._lock < 0:
+            self._lock = _taken(self.path, ".lock")
+        return self._lock >= 0
+
+    def close(self) -> None:
+        self.replay.close()
+        for descriptor in (self._mark, self._lock):
+            if descriptor >= 0:
+                os.close(descriptor)
 
 
-def _hold(window: Window, holds: dict[tuple[int, str], Hold], number: int, hold: Hold) -> None:
-    """Whoever held it is gone: no hold of this process has such a name."""
-    holds[number, hold.id] = hold
-    if window.holds is None:
-        window.holds = {}
-    hold.id = f"before {hold.id}"
-    window.holds[hold.id] = hold
+def _taken(path: Path, suffix: str) -> int:
+    """A descriptor that holds the lock beside a file, -1 where another process has it."""
+    descriptor = os.open(path.with_name(path.name + suffix), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return -1
+    return descriptor
 
 
 def _write_all(file: int, data: bytes) -> None:

@@ -23,12 +23,15 @@ JOURNALED_S = 60
 
 
 class Journal(Protocol):
-    """Where what was counted outlives the process. None of it may raise."""
+    """Where what was counted outlives the process. None of it may raise. `everything`: short windows too."""
 
-    def took(self, name: Name, window: Window, amount: int, at: float, hold: Hold | None) -> None: ...
+    everything: bool
 
-    def gave_back(self, name: Name, window: Window, amount: int, part: Slice | None, hold: str) -> None:
-        """`part` None: nothing was, but the hold is over."""
+    def took(
+        self, name: Name, window: Window | Bucket, amount: int, at: float, hold: Hold | None
+    ) -> None: ...
+
+    def gave_back(self, name: Name, window: Window | Bucket, amount: int, part: Slice, hold: str) -> None: ...
 
 
 class _Held(Reservation, frozen=True, eq=False):
@@ -79,8 +82,7 @@ class MemoryCounters:
             if window.holds is None:
                 window.holds = {}
             window.holds[hold.id] = hold
-        if self.journal is not None and lasts(name):
-            assert isinstance(window, Window)
+        if self.journal is not None and (lasts(name) or self.journal.everything):
             self.journal.took(name, window, amount, now, hold if held_s else None)
         reservation = _Held(hold.id, key, amount, name, epoch_s, limit, hold)
         return CounterState(True, free - amount, 0.0, reservation)
@@ -146,8 +148,7 @@ class MemoryCounters:
 
     def _take(self, name: Name, window: Window | Bucket, amount: int, now: float) -> None:
         window.take(amount, now)
-        if self.journal is not None and lasts(name):
-            assert isinstance(window, Window)
+        if self.journal is not None and (lasts(name) or self.journal.everything):
             self.journal.took(name, window, amount, now, None)
 
     def _end(self, name: Name, window: Window | Bucket, hold: Hold, part: Slice, amount: int) -> None:
@@ -155,8 +156,7 @@ class MemoryCounters:
         window.give_back(amount, part)
         if window.holds is not None:
             window.holds.pop(hold.id, None)
-        if self.journal is not None and lasts(name):
-            assert isinstance(window, Window)
+        if self.journal is not None and (lasts(name) or self.journal.everything):
             self.journal.gave_back(name, window, amount, part, hold.id)
 
     def _window(self, name: Name, epoch_s: int, limit: int, now: float) -> Window | Bucket:

@@ -7,6 +7,7 @@ refuses most of it, framing.py the rest.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections import deque
@@ -478,16 +479,28 @@ class Server(Crowd["ServerConnection"]):
         if self.draining and not self.connections:
             self._empty.set()
 
-    async def drain(self, timeout_s: float) -> int:
-        """Stop accepting, let calls end, close what is idle; how many connections had to be cut."""
+    def dismiss(self, listener: asyncio.Server) -> None:
+        """Accept nothing more by this listener; who has come stays."""
+        self._listeners.remove(listener)
+        listener.close()
+
+    async def drain(self, timeout_s: float, linger_s: float = 0.0) -> int:
+        """Stop accepting, let calls end, close what is idle; how many connections had to be cut. With `linger_s` what is
+        idle stays open so long: a client who is just about to call gets his answer, and with it that the connection
+        closes."""
         self.draining = True
         for listener in self._listeners:
             listener.close()
-        for connection in list(self.connections):
+        for connection in self.connections:
             if connection.current is not None:
                 # Its answer says that the connection closes, where its head has not left yet.
                 connection.current.keep_alive = False
-            elif connection.transport is not None:
+        if linger_s and self.connections:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(linger_s):
+                    await self._empty.wait()
+        for connection in list(self.connections):
+            if connection.current is None and connection.transport is not None:
                 connection.transport.close()
         if self.connections:
             try:

@@ -198,3 +198,48 @@ def test_a_full_disk_stops_the_journal_and_not_the_calls(
     again, journal = fresh(path, lambda: 1e6)
     assert asyncio.run(again.peek("k", LIMIT, WINDOW_S, sliding=True)).remaining == LIMIT - 2
     journal.close()
+
+
+def test_two_processes_that_take_each_others_place(tmp_path: Path) -> None:
+    """The second one hears what the first one counts while both live, also of short windows at its end, and keeps it."""
+    first_file, second_file = tmp_path / "a", tmp_path / "b"
+    now = 1e6
+
+    async def tell() -> None:
+        nonlocal now
+        old, new = MemoryCounters(lambda: now), MemoryCounters(lambda: now)
+        first = CounterJournal(first_file, second_file)
+        first.restore(old)
+        await old.reserve("day", 5, LIMIT, 86_400, sliding=False)
+        await old.reserve("minute", 7, LIMIT, 60, sliding=True)
+        await old.charge("tokens", 30, LIMIT, 60, sliding=False, bucket=True)
+        second = CounterJournal(second_file, first_file)
+        second.restore(new)
+        await old.reserve("day", 1, LIMIT, 86_400, sliding=False)
+        await new.reserve("day", 2, LIMIT, 86_400, sliding=False)
+        held = await old.reserve("tokens", 10, LIMIT, 60, sliding=False, bucket=True, held_s=600)
+        second.beat(new)
+        assert (await new.peek("day", LIMIT, 86_400, sliding=False)).remaining == LIMIT - 8
+        assert (await new.peek("minute", LIMIT, 60, sliding=True)).remaining == LIMIT
+        first.hand_over(old)
+        second.beat(new)
+        assert (await new.peek("minute", LIMIT, 60, sliding=True)).remaining == LIMIT - 7
+        assert (await new.peek("tokens", LIMIT, 60, sliding=False, bucket=True)).remaining == 0
+        assert held.reservation is not None
+        await old.settle(held.reservation, 4)
+        await old.charge("minute", 1, LIMIT, 60, sliding=True)
+        first.close()
+        second.beat(new)
+        assert (await new.peek("tokens", LIMIT, 60, sliding=False, bucket=True)).remaining == 6
+        assert (await new.peek("minute", LIMIT, 60, sliding=True)).remaining == LIMIT - 8
+        assert not first_file.exists()
+        second.close()
+        # And the next start, in the first one's place again.
+        again = MemoryCounters(lambda: now)
+        third = CounterJournal(first_file, second_file)
+        third.restore(again)
+        assert (await again.peek("day", LIMIT, 86_400, sliding=False)).remaining == LIMIT - 8
+        assert not second_file.exists()
+        third.close()
+
+    asyncio.run(tell())
