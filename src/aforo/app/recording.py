@@ -6,13 +6,15 @@ import msgspec
 
 from aforo.app.last_words import keep_quiet
 from aforo.gateway.addresses import TrustedProxies
+from aforo.gateway.masking.marks import PURPOSE, Marks
 from aforo.gateway.record import Lost, Recorder
+from aforo.identity.seal import subkey
 from aforo.policy import masking
 from aforo.snapshot.runtime import Runtime
 from aforo.spool.writer import SpoolWriter
 
 
-def recorder(spool: SpoolWriter, runtime: Runtime, lost: Lost) -> Recorder:
+def recorder(spool: SpoolWriter, runtime: Runtime, lost: Lost, master_key: bytes) -> Recorder:
     """The recorder of a configuration that comes into force; what it says of itself keeps its secrets from now on."""
     keep_quiet(masking.Secrets(runtime.secrets).mask)
     bundle = runtime.bundle
@@ -34,4 +36,6 @@ def recorder(spool: SpoolWriter, runtime: Runtime, lost: Lost) -> Recorder:
         keys=runtime.keys,
         secrets=runtime.secrets,
         lost=lost,
+        # Hashes are the same in all gateways of an installation, and after restarts.
+        marks=Marks(subkey(master_key, PURPOSE)),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from aforo.control.build_masking import mask_plan
 from aforo.model.graph import Graph
 from aforo.model.kind import Resource
 from aforo.model.kinds.diagnostic_setting import DIAGNOSTIC_SETTING_TYPE, categories
@@ -46,6 +47,9 @@ def log_plan(api: Resource | None, service: Resource, graph: Graph) -> LogPlan:
     llm_on = LLM_LOGS in on and llm.get("logs") == "enabled"
     requests, responses = llm.get("requests", {}), llm.get("responses", {})
     frontend, backend = settings.get("frontend", {}), settings.get("backend", {})
+    caller_header = str(settings.get("callerHeader", "")).lower()
+    masking = mask_plan(settings, caller_header)
+    masked = masking is not None
     audit = GATEWAY_LOGS in on and choices.get("auditMode") is True
     return LogPlan(
         gateway_log=GATEWAY_LOGS in on,
@@ -54,10 +58,10 @@ def log_plan(api: Resource | None, service: Resource, graph: Graph) -> LogPlan:
         # An error is always worth its record unless a diagnostic exists that does not say so.
         always_log_errors=not settings or settings.get("alwaysLog") == "allErrors",
         log_client_ip=bool(settings.get("logClientIp", True)),
-        frontend_request=_message(frontend.get("request")),
-        frontend_response=_message(frontend.get("response")),
-        backend_request=_message(backend.get("request")),
-        backend_response=_message(backend.get("response")),
+        frontend_request=_message(frontend.get("request"), masked=masked),
+        frontend_response=_message(frontend.get("response"), masked=masked),
+        backend_request=_message(backend.get("request"), masked=masked),
+        backend_response=_message(backend.get("response"), masked=masked),
         llm_requests=llm_on and requests.get("messages") == "all",
         llm_responses=llm_on and responses.get("messages") == "all",
         llm_request_bytes=int(requests.get("maxSizeInBytes", _LLM_BYTES)),
@@ -65,15 +69,17 @@ def log_plan(api: Resource | None, service: Resource, graph: Graph) -> LogPlan:
         on_full=str(choices.get("spoolFull", "refuse")),
         verbosity=str(settings.get("verbosity", "information")),
         trace_context=settings.get("httpCorrelationProtocol") == "W3C",
-        caller_header=str(settings.get("callerHeader", "")).lower(),
+        caller_header=caller_header,
         audit=audit,
+        masking=masking,
     )
 
 
-def _message(settings: Mapping[str, Any] | None) -> MessageLog:
+def _message(settings: Mapping[str, Any] | None, *, masked: bool) -> MessageLog:
     if not settings:
         return MessageLog()
+    size = int(settings.get("body", {}).get("bytes", 0))
+    # What is masked is masked whole, and cut behind that: an end could be a part of something.
     return MessageLog(
-        tuple(name.lower() for name in settings.get("headers", ())),
-        int(settings.get("body", {}).get("bytes", 0)),
+        tuple(name.lower() for name in settings.get("headers", ())), None if masked and size else size
     )

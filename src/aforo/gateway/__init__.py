@@ -5,7 +5,7 @@ proxy       the way of a call, in one sentence; with signal (how it waits), know
             keys), keys, addresses, usage (asking for it), encoding
 upstream    the backend's side: backends, models, credentials, redirects, arrival (the answer on its way)
 streaming   the answer to the client; keeping (what caches store), released (streams that policies read), metering
-record      what is written down; traces, metrics
+record      what is written down; traces, metrics, masking/ (what may be)
 services    what policies get (the ports of policy/services.py): cache, vectors, external_cache, external_vectors,
             counters, certificates, signing_keys, authorizations, outbound, events, kafka
 """

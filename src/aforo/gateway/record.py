@@ -7,6 +7,7 @@ call (usage, message chunks, metrics) is computed behind the spool.
 from __future__ import annotations
 
 import logging
+import os
 import random
 import re
 import time
@@ -21,6 +22,8 @@ from aforo.gateway import encoding, route
 from aforo.gateway.addresses import TrustedProxies
 from aforo.gateway.arrival import Arrival
 from aforo.gateway.call import Call
+from aforo.gateway.masking.marks import Marks
+from aforo.gateway.masking.masker import Masker
 from aforo.gateway.refused_record import error_entry as _error
 from aforo.gateway.refused_record import record_of_refused
 from aforo.messages import Headers, is_event_stream
@@ -35,7 +38,7 @@ from aforo.policy.running import reads_sealed
 from aforo.policy.sealed_address import PLACES, without_sealed
 from aforo.policy.tracing import records as trace_records
 from aforo.snapshot.runtime import ApiRuntime, LogNames, OperationRuntime
-from aforo.snapshot.snapshot import LogPlan, MessageLog
+from aforo.snapshot.snapshot import LogPlan, MaskPlan, MessageLog
 from aforo.spool.records import (
     LOG_GATEWAY,
     LOG_METRICS,
@@ -110,6 +113,8 @@ class Recorder:
     __slots__ = (
         "_keys",
         "_lost",
+        "_marks",
+        "_maskers",
         "_random",
         "_secrets",
         "_urls",
@@ -131,7 +136,10 @@ class Recorder:
         keys: Container[bytes] = (),
         secrets: Sequence[str] = (),
         lost: Lost | None = None,
+        marks: Marks | None = None,
     ) -> None:
+        self._marks = marks or Marks(os.urandom(32))
+        self._maskers: dict[MaskPlan, Masker] = {}
         self._lost = lost
         self._secrets = Secrets(secrets)  # of the configuration
         self._keys = keys  # digests of all subscription keys: none of them stands in a URL, whatever its name
@@ -168,6 +176,8 @@ class Recorder:
                 if not flags:
                     return True
                 record = self._of_exchange(call, plan, api, operation, flags, said)
+            if plan.masking is not None:
+                record = self._masked(plan.masking, record)
             self.spool.append_call(record)
         except Refusal as refusal:
             log.error("the record of a call was dropped: %s", refusal)
@@ -188,9 +198,10 @@ class Recorder:
         assert operation is not None
         flags = LOG_GATEWAY | (api.llm_flags if operation.wire else 0)
         try:
-            self.spool.append_begin(
-                BeginRecord(self._of_exchange(call, call.log, api, operation, flags, _NO_TRACES))
-            )
+            record = self._of_exchange(call, call.log, api, operation, flags, _NO_TRACES)
+            if call.log.masking is not None:
+                record = self._masked(call.log.masking, record)
+            self.spool.append_begin(BeginRecord(record))
         except Refusal as refusal:
             log.error("the begin of a call could not be written: %s", refusal)
             if call.log.on_full != "count":
@@ -198,6 +209,13 @@ class Recorder:
                 raise PolicyFailure(
                     LastError("forward-request", "RecordNotKept", message, http_status=503)
                 ) from refusal
+
+    def _masked(self, plan: MaskPlan, record: CallRecord) -> CallRecord:
+        """What may be written down of a record by its API's data masking."""
+        masker = self._maskers.get(plan)
+        if masker is None:
+            masker = self._maskers[plan] = Masker(plan, self._marks)
+        return masker.mask(record)
 
     def unfinished(self, call: Call) -> None:
         """See `call.Records`."""

@@ -19,6 +19,26 @@ class MessageLog(msgspec.Struct, frozen=True):
     body_bytes: int | None = 0
 
 
+class MaskRules(msgspec.Struct, frozen=True):
+    """What of one direction is masked: names (headers, parameters: lower case), paths or detectors, each with its mode
+    (Keep, Hash, Mask, Hide)."""
+
+    headers: tuple[tuple[str, str], ...] = ()
+    query: tuple[tuple[str, str], ...] = ()
+    fields: tuple[tuple[str, str], ...] = ()
+    detectors: tuple[tuple[str, str], ...] = ()
+
+
+class MaskPlan(msgspec.Struct, frozen=True):
+    """The masking of an API's records. `body_bytes`: how much of the bodies is kept once they are masked (frontend
+    request and response, backend request and response); until then they are kept whole."""
+
+    requests: MaskRules
+    responses: MaskRules
+    body_bytes: tuple[int, int, int, int]
+    caller_header: str = ""
+
+
 class LogPlan(msgspec.Struct, frozen=True):
     """An API's diagnostic, resolved (API level over service level), with the diagnostic settings applied."""
 
@@ -39,6 +59,7 @@ class LogPlan(msgspec.Struct, frozen=True):
     trace_context: bool = False  # W3C: calls take part in their clients' traces
     caller_header: str = ""  # in which clients say who they are, lower case
     audit: bool = False  # that a call begins is written down before it is forwarded
+    masking: MaskPlan | None = None
 
 
 class Budget(msgspec.Struct, frozen=True):

@@ -206,3 +206,45 @@ def test_only_what_changed_is_built_anew(bench: Bench) -> None:
 def test_times() -> None:
     assert unix("1970-01-02T00:00:00Z") == 86400
     assert unix(None) is None
+
+
+def test_what_is_masked_is_kept_whole_until_then(bench: Bench) -> None:
+    masking = {
+        "detectors": [{"value": "card", "mode": "Mask"}],
+        "fields": [{"value": "$.user", "mode": "Hash"}],
+    }
+    bundle = put(
+        bench,
+        "diagnostics",
+        "azuremonitor",
+        loggerId=bench.id("loggers", "azuremonitor"),
+        dataMasking=masking,
+        frontend={"request": {"body": {"bytes": 8192}}},
+    )
+    plan = bundle.apis[0].log
+    assert plan.frontend_request.body_bytes is None
+    assert plan.backend_request.body_bytes == 0
+    assert plan.masking is not None
+    assert plan.masking.body_bytes == (8192, 0, 0, 0)
+    assert plan.masking.responses.detectors == (("card", "Mask"),)
+
+
+@pytest.mark.parametrize(
+    ("masking", "what"),
+    [
+        ({"fields": [{"value": "user", "mode": "Mask"}]}, "no path to a field"),
+        ({"fields": [{"value": "$.a[?(@.b)]", "mode": "Mask"}]}, "cannot be read from"),
+        ({"detectors": [{"value": "passport", "mode": "Mask"}]}, "passport"),
+        ({"headers": [{"value": "a", "mode": "Blur"}]}, "Blur"),
+        ({"headers": [{"value": "a"}]}, "mode"),
+    ],
+)
+def test_masking_that_could_not_be_done_is_refused(bench: Bench, masking: dict[str, Any], what: str) -> None:
+    with pytest.raises(Invalid, match=what):
+        put(
+            bench,
+            "diagnostics",
+            "azuremonitor",
+            loggerId=bench.id("loggers", "azuremonitor"),
+            frontend={"request": {"dataMasking": masking}},
+        )

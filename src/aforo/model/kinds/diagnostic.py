@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from aforo.model.declare import flag, listing, number, record, reference, refused, text, whole
+from aforo.model.declare import flag, listing, number, record, reference, text, whole
 from aforo.model.kind import Kind, Problem, Property, Resource, View
 from aforo.model.kinds.api import API_TYPE
+from aforo.model.kinds.data_masking import DATA_MASKING, readable_paths
 from aforo.model.kinds.logger import LOGGER_TYPE
 from aforo.model.kinds.service import SERVICE_TYPE
 
@@ -26,7 +27,7 @@ def _message(name: str) -> Property:
         name,
         listing("headers", text("header", minimum=1)),
         record("body", whole("bytes", 0, MAX_BODY_BYTES)),
-        refused("dataMasking", "masking of headers and query parameters by name is not supported yet"),
+        DATA_MASKING,
     )
 
 
@@ -40,6 +41,7 @@ _PROPERTIES = (
     record(
         "sampling", text("samplingType", values=("fixed",), default="fixed"), number("percentage", 0, 100)
     ),
+    DATA_MASKING,
     record("frontend", _message("request"), _message("response")),
     record("backend", _message("request"), _message("response")),
     flag("logClientIp"),
@@ -74,7 +76,7 @@ SERVICE_DIAGNOSTIC = Kind(
     type=f"{SERVICE_TYPE}/diagnostics",
     parent=SERVICE_TYPE,
     properties=_PROPERTIES,
-    rules=(_known_name,),
+    rules=(_known_name, readable_paths),
 )
 
 API_DIAGNOSTIC = Kind(
@@ -82,5 +84,5 @@ API_DIAGNOSTIC = Kind(
     type=f"{API_TYPE}/diagnostics",
     parent=API_TYPE,
     properties=_PROPERTIES,
-    rules=(_known_name,),
+    rules=(_known_name, readable_paths),
 )
