@@ -28,6 +28,15 @@ _PARTIAL = {
         "Project fewer columns or take fewer rows.",
     ),
 }
+# What a `render` has in any case, as Azure documents it; the query says the rest.
+_RENDER: dict[str, Any] = {
+    "title": None,
+    "accumulate": False,
+    "isQuerySorted": False,
+    "kind": "default",
+    "annotation": "",
+    "by": None,
+}
 
 
 def success(answer: QueryAnswer, *, statistics: bool, render: bool, row_limit: int, byte_limit: int) -> bytes:
@@ -37,7 +46,7 @@ def success(answer: QueryAnswer, *, statistics: bool, render: bool, row_limit: i
     if statistics:
         parts += [b',"statistics":', orjson.dumps({"query": _statistics(answer.statistics, answer)})]
     if render:
-        parts += [b',"render":', orjson.dumps(answer.render or {})]
+        parts += [b',"render":', orjson.dumps(_RENDER | answer.render if answer.render else {})]
     if answer.cut:
         parts += [b',"error":', orjson.dumps(_partial(answer, row_limit, byte_limit))]
     parts.append(b"}")

@@ -142,7 +142,15 @@ def test_a_workspace_is_named_by_id_or_name_with_and_without_version(world: Worl
 def test_preferences_choose_what_comes_beside_the_rows(world: World) -> None:
     prefer = {"prefer": "wait=30,include-statistics=true,include-render=true"}
     body = world.send("POST", QUERY, body={"query": "T"}, headers=prefer).json()
-    assert body["render"] == {"visualization": "barchart"}
+    assert body["render"] == {
+        "visualization": "barchart",
+        "title": None,
+        "accumulate": False,
+        "isQuerySorted": False,
+        "kind": "default",
+        "annotation": "",
+        "by": None,
+    }
     assert "inputDatasetStatistics" in body["statistics"]["query"]
     assert world.pool.asked[0].timeout_s == 30
     assert set(world.send("POST", QUERY, body={"query": "T"}, headers={"prefer": ""}).json()) == {"tables"}
