@@ -17,13 +17,14 @@ import uvloop
 
 from aforo.app.certificates import Certificate, certificate
 from aforo.app.counting import Counting
+from aforo.app.covering import Covering
 from aforo.app.ending_threads import EndingThreads
 from aforo.app.held_loop import HeldLoop
 from aforo.app.https_listener import HttpsListener
 from aforo.app.in_force import Acknowledgement, InForce
 from aforo.app.listeners import inherited
 from aforo.app.recording import recorder
-from aforo.app.spec import Said, Spec, on_stop, say, snapshot_stamp
+from aforo.app.spec import Said, Spec, Told, on_stop, say, snapshot_stamp
 from aforo.app.watched_backends import WatchedBackends
 from aforo.egress.fetch import fetch
 from aforo.egress.policy import EgressPolicy, parse
@@ -75,6 +76,8 @@ _ISSUER_TOKENS = frozenset(("oauth2/token", "oauth2/v2.0/token"))
 # How long a gateway waits at its start for what control publishes at the same time.
 PATIENCE_S = 2.0
 DRAIN_S = 30.0
+# Who has been silent so long is not about to call: a gateway whose place another one has taken closes the connection.
+LINGER_S = 3.0
 # How long the events that are queued are sent after the last call.
 EVENTS_S = 10.0
 # Of 100 ms: how often the garbage of long-lived connections is looked for too.
@@ -97,6 +100,8 @@ class _Gateway:
         sealer = self._secrets.sealer(bundle_file.SEALING_PURPOSE)
         self._builder = Builder(lambda sealed: open_value(sealer, sealed))
         self._stop = asyncio.Event()
+        self._linger_s = 0.0
+        self._covering: Covering | None = None
         self._held = HeldLoop()
         self._seen = (0, 0)  # of the snapshot that is in force
         self._acknowledgement = Acknowledgement(self._layout.snapshots, spec.index)
@@ -115,6 +120,13 @@ class _Gateway:
             self._layout.snapshots, spec.index, self._upstream, self._secrets.master_key
         )
 
+    def _heard(self, told: Told) -> None:
+        if told.retire:
+            self._linger_s = LINGER_S
+            self._stop.set()
+        elif self._covering is not None:
+            self._covering.use(told.cover)
+
     def _egress(self, allowed: tuple[str, ...]) -> EgressPolicy:
         """What backends may be: the operator's list, and the local account, which is a part of this system."""
         spec = self._spec
@@ -128,12 +140,12 @@ class _Gateway:
         spec = self._spec
         loop = asyncio.get_running_loop()
         loop.set_default_executor(EndingThreads())
-        on_stop(loop, self._stop.set)
+        on_stop(loop, self._stop.set, self._heard)
         first = await self._first()
         if first is None:
             return
         bundle, runtime = first
-        folder = self._layout.spool / f"gateway-{spec.index}"
+        folder = self._layout.spool / (f"gateway-{spec.index}" + (f".{spec.slot}" if spec.slot else ""))
         # No thread of the spool's own: the supervisor syncs (app/spool_sync.py).
         with SpoolWriter(folder, sync_interval_s=0) as spool:
             source, path = self._identity(bundle)
@@ -170,6 +182,7 @@ class _Gateway:
             https = inherited(spec.sockets["https"])
             self._https = HttpsListener(https, tls, server)
             await self._https.use(bundle.client_cas)
+            self._covering = Covering(spec.siblings, server, lambda: tls.context)
             self._collect_less()
             self._acknowledge(bundle, self._seen)
             say(Said(ready=True, snapshot_ns=self._seen[0]))
@@ -177,9 +190,10 @@ class _Gateway:
             following = asyncio.create_task(self._follow(proxy, spool, tokens, metrics, services))
             await self._stop.wait()
             self._held.end()
-            following.cancel()
             self._acknowledgement.withdraw()
-            cut = await server.drain(DRAIN_S)
+            self._counting.hand_over()
+            cut = await server.drain(DRAIN_S, self._linger_s)
+            following.cancel()
             if cut:
                 log.warning("%d connections were cut at the end of the drain", cut)
             housekeeping.cancel()
@@ -380,7 +394,8 @@ class _Gateway:
             runtime = await self._built_aside(bundle)
             if runtime is not None:
                 self._use_tenant(bundle)
-                await self._https.use(bundle.client_cas)
+                if await self._https.use(bundle.client_cas) and self._covering is not None:
+                    self._covering.again()
                 policy = self._egress(bundle.egress_private)
                 if policy != self._pool.policy:
                     # What is idle was judged by the old one.
