@@ -4,6 +4,8 @@ server      the client's side; with framing, proxy_protocol, client_certificate,
 proxy       the way of a call, in one sentence; with signal (how it waits), known (what is remembered of targets and
             keys), keys, addresses, usage (asking for it), encoding
 upstream    the backend's side: backends, models, credentials, redirects, arrival (the answer on its way)
+route       which backend a call goes to, and what each attempt came to (tried): pools (members), breakers (who is taken
+            out), retry_after, probes
 streaming   the answer to the client; keeping (what caches store), released (streams that policies read), metering
 record      what is written down; traces, metrics, masking/ (what may be)
 services    what policies get (the ports of policy/services.py): cache, vectors, external_cache, external_vectors,

@@ -1,7 +1,7 @@
 """When a backend is taken out and let in again: circuit breakers and probed health, as state machines.
 
 They know no clock, no socket and no call: who asks says what time it is (seconds that only grow).
-docs/decisions/0130-backends-taken-out.md.
+docs/decisions/0133-backends-taken-out.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 nothing.
 
 The lowest priority number comes first; within one priority the weights are shares, spread evenly (smooth weighted
-round robin). docs/decisions/0131-members-of-a-pool.md.
+round robin). docs/decisions/0134-members-of-a-pool.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Backends that are asked now and then whether they live, over the ways and with the credentials of calls.
 
-A backend without `healthProbe` is never asked. docs/decisions/0130-backends-taken-out.md.
+A backend without `healthProbe` is never asked. docs/decisions/0133-backends-taken-out.md.
 """
 
 from __future__ import annotations
