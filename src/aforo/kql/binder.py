@@ -34,7 +34,7 @@ from aforo.kql.set_options import TIME_COLUMN
 from aforo.kql.size import MOST_PARTS, Budget
 from aforo.kql.symbols import Database, TableSymbol
 from aforo.kql.types import BOOL, DATETIME
-from aforo.source import Span
+from aforo.source import Span, has_errors
 
 OperatorBinding = Callable[["Binder", Relation, s.Operator, Scope], Relation]
 
@@ -224,7 +224,11 @@ class Binder(FunctionBinder):
                 known = len(self.mistakes)
                 if isinstance(relation, Graph) and not isinstance(operator, s.GraphOperator):
                     return self._no_rows(operator.span)
-                relation = self.operators[type(operator)](self, relation, operator, scope)
+                was = relation
+                relation = self.operators[type(operator)](self, was, operator, scope)
+                if relation is was and not operator.keeps and not has_errors(self.mistakes):
+                    # Better no answer than that of a query without this operator.
+                    raise AssertionError(f"{type(operator).__name__} was left out without a word")
                 if not relation.columns and relation is not SOME_TABLE:
                     # Rows of nothing: no engine has them, and further on they would be taken for a mistake's trace.
                     if len(self.mistakes) == known:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from aforo.kql.types import KqlType
 from aforo.source import Span
@@ -16,9 +17,11 @@ class Syntax:
 
 
 class Operator(Syntax):
-    """One step of a pipeline (`where ...`). Its dataclass stands with its family in `operators/`."""
+    """One step of a pipeline (`where ...`). Its dataclass stands with its family in `operators/`. `keeps`: whether what
+    comes out may be what went in."""
 
     __slots__ = ()
+    keeps: ClassVar[bool] = False
 
 
 class GraphOperator(Operator):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
@@ -60,6 +61,7 @@ _PROPERTIES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Render(s.Operator):
+    keeps: ClassVar[bool] = True
     visualization: str
     properties: tuple[tuple[str, object], ...]
     span: Span
@@ -67,6 +69,7 @@ class Render(s.Operator):
 
 @dataclass(frozen=True, slots=True)
 class As(s.Operator):
+    keeps: ClassVar[bool] = True
     name: str
     span: Span
 

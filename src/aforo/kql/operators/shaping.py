@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
@@ -27,6 +28,7 @@ class ProjectByNames(s.Operator):
 
 @dataclass(frozen=True, slots=True)
 class AssertSchema(s.Operator):
+    keeps: ClassVar[bool] = True
     schema: tuple[s.ColumnDeclaration, ...]
     span: Span
 
