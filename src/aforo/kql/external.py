@@ -19,7 +19,7 @@ FORMATS = (
     "multijson",
     "singlejson",
 )
-UNREAD = ("tsve", "parquet", "avro", "apacheavro", "orc", "w3clogfile", "sstream")
+UNREAD = ("tsve", "parquet", "avro", "apacheavro", "orc", "w3clogfile", "sstream", "zip")
 # What the end of a file's name says of its format, where that is not its name.
 _ENDINGS = {"log": "w3clogfile"}
 PACKED = (".gz",)

@@ -242,6 +242,7 @@ def test_the_function_of_another_workspace_reads_by_its_leave(evaluator: Evaluat
     ("text", "what"),
     [
         (read("a.parquet"), "the format 'parquet' is not supported"),
+        (read("a.csv.zip", format="csv"), "the format 'zip' is not supported"),
         (read("a.csv", format="'avro'"), "the format 'avro' is not supported"),
         (read("a.csv", format="'xls'"), "there is no format 'xls'"),
         (read("a.csv", encoding="'utf8'"), "the property 'encoding'"),

@@ -149,10 +149,10 @@ def _files(b: Binder, tree: ExternalTable, form: str, scope: Scope) -> Iterator[
             continue
         if reason := b.database.outside(url.value):
             b.report(say.refused(f"externaldata of {shown(url.value)!r}", reason, address.span))
-        own = form or form_of(url.value)
-        if not form:
-            _check_form(b, own, address.span)
-        yield ExternalFile(url.value, own)
+        told = form_of(url.value)
+        if not form or told == "zip":
+            _check_form(b, told, address.span)
+        yield ExternalFile(url.value, form or told)
 
 
 OPERATORS = (
