@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
 from aforo.egress.fetch import fetch
 from aforo.egress.pool import Pool
-from aforo.errors import Refusal, Timeout
+from aforo.errors import Invalid, Refusal, Timeout
 from aforo.gateway import encoding
 from aforo.gateway.backends import Backends
+from aforo.gateway.breakers import Guard
 from aforo.gateway.credentials import add_headers, add_query, way_of
+from aforo.gateway.retry_after import retry_after_s
 from aforo.messages import Headers
 from aforo.policy.exchange import Body, LastError, PolicyFailure, ResponseState
 from aforo.policy.services import OutboundRequest, Tokens
@@ -31,6 +35,7 @@ async def _send(
     url, headers = request.url, Headers(request.headers)
     way = way_of(request.certificate, request.proxy)
     chain = name = True
+    guard: Guard | None = None
     if request.backend_id:
         if backends is None:
             raise Refusal("no configuration is in force")
@@ -41,20 +46,31 @@ async def _send(
             if backend.entry.query:
                 query, _ = add_query(query, backend.entry)
             headers = await add_headers(headers, backend.entry, tokens)
+        guard = backend.guard
         chain, name = backend.origin.validate_chain, backend.origin.validate_name
         way = way or backend.origin.way
         url = f"{backend.prefix}{backend.base_path}{path}" + (f"?{query}" if query else "")
-    answer = await fetch(
-        pool,
-        request.method,
-        url,
-        headers,
-        request.body,
-        timeout_s=request.timeout_s,
-        validate_chain=chain,
-        validate_name=name,
-        way=way,
-    )
+    began = time.perf_counter()
+    try:
+        answer = await fetch(
+            pool,
+            request.method,
+            url,
+            headers,
+            request.body,
+            timeout_s=request.timeout_s,
+            validate_chain=chain,
+            validate_name=name,
+            way=way,
+        )
+    except Refusal as refusal:
+        if guard is not None and not isinstance(refusal, Invalid):
+            reason = "Timeout" if isinstance(refusal, Timeout) else "BackendConnectionFailure"
+            guard.saw(began, time.perf_counter(), 0, reason)
+        raise
+    if guard is not None:
+        told = retry_after_s(answer.headers) if answer.status >= 400 else None
+        guard.saw(began, time.perf_counter(), answer.status, "", told)
     data = encoding.decode(answer.body, answer.headers.get(b"content-encoding"))
     given = answer.headers.passed_on()
     given.remove(b"content-encoding")

@@ -5,13 +5,19 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import time
+from collections.abc import Mapping
 
 import msgspec
 import pytest
 
+from aforo.gateway.metrics import NoMetrics
+from aforo.gateway.outbound import send
+from aforo.policy.exchange import PolicyFailure
+from aforo.policy.services import OutboundRequest
 from aforo.snapshot.snapshot import BreakerRule
 from aforo.spool.records import BackendRoute
-from tests.support.gateway import Gate, story
+from tests.support.gateway import Gate, NoTokens, story
 from tests.support.regions import THROTTLED, answer, policy, regions
 from tests.support.scripted_backend import CLOSE
 
@@ -254,3 +260,40 @@ async def test_a_base_url_has_its_retries_in_the_record() -> None:
         assert (await r.gate.call(POST)).status == 200
         route = await last_way(r.gate)
         assert (route.asked, ways(route)) == ("", [("", 503, ""), ("", 200, "")])
+
+
+@story
+async def test_a_trip_is_told_to_the_metrics_with_its_cause() -> None:
+    told: list[tuple[str, dict[str, str]]] = []
+
+    class Told(NoMetrics):
+        def emit(self, namespace: str, name: str, value: float, dimensions: Mapping[str, str]) -> None:
+            told.append((f"{namespace}/{name}", dict(dimensions)))
+
+    async with regions() as r:
+        r.gate.proxy._services.metrics = Told()
+        r.east.plays(answer(429))
+        await r.west.stop()
+        await r.gate.call(POST)
+        name = "Aforo/Backend Breaker Trips"
+        assert told == [
+            (name, {"Backend ID": "east", "Rule": "throttled", "Cause": "429"}),
+            (name, {"Backend ID": "west", "Rule": "throttled", "Cause": "BackendConnectionFailure"}),
+        ]
+
+
+@story
+async def test_what_a_policy_asks_itself_counts_for_the_breaker_too() -> None:
+    async with regions() as r:
+        g = r.gate
+        backends = g.upstream.backends(g.proxy.runtime)
+        request = OutboundRequest("GET", "/ask", (), b"", 5.0, backend_id="pool")
+        r.east.plays(answer(429))
+        statuses = [(await send(g.pool, request, backends, NoTokens())).status for _ in range(2)]
+        assert statuses == [429, 200]
+        await r.west.stop()
+        for reason in ("BackendConnectionFailure", "BackendConnectionFailure"):
+            with pytest.raises(PolicyFailure) as failed:
+                await send(g.pool, request, backends, NoTokens())
+            assert failed.value.error.reason == reason
+        assert [h.backend_id for h in g.upstream.guards.held(time.perf_counter())] == ["east", "west"]
