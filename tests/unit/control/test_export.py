@@ -35,9 +35,18 @@ services:
         url: https://one.example/openai
         protocol: http
         credentials: {header: {api-key: [very-secret-3, "{{secret}}"]}}
+        proxy: {url: "http://proxy.example:3128", username: me, password: very-secret-9}
+        healthProbe: {path: /health}
+        circuitBreaker:
+          rules:
+            - name: busy
+              failureCondition: {count: 3, interval: PT1M, statusCodeRanges: [{min: 429, max: 429}]}
+              tripDuration: PT1M
+              acceptRetryAfter: true
       two: {url: https://two.example, protocol: http}
       pool:
-        pool: {services: [{id: /backends/one, priority: 1, weight: 3}, {id: /backends/two, priority: 2}]}
+        pool: {services: [{id: /backends/one, priority: 1, weight: 3}, {id: /backends/two, priority: 2}], failureResponse: {statusCode: 529},
+               sessionAffinity: {sessionId: {source: cookie, name: SessionId}}}
     policy: |
       <policies>
         <inbound />
@@ -115,7 +124,7 @@ def test_without_being_asked_no_secret_is_written(tmp_path: Path) -> None:
     bench.apply(RICH)
     assert "very-secret" not in str(export_files(bench.door.graph))
     shown = str(export_files(bench.door.graph, secrets=True))
-    assert all(f"very-secret-{n}" in shown for n in (1, 2, 3, 4))
+    assert all(f"very-secret-{n}" in shown for n in (1, 2, 3, 4, 9))
 
 
 def test_an_export_into_an_empty_system_asks_for_its_secrets(tmp_path: Path) -> None:
@@ -125,7 +134,7 @@ def test_an_export_into_an_empty_system_asks_for_its_secrets(tmp_path: Path) -> 
     here.apply(RICH)
     change = there.door.attempt(there.read(export_files(here.door.graph)["aforo.yaml"]))
     said = [m.message for m in change.mistakes]
-    assert len(said) == 2
+    assert len(said) == 3
     assert any("'value' is required here (it is a secret" in m for m in said)
     assert any("the secret was left out" in m for m in said)
 
