@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from aforo.kql.natives.catalog import NATIVES
@@ -37,9 +38,10 @@ def _starved(text: str) -> str:
 def _ask(root: Path, timeout_s: float) -> Outcome:
     evaluator = Evaluator(TableVersions(root), memory_bytes=1 << 28, threads=1)
     evaluator.warm()
-    return evaluator.answer(
-        QueryRequest(workspace_ids=(W,), text=QUERY, now_us=0, timespan=None, timeout_s=timeout_s)
-    ).outcome
+    asked = QueryRequest(workspace_ids=(W,), text="print 1", now_us=0, timespan=None, timeout_s=60.0)
+    # What only the first query does must not eat the time of the one that counts.
+    assert evaluator.answer(asked).outcome is Outcome.OK
+    return evaluator.answer(msgspec.structs.replace(asked, text=QUERY, timeout_s=timeout_s)).outcome
 
 
 def test_a_slow_function_ends_with_the_query(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +52,7 @@ def test_a_slow_function_ends_with_the_query(tmp_path: Path, monkeypatch: pytest
         return _slow(text)
 
     monkeypatch.setitem(NATIVES, NATIVE, replace(NATIVES[NATIVE], function=counted))
-    assert _ask(tmp_path, 0.3) is Outcome.TIMEOUT
+    assert _ask(tmp_path, 0.6) is Outcome.TIMEOUT
     assert 0 < len(called) < ROWS_BETWEEN_LOOKS
 
 
