@@ -21,20 +21,23 @@ _CALL = re.compile(r"\bkql_\w+")
 _NATIVE_CALL = re.compile(r"\bkqlpy_(\w+)")
 
 
-def prepare(connection: Any) -> None:
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     """Sets what the answers depend on, and creates everything (temporary; 70 ms and more)."""
     settle(connection)
     define(connection, " ".join([*_all(), *(f"kqlpy_{name}" for name in NATIVES)]))
 
 
-def settle(connection: Any) -> None:
+def settle(connection: duckdb.DuckDBPyConnection) -> None:
     """Only the settings, before a configuration is locked. `define` has to follow."""
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET preserve_insertion_order = true")
 
 
 def define(
-    connection: Any, sql: str, already: Collection[str] = (), go_on: Callable[[], None] = lambda: None
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    already: Collection[str] = (),
+    go_on: Callable[[], None] = lambda: None,
 ) -> frozenset[str]:
     """Only the macros and functions that `sql` calls (half a millisecond each), and not those macros that are there
     `already`. What comes back are the macros that it calls and that need no function in Python.
@@ -49,7 +52,7 @@ def define(
     return frozenset(name for name in wanted if not any(_calls_native(part) for part in _closure(name)))
 
 
-def define_macros(connection: Any, names: Collection[str]) -> None:
+def define_macros(connection: duckdb.DuckDBPyConnection, names: Collection[str]) -> None:
     """These macros; what they call has to be among them or there already."""
     for name, body in _all().items():
         if name in names:
