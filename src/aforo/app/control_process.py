@@ -20,6 +20,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from aforo.app import scraping
 from aforo.app.audiences import Audiences
 from aforo.app.auditing import Auditing
 from aforo.app.certificates import certificate
@@ -217,6 +218,7 @@ class _Control:
         routes = [
             Route("/livez", _alive),
             Route("/readyz", _alive),
+            *scraping.routes(self._layout, audiences.resources, reading.may_read_metrics),
             *query_api.routes(pool, audiences.logs, *rights, **shared),
             *editing_api.routes(Reader(pool, audiences.editing, *rights, **shared)),
             *graph_api.routes(Reader(pool, audiences.graph, *rights, **shared), ResourceRows(door)),

@@ -28,6 +28,7 @@ from aforo.model.roles import Role
 from aforo.tables.catalog import TABLES
 
 READ_ACTION = "Microsoft.OperationalInsights/workspaces/query/read"
+METRICS_ACTION = "Microsoft.Insights/metrics/read"
 # A data action: no `*` of an owner or a reader includes it.
 CONTENT_ACTION = "Aforo.Logs/content/read"
 
@@ -72,6 +73,13 @@ class Reading:
         action = f"{READ_ACTION.removesuffix('/read')}/{table}/read"
         scope = workspace.resource_id
         return self._may(principal, READ_ACTION, scope) or self._may(principal, action, scope)
+
+    def may_read_metrics(self, principal: Principal) -> bool:
+        """Whether the principal may read the figures of the service."""
+        return any(
+            self._may(principal, METRICS_ACTION, service.id.key)
+            for service in self._door.graph.of_type(SERVICE_TYPE)
+        )
 
     def some_rows(
         self, principal: Principal, _workspace: Workspace, table: str

@@ -1,12 +1,16 @@
-"""The shipper's process: spools into tables, and looking after the tables. One thread each, one stop for both."""
+"""The shipper's process: spools into tables, and looking after the tables. One thread each, one stop for both;
+a third one for OpenTelemetry where the environment names a collector."""
 
 from __future__ import annotations
 
+import os
 import threading
 
 from aforo.app.spec import Said, Spec, say, stop_event
+from aforo.logs.otlp import OtlpExporter, settings_of
 from aforo.logs.retention import Maintenance
-from aforo.logs.shipper import Shipper
+from aforo.logs.shipper import Shipper, Watcher
+from aforo.logs.tally_file import TallyFile
 from aforo.model.retention_file import RetentionFile
 
 
@@ -16,9 +20,16 @@ def main(spec: Spec) -> None:
     stop = stop_event()
     retention = RetentionFile(layout.snapshots / "retention.json")
     maintenance = Maintenance(layout.tables, retention_days=retention.days)
-    with Shipper(layout.spool, layout.tables) as shipper:
+    otlp = settings_of(os.environ)
+    exporter = OtlpExporter(otlp, frozenset((spec.control_port, spec.control_tls_port))) if otlp else None
+    watchers: list[Watcher] = [TallyFile(layout.metrics), *((exporter,) if exporter is not None else ())]
+    with Shipper(layout.spool, layout.tables, watchers=watchers) as shipper:
+        if exporter is not None:
+            exporter.start()
         caring = threading.Thread(target=maintenance.run, args=(stop,), name="maintenance")
         caring.start()
         say(Said(ready=True))
         shipper.run(stop)
+        if exporter is not None:
+            exporter.close()
         caring.join()

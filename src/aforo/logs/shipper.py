@@ -12,18 +12,21 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
 from aforo.errors import Conflict
+from aforo.llm.digest import Digest
 from aforo.logs.custom_tables import CustomTables
 from aforo.logs.delta import TableWriter
 from aforo.logs.intake import Intake, Taken, TakenAmend, TakenCall, TakenRows
 from aforo.logs.minutes import Minutes, Sums, metric_rows
 from aforo.logs.project import (
+    Context,
     correlation_id,
     gateway_row,
     llm_rows,
@@ -40,6 +43,7 @@ from aforo.spool.records import (
     LOG_LLM_RESPONSES,
     LOG_METRICS,
     LOG_TRACES,
+    CallRecord,
 )
 from aforo.spool.recover import lock_folder
 from aforo.tables.app_traces import APP_TRACES
@@ -61,6 +65,15 @@ _LONGEST_WAIT_S = 0.35
 _BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 TableKey = tuple[str, str]  # workspace id, table name
+
+
+class Watcher(Protocol):
+    """Who hears of each call once, on its way to the tables: metrics, traces. It never fails and never waits."""
+
+    def saw(self, call: CallRecord, context: Context, read: Digest | None) -> None: ...
+
+    def tick(self, now_s: float) -> None:
+        """A batch is stored, or there was none."""
 
 
 @dataclass(slots=True)
@@ -101,6 +114,7 @@ class Shipper:
         clock: Callable[[], float] = time.time,
         interval_s: float = 0.25,
         batch_frames: int = 2_000,
+        watchers: Sequence[Watcher] = (),
     ) -> None:
         self._spool_root = spool_root
         self._tables_root = tables_root
@@ -112,6 +126,8 @@ class Shipper:
         self._makers = {name: RowMaker(table) for name, table in TABLES.items()}
         self._custom = CustomTables(tables_root)
         self._minutes = Minutes()
+        self._watchers = watchers
+        self._watched: dict[str, int] = {}  # up to which frame of each spool the watchers have seen the calls
         self._turn = 0  # whose spool comes first; each in its turn, so that none waits behind a busy one
         spool_root.mkdir(mode=0o700, parents=True, exist_ok=True)
         tables_root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -169,6 +185,8 @@ class Shipper:
             self._store(batch)
             self._store_minutes(everything=gone)
             self._note()
+            for watcher in self._watchers:
+                watcher.tick(self._clock())
         except BaseException:
             self._start_over()
             raise
@@ -260,6 +278,15 @@ class Shipper:
         call, context = item.call, item.context
         flags = call.log_flags
         read = read_call(call)
+        if item.sequence > self._watched.get(application, 0):
+            # What is read again after a failure was seen before it.
+            self._watched[application] = item.sequence
+            for watcher in self._watchers:
+                try:
+                    watcher.saw(call, context, read)
+                except Exception:
+                    # A bug of ours; no row may wait for it.
+                    log.exception("bug: call %s was not counted", call.call_id)
         if flags & LOG_GATEWAY and context.gateway:
             row = gateway_row(call, context, read, item.size_bytes)
             for workspace in context.gateway:

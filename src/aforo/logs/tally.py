@@ -1,0 +1,243 @@
+"""What has come of all calls since this process began, as Prometheus reads it: counted from their records, those of all
+gateways together. It opens nothing and reads no clock.
+
+Values of labels come from configuration and from answers: each label takes so many, and each metric so many series;
+what comes after is counted under `other`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+
+from aforo.llm.azure import filtered
+from aforo.llm.digest import Digest
+from aforo.llm.prices import PriceList
+from aforo.logs.spending import cost_of
+from aforo.spool.records import CallRecord
+
+OTHER = "other"
+MOST_VALUES = 200
+MOST_SERIES = 2_000
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+
+Labels = tuple[str, ...]
+
+
+class Metric:
+    """One metric: its series, by the values of its labels."""
+
+    kind = "counter"
+
+    def __init__(self, name: str, doc: str, labels: tuple[str, ...]) -> None:
+        self.name = name
+        self.doc = doc
+        self.labels = labels
+        self._values: list[set[str]] = [set() for _ in labels]
+        self._known: set[Labels] = set()
+
+    def key(self, values: Labels) -> Labels:
+        """The series that these values count in."""
+        if values in self._known:
+            return values
+        bounded = tuple(map(self._bounded, self._values, values))
+        if bounded not in self._known:
+            if len(self._known) >= MOST_SERIES:
+                bounded = (OTHER,) * len(self.labels)
+            self._known.add(bounded)
+        return bounded
+
+    def lines(self) -> Iterator[str]:
+        """As text, with its head; nothing while there is no series."""
+        if not self._known:
+            return
+        yield f"# HELP {self.name} {self.doc}"
+        yield f"# TYPE {self.name} {self.kind}"
+        for series in sorted(self._known):
+            yield from self.series(series)
+
+    def series(self, key: Labels) -> Iterator[str]:
+        raise NotImplementedError
+
+    def shown(self, key: Labels, *more: str) -> str:
+        pairs = [f'{n}="{_escaped(v)}"' for n, v in zip(self.labels, key, strict=True)]
+        inside = ",".join((*pairs, *more))
+        return f"{{{inside}}}" if inside else ""
+
+    @staticmethod
+    def _bounded(seen: set[str], value: str) -> str:
+        if value not in seen:
+            if len(seen) >= MOST_VALUES:
+                return OTHER
+            seen.add(value)
+        return value
+
+
+class Counter(Metric):
+    """Goes up."""
+
+    def __init__(self, name: str, doc: str, labels: tuple[str, ...]) -> None:
+        super().__init__(name, doc, labels)
+        self.values: dict[Labels, float] = {}
+
+    def add(self, amount: float, *values: str) -> None:
+        key = self.key(values)
+        self.values[key] = self.values.get(key, 0) + amount
+
+    def series(self, key: Labels) -> Iterator[str]:
+        yield f"{self.name}{self.shown(key)} {_number(self.values[key])}"
+
+
+class Histogram(Metric):
+    """How many were at most so large."""
+
+    kind = "histogram"
+
+    def __init__(
+        self, name: str, doc: str, labels: tuple[str, ...], bounds: tuple[float, ...] = SECONDS
+    ) -> None:
+        super().__init__(name, doc, labels)
+        self.bounds = bounds
+        self.counts: dict[Labels, list[int]] = {}
+        self.sums: dict[Labels, float] = {}
+
+    def observe(self, value: float, *values: str) -> None:
+        key = self.key(values)
+        counts = self.counts.get(key)
+        if counts is None:
+            counts = self.counts[key] = [0] * (len(self.bounds) + 1)
+        counts[bisect_left(self.bounds, value)] += 1
+        self.sums[key] = self.sums.get(key, 0.0) + value
+
+    def series(self, key: Labels) -> Iterator[str]:
+        total = 0
+        for bound, count in zip((*map(_number, self.bounds), "+Inf"), self.counts[key], strict=True):
+            total += count
+            le = f'le="{bound}"'
+            yield f"{self.name}_bucket{self.shown(key, le)} {total}"
+        yield f"{self.name}_sum{self.shown(key)} {_number(self.sums[key])}"
+        yield f"{self.name}_count{self.shown(key)} {total}"
+
+
+class Tally:
+    """All metrics of calls."""
+
+    def __init__(self) -> None:
+        whose = ("api", "product", "subscription")
+        self.calls = Counter(
+            "aforo_calls_total", "Calls, by the status that the client got.", (*whose, "status")
+        )
+        self.duration = Histogram(
+            "aforo_call_duration_seconds",
+            "From the first byte of a request to the last of its response.",
+            ("api",),
+        )
+        self.first_byte = Histogram(
+            "aforo_call_first_byte_seconds", "Until the first byte of the response left.", ("api",)
+        )
+        self.backend = Histogram(
+            "aforo_backend_duration_seconds", "What of it was the backend's.", ("backend",)
+        )
+        self.refused = Counter(
+            "aforo_call_errors_total", "What calls failed of, by reason.", ("api", "reason")
+        )
+        self.aborted = Counter(
+            "aforo_calls_aborted_total", "Calls that somebody left before their end.", ("api", "by")
+        )
+        self.attempts = Counter(
+            "aforo_backend_attempts_total", "Tries of backends, by status or reason.", ("backend", "outcome")
+        )
+        self.passed = Counter(
+            "aforo_backend_passed_over_total", "Backends that were not called, and why.", ("backend", "why")
+        )
+        self.tokens = Counter(
+            "aforo_tokens_total",
+            "Tokens; `cached` are part of `prompt`, `reasoning` of `completion`.",
+            (*whose, "model", "type", "source"),
+        )
+        self.cost = Counter(
+            "aforo_cost_total", "What calls cost, in units of the currency.", (*whose, "model", "currency")
+        )
+        self.unpriced = Counter(
+            "aforo_calls_without_price_total", "Calls with tokens whose price is not known.", ("model",)
+        )
+        self.filtered = Counter(
+            "aforo_content_filtered_total",
+            "Prompts and answers that a content filter refused or cut.",
+            (*whose, "side"),
+        )
+
+    def saw(self, call: CallRecord, read: Digest | None, prices: PriceList) -> None:
+        """Count one call."""
+        api = call.api_id
+        whose = (api, call.product_id, call.subscription_id)
+        self.calls.add(1, *whose, str(call.status))
+        self.duration.observe((call.ended_ns - call.started_ns) / 1e9, api)
+        if call.first_byte_us:
+            self.first_byte.observe(call.first_byte_us / 1e6, api)
+        if call.backend_us:
+            self.backend.observe(call.backend_us / 1e6, call.backend_id)
+        if call.aborted:
+            self.aborted.add(1, api, call.aborted)
+        for error in call.errors:
+            if not error.recovered:
+                self.refused.add(1, api, error.reason)
+        self._backends(call)
+        if read is not None:
+            self._model(call, whose, read, prices)
+
+    def _backends(self, call: CallRecord) -> None:
+        route = call.route
+        if route is None:
+            if call.attempts:
+                self.attempts.add(1, call.backend_id, str(call.backend_status or "none"))
+            return
+        for attempt in route.attempts:
+            self.attempts.add(1, attempt.backend, str(attempt.status) if attempt.status else attempt.reason)
+        for passed in route.passed_over:
+            self.passed.add(1, passed.backend, passed.why)
+
+    def _model(self, call: CallRecord, whose: Labels, read: Digest, prices: PriceList) -> None:
+        usage = read.usage
+        model = read.model or call.deployment
+        verdicts = filtered(read.content_filter)
+        for side, cut in (("prompt", verdicts.prompt), ("completion", verdicts.completion)):
+            if cut:
+                self.filtered.add(1, *whose, side)
+        if usage is None:
+            return
+        for kind, count in (
+            ("prompt", usage.prompt),
+            ("completion", usage.completion),
+            ("cached", usage.cached),
+            ("reasoning", usage.reasoning),
+        ):
+            if count:
+                self.tokens.add(count, *whose, model, kind, usage.source)
+        cost = cost_of(call, read, prices)
+        if cost is not None:
+            self.cost.add(cost.amount, *whose, model, cost.currency)
+        elif usage.total:
+            self.unpriced.add(1, model)
+
+    def text(self) -> str:
+        """All of it in Prometheus' text format, version 0.0.4."""
+        lines = [line for metric in vars(self).values() for line in metric.lines()]
+        return "".join(f"{line}\n" for line in lines)
+
+
+def gauge(name: str, doc: str, label: str, values: dict[str, float], kind: str = "gauge") -> str:
+    """A metric whose values somebody else knows."""
+    if not values:
+        return ""
+    lines = [f"# HELP {name} {doc}", f"# TYPE {name} {kind}"]
+    lines += [f'{name}{{{label}="{_escaped(k)}"}} {_number(v)}' for k, v in values.items()]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(value)
