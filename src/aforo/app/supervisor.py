@@ -18,6 +18,7 @@ import msgspec
 from aforo.app import spool_sync
 from aforo.app.child import Child
 from aforo.app.counters_server import MEMORY, CountersServer, check_counters, needs_server, shown
+from aforo.app.gateways import Gateways
 from aforo.app.journal import journal
 from aforo.app.last_words import tell_of_tasks
 from aforo.app.listeners import is_loopback, listening
@@ -79,6 +80,13 @@ class _System:
         self.children: list[Child] = []
         self._plans: list[tuple[Child, int, dict[str, socket.socket]]] = []
         self._counters: CountersServer | None = None
+        self._gateways: Gateways | None = None  # when all are ready
+        self._watching: dict[Child, asyncio.Task[None]] = {}
+        self._coming: set[Child] = set()  # processes that are to take another one's place
+        self._leaving: set[Child] = set()  # those whose place was taken, and which end their calls
+        self._rolling: asyncio.Task[None] | None = None
+        self._gateway_sockets: list[socket.socket] = []
+        self._watch_changed = asyncio.Event()
         # A publication of this start is known by not being this one.
         self._old_snapshot = snapshot_stamp(layout.snapshots / "current.bundle")
 
@@ -95,6 +103,7 @@ class _System:
         try:
             gateway = self._listen(host, ports.gateway, "gateway", settings.workers)
             gateway_tls = self._listen(host, ports.gateway_tls, "gateway-tls", settings.workers)
+            self._gateway_sockets = [*gateway, *gateway_tls]
             (control,) = self._listen(host, ports.control, "control", 1)
             (control_tls,) = self._listen(host, ports.control_tls, "control-tls", 1)
             self._add("control", 0, {"http": control, "https": control_tls})
@@ -119,10 +128,15 @@ class _System:
 
     def _add(self, role: str, index: int, sockets: dict[str, socket.socket]) -> None:
         name = f"{role}-{index}" if role == "gateway" else role
-        descriptors = (self._family, *(sock.fileno() for sock in sockets.values()))
-        child = Child(name, role, descriptors, self._layout.logs / f"{name}.log", self._changed)
+        child = self._child(name, role, sockets)
         self.children.append(child)
         self._plans.append((child, index, sockets))
+
+    def _child(self, name: str, role: str, sockets: dict[str, socket.socket]) -> Child:
+        # A gateway has those of the others too: it serves them when their process has died.
+        mine = self._gateway_sockets if role == "gateway" else list(sockets.values())
+        descriptors = (self._family, *(sock.fileno() for sock in mine))
+        return Child(name, role, descriptors, self._layout.logs / f"{name}.log", self._changed)
 
     def _prepare(self) -> list[Spec]:
         """Make the secrets, then what each process must know. Loads cryptography: beside the starting processes."""
@@ -173,8 +187,16 @@ class _System:
             else "",
             counters=self._counters_url() if child.role == "gateway" else "",
             counters_closed=settings.counters_closed,
+            siblings=self._siblings(index) if child.role == "gateway" else {},
             old_snapshot=self._old_snapshot,
         )
+
+    def _siblings(self, index: int) -> dict[int, dict[str, int]]:
+        return {
+            other: {name: sock.fileno() for name, sock in sockets.items()}
+            for child, other, sockets in self._plans
+            if child.role == "gateway" and other != index
+        }
 
     def _counters_url(self) -> str:
         if self._counters is not None:
@@ -186,33 +208,50 @@ class _System:
         tell_of_tasks(loop)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._told_to_stop, number)
+        # A terminal that goes away says SIGHUP too.
+        hang_up = self._told_to_stop if os.isatty(0) else self._told_to_reload
+        loop.add_signal_handler(signal.SIGHUP, hang_up, signal.SIGHUP)
+        loop.add_signal_handler(signal.SIGUSR2, self._told_to_reload, signal.SIGUSR2)
         with translated(self._layout.root):
             self._open()
         log.info("starting on %s, ports %s", self._layout.root, self._ports)
         syncing = loop.create_task(spool_sync.run(self._layout.spool))
         serving = [child for child in self.children if child.role in _SERVING]
-        watching = [loop.create_task(child.keep_alive()) for child in serving]
+        watching = self._watching
+        watching.update((child, loop.create_task(child.keep_alive())) for child in serving)
+        failed: list[asyncio.Task[None]] = []
         ready = loop.create_task(self._ready(serving))
         stopping = loop.create_task(self._stopping.wait())
         try:
-            await asyncio.wait((ready, stopping, *watching), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((ready, stopping, *watching.values()), return_when=asyncio.FIRST_COMPLETED)
             if ready.done():
                 ready.result()
+                self._gateways = self._made_gateways()
                 with translated(self._layout.root):
                     self._write_endpoints()
                 # Nobody waits for the log side: what is recorded meanwhile lies in the spools.
-                watching += [loop.create_task(c.keep_alive()) for c in self.children if c not in serving]
-                await asyncio.wait((stopping, *watching), return_when=asyncio.FIRST_COMPLETED)
-            failed = [t for t in watching if t.done()]
+                watching.update(
+                    (c, loop.create_task(c.keep_alive())) for c in self.children if c not in serving
+                )
+                while not stopping.done() and not any(t.done() for t in watching.values()):
+                    changed = loop.create_task(self._watch_changed.wait())
+                    watched = (stopping, changed, *watching.values())
+                    await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+                    changed.cancel()
+                    self._watch_changed.clear()
+            failed = [t for t in watching.values() if t.done()]
             for task in failed:
                 task.result()
         finally:
             ready.cancel()
             stopping.cancel()
+            if self._rolling is not None:
+                self._rolling.cancel()
             await self._stop()
-            for task in (*watching, syncing):
+            living = (*watching.values(), syncing)
+            for task in living:
                 task.cancel()
-            await asyncio.gather(*watching, syncing, ready, stopping, return_exceptions=True)
+            await asyncio.gather(*living, ready, stopping, return_exceptions=True)
             self._layout.endpoints.unlink(missing_ok=True)
             log.info("stopped")
         # Only now: while the processes were ending somebody may have asked for more.
@@ -224,9 +263,40 @@ class _System:
         if self._stopping.is_set():
             log.warning("asked again: killing all processes")
             self._killed = True
-            for child in self.children:
+            for child in (*self.children, *self._coming, *self._leaving):
                 child.kill()
         self._stopping.set()
+
+    def _made_gateways(self) -> Gateways:
+        children = [c for c in self.children if c.role == "gateway"]
+        plans = {index: (child.name, sockets) for child, index, sockets in self._plans if child in children}
+
+        def again(index: int) -> Child:
+            name, sockets = plans[index]
+            child = self._child(name, "gateway", sockets)
+            self._coming.add(child)
+            return child
+
+        return Gateways(children, again, self._swapped, self._tell_endpoints, self._published_ns)
+
+    def _swapped(self, old: Child, new: Child, living: asyncio.Task[None]) -> None:
+        """Another process serves in the place of one, which ends by itself."""
+        self._coming.discard(new)
+        self.children[self.children.index(old)] = new
+        self._leaving.add(old)
+        del self._watching[old]
+        self._watching[new] = living
+        self._watch_changed.set()
+        self._tell_endpoints()
+
+    def _told_to_reload(self, number: int) -> None:
+        log.info("%s", signal.Signals(number).name)
+        if self._gateways is None or self._stopping.is_set():
+            log.warning("the system is not ready to have its gateways replaced")
+            return
+        if self._rolling is None or self._rolling.done():
+            self._leaving.clear()
+            self._rolling = asyncio.get_running_loop().create_task(self._gateways.roll())
 
     async def _ready(self, children: list[Child]) -> None:
         """Comes back when all serve, and gateways what control has published now (its addresses may have changed)."""
@@ -261,8 +331,17 @@ class _System:
         published_ns = max(c.snapshot_ns for c in children if c.role == "control")
         return ", ".join(c.name for c in children if c.role == "gateway" and c.snapshot_ns < published_ns)
 
+    def _published_ns(self) -> int:
+        return max(c.snapshot_ns for c in self.children if c.role == "control")
+
     def _changed(self, _child: Child) -> None:
-        """A process has said something, or has died: who asks the file finds those that live."""
+        """A process has said something, or has died: the other gateways serve its socket."""
+        if self._gateways is not None:
+            self._gateways.cover()
+        self._tell_endpoints()
+
+    def _tell_endpoints(self) -> None:
+        """Who asks the file finds those that live."""
         if self._layout.endpoints.exists():
             try:
                 self._write_endpoints()
@@ -287,6 +366,7 @@ class _System:
             **self._paths,
             **facts,
             "pids": pids,
+            "reload": msgspec.to_builtins(self._gateways.reload) if self._gateways is not None else None,
         }
         text = msgspec.json.format(msgspec.json.encode(endpoints), indent=2) + b"\n"
         # Each start writes it anew: no disk is waited for.
@@ -294,5 +374,5 @@ class _System:
 
     async def _stop(self) -> None:
         for role in _STOP_ORDER:
-            mine = [c for c in self.children if c.role == role]
+            mine = [c for c in (*self.children, *self._coming, *self._leaving) if c.role == role]
             await asyncio.gather(*(c.stop() for c in mine))

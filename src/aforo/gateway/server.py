@@ -7,7 +7,6 @@ refuses most of it, framing.py the rest.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 import time
 from collections import deque
@@ -15,7 +14,7 @@ from typing import Any, cast
 
 import httptools
 
-from aforo.gateway import client_certificate, proxy_protocol
+from aforo.gateway import client_certificate, draining, proxy_protocol
 from aforo.gateway.call import WHOLE_BODY_BYTES, Call, Serve
 from aforo.gateway.crowd import Crowd
 from aforo.gateway.framing import Misframed, origin_form, stated_length, upgrade_refused
@@ -259,11 +258,12 @@ class ServerConnection(asyncio.Protocol):
             # An answer before the end of the request: what follows cannot be told apart from a new request.
             self._linger()
             return
-        if not call.keep_alive or self._server.draining:
+        linger_s = self._server.linger_s
+        if not call.keep_alive or (self._server.draining and not linger_s):
             if self.transport is not None:
                 self.transport.close()
             return
-        self.deadline = time.monotonic() + IDLE_TIMEOUT_S
+        self.deadline = time.monotonic() + (linger_s or IDLE_TIMEOUT_S)
         if self._queue:
             self.current = following = self._queue.popleft()
             if (
@@ -435,9 +435,10 @@ class Server(Crowd["ServerConnection"]):
         super().__init__()
         self.serve = serve
         self.draining = False
+        self.linger_s = 0.0
         self.refused = 0
-        self._listeners: list[asyncio.Server] = []
-        self._empty = asyncio.Event()
+        self.listeners: list[asyncio.Server] = []
+        self.empty = asyncio.Event()
 
     async def listen(self, sock: object, tls: ssl.SSLContext | None = None) -> asyncio.Server:
         """Serve on a listening socket that somebody else opened."""
@@ -448,12 +449,12 @@ class Server(Crowd["ServerConnection"]):
             ssl_handshake_timeout=HEAD_TIMEOUT_S if tls else None,
             backlog=2048,
         )
-        self._listeners.append(listener)
+        self.listeners.append(listener)
         return listener
 
     def replaced(self, listener: asyncio.Server) -> None:
         """Another listener has taken its place, with other CAs: what was let in by a certificate ends with its call."""
-        self._listeners.remove(listener)
+        self.listeners.remove(listener)
         listener.close()
         for connection in list(self.connections):
             if connection.certificate is not None and connection.transport is not None:
@@ -477,37 +478,14 @@ class Server(Crowd["ServerConnection"]):
 
     def lost(self) -> None:
         if self.draining and not self.connections:
-            self._empty.set()
+            self.empty.set()
 
     def dismiss(self, listener: asyncio.Server) -> None:
         """Accept nothing more by this listener; who has come stays."""
-        self._listeners.remove(listener)
+        self.listeners.remove(listener)
         listener.close()
 
     async def drain(self, timeout_s: float, linger_s: float = 0.0) -> int:
-        """Stop accepting, let calls end, close what is idle; how many connections had to be cut. With `linger_s` what is
-        idle stays open so long: a client who is just about to call gets his answer, and with it that the connection
-        closes."""
-        self.draining = True
-        for listener in self._listeners:
-            listener.close()
-        for connection in self.connections:
-            if connection.current is not None:
-                # Its answer says that the connection closes, where its head has not left yet.
-                connection.current.keep_alive = False
-        if linger_s and self.connections:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(linger_s):
-                    await self._empty.wait()
-        for connection in list(self.connections):
-            if connection.current is None and connection.transport is not None:
-                connection.transport.close()
-        if self.connections:
-            try:
-                async with asyncio.timeout(timeout_s):
-                    await self._empty.wait()
-            except TimeoutError:
-                pass
-        for connection in (left := list(self.connections)):
-            connection.abort()
-        return len(left)
+        """Stop accepting, let calls end, close what is idle; how many connections had to be cut (draining.py)."""
+        draining.begin(self, linger_s)
+        return await draining.end(self, timeout_s)

@@ -150,7 +150,7 @@ async def test_other_cas_come_into_force_and_end_what_the_old_ones_let_in(tmp_pa
         await plain.answer()
 
         tls.ask_clients([second.pem])
-        before = made.server._listeners[-1]
+        before = made.server.listeners[-1]
         await made.server.listen(sock.dup(), tls.context)
         made.server.replaced(before)
         assert await kept.rest() == b"", "its certificate counts no more"

@@ -1,0 +1,41 @@
+"""How a server ends: it accepts nothing more, its calls end, and clients hear that their connections close."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aforo.gateway.server import Server
+
+
+def begin(server: Server, linger_s: float) -> None:
+    """Accept nothing more, and close what is idle. With `linger_s` that stays open so long (`sweep` closes it): a client
+    who is just about to call gets his answer, and with it that the connection closes."""
+    server.draining = True
+    server.linger_s = linger_s
+    for listener in server.listeners:
+        listener.close()
+    for connection in list(server.connections):
+        call = connection.current
+        if call is not None:
+            # Its answer says that the connection closes. Where its head has left, the next one says so.
+            if not (linger_s and call.first_byte_us):
+                call.keep_alive = False
+        elif linger_s:
+            connection.deadline = min(connection.deadline, time.monotonic() + linger_s)
+        elif connection.transport is not None:
+            connection.transport.close()
+
+
+async def end(server: Server, timeout_s: float) -> int:
+    """Wait for the calls; how many connections had to be cut."""
+    if server.connections:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await server.empty.wait()
+    for connection in (left := list(server.connections)):
+        connection.abort()
+    return len(left)
