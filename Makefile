@@ -23,7 +23,7 @@ PY := .venv/bin/python
 LOCKED := pyproject.toml uv.lock Makefile
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt golden bench docs portal build clean lock .lint
+.PHONY: help run test check fmt golden bench soak docs portal build clean lock .lint
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ golden: .venv/.for-test ## write the expected parts of tests/golden anew; read t
 
 bench: .venv/.for-bench .tools/.neighbours ## measure against nginx and Envoy, write bench/RESULTS.md
 	@$(PY) -m bench.run $(ARGS)
+
+soak: .venv/.for-test ## load the system for minutes (ARGS="--hours 8"), say whether anything grows, draw it
+	@$(PY) -m bench.soak $(ARGS)
 
 docs: .venv/.for-test ## write docs/reference from the declarations
 	@$(PY) docs/generate.py

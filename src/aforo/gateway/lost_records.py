@@ -80,7 +80,8 @@ class LostRecords:
                 self._open.popleft()
             workspaces = list(bundle.workspaces.get("GatewayLogs", ()))
             if count.apis and workspaces:
-                incident = str(uuid.uuid4())
+                # The same for a row that is written again after a kill.
+                incident = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self._writer}/{count.since_ns}"))
                 between = f"between {iso_stamp(count.since_ns)} and {iso_stamp(count.until_ns)}"
                 rows = [
                     dropped_row(

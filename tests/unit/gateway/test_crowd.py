@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import resource
+import socket
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from aforo.gateway import server
 from aforo.gateway.crowd import BODY_BYTES_PER_S, SLOW_SECONDS, SlowBodies, most_connections
+from tests.support.certificates import certificate, server_context
 from tests.support.gateway import gate, story, until
 
 GET = b"GET /echo/a HTTP/1.1\r\nHost: gate\r\n\r\n"
@@ -111,3 +117,32 @@ def test_the_most_connections_leave_descriptors_for_backends() -> None:
     most = most_connections()
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= soft
     assert 64 <= most < resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+@story
+async def test_guesses_leave_nothing_behind() -> None:
+    async with gate(required=True) as g:
+        client = await g.connect()
+        for number in range(50):
+            await client.send(b"GET /echo/a HTTP/1.1\r\nHost: gate\r\napi-key: %032x\r\n\r\n" % number)
+            assert (await client.answer()).status == 401
+        assert not g.proxy._known.admissions
+        assert (g.backend.heard, len(g.records)) == ([], 50)
+
+
+def test_a_handshake_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "HEAD_TIMEOUT_S", 0.2)
+    context = server_context(*certificate(tmp_path, "gate", ip="127.0.0.1"))
+
+    @story
+    async def tell() -> None:
+        async with gate() as g:
+            sock = socket.create_server(("127.0.0.1", 0))
+            await g.server.listen(sock, context)
+            reader, writer = await asyncio.open_connection(*sock.getsockname())
+            writer.write(b"\x16\x03\x01")
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+            writer.close()
+
+    tell()
