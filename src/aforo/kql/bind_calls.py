@@ -389,6 +389,8 @@ def _range(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
     if any_broken(*parts):
         return BROKEN
     type_ = LONG if parts[0].type is INT else parts[0].type
+    if type_ is LONG and any(part.type is REAL for part in parts):
+        type_ = REAL
     by = TIMESPAN if type_ is DATETIME else type_
     if len(parts) == 2:
         ones = {LONG: Constant(1, LONG), REAL: Constant(1.0, REAL)}

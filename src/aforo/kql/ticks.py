@@ -36,7 +36,7 @@ _ISO = re.compile(
     re.IGNORECASE,
 )
 _SLASHED = re.compile(
-    r"(\d{1,2})[/-](\d{1,2})[/-](\d{4})(?:[T ]+(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,9}))?)?)?\s*(Z)?$",
+    r"(\d{1,2})[/-](\d{1,2})[/-](\d{4})(?:[T ]+(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,9}))?)?)?\s*(Z|AM|PM)?$",
     re.IGNORECASE,
 )
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})$")
@@ -66,6 +66,8 @@ def parse_datetime(text: str) -> int | None:
         year, month, day, hour, minute, second, fraction, zone = m.groups()
     elif m := _SLASHED.match(text):
         month, day, year, hour, minute, second, fraction, zone = m.groups()
+        if zone and zone[0] not in "Zz":
+            hour, zone = _of_halves(hour, zone), None
     elif m := _COMPACT.match(text):
         (year, month, day), (hour, minute, second, fraction) = m.groups(), (None,) * 4
     elif m := _YEAR.match(text):
@@ -84,6 +86,13 @@ def parse_datetime(text: str) -> int | None:
         offset = int(zone[1:3]) * 60 + int(zone[-2:])
         ticks -= (offset if zone[0] == "+" else -offset) * TICKS_PER_MIN
     return ticks if 0 <= ticks <= MAX_DATETIME else None
+
+
+def _of_halves(hour: str | None, half: str) -> str:
+    """The hour of the day of `12 AM`; one that no clock of twelve hours shows is none of a day either."""
+    if hour is None or not 1 <= int(hour) <= 12:
+        return "24"
+    return str(int(hour) % 12 + (12 if half[0] in "Pp" else 0))
 
 
 # As mails and web servers write them; the names are English.

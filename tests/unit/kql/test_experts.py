@@ -88,3 +88,32 @@ def test_columns_of_other_types_are_packed_by_find() -> None:
         ["source_:string", "s:string", "k:string", "pack_:dynamic"],
         [["A", "x", "a", '{"n":1}'], ["B", "x", "b", '{"n":2.5}']],
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("02/17/2024 10:11:12 AM", "2024-02-17T10:11:12Z"),
+        ("2/7/2024 1:05 PM", "2024-02-07T13:05:00Z"),
+        ("12/31/2024 12:00:00 am", "2024-12-31T00:00:00Z"),
+        ("2/7/2024 13:05 PM", None),
+        ("2/7/2024 PM", None),
+        ("2024", "2024-01-01T00:00:00Z"),
+        ("2024-2", "2024-02-01T00:00:00Z"),
+        ("2024-2-3 4:5:6", "2024-02-03T04:05:06Z"),
+        ("2024-02-03T10", "2024-02-03T10:00:00Z"),
+        (" 2024-02-03 10:00 ", "2024-02-03T10:00:00Z"),
+        ("01-02-2024 10:11:12", "2024-01-02T10:11:12Z"),
+        ("02/30/2024", None),
+        ("2024-13", None),
+    ],
+)
+def test_moments_are_read_alike_from_constants_and_from_columns(text: str, moment: str | None) -> None:
+    assert answer(f"print todatetime('{text}')")[1] == [[moment]]
+    assert answer(f"datatable(s:string)['{text}'] | project todatetime(s)")[1] == [[moment]]
+
+
+def test_ranges_of_mixed_numbers_are_real() -> None:
+    assert answer("print range(0, 1, 0.5), range(1, 2.5), range(int(1), 2)")[1] == [
+        ["[0.0,0.5,1.0]", "[1.0,2.0]", "[1,2]"]
+    ]

@@ -108,9 +108,9 @@ def _to_bool(node: Node, have: KqlType) -> Node:
 
 def _to_datetime(node: Node, have: KqlType) -> Node:
     if have is STRING:
-        return t.call("kql_text_moment", node)
+        return t.call("kql_text_moment", t.call("trim", node))
     if have is DYNAMIC:
-        return t.call("kql_text_moment", t.call("kql_dynamic_text", node))
+        return t.call("kql_text_moment", t.call("trim", t.call("kql_dynamic_text", node)))
     if have in INTEGERS:
         return t.call("kql_moment", node)
     return node if have is DATETIME else _null("BIGINT")
@@ -118,9 +118,9 @@ def _to_datetime(node: Node, have: KqlType) -> Node:
 
 def _to_timespan(node: Node, have: KqlType) -> Node:
     if have is STRING:
-        return t.call("kql_text_span", node)
+        return t.call("kql_text_span", t.call("trim", node))
     if have is DYNAMIC:
-        return t.call("kql_text_span", t.call("kql_dynamic_text", node))
+        return t.call("kql_text_span", t.call("trim", t.call("kql_dynamic_text", node)))
     if have is INT:
         return t.cast(node, "BIGINT")
     return node if have in (TIMESPAN, *INTEGERS) else _null("BIGINT")

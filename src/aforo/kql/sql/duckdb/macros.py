@@ -94,9 +94,14 @@ MACROS: dict[str, str] = {
     "kql_text_moment": """(s) AS CASE
         WHEN regexp_full_match(s, '\\d{4}-\\d{2}-\\d{2}([T ]\\d{2}:\\d{2}(:\\d{2}(\\.\\d+)?)?)?\\s*(Z|[+-]\\d{2}:?\\d{2})?') THEN kql_iso_moment(s)
         WHEN regexp_full_match(s, '\\d{1,2}/\\d{1,2}/\\d{4}.*') THEN kql_ticks(try_strptime(s,
-            ['%m/%d/%Y', '%m/%d/%Y %H:%M', '%m/%d/%Y %H:%M:%S', '%m/%d/%Y %I:%M:%S %p', '%m/%d/%Y %H:%M:%S.%f']))
-        WHEN regexp_full_match(s, '\\d{1,2}-\\d{1,2}-\\d{4}') THEN kql_ticks(try_strptime(s, ['%m-%d-%Y']))
+            ['%m/%d/%Y', '%m/%d/%Y %H:%M', '%m/%d/%Y %H:%M:%S', '%m/%d/%Y %I:%M:%S %p', '%m/%d/%Y %I:%M %p',
+             '%m/%d/%Y %H:%M:%S.%f']))
+        WHEN regexp_full_match(s, '\\d{1,2}-\\d{1,2}-\\d{4}.*') THEN kql_ticks(try_strptime(s,
+            ['%m-%d-%Y', '%m-%d-%Y %H:%M', '%m-%d-%Y %H:%M:%S', '%m-%d-%Y %I:%M:%S %p', '%m-%d-%Y %I:%M %p']))
         WHEN regexp_full_match(s, '\\d{8}') THEN kql_ticks(try_strptime(s, ['%Y%m%d']))
+        WHEN regexp_full_match(s, '\\d{4}(-\\d{1,2})?') THEN kql_ticks(try_strptime(s, ['%Y', '%Y-%m']))
+        WHEN regexp_full_match(s, '\\d{4}-\\d{1,2}-\\d{1,2}([T ]\\d{1,2}(:\\d{1,2}){0,2})?Z?') THEN kql_ticks(try_strptime(
+            replace(replace(s, 'T', ' '), 'Z', ''), ['%Y-%m-%d', '%Y-%m-%d %H', '%Y-%m-%d %H:%M', '%Y-%m-%d %H:%M:%S']))
         WHEN regexp_matches(s, '[A-Z][a-z]{2}') THEN kql_ticks(try_strptime(regexp_replace(trim(s), '\\s*(GMT|UTC|Z)$', ''),
             ['%a, %d %b %y %H:%M:%S', '%a, %d %b %Y %H:%M:%S', '%a, %d %b %y %H:%M', '%a, %d %b %Y %H:%M', '%d %b %y %H:%M:%S',
              '%d %b %Y %H:%M:%S', '%d %b %y %H:%M', '%d %b %Y %H:%M', '%A, %d-%b-%y %H:%M:%S', '%d %b %Y', '%b %d %Y'])) END""",
