@@ -6,6 +6,8 @@ proxy       the way of a call, in one sentence; with signal (how it waits), know
 upstream    the backend's side: backends, models, credentials, redirects, arrival (the answer on its way)
 route       which backend a call goes to, and what each attempt came to (tried): pools (members), breakers (who is taken
             out), retry_after, probes
+beforehand  what is done before policies, where a configuration wants it: budgets, owned (stateful calls, with owners,
+            their database), trace_context; model_errors (refusals in their clients' form)
 streaming   the answer to the client; keeping (what caches store), released (streams that policies read), metering
 record      what is written down; traces, metrics, masking/ (what may be)
 services    what policies get (the ports of policy/services.py): cache, vectors, external_cache, external_vectors,

@@ -13,5 +13,6 @@ meaning  a request as a semantic cache compares it
 spent    what a call spent in tokens, for who must know it at once
 said     the text of prompts and answers, for who must look at the words
 prices   what a call costs: a table of prices dated by model (prices.toml), and what a configuration adds to it
+stateful what services keep for their callers: which operations make and name such things
 replay   a whole answer as the event stream that was asked for
 """

@@ -4,6 +4,9 @@ Writing: shipper -> intake (frames of the spools) -> project (records to rows; c
 rows: their columns) -> delta (commits). minutes makes metrics of calls, custom_tables what workspaces declare, retention
 lets go of what is old, status says how far the spools are.
 
+Whoever watches the shipper hears of each call once: tally_file (tally: Prometheus' metrics), otlp (spans and
+genai_metrics for OpenTelemetry).
+
 Asking, from the outside in:
 api             Azure Monitor's query API: asking (requests, timespan), answers, exporting (files)
 kusto_api       Kusto's, v1 and v2: kusto_options (requests), kusto_answers (v1, schemas, errors), kusto_frames (v2);
