@@ -6,10 +6,21 @@ from collections.abc import Callable
 
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
-from aforo.kql.bound import Column, Constant, Expression, InRelation, Path, Reference, Relation
+from aforo.kql.bound import (
+    Aggregation,
+    Column,
+    Constant,
+    Expression,
+    InRelation,
+    Path,
+    Reference,
+    Relation,
+    ScalarQuery,
+)
 from aforo.kql.convert import apply, cast, coerce, coerce_literal
 from aforo.kql.literals import json_value
 from aforo.kql.patterns import judge
+from aforo.kql.plan import Aggregate
 from aforo.kql.scope import Choice, Deferred, Defined, Restriction, Row, Scope
 from aforo.kql.size import MOST_PARTS, Budget
 from aforo.kql.time_rules import TIME_RULES
@@ -371,7 +382,11 @@ class ExpressionBinder:
         if not relation.columns:
             return Constant(None, BOOL)
         if op.startswith("has_"):
-            return self.broken(say.unsupported(f"'{op}' over a table", tree.span))
+            # The words of the first column, once each, as the array that the operators take too.
+            first = relation.columns[0]
+            words = Aggregation("make_set", (Reference(first),), DYNAMIC)
+            array = ScalarQuery(Aggregate(relation, (), ((self.column("words", DYNAMIC), words),)), DYNAMIC)
+            return apply(op.rstrip("~"), (self.text(operand, tree.operand.span), array), BOOL)
         have = relation.columns[0].type
         if have is not operand.type:
             number = widest(have, operand.type)

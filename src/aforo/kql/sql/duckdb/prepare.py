@@ -15,6 +15,7 @@ from aforo.kql.natives.catalog import NATIVES
 from aforo.kql.natives.spec import Native
 from aforo.kql.sql.duckdb import macros, macros_values
 from aforo.kql.sql.duckdb.convert import TYPE_NAMES
+from aforo.kql.sql.duckdb.lambda_names import own_names
 from aforo.kql.types import REAL
 
 _CALL = re.compile(r"\bkql_\w+")
@@ -100,7 +101,8 @@ def _watched(declared: Native, go_on: Callable[[], None]) -> Callable[..., Any]:
 
 @cache
 def _all() -> dict[str, str]:
-    return macros.MACROS | macros_values.MACROS
+    every = macros.MACROS | macros_values.MACROS
+    return {name: own_names(name, body) for name, body in every.items()}
 
 
 @cache
