@@ -20,6 +20,10 @@ log = logging.getLogger("aforo.gateway")
 
 # A server that does not answer holds up the calls that have a limit: not longer than this, and once.
 TIMEOUT_S = 0.5
+# While it is away limits are not exact: it is looked for more often than other servers.
+BACKOFF_S = (0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
+OPEN = "Each gateway counts by itself meanwhile"
+CLOSED = "Calls that have a limit are refused with 503 meanwhile"
 
 
 class AnyAddress(EgressPolicy):
@@ -50,6 +54,8 @@ class Counting:
                 ca_file,
                 name="the counters' server",
                 timeout_s=TIMEOUT_S,
+                backoff_s=BACKOFF_S,
+                meanwhile=CLOSED if spec.counters_closed else OPEN,
             )
             shared = self._server = ValkeyCounters(server, namespace, closed=spec.counters_closed)
             leases = ValkeyLeases(server, namespace, closed=spec.counters_closed)

@@ -16,6 +16,7 @@ from aforo.cli.exits import Exit, Failure
 from aforo.cli.init import init
 from aforo.cli.policy import app as policy
 from aforo.cli.query import query
+from aforo.cli.restart import restart
 from aforo.cli.status import status
 from aforo.cli.up import up
 
@@ -54,6 +55,7 @@ app.command("export")(export)
 app.command("query")(query)
 app.command("chat")(chat)
 app.command("status")(status)
+app.command("restart")(restart)
 app.command("doctor")(doctor)
 app.add_typer(policy, name="policy")
 

@@ -34,6 +34,7 @@ def status(
     ready = bool(found) and all(entry["live"] for entry in found)
     models = _models(system) if ready else []
     held = _held(data) if ready else []
+    workers = _workers(system)
     if format == "json":
         terminal.print_json(
             {
@@ -42,6 +43,8 @@ def status(
                 "listeners": found,
                 "accounts": models,
                 "backendsTakenOut": held,
+                "workers": workers,
+                "counters": system.endpoints.get("counters"),
                 "pids": system.endpoints.get("pids"),
             }
         )
@@ -64,6 +67,14 @@ def status(
                 [(h["worker"], h["backend"], h["why"], h["rule"], h["forSeconds"]) for h in held],
                 numeric=(True, False, False, False, True),
             )
+            print()
+        if workers:
+            terminal.print_table(
+                ("Worker", "Process", "Revision in force"),
+                [(w["name"], w["pid"], w["revision"]) for w in workers],
+                numeric=(False, True, True),
+            )
+            print(f"Limits are counted {_where(system.endpoints.get('counters'))}.")
             print()
         pids = system.endpoints.get("pids")
         if isinstance(pids, dict) and ready:
@@ -92,6 +103,28 @@ def _held(data: Path) -> list[dict[str, Any]]:
         }
         for h in held_backends(Layout(data).snapshots)
     ]
+
+
+def _workers(system: running.Running) -> list[dict[str, Any]]:
+    """The gateway processes, and the revision of the configuration that each has in force; None: it says none."""
+    from aforo.app.in_force import revisions
+
+    found = revisions(Layout(system.data).snapshots)
+    pids: dict[str, int] = system.endpoints.get("pids") or {}
+    names = sorted((n for n in pids if n.startswith("gateway-")), key=_number)
+    return [
+        {"name": n, "pid": pids[n], "revision": found[_number(n)][1] if _number(n) in found else None}
+        for n in names
+    ]
+
+
+def _number(name: str) -> int:
+    tail = name.rpartition("-")[2]
+    return int(tail) if tail.isdigit() else -1
+
+
+def _where(counters: Any) -> str:
+    return "in each gateway" if counters in (None, "in each gateway") else f"on {counters}"
 
 
 def _listed(names: list[str]) -> str:

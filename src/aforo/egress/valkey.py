@@ -56,12 +56,16 @@ class Valkey:
         *,
         name: str = "the external cache",
         timeout_s: float = TIMEOUT_S,
+        backoff_s: tuple[float, ...] = _BACKOFF_S,
+        meanwhile: str = "Calls go on without it",
     ) -> None:
         self._address = address
         self._policy = policy
         self._ca_file = ca_file
         self._name = f"{name} at {address.where}"
         self._timeout_s = timeout_s
+        self._backoff_s = backoff_s
+        self._meanwhile = meanwhile
         self._resolver = Resolver()
         self._link: Link | None = None
         self._up_since = 0.0
@@ -145,7 +149,7 @@ class Valkey:
     async def _come_up(self) -> None:
         while True:
             if self._failures:
-                pause = _BACKOFF_S[min(self._failures, len(_BACKOFF_S)) - 1]
+                pause = self._backoff_s[min(self._failures, len(self._backoff_s)) - 1]
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - gateways should not come all at once
             try:
                 async with asyncio.timeout(CONNECT_S):
@@ -245,7 +249,7 @@ class Valkey:
     def _tell_away(self, why: str) -> None:
         if not self._told:
             self._told = True
-            log.warning("%s cannot be reached: %s. Calls go on without it", self._name, why)
+            log.warning("%s cannot be reached: %s. %s", self._name, why, self._meanwhile)
 
     def _refuse_early(self) -> None:
         early, self._early = self._early, []
