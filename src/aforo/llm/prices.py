@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -20,6 +20,12 @@ _VERSION = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{4})$")
 # Prices are for a million tokens: as whole numbers of 10^-12 of a token's price they add up without rounding.
 _PICO = 10**6
 _ONE = 10**12
+_DAY_NS = 86_400 * 10**9
+_FIRST_DAY = date(1970, 1, 1).toordinal()
+_MOST_REMEMBERED = 4_096
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class Price(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -57,35 +63,59 @@ class PriceList:
     def __init__(self, own: Iterable[Price] = (), deployments: Mapping[str, str] | None = None) -> None:
         self._own = _by_model(own)
         self._deployments = deployments or {}
+        self._names: dict[tuple[str, str, str], tuple[str, ...]] = {}
+        self._found: dict[tuple[tuple[str, ...], int, str], tuple[Price, str] | None] = {}
 
-    def models(self, answered: str, asked: str, backend_id: str) -> list[str]:
+    def models(self, answered: str, asked: str, backend_id: str) -> tuple[str, ...]:
         """What the model may be called, the surest name first.
 
         `answered` is the answer's model, `asked` the deployment or model that the client named. Azure answers some
         deployments with a model's bare name: then what the deployment was declared with says more.
         """
+        key = answered, asked, backend_id
+        known = self._names.get(key)
+        if known is None:
+            known = _remember(self._names, key, self._candidates(*key))
+        return known
+
+    def cost(self, models: Sequence[str], usage: Usage, at_ns: int, tier: str = "") -> Cost | None:
+        """What that usage cost at that time; None where no price of any of the names is known."""
+        key = tuple(models), at_ns // _DAY_NS, tier
+        found = self._found[key] if key in self._found else _remember(self._found, key, self._find(*key))
+        if found is None:
+            return None
+        price, basis = found
+        pico = _reckon(price, usage)
+        return None if pico is None else Cost(pico, price.currency, basis)
+
+    def _candidates(self, answered: str, asked: str, backend_id: str) -> tuple[str, ...]:
         declared = [
             model
             for key in (f"{backend_id}/{asked}".lower(), asked.lower())
             if asked and (model := self._deployments.get(key))
         ]
         dated = [answered] if _VERSION.search(answered) else []
-        return [name for name in dict.fromkeys((*dated, *declared, answered, asked)) if name]
+        return tuple(name for name in dict.fromkeys((*dated, *declared, answered, asked)) if name)
 
-    def cost(self, models: Sequence[str], usage: Usage, at_ns: int, tier: str = "") -> Cost | None:
-        """What that usage cost at that time; None where no price of any of the names is known."""
-        day = datetime.fromtimestamp(at_ns // 10**9, UTC).date().isoformat()
+    def _find(self, models: Sequence[str], day_number: int, tier: str) -> tuple[Price, str] | None:
+        """The price, and what names its row."""
+        day = date.fromordinal(_FIRST_DAY + day_number).isoformat()
         wanted = "" if tier.lower() in _PLAIN_TIERS else tier.lower()
         for prices, whose in ((self._own, "own "), (_shipped(), "")):
             for name in models:
                 price = _in_force(prices, name, day, wanted)
                 if price is not None:
-                    pico = _reckon(price, usage)
-                    basis = f"{whose}{price.model}{f' {price.tier}' if price.tier else ''}"
-                    return (
-                        None if pico is None else Cost(pico, price.currency, f"{basis} {price.first}".strip())
-                    )
+                    parts = (f"{whose}{price.model}", price.tier, price.first)
+                    return price, " ".join(part for part in parts if part)
         return None
+
+
+def _remember(memory: dict[K, V], key: K, value: V) -> V:
+    """Names come from answers: so many are kept."""
+    if len(memory) >= _MOST_REMEMBERED:
+        memory.clear()
+    memory[key] = value
+    return value
 
 
 def _in_force(prices: Mapping[str, list[Price]], name: str, day: str, tier: str) -> Price | None:

@@ -119,8 +119,8 @@ def test_the_model_behind_a_deployment() -> None:
     prices = PriceList(
         (), {"east/mine": "gpt-4o-2024-05-13", "mine": "gpt-4o-mini", "router": "model-router"}
     )
-    assert prices.models("", "Mine", "east") == ["gpt-4o-2024-05-13", "gpt-4o-mini", "Mine"]
-    assert prices.models("gpt-4o", "mine", "west") == ["gpt-4o-mini", "gpt-4o", "mine"]
+    assert prices.models("", "Mine", "east") == ("gpt-4o-2024-05-13", "gpt-4o-mini", "Mine")
+    assert prices.models("gpt-4o", "mine", "west") == ("gpt-4o-mini", "gpt-4o", "mine")
     # An answer that names its version knows best.
     assert prices.models("gpt-4.1-2025-04-14", "router", "")[0] == "gpt-4.1-2025-04-14"
 
