@@ -191,6 +191,8 @@ def test_a_conversation_its_costs_and_its_end(tmp_path: Path, monkeypatch: pytes
                 "the refused call",
                 lambda: _if(system.query(ROWS), lambda rows: any(r["ResponseCode"] == 403 for r in rows)),
             )
+            (anew,) = system.query(ANEW)
+            assert anew["anew"] == pytest.approx(anew["cost"])
             counted = eventually(
                 "its count", lambda: _if(metrics(system), lambda m: any('status="403"' in n for n in m))
             )
@@ -225,6 +227,11 @@ ApiManagementGatewayLogs
           TraceId, SpanId, ParentSpanId, BackendId, ApimSubscriptionId, LastErrorReason
 | order by TimeGenerated asc
 """
+
+# The query of docs/costs.md.
+ANEW = re.findall(
+    r"```kql\n(.*?)```", (Path(__file__).parents[2] / "docs" / "costs.md").read_text(), re.DOTALL
+)[0]
 
 
 def _check_rows(rows: list[dict[str, Any]], heard: list[Request]) -> None:
