@@ -1,6 +1,6 @@
 """The data plane: a call from its first byte to its record.
 
-server      the client's side; with framing, proxy_protocol, client_certificate, call (one call)
+server      the client's side; with draining (how it ends), framing, proxy_protocol, client_certificate, call (one call)
 proxy       the way of a call, in one sentence; with signal (how it waits), known (what is remembered of targets and
             keys), keys, addresses, usage (asking for it), encoding
 upstream    the backend's side: backends, models, credentials, redirects, arrival (the answer on its way)
@@ -11,5 +11,7 @@ beforehand  what is done before policies, where a configuration wants it: budget
 streaming   the answer to the client; keeping (what caches store), released (streams that policies read), metering
 record      what is written down; traces, metrics, masking/ (what may be)
 services    what policies get (the ports of policy/services.py): cache, vectors, external_cache, external_vectors,
-            counters, certificates, signing_keys, authorizations, outbound, events, kafka
+            certificates, signing_keys, authorizations, outbound, events, kafka
+counters    of limits, in memory (windows; counter_journal and counter_replay keep them over a kill) or on a server that
+            workers share (valkey_counters, valkey_scripts, valkey_leases)
 """

@@ -5,13 +5,39 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Collection
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from aforo.gateway.server import Server
+from aforo.gateway.call import Call
 
 
-def begin(server: Server, linger_s: float) -> None:
+class Connection(Protocol):
+    """A client's."""
+
+    deadline: float
+
+    @property
+    def current(self) -> Call | None: ...
+
+    @property
+    def transport(self) -> asyncio.Transport | None: ...
+
+    def abort(self) -> None: ...
+
+
+class Draining(Protocol):
+    """What ends."""
+
+    draining: bool
+    linger_s: float
+    listeners: list[asyncio.Server]
+    empty: asyncio.Event
+
+    @property
+    def connections(self) -> Collection[Connection]: ...
+
+
+def begin(server: Draining, linger_s: float) -> None:
     """Accept nothing more, and close what is idle. With `linger_s` that stays open so long (`sweep` closes it): a client
     who is just about to call gets his answer, and with it that the connection closes."""
     server.draining = True
@@ -30,7 +56,7 @@ def begin(server: Server, linger_s: float) -> None:
             connection.transport.close()
 
 
-async def end(server: Server, timeout_s: float) -> int:
+async def end(server: Draining, timeout_s: float) -> int:
     """Wait for the calls; how many connections had to be cut."""
     if server.connections:
         with contextlib.suppress(TimeoutError):

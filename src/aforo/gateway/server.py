@@ -10,6 +10,7 @@ import asyncio
 import ssl
 import time
 from collections import deque
+from functools import partial
 from typing import Any, cast
 
 import httptools
@@ -242,6 +243,13 @@ class ServerConnection(asyncio.Protocol):
         if self.transport is not None and self._paused:
             self._paused = False
             self.transport.resume_reading()
+
+    def hold(self, size: int) -> bool:
+        call, room = self.current, self._server.room
+        if call is None or not room.take(size):
+            return False
+        call.lent.append(partial(room.give_back, size))
+        return True
 
     def abort(self) -> None:
         if self.transport is not None:

@@ -10,6 +10,7 @@ azure    what Azure adds: content-filter results
 catalog  the wires by name, and the paths that speak them
 digest   one exchange in all that is recorded of it
 meaning  a request as a semantic cache compares it
+asked    what a request asks of a model at most, for limits that reserve it
 spent    what a call spent in tokens, for who must know it at once
 said     the text of prompts and answers, for who must look at the words
 prices   what a call costs: a table of prices dated by model (prices.toml), and what a configuration adds to it
