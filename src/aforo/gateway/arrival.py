@@ -15,6 +15,8 @@ from aforo.gateway.signal import Signal
 from aforo.policy.exchange import LastError, PolicyFailure, ResponseState
 
 MAX_BUFFERED_ANSWER = 64 * 1024 * 1024
+# What an answer may have before it takes of the room that all share.
+FREE_BYTES = 256 * 1024
 # A backend that sends nothing of a body that it has begun for so long is given up, like one that sends no head within
 # the default time of `forward-request`.
 BODY_IDLE_S = 300.0
@@ -26,6 +28,9 @@ class Client(Protocol):
     def pause_reading(self) -> None: ...
 
     def resume_reading(self) -> None: ...
+
+    def hold(self, size: int) -> bool:
+        """Take so many bytes of the room for bodies, until the call ends."""
 
 
 class Taker(Protocol):
@@ -42,6 +47,7 @@ class Arrival(Signal):
     """
 
     __slots__ = (
+        "_allowed",
         "_client",
         "_length_known",
         "buffered",
@@ -143,13 +149,14 @@ class Arrival(Signal):
     async def collect(self) -> bytes:
         """The whole answer, as received. PolicyFailure when it does not arrive whole."""
         self.collected = Signal()
+        self._allowed = FREE_BYTES
         self.connection.resume()
         self._collect()
         await self.collected
         self.collected = None
         if self.connection.failure is not None:
             raise PolicyFailure(broken(self.connection.failure))
-        if self.size > MAX_BUFFERED_ANSWER:
+        if self.size > self._allowed:
             raise PolicyFailure(
                 LastError("forward-request", "BackendConnectionFailure", "the answer is too large to buffer")
             )
@@ -173,9 +180,18 @@ class Arrival(Signal):
             self.buffered.append(chunk)
             self.size += len(chunk)
         connection = self.connection
-        if connection.ended or connection.failure is not None or self.size > MAX_BUFFERED_ANSWER:
+        over = self.size > self._allowed and not self._grow()
+        if connection.ended or connection.failure is not None or over:
             assert self.collected is not None
             self.collected.set()
+
+    def _grow(self) -> bool:
+        """Whether more of the answer may be held: within its own limit, and while there is room."""
+        wanted = min(MAX_BUFFERED_ANSWER, max(2 * self._allowed, self.size))
+        if self.size > wanted or not self._client.hold(wanted - self._allowed):
+            return False
+        self._allowed = wanted
+        return True
 
     def resume(self) -> None:
         """The client's socket takes more."""

@@ -55,6 +55,9 @@ class Client(Protocol):
 
     def resume_reading(self) -> None: ...
 
+    def hold(self, size: int) -> bool:
+        """Take so many bytes of the room for bodies, until the call ends. False: there is none."""
+
     def done(self, call: Call) -> None:
         """The call's answer has been handed over whole."""
 
@@ -144,6 +147,7 @@ class Call(Exchange):
         "log",
         "max_body_bytes",
         "method",
+        "most_bytes",
         "noted",
         "operation_runtime",
         "produced",
@@ -165,6 +169,7 @@ class Call(Exchange):
     known: Target
     admission: Admission
     log: LogPlan  # from the first look at it on
+    most_bytes: int  # of a body that is collected
     debug_header: tuple[bytes, bytes]  # where `trace_flags` say that a trace was asked for
 
     def __init__(
@@ -274,7 +279,7 @@ class Call(Exchange):
     def receive(self, data: bytes) -> None:
         """More of the request body."""
         received = self.received = self.received + len(data)
-        if self.max_body_bytes and received > self.max_body_bytes:
+        if self.max_body_bytes and received > self.max_body_bytes and not self._grow():
             self.aborted = self.aborted or "gateway"
             self.client.abort()
             return
@@ -287,6 +292,15 @@ class Call(Exchange):
         if received > WHOLE_BODY_BYTES and self.whole is None:
             # Nobody takes it yet: the client waits, not our memory.
             self.client.pause_reading()
+
+    def _grow(self) -> bool:
+        """Whether a body of unknown length may go on: within its own limit, and while there is room."""
+        had, most = self.max_body_bytes, getattr(self, "most_bytes", 0)
+        wanted = min(most, max(2 * had, self.received))
+        if self.received > wanted or not self.client.hold(wanted - had):
+            return False
+        self.max_body_bytes = wanted
+        return True
 
     def received_all(self) -> None:
         """Tell who takes the body, or waits for it, that all of it is here."""
@@ -307,7 +321,12 @@ class Call(Exchange):
                         http_status=413,
                     )
                 )
-            self.max_body_bytes = min(self.max_body_bytes or MAX_COLLECTED_BYTES, MAX_COLLECTED_BYTES)
+            most = self.most_bytes = min(self.max_body_bytes or MAX_COLLECTED_BYTES, MAX_COLLECTED_BYTES)
+            if self.content_length > WHOLE_BODY_BYTES and not self.client.hold(self.content_length):
+                message = "other calls hold all the room for bodies"
+                raise PolicyFailure(LastError("gateway", "BodiesHeld", message, http_status=503))
+            # One of unknown length takes room as it grows.
+            self.max_body_bytes = most if self.content_length >= 0 else min(most, WHOLE_BODY_BYTES)
             self.whole = Signal()
             self.client.resume_reading()
             await self.whole

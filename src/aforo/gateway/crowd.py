@@ -15,6 +15,8 @@ from typing import Generic, Protocol, TypeVar
 BODY_BYTES_PER_S = 250
 # ... after so many of such seconds; each fast one makes up for a slow one.
 SLOW_SECONDS = 60
+# Of bodies that policies and the meter must see whole, all calls together: what is beyond 256 KB of each.
+HELD_BYTES = 1024 * 1024 * 1024
 # Where nobody has said what the process may have.
 MOST_CONNECTIONS = 10_000
 # Of the descriptors that the process may have, those for backends, files and the rest.
@@ -48,6 +50,23 @@ class Connection(Protocol):
 C = TypeVar("C", bound=Connection)
 
 
+class Room:
+    """Bytes that all calls together may hold of bodies that must be seen whole."""
+
+    def __init__(self, most_bytes: int = HELD_BYTES) -> None:
+        self.left = most_bytes
+
+    def take(self, size: int) -> bool:
+        """Whether there was so much; it is taken then."""
+        if size > self.left:
+            return False
+        self.left -= size
+        return True
+
+    def give_back(self, size: int) -> None:
+        self.left += size
+
+
 class SlowBodies:
     """Finds request bodies that drip; to be asked about all that are arriving, once a second."""
 
@@ -75,6 +94,7 @@ class Crowd(Generic[C]):
         self.connections: set[C] = set()
         self.most = MOST_CONNECTIONS
         self.turned_away = 0  # clients that came when there was no room
+        self.room = Room()
         self._bodies = SlowBodies()
 
     def met(self, connection: C) -> None:

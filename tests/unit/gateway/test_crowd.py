@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from aforo.gateway import server
-from aforo.gateway.crowd import BODY_BYTES_PER_S, SLOW_SECONDS, SlowBodies, most_connections
+from aforo.gateway.crowd import BODY_BYTES_PER_S, SLOW_SECONDS, Room, SlowBodies, most_connections
 from tests.support.certificates import certificate, server_context
 from tests.support.gateway import gate, story, until
+from tests.support.metered import policy
 
 GET = b"GET /echo/a HTTP/1.1\r\nHost: gate\r\n\r\n"
 
@@ -146,3 +147,49 @@ def test_a_handshake_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pyt
             writer.close()
 
     tell()
+
+
+SIZE = 600_000
+READS = '<set-variable name="n" value="@(context.{}.Body.As&lt;string&gt;(true).Length)" />'
+
+
+def upload(*, chunked: bool) -> bytes:
+    body = b"x" * SIZE
+    head = b"POST /echo/a HTTP/1.1\r\nHost: gate\r\nConnection: close\r\n"
+    if chunked:
+        return head + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (SIZE, body)
+    return head + b"Content-Length: %d\r\n\r\n" % SIZE + body
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@story
+async def test_bodies_that_are_read_whole_share_one_room(chunked: bool) -> None:
+    async with gate(policy(READS.format("Request"))) as g:
+        g.server.room = Room(2 * SIZE)
+        assert (await g.transcript(upload(chunked=chunked))).startswith(b"HTTP/1.1 200 ")
+        await g.settled()
+        assert g.server.room.left == 2 * SIZE
+        # Somebody else holds nearly all of it.
+        g.server.room = Room(SIZE // 4)
+        got = await g.transcript(upload(chunked=chunked))
+        # What is known before it comes is refused; what has grown too large is cut.
+        assert got == b"" if chunked else got.startswith(b"HTTP/1.1 503 "), got
+        await g.settled()
+        assert g.server.room.left == SIZE // 4
+        # What is small takes none.
+        small = b"POST /echo/a HTTP/1.1\r\nHost: gate\r\nContent-Length: 2\r\n\r\nab"
+        assert (await g.call(small)).status == 200
+
+
+@story
+async def test_answers_that_are_read_whole_share_it_too() -> None:
+    async with gate(policy("", READS.format("Response"))) as g:
+        g.backend.always = (b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % SIZE, b"x" * SIZE)
+        g.server.room = Room(2 * SIZE)
+        assert len((await g.call(GET)).body) == SIZE
+        await g.settled()
+        assert g.server.room.left == 2 * SIZE
+        g.server.room = Room(SIZE // 4)
+        assert (await g.call(GET)).status == 500
+        await g.settled()
+        assert g.server.room.left == SIZE // 4
