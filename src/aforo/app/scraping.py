@@ -3,6 +3,7 @@ what each gateway has in force. Whoever may read the service's metrics may have 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from aforo.app.held_backends import held_backends
 from aforo.app.in_force import revisions
 from aforo.errors import Denied
 from aforo.identity.access import Principal
@@ -78,6 +80,12 @@ def _text(layout: Layout) -> str:
             "The revision of the configuration that a gateway has in force.",
             "worker",
             {str(index): revision for index, (_, revision) in running.items()},
+        ),
+        gauge(
+            "aforo_backend_taken_out",
+            "By how many gateways a backend is not called now (breaker, probe).",
+            "backend",
+            dict(Counter(each.backend for each in held_backends(layout.snapshots))),
         ),
     ]
     return "".join(parts)

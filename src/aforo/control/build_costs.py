@@ -10,6 +10,7 @@ from aforo.model.kinds.backend import BACKEND_TYPE
 from aforo.snapshot.snapshot import Budget
 
 _NANO = 10**9
+_NAMING_LENGTH = 4
 
 
 def prices_of(service: Resource) -> tuple[Price, ...]:
@@ -25,7 +26,8 @@ def deployments_of(graph: Graph, service: Resource) -> dict[str, str]:
     for deployment in graph.of_type(DEPLOYMENT_TYPE):
         model = deployment.properties.get("model", {})
         name, version = str(model.get("name", "")), str(model.get("version", ""))
-        known = f"{name}-{version}" if version else name
+        # `2` of text-embedding-ada-002 is no part of any name; `0125`, `2024-08-06`, `turbo-2024-04-09` are.
+        known = f"{name}-{version}" if len(version) >= _NAMING_LENGTH else name
         models.setdefault(deployment.id.parent_key, {})[deployment.name.lower()] = known
         by_name.setdefault(deployment.name.lower(), set()).add(known)
     out = {name: next(iter(meant)) for name, meant in by_name.items() if len(meant) == 1}

@@ -8,7 +8,7 @@ what comes after is counted under `other`.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from aforo.llm.azure import filtered
 from aforo.llm.digest import Digest
@@ -226,7 +226,7 @@ class Tally:
         return "".join(f"{line}\n" for line in lines)
 
 
-def gauge(name: str, doc: str, label: str, values: dict[str, float], kind: str = "gauge") -> str:
+def gauge(name: str, doc: str, label: str, values: Mapping[str, float], kind: str = "gauge") -> str:
     """A metric whose values somebody else knows."""
     if not values:
         return ""
