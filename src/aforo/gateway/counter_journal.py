@@ -121,9 +121,8 @@ class CounterJournal:
             lines.append(_encode(["w", number, *name, window.epoch_s]))
             lines += [_encode(["s", number, s.began, s.last, s.amount]) for s in window.slices]
             for hold in (window.holds or {}).values():
-                part = hold.part[0] if hold.part else None
-                if part is not None:
-                    lines.append(_encode(["h", number, hold.id, hold.until, hold.amount, part.began]))
+                if hold.part is not None:
+                    lines.append(_encode(["h", number, hold.id, hold.until, hold.amount, hold.part.began]))
         data = b"".join(line + b"\n" for line in lines)
         draft = self._path.with_name(f".{self._path.name}.new")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC

@@ -109,8 +109,9 @@ class MemoryCounters:
         now = self._clock()
         name, hold = reservation.name, reservation.hold
         window = self._window(name, reservation.epoch_s, reservation.limit, now)
-        if hold.part:
-            part = hold.part.pop()
+        if not hold.ended:
+            hold.ended = True
+            part = hold.part
             if part is None or _is_over(hold, now):
                 # It was given back: what the call came to counts in full.
                 self._take(name, window, amount, now)
@@ -125,8 +126,9 @@ class MemoryCounters:
         hold = reservation.hold
         now = self._clock()
         window = self._window(reservation.name, reservation.epoch_s, reservation.limit, now)
-        if hold.part:
-            part = hold.part.pop()
+        if not hold.ended:
+            hold.ended = True
+            part = hold.part
             if part is not None and not _is_over(hold, now):
                 self._end(reservation.name, window, hold, part, hold.amount)
 
@@ -178,8 +180,7 @@ class MemoryCounters:
             window.epoch_s = epoch_s  # type: ignore[union-attr] # from the next window on
         if window.holds:
             for hold in [h for h in window.holds.values() if _is_over(h, now)]:
-                part = hold.part.pop()
-                hold.part.append(None)
+                part, hold.part = hold.part, None
                 assert part is not None
                 self._end(name, window, hold, part, hold.amount)
         return window

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import Final, Literal, NamedTuple
 
+import msgspec
+
 SLICES: Final = 50
 
 Form = Literal["sliding", "fixed", "bucket"]
@@ -31,19 +33,17 @@ class Slice:
         self.amount = 0
 
 
-class Hold:
+class Hold(msgspec.Struct, eq=False):
     """What somebody has taken for a while: given back at `until` (0.0: never) unless he says before what it came to.
 
-    `part` is where it was taken, and the only thing that changes: None when the time was over, empty when it is settled.
+    `part` is where it was taken, None when the time was over; `ended`: it is settled or released.
     """
 
-    __slots__ = ("amount", "id", "part", "until")
-
-    def __init__(self, name: str, amount: int, until: float, part: Slice) -> None:
-        self.id = name
-        self.amount = amount
-        self.until = until
-        self.part: list[Slice | None] = [part]
+    id: str
+    amount: int
+    until: float
+    part: Slice | None
+    ended: bool = False
 
 
 class Window:
@@ -146,4 +146,8 @@ def left(limit: int, window: Window | Bucket) -> int:
 
 
 def name_of(key: str, window_s: int, sliding: bool, bucket: bool) -> Name:
-    return Name(key, window_s, "bucket" if bucket else "sliding" if sliding else "fixed")
+    # As `Name(...)`, in a third of its time.
+    return _new(Name, (key, window_s, "bucket" if bucket else "sliding" if sliding else "fixed"))
+
+
+_new: Final = tuple.__new__
