@@ -43,6 +43,12 @@ class Covering:
             self._leave(index)
         self._begin()
 
+    def close(self) -> None:
+        """Let go of the sockets; the server closes its listeners."""
+        for sockets in self._sockets.values():
+            for sock in sockets.values():
+                sock.close()
+
     def _begin(self) -> None:
         if self._at_work is None and self._wanted != frozenset(self._open) and not self._server.draining:
             self._at_work = asyncio.get_running_loop().create_task(self._follow())

@@ -193,6 +193,7 @@ class _Gateway:
             self._acknowledgement.withdraw()
             self._counting.hand_over()
             cut = await server.drain(DRAIN_S, self._linger_s)
+            self._covering.close()
             following.cancel()
             if cut:
                 log.warning("%d connections were cut at the end of the drain", cut)
