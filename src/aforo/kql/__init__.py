@@ -15,7 +15,7 @@ operators/      every tabular operator: syntax, grammar, binding (catalog.py lis
 natives/        functions in Python, for what no SQL has
 sql/            plan to SQL: writer, scalars, dialect; one folder per engine (duckdb/)
 cursor.py complete.py                           what can stand at a place of a query that is being written
-masking.py      a query's text without its secrets; wildcards knows names by patterns with `*`
+masking.py chance.py wildcards.py               a text without secrets; what `rand` makes; names by patterns with `*`
 diagnostics.py  all wording of mistakes, by code
 
 Beside what declares names stands what shows them: `text.py` and `text.kql`, sentences and queries that the reference

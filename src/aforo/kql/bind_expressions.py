@@ -17,6 +17,7 @@ from aforo.kql.bound import (
     Relation,
     ScalarQuery,
 )
+from aforo.kql.chance import by_chance
 from aforo.kql.convert import apply, cast, coerce, coerce_literal
 from aforo.kql.literals import json_value
 from aforo.kql.patterns import judge
@@ -72,6 +73,17 @@ class ExpressionBinder:
         self.budget = Budget(MOST_PARTS)
         # What `set` statements say that counts, by name.
         self.options: dict[str, Expression] = {}
+        # What is to be computed once, comes out by chance, and has been used.
+        self._chanced: set[int] = set()
+
+    def once(self, call: str, holder: object, made: Expression | Relation, span: Span) -> None:
+        """What `materialize` and `toscalar` compute once is written down for each use: rows by chance would differ."""
+        if by_chance(made):
+            if id(holder) in self._chanced:
+                self.report(
+                    say.unsupported(f"{call}() of what comes out by chance and is used more than once", span)
+                )
+            self._chanced.add(id(holder))
 
     # -- to be had from the whole binder -----------------------------------------------------------------
 
@@ -167,6 +179,9 @@ class ExpressionBinder:
                 return self.broken(say.not_a_scalar(tree.span))
             case Choice() | Restriction():
                 return self.broken(say.bad_argument(f"'{tree.text}' is no value", tree.span))
+            case ScalarQuery():
+                self.once("toscalar", meaning, meaning, tree.span)
+                return meaning
             case _:
                 return meaning
 

@@ -270,7 +270,9 @@ class Binder(FunctionBinder):
                 return SOME_TABLE
             return self.invoked(tree, None, scope)
         if tree.function == "materialize" and len(tree.arguments) == 1:
-            return self.relation(tree.arguments[0], scope)
+            kept = self.relation(tree.arguments[0], scope)
+            self.once(tree.function, tree, kept, tree.name_span)
+            return kept
         if tree.function == "table" and len(tree.arguments) >= 1:
             name = self.scalar(tree.arguments[0], Row(scope=scope))
             if isinstance(name, Constant) and isinstance(name.value, str):

@@ -356,14 +356,15 @@ class ExpressionParser(TokenCursor):
         self.expect_mark("(")
         out: list[s.Syntax] = []
         while not self.peek_mark(")") and not self.at_end():
-            if self._names_ahead():
-                out.append(self.named_expression())
-            else:
-                out.append(self.pipeline())
+            out.append(self.argument())
             if not self.take_mark(","):
                 break
         self.expect_mark(")")
         return tuple(out)
+
+    def argument(self) -> s.Syntax:
+        """`name = value`, a value, or a table."""
+        return self.named_expression() if self._names_ahead() else self.pipeline()
 
     def _names_ahead(self) -> bool:
         return (

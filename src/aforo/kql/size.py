@@ -42,12 +42,13 @@ class Budget:
         known = self._sizes.get(id(part))
         if known is not None:
             return known[1]
-        size = 1 + sum(map(self._size, _parts(part)))
+        size = 1 + sum(map(self._size, parts(part)))
         self._sizes[id(part)] = part, size
         return size
 
 
-def _parts(part: Expression | Relation) -> tuple[Expression | Relation, ...]:
+def parts(part: Expression | Relation) -> tuple[Expression | Relation, ...]:
+    """What an expression or a relation is made of, relations inside of expressions too."""
     match part:
         case ScalarQuery(relation=relation):
             return (relation,)

@@ -117,3 +117,33 @@ def test_ranges_of_mixed_numbers_are_real() -> None:
     assert answer("print range(0, 1, 0.5), range(1, 2.5), range(int(1), 2)")[1] == [
         ["[0.0,0.5,1.0]", "[1.0,2.0]", "[1,2]"]
     ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "let m = materialize(range x from 1 to 5 step 1 | extend r=rand()); m | join kind=inner (m) on x",
+        "let m = materialize(range x from 1 to 5 step 1 | sample 2); union m, m",
+        "let g = toscalar(print new_guid()); print g == g",
+    ],
+)
+def test_chance_is_not_asked_twice_for_what_is_computed_once(text: str) -> None:
+    assert ["by chance and is used more than once" in m for m in mistakes(text)] == [True]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "let m = materialize(range x from 1 to 5 step 1 | extend r=rand()); m | where r < 2 | count",
+        "let m = materialize(range x from 1 to 5 step 1); m | join kind=inner (m) on x | count",
+        "let r = toscalar(print rand()); range x from 1 to 5 step 1 | where r < 2 | count",
+    ],
+)
+def test_what_is_computed_once_may_come_by_chance_or_be_used_twice(text: str) -> None:
+    assert answer(text)[1] == [[5]]
+
+
+def test_plugins_take_tables_without_parentheses() -> None:
+    nets = 'datatable(n:string, l:string)["10.0.0.0/8", "corp"]'
+    text = f'datatable(x:string)["10.0.0.1"] | evaluate ipv4_lookup({nets}, x, n) | project l'
+    assert answer(text)[1] == [["corp"]]

@@ -63,7 +63,7 @@ def parse(p: Parser, start: Span) -> Evaluate:
     arguments: list[s.Syntax] = []
     options: dict[str, s.Syntax] = {}
     while not p.peek_mark(")") and not p.at_end():
-        argument = p.named_expression()
+        argument = p.argument()
         if isinstance(argument, s.Named):
             options[argument.names[0].lower()] = argument.expression
         else:
