@@ -110,6 +110,16 @@ class Layout:
         return self.root / "events"
 
     @property
+    def exports(self) -> Path:
+        """Logs that diagnostic settings deliver to folders, one folder per storage account."""
+        return self.root / "exports"
+
+    @property
+    def deliveries(self) -> Path:
+        """What is on its way to destinations of diagnostic settings, and how far each is."""
+        return self.root / "deliveries"
+
+    @property
     def run(self) -> Path:
         """Sockets of the running system."""
         return self.root / "run"

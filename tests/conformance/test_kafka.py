@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from aforo.egress.kafka import Target
 from aforo.errors import Denied, Unavailable
 from aforo.gateway.events import Event, Loggers
-from aforo.gateway.kafka import KafkaSink, Target
+from aforo.gateway.kafka import KafkaSink
 from aforo.snapshot.snapshot import LoggerEntry
 from tests.support.gateway import story
 

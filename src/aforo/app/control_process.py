@@ -58,6 +58,7 @@ from aforo.logs.kusto_ingest import Taking
 from aforo.logs.query import QueryPool
 from aforo.logs.reader import Reader
 from aforo.messages import Headers
+from aforo.model import deliveries_file
 from aforo.model.kinds.account import ACCOUNT_TYPE, served
 from aforo.model.kinds.service import SERVICE_TYPE
 from aforo.model.kinds.subscription import SUBSCRIPTION_TYPE
@@ -102,7 +103,9 @@ class _Control:
         issuer = Issuer(self._secrets.signing_key, tenancy.tenant_id, spec.issuer)
         signing = subkey(self._secrets.master_key, bundle_file.SIGNING_PURPOSE)
         facts = IssuerFacts(tenancy.tenant_id, issuer.issuers, issuer.jwks())
-        publisher = FilePublisher(self._layout.snapshots, signing, facts)
+        publisher = FilePublisher(
+            self._layout.snapshots, signing, facts, self._secrets.sealer(deliveries_file.PURPOSE)
+        )
         live = Live(
             account_endpoint=spec.url("http", spec.account_port),
             gateway_url=spec.url("http", spec.gateway_port),

@@ -7,10 +7,13 @@ import os
 import threading
 
 from aforo.app.spec import Said, Spec, say, stop_event
+from aforo.identity.keys import Secrets
+from aforo.logs.delivery.delivering import Delivering
 from aforo.logs.otlp import OtlpExporter, settings_of
 from aforo.logs.retention import Maintenance
 from aforo.logs.shipper import Shipper, Watcher
 from aforo.logs.tally_file import TallyFile
+from aforo.model import deliveries_file
 from aforo.model.retention_file import RetentionFile
 
 
@@ -23,13 +26,23 @@ def main(spec: Spec) -> None:
     otlp = settings_of(os.environ)
     exporter = OtlpExporter(otlp, frozenset((spec.control_port, spec.control_tls_port))) if otlp else None
     watchers: list[Watcher] = [TallyFile(layout.metrics), *((exporter,) if exporter is not None else ())]
-    with Shipper(layout.spool, layout.tables, watchers=watchers) as shipper:
+    delivering = Delivering(
+        layout.deliveries,
+        layout.spool,
+        layout.exports,
+        layout.snapshots / deliveries_file.FILE,
+        Secrets(layout.secrets).sealer(deliveries_file.PURPOSE),
+        own_ports=(spec.control_port, spec.control_tls_port),
+    )
+    with Shipper(layout.spool, layout.tables, watchers=watchers, before_discard=delivering.keep) as shipper:
         if exporter is not None:
             exporter.start()
         caring = threading.Thread(target=maintenance.run, args=(stop,), name="maintenance")
         caring.start()
+        delivering.start()
         say(Said(ready=True))
         shipper.run(stop)
+        delivering.close()
         if exporter is not None:
             exporter.close()
         caring.join()

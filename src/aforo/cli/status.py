@@ -34,6 +34,7 @@ def status(
     ready = bool(found) and all(entry["live"] for entry in found)
     models = _models(system) if ready else []
     held = _held(data) if ready else []
+    delivered = _delivered(data) if ready else []
     workers = _workers(system)
     if format == "json":
         terminal.print_json(
@@ -43,6 +44,7 @@ def status(
                 "listeners": found,
                 "accounts": models,
                 "backendsTakenOut": held,
+                "deliveries": delivered,
                 "workers": workers,
                 "counters": system.endpoints.get("counters"),
                 "pids": system.endpoints.get("pids"),
@@ -76,6 +78,16 @@ def status(
             )
             print(f"Limits are counted {_where(system.endpoints.get('counters'))}.")
             print()
+        if delivered:
+            terminal.print_table(
+                ("Logs of", "To", "Records", "Waiting", "Given up", "Trouble"),
+                [
+                    (d["setting"], d["place"], d["records"], d["pending"], d["skipped"], d["error"])
+                    for d in delivered
+                ],
+                numeric=(False, False, True, True, True, False),
+            )
+            print()
         pids = system.endpoints.get("pids")
         if isinstance(pids, dict) and ready:
             print("pids: " + ", ".join(f"{role} {pid}" for role, pid in pids.items()))
@@ -102,6 +114,27 @@ def _held(data: Path) -> list[dict[str, Any]]:
             "forSeconds": round(h.until - now, 1) if h.until else None,
         }
         for h in held_backends(Layout(data).snapshots)
+    ]
+
+
+def _delivered(data: Path) -> list[dict[str, Any]]:
+    """How far the logs are that diagnostic settings deliver elsewhere; numbers are records and frames of spools."""
+    from aforo.logs.delivery.state import states
+
+    now = time.time()
+    return [
+        {
+            "setting": s.destination.rpartition("/")[2],
+            "kind": s.kind,
+            "place": s.place or "an event hub per category",
+            "records": s.records,
+            "pending": s.pending,
+            "skipped": s.skipped,
+            "deliveredSecondsAgo": round(now - s.delivered_at, 1) if s.delivered_at else None,
+            "failingForSeconds": round(now - s.failing_since, 1) if s.failing_since else None,
+            "error": s.error,
+        }
+        for s in states(Layout(data).deliveries)
     ]
 
 

@@ -22,12 +22,11 @@ def workspaces_of(resource: Resource, graph: Graph) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for setting in graph.children(resource.id.key, DIAGNOSTIC_SETTING_TYPE):
         workspace = graph.get(str(setting.properties.get("workspaceId")))
-        if workspace is None:
-            continue
-        customer = str(workspace.properties.get("customerId"))
+        customer = str(workspace.properties.get("customerId")) if workspace is not None else ""
         for category in categories(setting):
+            # A category without a workspace is written down too: for those to whom it is delivered.
             ids = found.setdefault(category, [])
-            if customer not in ids:
+            if customer and customer not in ids:
                 ids.append(customer)
     return found
 

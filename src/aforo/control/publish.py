@@ -13,8 +13,10 @@ from typing import Any
 import msgspec
 
 from aforo.control.build import unix
+from aforo.control.build_deliveries import deliveries_of, fingerprint
 from aforo.control.build_log import workspaces_of
-from aforo.model import account_facts, retention_file
+from aforo.identity.seal import Sealer
+from aforo.model import account_facts, deliveries_file, retention_file
 from aforo.model.account_facts import AccountFacts, DeploymentFacts, RoleFacts
 from aforo.model.graph import Graph
 from aforo.model.kind import Resource
@@ -42,9 +44,11 @@ class IssuerFacts:
 
 
 class FilePublisher:
-    """Publishes into one folder (`Layout.snapshots`). `key` signs bundles."""
+    """Publishes into one folder (`Layout.snapshots`). `key` signs bundles, `sealer` is for credentials of destinations."""
 
-    def __init__(self, folder: Path, key: bytes, issuer: IssuerFacts) -> None:
+    def __init__(self, folder: Path, key: bytes, issuer: IssuerFacts, sealer: Sealer | None = None) -> None:
+        self._sealer = sealer
+        self._deliveries: Any = None
         self._folder = private_directory(folder)
         self._key = key
         self._issuer = issuer
@@ -70,6 +74,10 @@ class FilePublisher:
         if rules != self._retention:
             retention_file.save(rules, self._folder / RETENTION_FILE)
             self._retention = rules
+        delivered = fingerprint(graph)
+        if self._sealer is not None and delivered != self._deliveries:
+            deliveries_file.save(deliveries_of(graph, self._sealer), self._folder / deliveries_file.FILE)
+            self._deliveries = delivered
         bundle_file.save(bundle, self.bundle_path, self._key)
 
 

@@ -8,71 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
-from aforo.errors import Invalid, Refusal, Unavailable
+from aforo.egress.kafka import Judge, Target, TokenOf, producer_of, read_target
+from aforo.errors import Refusal, Unavailable
 from aforo.gateway.events import Event
 from aforo.snapshot.snapshot import LoggerEntry
 
 log = logging.getLogger("aforo.gateway")
 
-EVENT_HUBS_PORT: Final = 9093
-EMULATOR_PORT: Final = 9092
 _START_S: Final = 20.0
 _WRITE_S: Final = 60.0
-
-# (host, port) -> comes back when it may be connected to; Denied otherwise.
-Judge = Callable[[str, int], Awaitable[None]]
-# (resource, client id) -> an access token of the gateway's own identity.
-TokenOf = Callable[[str, str | None], Awaitable[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where events go. `password` signs in as `$ConnectionString`; `identity` with a token, "" for the system's own."""
-
-    host: str
-    port: int
-    topic: str
-    tls: bool
-    password: str = ""
-    identity: str | None = None
-
-    def __repr__(self) -> str:
-        return f"Target({self.host}:{self.port}/{self.topic})"
 
 
 def target_of(entry: LoggerEntry) -> Target:
     """What a logger's connection string or endpoint says; Invalid names what is missing, and shows no secret."""
-    if entry.connection:
-        pairs = (part.partition("=") for part in entry.connection.split(";") if part.strip())
-        parts = {name.strip().lower(): value.strip() for name, _, value in pairs}
-        endpoint = parts.get("endpoint", "")
-        emulator = parts.get("usedevelopmentemulator", "").lower() == "true"
-        hub = entry.name or parts.get("entitypath", "")
-    else:
-        parts, endpoint, emulator, hub = {}, entry.endpoint, False, entry.name
-    scheme, found, rest = endpoint.partition("://")
-    host, _, port = (rest if found else endpoint).rstrip("/").partition(":")
-    if not host or (port and not port.isdigit()):
-        raise Invalid(f"the logger {entry.id!r} has no endpoint that can be connected to")
-    if not hub:
-        raise Invalid(f"the logger {entry.id!r} does not say which event hub")
-    if found and scheme.lower() == "kafka":
-        # A broker of your own, without signing in.
-        return Target(host, int(port or EMULATOR_PORT), hub, tls=False)
-    if emulator:
-        return Target(host, int(port or EMULATOR_PORT), hub, tls=False, password=entry.connection)
-    if entry.connection:
-        if "sharedaccesskey" not in parts:
-            raise Invalid(f"the connection string of the logger {entry.id!r} has no SharedAccessKey")
-        return Target(host, int(port or EVENT_HUBS_PORT), hub, tls=True, password=entry.connection)
-    client = entry.identity_client
-    own = "" if client.lower() == "systemassigned" else client
-    return Target(host, int(port or EVENT_HUBS_PORT), hub, tls=True, identity=own)
+    who = f"the logger {entry.id!r}"
+    return read_target(who, entry.connection, entry.name, entry.endpoint, entry.identity_client)
 
 
 class KafkaSink:
@@ -137,7 +89,7 @@ class KafkaSink:
             return self._producer
         target = self._target
         await self._judge(target.host, target.port)
-        producer = _producer(target, self._token_of)
+        producer = producer_of(target, self._token_of)
         try:
             async with asyncio.timeout(_START_S):
                 await producer.start()
@@ -150,46 +102,6 @@ class KafkaSink:
             raise Unavailable(f"{target!r} cannot be reached ({type(error).__name__})") from error
         self._producer = producer
         return producer
-
-
-def _producer(target: Target, token_of: TokenOf) -> Any:
-    try:
-        from aiokafka import AIOKafkaProducer
-        from aiokafka.abc import AbstractTokenProvider
-    except ImportError as error:
-        raise Unavailable("events for Kafka need the extra: pip install 'aforo[events]'") from error
-
-    options: dict[str, Any] = {}
-    if target.identity is not None:
-        resource = f"https://{target.host}"
-        client = target.identity or None
-
-        class Provider(AbstractTokenProvider):  # type: ignore[misc]
-            async def token(self) -> str:
-                return await token_of(resource, client)
-
-        options = {"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": Provider()}
-    elif target.password:
-        options = {
-            "sasl_mechanism": "PLAIN",
-            "sasl_plain_username": "$ConnectionString",
-            "sasl_plain_password": target.password,
-        }
-    signs_in = bool(options)
-    protocol = ("SASL_" if signs_in else "") + ("SSL" if target.tls else "PLAINTEXT")
-    return AIOKafkaProducer(
-        bootstrap_servers=f"{target.host}:{target.port}",
-        client_id="aforo",
-        acks="all",
-        linger_ms=10,
-        request_timeout_ms=30_000,
-        # Event Hubs closes what is idle for longer.
-        connections_max_idle_ms=180_000,
-        metadata_max_age_ms=180_000,
-        security_protocol=protocol,
-        ssl_context=ssl.create_default_context() if target.tls else None,
-        **options,
-    )
 
 
 def _partition(event: Event) -> int | None:

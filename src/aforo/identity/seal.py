@@ -24,7 +24,8 @@ def subkey(master: bytes, purpose: str) -> bytes:
 
     Purposes in use: `store` (control's secrets), `snapshot` (named values and credentials on their way to
     gateways), `snapshot-signature`, `gateway-tokens` (a gateway's managed-identity tokens), `debug-credentials`,
-    `session-affinity` (cookies that keep a session on a backend), `data-masking` (hashes of masked values).
+    `session-affinity` (cookies that keep a session on a backend), `data-masking` (hashes of masked values),
+    `deliveries` (credentials of places that logs are delivered to).
     """
     return HKDF(SHA256(), KEY_BYTES, salt=None, info=b"aforo/" + purpose.encode()).derive(master)
 

@@ -106,9 +106,9 @@ class Taking:
 class Intake:
     """Frames of one spool folder, with the contexts and the begun calls that they refer to."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, writer: Path | None = None) -> None:
         self.folder = folder
-        self.reader = SpoolReader(folder)
+        self.reader = SpoolReader(folder, writer)
         self.stored = 0
         self.minutes = 0  # the same for the rows of AzureMetrics that are summed up per minute
         self.refused = 0

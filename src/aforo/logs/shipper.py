@@ -115,7 +115,9 @@ class Shipper:
         interval_s: float = 0.25,
         batch_frames: int = 2_000,
         watchers: Sequence[Watcher] = (),
+        before_discard: Callable[[Path, str], None] | None = None,
     ) -> None:
+        self._before_discard = before_discard
         self._spool_root = spool_root
         self._tables_root = tables_root
         self._clock = clock
@@ -446,6 +448,8 @@ class Shipper:
             upto = min(intake.stored, intake.minutes, *((begun - 1,) if begun else ()))
             if intake.reader.can_discard(upto):
                 self._sync_tables()
+                if self._before_discard is not None:
+                    self._before_discard(intake.folder, intake.id)
                 intake.reader.discard(upto)
 
     def _sync_tables(self) -> None:

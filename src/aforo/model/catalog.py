@@ -16,6 +16,7 @@ from aforo.model.kinds.certificate import CERTIFICATE
 from aforo.model.kinds.data_collection import DATA_COLLECTION_ENDPOINT, DATA_COLLECTION_RULE
 from aforo.model.kinds.diagnostic import API_DIAGNOSTIC, SERVICE_DIAGNOSTIC
 from aforo.model.kinds.diagnostic_setting import DIAGNOSTIC_SETTING
+from aforo.model.kinds.event_hub import NAMESPACE, RULE
 from aforo.model.kinds.group import GROUP, GROUP_USER
 from aforo.model.kinds.log_table import LOG_TABLE
 from aforo.model.kinds.logger import LOGGER
@@ -34,6 +35,7 @@ from aforo.model.kinds.role_assignment import ROLE_ASSIGNMENT
 from aforo.model.kinds.saved_search import SAVED_SEARCH
 from aforo.model.kinds.schema import API_SCHEMA, SCHEMA
 from aforo.model.kinds.service import SERVICE
+from aforo.model.kinds.storage_account import STORAGE_ACCOUNT
 from aforo.model.kinds.subscription import SUBSCRIPTION
 from aforo.model.kinds.template_deployment import TEMPLATE_DEPLOYMENT
 from aforo.model.kinds.user import USER
@@ -46,6 +48,9 @@ KINDS: tuple[Kind, ...] = (
     WORKSPACE,
     LOG_TABLE,
     SAVED_SEARCH,
+    STORAGE_ACCOUNT,
+    NAMESPACE,
+    RULE,
     DATA_COLLECTION_ENDPOINT,
     DATA_COLLECTION_RULE,
     APPLICATION,

@@ -70,11 +70,13 @@ class _Part:
 class SpoolReader:
     """Frames of one spool folder in order, from the oldest that is still there.
 
-    `damaged` counts frames that were accepted and whose bytes are no longer sound.
+    `damaged` counts frames that were accepted and whose bytes are no longer sound. `writer` is the folder of the
+    process that writes, where the segments are read in another one (links of the same files).
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, writer: Path | None = None) -> None:
         self.folder = folder
+        self._writer = writer or folder  # whose lock tells whether segments still grow
         self.damaged = 0
         self._cursor: _Cursor | None = None
         self._after = 0  # frames up to this sequence are not wanted
@@ -173,6 +175,11 @@ class SpoolReader:
             identity = load_identity(self.folder)
             return identity.frames if identity else 0
         return parts[-1].frames_before + self._count_tail(parts[-1])
+
+    def before(self) -> int:
+        """How many frames were accepted before the oldest segment that is still there."""
+        parts = self._list()
+        return parts[0].frames_before if parts else 0
 
     def count(self, upto: int) -> int:
         """How many frames were accepted up to and with that sequence, over all sessions."""
@@ -287,7 +294,7 @@ class SpoolReader:
         )
 
     def _writer_is_gone(self) -> bool:
-        lock = lock_folder(self.folder)
+        lock = lock_folder(self._writer)
         if lock is None:
             return False
         os.close(lock)

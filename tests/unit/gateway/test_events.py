@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from aforo.egress.kafka import Target
 from aforo.errors import Invalid, Unavailable
 from aforo.gateway import events
 from aforo.gateway.events import Event, FileSink, Loggers
-from aforo.gateway.kafka import Target, target_of
+from aforo.gateway.kafka import target_of
 from aforo.snapshot.snapshot import LoggerEntry
 from tests.support.gateway import story
 

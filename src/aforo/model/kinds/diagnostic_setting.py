@@ -1,4 +1,4 @@
-"""Diagnostic settings: which log categories of a resource go to which workspace."""
+"""Diagnostic settings: which log categories of a resource go to which workspace, storage account and event hub."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from aforo.model.declare import anything, flag, listing, record, reference, refu
 from aforo.model.ids import parse_id
 from aforo.model.kind import Kind, NameRule, Problem, Resource, View
 from aforo.model.kinds.account import ACCOUNT_TYPE, LOGS_ELSEWHERE, is_elsewhere
+from aforo.model.kinds.event_hub import RULE_TYPE
 from aforo.model.kinds.service import SERVICE_TYPE
+from aforo.model.kinds.storage_account import STORAGE_ACCOUNT_TYPE
 from aforo.model.kinds.workspace import WORKSPACE_TYPE
 from aforo.model.unknown import unknown
 
@@ -44,6 +46,21 @@ def _scope_type(setting: Resource) -> str:
     return parse_id(setting.id.parent).type_key
 
 
+def _has_a_place(setting: Resource, _view: View) -> Iterable[Problem]:
+    """Logs go somewhere; those of accounts, and metrics, to workspaces alone."""
+    properties = setting.properties
+    elsewhere = [name for name in _ELSEWHERE if properties.get(name)]
+    if not properties.get("workspaceId") and not elsewhere:
+        yield Problem(("properties",), f"'workspaceId' is needed, or one of {', '.join(_ELSEWHERE)}")
+    if properties.get("eventHubName") and not properties.get("eventHubAuthorizationRuleId"):
+        why = "an event hub needs 'eventHubAuthorizationRuleId', which says how to sign in"
+        yield Problem(("properties", "eventHubName"), why)
+    if elsewhere and _scope_type(setting) == ACCOUNT_TYPE.lower():
+        yield Problem(("properties", elsewhere[0]), "the logs of an account go to a workspace alone")
+    if elsewhere and not properties.get("workspaceId") and METRIC_CATEGORY in categories(setting):
+        yield Problem(("properties", "metrics"), "metrics go to a workspace alone: 'workspaceId' is needed")
+
+
 def _known_categories(setting: Resource, view: View) -> Iterable[Problem]:
     scope = _scope_type(setting)
     bearer = view.get(setting.id.parent_key)
@@ -77,6 +94,7 @@ def _known_categories(setting: Resource, view: View) -> Iterable[Problem]:
             )
 
 
+_ELSEWHERE = ("storageAccountId", "eventHubAuthorizationRuleId")
 _IDLE = "`Trace` and `AzureOpenAIRequestUsage` are kept and shown, not acted on: no such row is written."
 _RETENTION = anything("retentionPolicy", doc="Azure ignores it since 2025; the workspace's retention counts.")
 
@@ -85,7 +103,7 @@ DIAGNOSTIC_SETTING = Kind(
     type=DIAGNOSTIC_SETTING_TYPE,
     parent="*",
     properties=(
-        reference("workspaceId", WORKSPACE_TYPE, required=True),
+        reference("workspaceId", WORKSPACE_TYPE),
         text(
             "logAnalyticsDestinationType",
             values=("Dedicated", "AzureDiagnostics"),
@@ -105,13 +123,20 @@ DIAGNOSTIC_SETTING = Kind(
             "metrics",
             record("metric", text("category"), text("timeGrain"), flag("enabled", default=True), _RETENTION),
         ),
-        refused("storageAccountId", "logs go to a workspace"),
-        refused("eventHubAuthorizationRuleId", "event hubs are not supported yet"),
-        refused("eventHubName", "event hubs are not supported yet"),
+        reference(
+            "storageAccountId", STORAGE_ACCOUNT_TYPE, doc="Of a service: lines of JSON, an hour in a folder."
+        ),
+        reference("eventHubAuthorizationRuleId", RULE_TYPE, doc="Of a service: batches of records."),
+        text(
+            "eventHubName",
+            minimum=1,
+            maximum=256,
+            doc="Without it each category has a hub of its own: `insights-logs-gatewaylogs`.",
+        ),
         refused("serviceBusRuleId", "service bus is not supported"),
         refused("marketplacePartnerId", "marketplace partners are not supported"),
     ),
     names=NameRule(maximum=260),
-    rules=(_known_categories,),
+    rules=(_known_categories, _has_a_place),
     created_status=200,
 )

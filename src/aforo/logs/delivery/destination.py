@@ -1,0 +1,175 @@
+"""One destination: what is read from the spools for it, in batches, and how they are delivered. It knows no protocol.
+
+Reading and delivering are two steps with the outbox between them; a place that is away stops the second, and the first
+when enough waits.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from aforo.logs.delivery.held import Held
+from aforo.logs.delivery.lines import Lines, folder_of
+from aforo.logs.delivery.outbox import Batch, Outbox, Part, Positions
+from aforo.logs.intake import Intake, TakenAmend, TakenCall
+from aforo.logs.project import gateway_row, llm_rows, read_call
+from aforo.model.deliveries_file import Destination
+from aforo.spool.records import LOG_GATEWAY, LOG_LLM_REQUESTS, LOG_LLM_RESPONSES
+from aforo.spool.recover import lock_folder
+from aforo.tables.gateway_logs import GATEWAY_LOGS
+from aforo.tables.llm_logs import LLM_LOGS
+
+log = logging.getLogger("aforo.logs")
+
+_LLM = LOG_LLM_REQUESTS | LOG_LLM_RESPONSES
+_FRAMES = 2_000
+# Records of one batch, and bytes of batches that wait: then nothing more is read until some are delivered.
+BATCH_BYTES = 4 * 1024 * 1024
+WAITING_BYTES = 32 * 1024 * 1024
+
+
+class Place(Protocol):
+    """Where batches go. A batch that was given before is given again after a failure, and must do no harm."""
+
+    def deliver(self, batch: Batch) -> None:
+        """Any exception means: not delivered, try again later."""
+
+    def close(self) -> None: ...
+
+
+class Reading:
+    """Reads the spools for one destination into its outbox."""
+
+    def __init__(self, destination: Destination, outbox: Outbox, held: Held) -> None:
+        self.destination = destination
+        self.outbox = outbox
+        self._held = held
+        self._intakes: dict[str, Intake] = {}
+        self._resource = destination.resource_id.lower()
+        self._gateway = (
+            Lines(GATEWAY_LOGS, "GatewayLogs") if "GatewayLogs" in destination.categories else None
+        )
+        self._llm = Lines(LLM_LOGS, "GatewayLlmLogs") if "GatewayLlmLogs" in destination.categories else None
+
+    def read(self) -> int:
+        """Decide on one more batch; how many frames were looked at. 0 when there is nothing, or too much waits."""
+        if self.outbox.size() > WAITING_BYTES:
+            return 0
+        before = self.outbox.decided
+        taken, again, counts = dict(before.taken), dict(before.read), dict(before.frames)
+        skipped = before.skipped
+        parts: dict[tuple[str, str], list[bytes]] = defaultdict(list)
+        frames = size = 0
+        for spool, folder, writer in self._held.spools():
+            intake = self._intake(spool, folder, writer)
+            gap = intake.reader.before() - counts.get(spool, 1 << 62)
+            if gap > 0:
+                # Segments went before they were read: more waited than may be held.
+                skipped += gap
+                intake.reader.seek(taken[spool])
+            while size < BATCH_BYTES:
+                count, grown = self._take(spool, intake, writer, taken, again, parts)
+                frames += count
+                size += grown
+                if count < _FRAMES:
+                    break
+            counts[spool] = max(intake.reader.count(taken[spool]), intake.reader.before())
+        if taken != before.taken or again != before.read or parts:
+            positions = Positions(before.number + 1, taken, again, 0, counts, skipped)
+            self.outbox.put(positions, [Part(c, f, lines) for (c, f), lines in parts.items()])
+        return frames
+
+    def pending(self) -> int:
+        """Frames that are in no delivered batch yet."""
+        total = 0
+        for spool, folder, writer in self._held.spools():
+            reader = self._intake(spool, folder, writer).reader
+            total += max(reader.accepted() - reader.count(self.outbox.delivered.taken.get(spool, 0)), 0)
+        return total
+
+    def forget(self) -> None:
+        """Read from the noted positions again."""
+        for intake in self._intakes.values():
+            intake.reader.close()
+        self._intakes.clear()
+
+    def _intake(self, spool: str, folder: Path, writer: Path) -> Intake:
+        intake = self._intakes.get(spool)
+        if intake is None:
+            intake = self._intakes[spool] = Intake(folder, writer)
+            intake.reader.seek(self.outbox.decided.read.get(spool, 0))
+        return intake
+
+    def _take(
+        self,
+        spool: str,
+        intake: Intake,
+        writer: Path,
+        taken: dict[str, int],
+        again: dict[str, int],
+        parts: dict[tuple[str, str], list[bytes]],
+    ) -> tuple[int, int]:
+        """Frames that were read, and bytes that they became."""
+        done = taken.get(spool, 0)
+        taking = intake.take(_FRAMES)
+        amends = {t.record.call_id: t.record.aborted for t in taking.items if isinstance(t, TakenAmend)}
+        size = 0
+        for item in taking.items:
+            if isinstance(item, TakenCall) and item.sequence > done:
+                aborted = amends.get(item.call.call_id)
+                size += self._add(item.aborted(aborted) if aborted else item, parts)
+        over = intake.ended(gone=_is_gone(writer))
+        for item in over:
+            size += self._add(item.aborted("gateway"), parts)
+        intake.settle(over)
+        begun = intake.oldest_begun
+        taken[spool] = max(done, intake.position)
+        again[spool] = min(taken[spool], begun - 1) if begun else taken[spool]
+        return taking.frames, size
+
+    def _add(self, item: TakenCall, parts: dict[tuple[str, str], list[bytes]]) -> int:
+        call, context = item.call, item.context
+        if context.resource_id != self._resource or call.ended_ns < self.destination.since_ns:
+            return 0
+        read = read_call(call)
+        time_us = call.started_ns // 1_000
+        size = 0
+        if self._gateway is not None and call.log_flags & LOG_GATEWAY:
+            row = gateway_row(call, context, read, item.size_bytes)
+            line = self._gateway.make(row, context.resource_id)
+            parts["GatewayLogs", folder_of("GatewayLogs", context.resource_id, time_us)].append(line)
+            size += len(line)
+        if self._llm is not None and call.log_flags & _LLM and read is not None:
+            lines = [
+                self._llm.make(r, context.resource_id) for r in llm_rows(call, context, read, item.size_bytes)
+            ]
+            parts["GatewayLlmLogs", folder_of("GatewayLlmLogs", context.resource_id, time_us)] += lines
+            size += sum(map(len, lines))
+        return size
+
+
+def deliver(outbox: Outbox, place: Place, stopped: Callable[[], bool]) -> int:
+    """Deliver what waits, oldest first; how many records. An exception leaves the rest where it is."""
+    total = 0
+    while not stopped() and (batch := outbox.first()) is not None:
+        if batch.parts:
+            place.deliver(batch)
+        outbox.done(batch)
+        total += batch.records
+    return total
+
+
+def _is_gone(writer: Path) -> bool:
+    """Whether no process writes there now."""
+    if not writer.is_dir():
+        return True
+    lock = lock_folder(writer)
+    if lock is None:
+        return False
+    os.close(lock)
+    return True

@@ -1,0 +1,114 @@
+"""Batches that were decided and are not delivered yet, one file each, with the positions in the spools that they reach.
+
+A batch is there as a whole or not at all; it goes when it is delivered. So after a kill the same bytes are delivered
+again under the same number, and nothing else is. It knows no destination.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import msgspec
+
+from aforo.private_files import private_directory, write_private
+
+log = logging.getLogger("aforo.logs")
+
+_POSITIONS = "positions.json"
+_SUFFIX = ".batch"
+
+
+class Part(msgspec.Struct, array_like=True, frozen=True):
+    """Records of one category and hour: the folder by Azure's names, and lines."""
+
+    category: str
+    folder: str
+    lines: list[bytes]
+
+
+class Positions(msgspec.Struct, frozen=True):
+    """By spool: `taken` is the last sequence that is in a batch; what `read` from again after a start (a call that was
+    begun and has not ended stands there). `frames` counts those up to `taken`, `skipped` those that were given up before
+    they could be read, `number` batches, `records` what was delivered."""
+
+    number: int = 0
+    taken: dict[str, int] = {}
+    read: dict[str, int] = {}
+    records: int = 0
+    frames: dict[str, int] = {}
+    skipped: int = 0
+
+
+class Batch(msgspec.Struct, frozen=True):
+    positions: Positions
+    parts: list[Part]
+
+    @property
+    def records(self) -> int:
+        return sum(len(part.lines) for part in self.parts)
+
+
+_DECODER = msgspec.msgpack.Decoder(Batch)
+
+
+class Outbox:
+    """The batches of one destination in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = private_directory(folder)
+        self.delivered = self._load()
+        newest = max(self._files(), default=None)
+        self.decided = (
+            _DECODER.decode(newest.read_bytes()).positions if newest is not None else self.delivered
+        )
+
+    def waiting(self) -> int:
+        """How many batches."""
+        return len(self._files())
+
+    def size(self) -> int:
+        """Bytes that wait."""
+        return sum(path.stat().st_size for path in self._files())
+
+    def put(self, positions: Positions, parts: list[Part]) -> None:
+        """Decide on a batch. Without records only the positions move."""
+        if parts or self._files():
+            data = msgspec.msgpack.encode(Batch(positions, parts))
+            write_private(self._folder / f"{positions.number:016d}{_SUFFIX}", data)
+        else:
+            self._save(positions)
+        self.decided = positions
+
+    def first(self) -> Batch | None:
+        """The oldest that waits."""
+        oldest = min(self._files(), default=None)
+        return _DECODER.decode(oldest.read_bytes()) if oldest is not None else None
+
+    def done(self, batch: Batch) -> None:
+        """It is delivered."""
+        count = self.delivered.records + batch.records
+        self._save(msgspec.structs.replace(batch.positions, records=count))
+        (self._folder / f"{batch.positions.number:016d}{_SUFFIX}").unlink(missing_ok=True)
+
+    def _save(self, positions: Positions) -> None:
+        positions = msgspec.structs.replace(positions, records=max(positions.records, self.delivered.records))
+        write_private(self._folder / _POSITIONS, msgspec.json.encode(positions))
+        self.delivered = positions
+
+    def _load(self) -> Positions:
+        try:
+            found = msgspec.json.decode((self._folder / _POSITIONS).read_bytes(), type=Positions)
+        except FileNotFoundError:
+            return Positions()
+        except msgspec.MsgspecError:
+            log.exception("%s cannot be read; delivery begins anew", self._folder)
+            return Positions()
+        # Killed behind the note and before the file went.
+        for path in self._files():
+            if int(path.stem) <= found.number:
+                path.unlink(missing_ok=True)
+        return found
+
+    def _files(self) -> list[Path]:
+        return [p for p in self._folder.iterdir() if p.suffix == _SUFFIX]

@@ -1,0 +1,246 @@
+"""From spools to places: each record, in its order, whatever is killed or away; and never in the way of the tables."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from aforo.errors import Unavailable
+from aforo.identity.seal import Sealer
+from aforo.logs.delivery.delivering import Delivering
+from aforo.logs.delivery.destination import Reading, deliver
+from aforo.logs.delivery.folder import Folder
+from aforo.logs.delivery.held import Held
+from aforo.logs.delivery.outbox import Batch, Outbox
+from aforo.logs.delivery.state import states
+from aforo.logs.shipper import Shipper
+from aforo.model import deliveries_file
+from aforo.model.deliveries_file import Destination
+from aforo.spool.records import AmendRecord, BeginRecord
+from tests.support.calls import RESOURCE, START_NS, make_call, open_writer
+
+TO = Destination("s#storage", RESOURCE, ("GatewayLogs",), "folder", "archive")
+HOUR = f"insights-logs-gatewaylogs/resourceId={RESOURCE.upper()}/y=2026/m=11/d=18/h=11/m=00"
+
+
+class List:
+    """A place that keeps batches by number, as idempotent places do; it can be away."""
+
+    def __init__(self) -> None:
+        self.batches: dict[int, Batch] = {}
+        self.away = False
+
+    def deliver(self, batch: Batch) -> None:
+        if self.away:
+            raise Unavailable("away")
+        self.batches[batch.positions.number] = batch
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def lines(self) -> list[dict[str, Any]]:
+        found = [line for _, b in sorted(self.batches.items()) for part in b.parts for line in part.lines]
+        return [json.loads(line) for line in found]
+
+
+class One:
+    """One destination over the spools below a folder; made again, it is what a restart would be."""
+
+    def __init__(self, root: Path, to: Destination = TO, most_bytes: int = 1 << 40) -> None:
+        self.held = Held(root / "held", root / "spool", most_bytes)
+        self.outbox = Outbox(root / "out")
+        self.reading = Reading(to, self.outbox, self.held)
+
+    def go(self, place: Any) -> None:
+        self.held.refresh()
+        while self.reading.read():
+            deliver(self.outbox, place, lambda: False)
+        deliver(self.outbox, place, lambda: False)
+        self.held.release([self.outbox.delivered.read])
+
+
+def numbers(lines: list[dict[str, Any]]) -> list[int]:
+    return [int(line["correlationId"].replace("-", ""), 16) for line in lines]
+
+
+def test_a_record_looks_as_on_azure(tmp_path: Path) -> None:
+    writer, context = open_writer(tmp_path / "spool" / "g")
+    both = msgspec.structs.replace(TO, categories=("GatewayLogs", "GatewayLlmLogs"))
+    place = List()
+    with writer:
+        writer.append_call(make_call(number=7, context=context))
+        writer.append_call(make_call(number=8, context=context, status=500))
+        One(tmp_path, both).go(place)
+    logs = [line for line in place.lines() if line["category"] == "GatewayLogs"]
+    llm = [line for line in place.lines() if line["category"] == "GatewayLlmLogs"]
+    first, second = logs
+    assert first["time"] == "2026-11-18T11:06:40.1234560Z"
+    assert first["resourceId"] == RESOURCE.upper()
+    assert first["operationName"] == "Microsoft.ApiManagement/GatewayLogs"
+    assert (first["isRequestSuccess"], first["level"], second["level"]) == (True, 4, 2)
+    assert first["properties"]["responseCode"] == 200
+    assert first["properties"]["requestHeaders"] == {"content-type": "application/json"}
+    assert "_ResourceId" not in first["properties"]
+    assert [line["properties"]["sequenceNumber"] for line in llm][:2] == [0, 1]
+    assert {
+        part.folder for b in place.batches.values() for part in b.parts if part.category == "GatewayLogs"
+    } == {HOUR}
+
+
+def test_only_the_calls_of_that_resource_and_since_that_time(tmp_path: Path) -> None:
+    writer, context = open_writer(tmp_path / "spool" / "g")
+    late = msgspec.structs.replace(TO, since_ns=START_NS + 10**9)
+    other = msgspec.structs.replace(TO, resource_id=f"{RESOURCE}2")
+    with writer:
+        writer.append_call(make_call(number=1, context=context))
+        writer.append_call(make_call(number=2, context=context, ended_ns=START_NS + 10**9))
+        for to, wanted, name in ((late, [2], "a"), (other, [], "b")):
+            one, place = One(tmp_path, to), List()
+            one.outbox = one.reading.outbox = Outbox(tmp_path / name)
+            one.go(place)
+            assert numbers(place.lines()) == wanted
+
+
+def test_what_aborts_is_said_and_what_begins_waits_for_its_end(tmp_path: Path) -> None:
+    place = List()
+    writer, context = open_writer(tmp_path / "spool" / "g")
+    with writer:
+        writer.append_begin(BeginRecord(make_call(number=1, context=context)))
+        writer.append_call(make_call(number=2, context=context))
+        writer.append_amend(AmendRecord(make_call(number=2).call_id, "client", START_NS))
+        One(tmp_path).go(place)
+        assert [(n, line["properties"].get("aborted")) for n, line in zip(numbers(place.lines()), place.lines(), strict=True)] == [(2, "client")]  # fmt: skip
+        # Another process, while the first call is still under way.
+        One(tmp_path).go(place)
+        assert numbers(place.lines()) == [2]
+    One(tmp_path).go(place)
+    assert numbers(place.lines()) == [2, 1]
+    assert place.lines()[-1]["properties"]["aborted"] == "gateway"
+    One(tmp_path).go(place)
+    assert numbers(place.lines()) == [2, 1]
+
+
+def test_a_place_that_is_away_holds_nothing_up_and_gets_all_when_it_is_back(tmp_path: Path) -> None:
+    writer, context = open_writer(tmp_path / "spool" / "g", segment_bytes=4096)
+    one, place = One(tmp_path), List()
+    place.away = True
+    with writer, Shipper(tmp_path / "spool", tmp_path / "tables", before_discard=one.held.keep) as shipper:
+        for number in range(60):
+            writer.append_call(make_call(number=number, context=context))
+            if number % 10 == 0:
+                while shipper.run_once():
+                    pass
+                with pytest.raises(Unavailable):
+                    one.go(place)
+        while shipper.run_once():
+            pass
+        held = list((tmp_path / "held").rglob("*"))
+        live = [p for p in (tmp_path / "spool" / "g").iterdir() if p.stat().st_size >= 4096]
+        assert len(held) > len(live) + 3  # the spool gave its segments back all the same
+        place.away = False
+        one.go(place)
+        assert numbers(place.lines()) == list(range(60))
+        assert one.outbox.delivered.records == 60
+        assert one.reading.pending() == 0
+        assert len([p for p in (tmp_path / "held").rglob("*") if p.is_file() and p.name != "lock"]) == 1
+
+
+def test_what_waits_beyond_the_bound_is_given_up_and_counted(tmp_path: Path) -> None:
+    writer, context = open_writer(tmp_path / "spool" / "g", segment_bytes=4096)
+    one, place = One(tmp_path, most_bytes=20_000), List()
+    with writer, Shipper(tmp_path / "spool", tmp_path / "tables", before_discard=one.held.keep) as shipper:
+        one.go(place)
+        for number in range(80):
+            writer.append_call(make_call(number=number, context=context))
+            while number % 5 == 0 and shipper.run_once():
+                pass
+        while shipper.run_once():
+            pass
+        one.held.release([one.outbox.delivered.read])
+        one.go(place)
+    got = numbers(place.lines())
+    assert got == list(range(got[0], 80))
+    # Frames: each segment begins with what its calls have in common.
+    assert got[0] < one.outbox.delivered.skipped < got[0] + 20
+    assert got[0] > 0
+
+
+def killed(work: Callable[[], None], chance: random.Random) -> None:
+    """Do it, or stop somewhere in the middle of it."""
+    import aforo.logs.delivery.folder as folder_module
+    import aforo.logs.delivery.outbox as outbox_module
+
+    plain = outbox_module.write_private
+
+    def failing(path: Path, data: bytes, **options: Any) -> None:
+        if chance.random() < 0.2:
+            raise KeyboardInterrupt
+        plain(path, data, **options)
+        if chance.random() < 0.2:
+            raise KeyboardInterrupt
+
+    outbox_module.write_private = folder_module.write_private = failing
+    try:
+        work()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        outbox_module.write_private = folder_module.write_private = plain
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_killed_anywhere_a_folder_has_each_line_once(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    writer, context = open_writer(tmp_path / "spool" / "g", segment_bytes=8192)
+    with writer:
+        for number in range(40):
+            writer.append_call(make_call(number=number, context=context))
+            if chance.random() < 0.5:
+                killed(lambda: One(tmp_path).go(Folder(tmp_path / "exports")), chance)
+        One(tmp_path).go(Folder(tmp_path / "exports"))
+    (file,) = (tmp_path / "exports").rglob("PT1H.json")
+    assert file.parent == tmp_path / "exports" / HOUR
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert numbers(lines) == list(range(40))
+
+
+def test_destinations_come_and_go_and_none_waits_for_another(tmp_path: Path) -> None:
+    sealer = Sealer(b"k" * 32)
+    published = tmp_path / "deliveries.json"
+    good = msgspec.structs.replace(TO, id="good")
+    # Nothing listens there, and the policy does not let it be tried.
+    bad = Destination("bad", RESOURCE, ("GatewayLogs",), "objects", "s3://b", {}, since_ns=1)
+    bad = msgspec.structs.replace(bad, options={"endpoint": _sealed(sealer, "http://127.0.0.1:1")})
+    deliveries_file.save([good, bad], published)
+    kept = [msgspec.structs.replace(d, since_ns=1) for d in deliveries_file.load(published)]
+    published.write_bytes(msgspec.json.encode(kept))
+    assert [d.since_ns for d in deliveries_file.save([good, bad], published)] == [1, 1]
+    writer, context = open_writer(tmp_path / "spool" / "g")
+    with writer:
+        writer.append_call(make_call(number=1, context=context))
+        delivering = Delivering(tmp_path / "d", tmp_path / "spool", tmp_path / "exports", published, sealer)
+        delivering.start()
+        delivering.close()
+    told = {s.destination: s for s in states(tmp_path / "d")}
+    assert (told["good"].records, told["good"].pending, told["good"].error) == (1, 0, "")
+    assert (told["bad"].records, told["bad"].waiting_batches) == (0, 1)
+    assert "privateEgress" in told["bad"].error
+    assert told["bad"].failing_since > 0
+    assert len(list((tmp_path / "exports" / "archive").rglob("PT1H.json"))) == 1
+    deliveries_file.save([], published)
+    delivering = Delivering(tmp_path / "d", tmp_path / "spool", tmp_path / "exports", published, sealer)
+    delivering.look()
+    assert states(tmp_path / "d") == []
+    assert list((tmp_path / "d" / ".held").iterdir()) == []
+
+
+def _sealed(sealer: Sealer, text: str) -> str:
+    from aforo.snapshot.sealed import seal_value
+
+    return seal_value(sealer, text)
