@@ -40,6 +40,8 @@ OPERATIONS = (
     ("POST", "/batches"),
     ("GET", "/batches/{batch-id}"),
     ("GET", "/models"),
+    ("POST", "/audio/transcriptions"),
+    ("POST", "/images/generations"),
 )
 # A house's model: a prompt's token costs a cent, an answer's two.
 PRICE = Price("m", input=10_000.0, output=20_000.0)
@@ -96,7 +98,11 @@ def _bundle(
         "/service",
         {},
         (entry,),
-        (ProductEntry(Product("starter", "Starter", "Published", True, False, None, ()), ("api",), None, budgets),),
+        (
+            ProductEntry(
+                Product("starter", "Starter", "Published", True, False, None, ()), ("api",), None, budgets
+            ),
+        ),
         subscriptions,
         (),
         (),
