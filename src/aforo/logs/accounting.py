@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from aforo.logs.intake import load_state
+from aforo.logs.intake import State, load_state
 from aforo.spool import frame
 from aforo.spool.reader import SpoolReader
 from aforo.spool.records import KIND_CALL, CallRecord
@@ -23,7 +23,10 @@ _CALL = msgspec.msgpack.Decoder(CallRecord)
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The frames of one spool at one moment. `oldest_ns`: when the first call that is pending ended, 0 without one."""
+    """The frames of one spool at one moment. `oldest_ns`: when the first call that has no row yet ended, 0 without one.
+
+    What follows a begun call that is under way is pending with it, though its own rows are there.
+    """
 
     folder: str
     accepted: int
@@ -41,18 +44,20 @@ def account_of(folder: Path) -> Account | None:
     """The account of a spool folder; None where no writer has opened it yet. Unavailable: of a later version."""
     for _ in range(_TRIES):
         before = load_state(folder)
-        account = _count(folder, before.spool, before.stored)
+        account = _count(folder, before)
         if account is None or (account.adds_up and load_state(folder) == before):
             break
     return account
 
 
-def _count(folder: Path, noted_spool: str, noted: int) -> Account | None:
+def _count(folder: Path, noted: State) -> Account | None:
     reader = SpoolReader(folder)
     try:
         if not reader.spool_id:
             return None
-        after = noted if noted_spool == reader.spool_id else 0
+        known = noted.spool == reader.spool_id
+        after = noted.stored if known else 0
+        reached = max(after, noted.reached) if known else 0
         reader.seek(after)
         pending = lost = oldest_ns = 0
         last = after
@@ -64,7 +69,7 @@ def _count(folder: Path, noted_spool: str, noted: int) -> Account | None:
                     lost += found.sequence - last - 1
                 pending += 1
                 last = found.sequence
-                if not oldest_ns and found.kind == KIND_CALL:
+                if not oldest_ns and found.kind == KIND_CALL and found.sequence > reached:
                     oldest_ns = _ended(found.payload)
         # Up to the last frame that was read: what is accepted meanwhile is not of this account.
         accepted = reader.count(last)

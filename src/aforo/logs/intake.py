@@ -50,6 +50,8 @@ class State(msgspec.Struct, frozen=True):
     minutes: int
     damaged: int = 0
     refused: int = 0
+    # Up to here all is stored but the ends of begun calls that are under way; `stored` waits for those.
+    reached: int = 0
 
 
 def load_state(folder: Path) -> State:
@@ -193,7 +195,7 @@ class Intake:
         self.stored = max(self.stored, stored)
         self.minutes = max(self.minutes, minutes)
         bound = min(self.stored, begun - 1) if begun else self.stored
-        state = State(self.id, bound, self.minutes, self.reader.damaged, self.refused)
+        state = State(self.id, bound, self.minutes, self.reader.damaged, self.refused, self.stored)
         if state != self._saved:
             new = self.folder / (_STATE + ".new")
             new.touch(mode=0o600)
