@@ -1,4 +1,5 @@
-"""`aforo init`: writes a readable `aforo.yaml`: the lab, with the local account or with a real model server behind it."""
+"""`aforo init`: writes a readable `aforo.yaml`: the lab, with the local account or with a real model server behind it, or
+another template."""
 
 from __future__ import annotations
 
@@ -20,6 +21,7 @@ AZURE_RESOURCE = "https://cognitiveservices.azure.com"
 MODELS_SHOWN = 20
 MOST_DEPLOYMENTS = 1000
 ACCOUNT = "upstream"
+TEMPLATES = ("lab", "ha")
 
 # Neither the caller's key nor a token of his may reach the server: only what the gateway itself presents.
 _OWN_CREDENTIAL_ONLY = """\
@@ -48,8 +50,19 @@ def init(
     identity: Annotated[
         str | None, typer.Option(help="Instead of a key: managed or workload (Azure).")
     ] = None,
+    template: Annotated[
+        str,
+        typer.Option(help="lab: one local account. ha: two scripted regions, with failover between them."),
+    ] = "lab",
 ) -> None:
     """Write a desired state to begin with."""
+    one_of("--template", template, TEMPLATES)
+    if upstream is not None and template != "lab":
+        raise Failure(
+            f"--upstream goes with the template lab, not with {template}.",
+            hint="Write the addresses of your regions into the file.",
+            code=Exit.USAGE,
+        )
     if identity is not None:
         one_of("--identity", identity, ("managed", "workload"))
     if upstream is None and (key_env or identity):
@@ -59,16 +72,28 @@ def init(
     if path.exists():
         raise Failure(f"{path} exists already.", hint="Name another file, or remove it.", code=Exit.USAGE)
     found = probe(upstream, key_env=key_env, identity=cast("Identity | None", identity)) if upstream else None
-    from aforo.control.lab import lab_yaml
+    from aforo.control.lab import ha_yaml, lab_yaml
 
-    text = lab_yaml()
+    text = ha_yaml() if template == "ha" else lab_yaml()
     if found:
         text = with_upstream(text, found, key_env=key_env, identity=identity is not None)
     try:
         path.write_text(text)
     except OSError as error:
         raise Failure(f"{path} cannot be written: {error.strerror}.") from error
-    _tell(path, found)
+    if template == "ha":
+        _tell_regions(path)
+    else:
+        _tell(path, found)
+
+
+def _tell_regions(path: Path) -> None:
+    print(f"{path} written: two regions behind one pool, with breakers, retries and token limits.")
+    print("Scripted regions, each in a terminal of its own:")
+    print("  aforo demo region east")
+    print("  aforo demo region west")
+    print(f"Then: aforo up --workers 2 --config {path}")
+    print("All of it at once, with faults: aforo demo outage")
 
 
 def _tell(path: Path, found: Upstream | None) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from aforo.cli.apply import apply, export
 from aforo.cli.chat import chat
+from aforo.cli.demo import app as demo
 from aforo.cli.doctor import doctor
 from aforo.cli.exits import Exit, Failure
 from aforo.cli.init import init
@@ -58,6 +59,7 @@ app.command("status")(status)
 app.command("restart")(restart)
 app.command("doctor")(doctor)
 app.add_typer(policy, name="policy")
+app.add_typer(demo, name="demo")
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from aforo.cli.upstream import Deployed, Upstream
 from aforo.cli.yaml_text import before, replaced
 from aforo.control.apply import Resolve, read_files
 from aforo.control.desired import DesiredState
-from aforo.control.lab import lab_yaml
+from aforo.control.lab import REGION_PORTS, lab_yaml
 from aforo.model.kinds.account import ACCOUNT_TYPE, DEPLOYMENT_TYPE
 from aforo.model.kinds.backend import BACKEND_TYPE
 from aforo.model.kinds.named_value import NAMED_VALUE_TYPE
@@ -194,3 +194,23 @@ def test_blocks_are_replaced_with_their_comment_and_nothing_else() -> None:
     }
     with pytest.raises(KeyError):
         replaced(YAML, ("a", "e"), "")
+
+
+def test_the_template_of_two_regions_reads_without_a_mistake(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "aforo.yaml"
+    init.init(file, template="ha")
+    state = read(file)
+    assert [str(m) for m in state.mistakes] == []
+    backends = of_type(state, BACKEND_TYPE)
+    members = backends["regions"]["pool"]["services"]
+    assert [m["priority"] for m in members] == [1, 2]
+    for name, port in REGION_PORTS.items():
+        assert backends[name]["url"] == f"http://127.0.0.1:{port}/openai"
+        assert backends[name]["circuitBreaker"]["rules"][0]["acceptRetryAfter"] is True
+    assert "aforo demo region east" in capsys.readouterr().out
+    with pytest.raises(Failure, match="--upstream goes with the template lab"):
+        init.init(tmp_path / "other.yaml", upstream="http://127.0.0.1:1", template="ha")
+    with pytest.raises(Failure, match="--template must be one of lab, ha"):
+        init.init(tmp_path / "other.yaml", template="hal")
