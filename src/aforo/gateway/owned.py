@@ -18,13 +18,14 @@ from aforo.gateway.owners import Owner, Owners
 from aforo.llm.digest import read_object
 from aforo.llm.stateful import Stateful, is_kept, made_ids, named_ids, without
 from aforo.llm.wire import objects
+from aforo.messages import is_event_stream
 from aforo.policy.exchange import Exchange, LastError, PolicyFailure, Services
 from aforo.policy.owing import MeteredUsage, owed
 from aforo.policy.services import ForwardOptions, Usage
 
 _BACKEND, _URL = "backend:", "url:"
 # What of a thing came of it later: a batch's answers are files.
-_GROW = ("batches", "fine_tuning/jobs", "fine-tunes")
+_GROW = ("batches", "fine_tuning/jobs", "fine-tunes", "uploads")
 
 
 async def admit(call: Call, what: Stateful, owners: Owners) -> None:
@@ -122,8 +123,8 @@ def _remember_made(call: Call, what: Stateful, owners: Owners) -> None:
 
     async def check(x: Exchange) -> None:
         response = x.response
-        if response is None or not 200 <= response.status < 300:
-            return
+        if response is None or not 200 <= response.status < 300 or is_event_stream(response.headers):
+            return  # a stream is not held back for the ids in it
         answer = read_object(await response.body.read())
         if not what.lists:
             ids = made_ids(answer)

@@ -16,6 +16,7 @@ _COLLECTIONS = (
     "responses",
     "chat/completions",
     "files",
+    "files/import",
     "batches",
     "fine_tuning/jobs",
     "fine-tunes",
@@ -24,6 +25,7 @@ _COLLECTIONS = (
     "conversations",
     "assistants",
     "threads",
+    "threads/runs",
     "evals",
 )
 _TEMPLATE = re.compile(
@@ -49,7 +51,7 @@ _NAMES_MANY = frozenset(("file_ids", "vector_store_ids"))
 # Files of a tool's container: they live and die within a response, and nobody is told when they are made.
 _FLEETING = ("cfile_", "cntr_", "container")
 # Where answers name what was made beside.
-_MADE_BESIDE = ("output_file_id", "error_file_id")
+_MADE_BESIDE = ("output_file_id", "error_file_id", "thread_id")
 _MADE_LISTS = ("result_files",)
 _DAY_S = 86_400
 _LIVES_S = {"responses": 31 * _DAY_S, "chat/completions": 31 * _DAY_S}
@@ -83,8 +85,9 @@ class Stateful:
 
 def stateful_of(method: str, template: str) -> Stateful | None:
     """What an operation does with kept things, by its template; None where it does nothing with any."""
-    found = _TEMPLATE.match(template.partition("?")[0])
-    if found is None:
+    path = template.partition("?")[0]
+    found = _TEMPLATE.match(path)
+    if found is None or "/containers/" in path:
         return None
     verb, whole = method.upper(), not found["id"]
     parameters = tuple(m[1] for m in _PARAMETER.finditer(template))
@@ -121,6 +124,9 @@ def _ids(value: Any) -> Iterator[str]:
 def made_ids(answer: Json) -> list[str]:
     """The ids in a thing that was made, or that was asked for: its own, and of what came of it (a batch's files)."""
     names = [answer.get("id"), *(answer.get(n) for n in _MADE_BESIDE)]
+    file = answer.get("file")  # of an upload that is complete
+    if isinstance(file, dict):
+        names.append(file.get("id"))
     for name in _MADE_LISTS:
         listed = answer.get(name)
         names += listed if isinstance(listed, list) else []

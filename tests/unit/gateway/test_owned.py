@@ -190,6 +190,11 @@ def test_a_broken_file_is_refused_by_name(tmp_path: Path) -> None:
         ("POST", "/fine_tuning/jobs", Stateful("fine_tuning/jobs", (), True, False)),
         ("POST", "/deployments/{d}/chat/completions", Stateful("chat/completions", (), True, False)),
         ("POST", "/deployments/{d}/completions", None),
+        ("POST", "/threads/runs", Stateful("threads/runs", (), True, False)),
+        ("POST", "/threads/{t}/runs", Stateful("threads", ("t",), False, False)),
+        ("POST", "/files/import", Stateful("files/import", (), True, False)),
+        ("POST", "/uploads/{u}/complete", Stateful("uploads", ("u",), False, False)),
+        ("GET", "/containers/{c}/files/{f}/content", None),
         ("GET", "/*", None),
         ("GET", "/models/{model}", None),
     ],
@@ -212,6 +217,8 @@ def test_ids_in_bodies() -> None:
         "f",
         "g",
     ]
+    assert made_ids({"id": "upload_1", "file": {"id": "file-7"}}) == ["upload_1", "file-7"]
+    assert made_ids({"id": "run_1", "thread_id": "thread_1"}) == ["run_1", "thread_1"]
     page = {"data": [{"id": "a"}, {"id": "b"}], "first_id": "a", "last_id": "b", "has_more": True}
     assert without(page, frozenset("b")) == {
         "data": [{"id": "b"}],
