@@ -16,6 +16,7 @@ from aforo.app.held_backends import held_backends
 from aforo.app.in_force import revisions
 from aforo.errors import Denied
 from aforo.identity.access import Principal
+from aforo.logs.delivery.state import states
 from aforo.logs.status import spool_status
 from aforo.logs.tally import gauge
 from aforo.settings import Layout
@@ -87,8 +88,42 @@ def _text(layout: Layout) -> str:
             "backend",
             dict(Counter(each.backend for each in held_backends(layout.snapshots))),
         ),
+        *_delivered(layout),
     ]
     return "".join(parts)
+
+
+def _delivered(layout: Layout) -> list[str]:
+    """How far the logs are that diagnostic settings deliver elsewhere."""
+    by = {s.destination.rpartition("/")[2]: s for s in states(layout.deliveries)}
+    return [
+        gauge(
+            "aforo_delivery_records_total",
+            "Records that were delivered to a destination of a diagnostic setting.",
+            "destination",
+            {n: s.records for n, s in by.items()},
+            "counter",
+        ),
+        gauge(
+            "aforo_delivery_frames_pending",
+            "Frames of spools that a destination has not been given yet.",
+            "destination",
+            {n: s.pending for n, s in by.items()},
+        ),
+        gauge(
+            "aforo_delivery_frames_skipped_total",
+            "Frames of spools that were given up before a destination had them.",
+            "destination",
+            {n: s.skipped for n, s in by.items()},
+            "counter",
+        ),
+        gauge(
+            "aforo_delivery_failing",
+            "Whether a destination cannot be reached now.",
+            "destination",
+            {n: int(s.failing_since > 0) for n, s in by.items()},
+        ),
+    ]
 
 
 def _counted(path: Path) -> str:
