@@ -330,6 +330,7 @@ def test_cells_that_a_shape_reaches() -> None:
     assert value(f"array_length(geo_polygon_to_s2cells({triangle}, 5))") == 286
     assert value(f"geo_polygon_to_s2cells({triangle}, 30)") is None
     assert value(f"geo_polygon_to_s2cells({SQUARE}, 31)") is None
+    assert value(f"geo_polygon_to_s2cells({SQUARE}, 9223372036854775807)") is None
     assert value(f"geo_line_to_s2cells({line((1, 1), (2, 2))}, 0)") == ["1"]
     near = value(f"geo_line_to_s2cells({line((1, 1), (2, 2))}, 8, 50000)")
     alone = value(f"geo_line_to_s2cells({line((1, 1), (2, 2))}, 8)")

@@ -150,10 +150,11 @@ def line_cells(json: str | None, level: int | None, radius: float | None) -> str
 
 def polygon_cells(json: str | None, level: int | None, radius: float | None) -> str | None:
     shape = polygons(json)
-    if shape is None:
+    # Looked at before it becomes a power.
+    if shape is None or level is None or not 0 <= level <= MOST_LEVELS:
         return None
     area = max(ring_area(p.shell) - sum(ring_area(hole) for hole in p.holes) for p in shape)
-    if level is not None and area * 4**level > MOST_CELLS * _GREATEST_AREA:
+    if area * 4**level > MOST_CELLS * _GREATEST_AREA:
         return None
     return _cover([e for part in shape for e in part.edges()], shape, level, radius)
 
