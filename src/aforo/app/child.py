@@ -21,6 +21,8 @@ log = logging.getLogger("aforo.supervisor")
 
 # How long a process may take to stop by itself: a gateway lets its calls end.
 STOP_TIMEOUT_S = 35.0
+# The same where another one has taken its place: nobody waits for its end.
+RETIRE_TIMEOUT_S = 700.0
 # A process that keeps dying at its start is not a hiccup; the first start is not tried for ever.
 _PAUSES_S = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 _STEADY_S = 30.0
@@ -178,10 +180,10 @@ class Child:
         self.tell(Told(retire=True))
         if process is not None and self.pid:
             try:
-                async with asyncio.timeout(STOP_TIMEOUT_S):
+                async with asyncio.timeout(RETIRE_TIMEOUT_S):
                     await process.wait()
             except TimeoutError:
-                log.warning("%s: did not end within %g s of its retirement", self.name, STOP_TIMEOUT_S)
+                log.warning("%s: did not end within %g s of its retirement", self.name, RETIRE_TIMEOUT_S)
         await self.stop()
 
     def kill(self) -> None:

@@ -7,7 +7,6 @@ import gc
 import logging
 import os
 import threading
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote
@@ -21,6 +20,7 @@ from aforo.app.covering import Covering
 from aforo.app.ending_threads import EndingThreads
 from aforo.app.held_loop import HeldLoop
 from aforo.app.https_listener import HttpsListener
+from aforo.app.identity_places import identity_places
 from aforo.app.in_force import Acknowledgement, InForce
 from aforo.app.listeners import inherited
 from aforo.app.recording import recorder
@@ -35,6 +35,7 @@ from aforo.errors import Upstream as UpstreamRefusal
 from aforo.gateway.authorizations import Connections
 from aforo.gateway.cache import MemoryCache
 from aforo.gateway.crowd import most_connections
+from aforo.gateway.draining import retire
 from aforo.gateway.events import FileSink, Loggers, Sink
 from aforo.gateway.external_cache import ExternalCache, ExternalCaches, Secrecy
 from aforo.gateway.kafka import KafkaSink, target_of
@@ -76,8 +77,6 @@ _ISSUER_TOKENS = frozenset(("oauth2/token", "oauth2/v2.0/token"))
 # How long a gateway waits at its start for what control publishes at the same time.
 PATIENCE_S = 2.0
 DRAIN_S = 30.0
-# Who has been silent so long is not about to call: a gateway whose place another one has taken closes the connection.
-LINGER_S = 3.0
 # How long the events that are queued are sent after the last call.
 EVENTS_S = 10.0
 # Of 100 ms: how often the garbage of long-lived connections is looked for too.
@@ -100,7 +99,8 @@ class _Gateway:
         sealer = self._secrets.sealer(bundle_file.SEALING_PURPOSE)
         self._builder = Builder(lambda sealed: open_value(sealer, sealed))
         self._stop = asyncio.Event()
-        self._linger_s = 0.0
+        self._retired = False
+        self._told_to_end = asyncio.Event()
         self._covering: Covering | None = None
         self._held = HeldLoop()
         self._seen = (0, 0)  # of the snapshot that is in force
@@ -120,9 +120,13 @@ class _Gateway:
             self._layout.snapshots, spec.index, self._upstream, self._secrets.master_key
         )
 
+    def _end(self) -> None:
+        self._told_to_end.set()
+        self._stop.set()
+
     def _heard(self, told: Told) -> None:
         if told.retire:
-            self._linger_s = LINGER_S
+            self._retired = True
             self._stop.set()
         elif self._covering is not None:
             self._covering.use(told.cover)
@@ -140,7 +144,7 @@ class _Gateway:
         spec = self._spec
         loop = asyncio.get_running_loop()
         loop.set_default_executor(EndingThreads())
-        on_stop(loop, self._stop.set, self._heard)
+        on_stop(loop, self._end, self._heard)
         first = await self._first()
         if first is None:
             return
@@ -192,7 +196,9 @@ class _Gateway:
             self._held.end()
             self._acknowledgement.withdraw()
             self._counting.hand_over()
-            cut = await server.drain(DRAIN_S, self._linger_s)
+            if self._retired:
+                await retire(server, self._told_to_end)
+            cut = await server.drain(DRAIN_S)
             self._covering.close()
             following.cancel()
             if cut:
@@ -318,7 +324,7 @@ class _Gateway:
             source, name = AppServiceIdentity(endpoint, spec.identity_header, self._ask_identity), "tokens"
         else:
             # The cloud's identity service is mostly link-local; the environment of this process names it.
-            allowed, name = EgressPolicy(identity=_identity_places(os.environ)), "tokens-environment"
+            allowed, name = EgressPolicy(identity=identity_places(os.environ)), "tokens-environment"
         # Such tokens are fetched from there alone, and nothing else may be reached through this pool.
         self._identity_pool.policy = allowed
         # Sealed beside the snapshot, so that a gateway whose control plane is away goes on after a restart.
@@ -481,16 +487,3 @@ class _Gateway:
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 50, 1_000)
-
-
-def _identity_places(environ: Mapping[str, str]) -> frozenset[tuple[str, int]]:
-    """Address and port of the identity services that the environment names."""
-    places: set[tuple[str, int]] = set()
-    for name in ("IDENTITY_ENDPOINT", "AZURE_POD_IDENTITY_AUTHORITY_HOST"):
-        try:
-            url = parse_url(environ.get(name, ""))
-        except ValueError:
-            continue
-        hosts = ("127.0.0.1", "::1") if url.host == "localhost" else (url.host,)
-        places.update((host, url.port) for host in hosts)
-    return frozenset(places)

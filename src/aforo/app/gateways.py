@@ -49,6 +49,7 @@ class Gateways:
         self._swapped = swapped
         self._changed = changed
         self._published_ns = published_ns
+        self._leaving: dict[int, tuple[Child, asyncio.Task[None]]] = {}
         self._told: dict[int, tuple[int, tuple[int, ...]]] = {}
 
     def cover(self) -> None:
@@ -60,7 +61,7 @@ class Gateways:
                 self._told[index] = child.pid, dead
 
     async def roll(self) -> None:
-        """Replace them: the next one is begun when the one before serves and its predecessor has gone."""
+        """Replace them: the next one is begun when the one before serves, and its predecessor accepts no more."""
         if self.reload.under_way:
             log.warning("gateways are being replaced already")
             return
@@ -79,6 +80,11 @@ class Gateways:
             log.info("all gateways have been replaced")
 
     async def _replace(self, index: int) -> None:
+        leaving = self._leaving.pop(index, None)
+        if leaving is not None:
+            # From the replacement before: this one is to have its place.
+            await leaving[0].stop()
+            await leaving[1]
         old = self.children[index]
         spec = old.spec.result()
         new = self._again(index)
@@ -107,7 +113,8 @@ class Gateways:
         self._swapped(old, new, living)
         self.cover()
         log.info("%s: process %d serves; the one before ends its calls", new.name, new.pid)
-        await old.retire()
+        # Nobody waits for its end: calls may last.
+        self._leaving[index] = old, asyncio.create_task(old.retire())
 
 
 def _in_other_slot(spec: Spec) -> Spec:

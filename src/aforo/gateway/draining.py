@@ -10,6 +10,11 @@ from typing import Protocol
 
 from aforo.gateway.call import Call
 
+# Who has been silent so long is not about to call.
+LINGER_S = 3.0
+# What a process whose place another one has taken gives its calls: streams may last.
+RETIRED_S = 600.0
+
 
 class Connection(Protocol):
     """A client's."""
@@ -65,3 +70,15 @@ async def end(server: Draining, timeout_s: float) -> int:
     for connection in (left := list(server.connections)):
         connection.abort()
     return len(left)
+
+
+async def retire(server: Draining, told_to_end: asyncio.Event) -> None:
+    """Another process has taken this one's place: its calls have all the time that they need, until it is told to end."""
+    begin(server, LINGER_S)
+    loop = asyncio.get_running_loop()
+    waiting = [loop.create_task(told_to_end.wait())]
+    if server.connections:
+        waiting.append(loop.create_task(server.empty.wait()))
+        await asyncio.wait(waiting, timeout=RETIRED_S, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()

@@ -493,7 +493,7 @@ class Server(Crowd["ServerConnection"]):
         self.listeners.remove(listener)
         listener.close()
 
-    async def drain(self, timeout_s: float, linger_s: float = 0.0) -> int:
+    async def drain(self, timeout_s: float) -> int:
         """Stop accepting, let calls end, close what is idle; how many connections had to be cut (draining.py)."""
-        draining.begin(self, linger_s)
+        draining.begin(self, 0.0)
         return await draining.end(self, timeout_s)
