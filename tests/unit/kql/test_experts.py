@@ -147,3 +147,18 @@ def test_plugins_take_tables_without_parentheses() -> None:
     nets = 'datatable(n:string, l:string)["10.0.0.0/8", "corp"]'
     text = f'datatable(x:string)["10.0.0.1"] | evaluate ipv4_lookup({nets}, x, n) | project l'
     assert answer(text)[1] == [["corp"]]
+
+
+ROWS = "datatable(t:datetime, v:long)[datetime(2024-01-01), 1, datetime(2024-01-03), 2]"
+
+
+@pytest.mark.parametrize(
+    ("text", "series"),
+    [
+        ("make-series sum(v) on t from toscalar(T | summarize min(t)) to datetime(2024-01-04) step 1d", "[1,0,2]"),
+        ("make-series sum(v) on t from datetime(2024-01-01) to toscalar(T | summarize max(t)) + 1d step 1d", "[1,0,2]"),
+        ("make-series sum(v) default=toscalar(T | count) on t step toscalar(print 1d)", "[1,2,2]"),
+    ],
+)  # fmt: skip
+def test_series_whose_ends_are_asked(text: str, series: str) -> None:
+    assert answer(f"let T = {ROWS}; T | {text} | project sum_v")[1] == [[series]]

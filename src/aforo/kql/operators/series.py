@@ -8,7 +8,7 @@ from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
 from aforo.kql.bind_expressions import BROKEN, any_broken
 from aforo.kql.binder import Binder
-from aforo.kql.bound import Aggregation, Apply, Column, Constant, Expression, Reference, Relation
+from aforo.kql.bound import Aggregation, Apply, Column, Constant, Expression, Reference, Relation, ScalarQuery
 from aforo.kql.convert import apply, cast, coerce
 from aforo.kql.naming import own_name
 from aforo.kql.operators.grouping import Grouping
@@ -16,6 +16,7 @@ from aforo.kql.operators.spec import Declared
 from aforo.kql.parser import Parser
 from aforo.kql.plan import Aggregate, Filter, Project
 from aforo.kql.scope import Row, Scope
+from aforo.kql.size import parts
 from aforo.kql.types import BOOL, DATETIME, DYNAMIC, INT, LONG, NUMBERS, REAL, TIMESPAN, KqlType
 from aforo.source import Span
 
@@ -190,7 +191,8 @@ def _filled(
     rows = b.column("rows", LONG)
     first: Expression = Constant(0, LONG) if places.start is not None else Reference(low)
     end = places.end() or apply("add", (Reference(high), Constant(1, LONG)), LONG)
-    length = Apply("series_length", (first, end), LONG)
+    below: list[tuple[Column, Expression]] = []
+    length = _asked_below(b, Apply("series_length", (first, end), LONG), below)
     for (value, _), default in zip(group.results, defaults, strict=True):
         if value.type not in NUMBERS and value.type not in (TIMESPAN, DATETIME, BOOL):
             b.report(
@@ -205,12 +207,13 @@ def _filled(
             place = tree.span if default is None else default.span
             b.report(say.wrong_type("the default", value.type.value, bound.type.value, place))
             continue
-        held = cast(bound if filler is None else filler, DYNAMIC)
+        held = _asked_below(b, cast(bound if filler is None else filler, DYNAMIC), below)
         filled = Apply("series_fill", (Reference(column), length, held, first), DYNAMIC)
         outputs.append((b.column(value.name, DYNAMIC), filled))
     name = tree.axis.names[0] if isinstance(tree.axis, s.Named) else group.names.free(own_name(tree.axis))
-    origin = Apply("series_from", (places.origin, places.step, first), places.type)
-    outputs.append((b.column(name, DYNAMIC), Apply("series_axis", (origin, places.step, length), DYNAMIC)))
+    origin = _asked_below(b, Apply("series_from", (places.origin, places.step, first), places.type), below)
+    step = _asked_below(b, places.step, below)
+    outputs.append((b.column(name, DYNAMIC), Apply("series_axis", (origin, step, length), DYNAMIC)))
     counted = [
         *points,
         (low, Aggregation("min", (Reference(index),), LONG)),
@@ -223,7 +226,22 @@ def _filled(
     if not tree.nonempty and not keys:
         # Without keys a grouping has a row even over nothing, a series has none.
         grouped = Filter(grouped, apply("greater", (Reference(rows), Constant(0, LONG)), BOOL))
+    if below:
+        grouped = Project(grouped, (*((c, Reference(c)) for c in grouped.columns), *below))
     return Project(grouped, tuple(outputs))
+
+
+def _asked_below(b: Binder, value: Expression, below: list[tuple[Column, Expression]]) -> Expression:
+    """The value, as a column below when a query is part of it (`toscalar`): no engine asks one for each element."""
+    open_: list[Expression | Relation] = [value]
+    while open_:
+        part = open_.pop()
+        if isinstance(part, ScalarQuery):
+            column = b.column("asked", value.type)
+            below.append((column, value))
+            return Reference(column)
+        open_ += parts(part)
+    return value
 
 
 OPERATORS = (
