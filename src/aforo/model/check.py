@@ -263,15 +263,19 @@ def _absolute(refers: Refers, value: str, owner: ResourceId, service: ResourceId
         if service is None:
             raise BadId(f"{value!r} is relative to an API Management service, and this resource is in none")
         return service.text + (value if value != "/" else "")
-    if "/" in value:
-        raise BadId(f"{value!r} is not a resource id; a short one begins with / (/products/gold)")
     full_type = refers.types[0]
+    namespace, *kinds = full_type.split("/")
+    names = value.split("/")
+    if len(names) > 1 and (len(names) != len(kinds) or full_type.lower().startswith(SERVICE.lower() + "/")):
+        raise BadId(f"{value!r} is not a resource id; a short one begins with / (/products/gold)")
     if service is not None and full_type.lower().startswith(SERVICE.lower() + "/"):
         return f"{service.text}/{full_type.rpartition('/')[2]}/{value}"
     group = owner.ancestor("Microsoft.Resources/resourceGroups")
     if group is None:
         raise BadId(f"{value!r} is not a resource id")
-    return f"{group.text}/providers/{full_type}/{value}"
+    # One name for each part of the type: `hubs/send` is a rule of a namespace.
+    pairs = "/".join(f"{kind}/{name}" for kind, name in zip(kinds, names, strict=len(names) > 1))
+    return f"{group.text}/providers/{namespace}/{pairs}"
 
 
 def _given(body: Mapping[str, Any], flag: str) -> bool:
