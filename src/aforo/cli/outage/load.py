@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from aforo.errors import Unavailable
+from aforo.cli.exits import Failure
 
 MODEL = "gpt-4o"
 PATH = f"/openai/deployments/{MODEL}/chat/completions?api-version=2024-10-21&mark="
@@ -127,7 +127,7 @@ class Connection:
         self._writer: asyncio.StreamWriter | None = None
 
     async def post(self, target: str, headers: dict[str, str], body: bytes) -> Answer:
-        """The whole answer. Raises `Cut`; Unavailable for what is no HTTP."""
+        """The whole answer. Raises `Cut`; Failure for what is no HTTP."""
         more = {
             "Host": f"{self._host}:{self._port}",
             "Content-Type": "application/json",
@@ -165,7 +165,7 @@ async def _read(reader: asyncio.StreamReader) -> Answer:
             return Answer(status, headers, await _chunks(reader))
         return Answer(status, headers, await reader.readexactly(int(headers["content-length"])))
     except (IndexError, KeyError, ValueError) as error:
-        raise Unavailable(f"the gateway's answer cannot be read: {head[0]}") from error
+        raise Failure(f"The gateway's answer cannot be read: {head[0]}.") from error
 
 
 async def _chunks(reader: asyncio.StreamReader) -> bytes:

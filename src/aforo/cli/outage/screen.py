@@ -119,8 +119,8 @@ def print_end(told: Told) -> None:
         "",
         f"calls        {seen.done} answered; the slowest took {seen.slowest_s:.1f} s",
         f"attempts     {twice} calls were given to the next region within the same call",
-        f"asked again  {seen.again} by the clients, as the SDKs do: {len(seen.cut)} cut with the worker,"
-        f" {len(seen.broken)} streams broken with the region, {refused} refused",
+        f"asked again  {seen.again} by the clients, as the SDKs do: {len(seen.cut)} whose connection was cut,"
+        f" {len(seen.broken)} streams that ended with an error, {refused} refused",
         f"failed       {seen.failed}",
         f"rows         {found.rows} for {len(seen.answered)} answers, {told.rows_after_s:.1f} s after the last call;"
         f" {found.cut_with_row} of {len(seen.cut)} cut calls have one too",

@@ -22,8 +22,9 @@ from aforo.cli.outage.stage import Stage
 VICTIM = "east"
 WORKERS = 2
 CLIENTS = 12
-# When things happen, as parts of the whole time.
-REGION_DIES, WORKER_DIES, REGION_RETURNS, TRIP = 0.2, 0.45, 0.65, 0.15
+# When things happen at the earliest, how long the load goes on behind them, and how long breakers are open: parts of the
+# whole time.
+REGION_DIES, WORKER_DIES, REGION_RETURNS, AFTERWARDS, TRIP = 0.2, 0.4, 0.6, 0.1, 0.15
 ROWS_S = 60.0
 _RECOVERY_S = 30.0
 _POLL_S = 0.02
@@ -109,6 +110,8 @@ class Outage:
 
     async def play(self) -> Told:
         """All of it, until the rows are there, or do not come."""
+        # The first question makes the process that answers the others.
+        await asyncio.to_thread(rows_now, self._stage.system)
         self._began = time.monotonic()
         self._load.start()
         showing = asyncio.ensure_future(self._show())
@@ -141,6 +144,7 @@ class Outage:
         before = self._load.seen.regions[VICTIM]
         await self._until(f"calls to {VICTIM}", lambda: self._load.seen.regions[VICTIM] > before)
         self._event(f"region {VICTIM} gets calls again")
+        await asyncio.sleep(AFTERWARDS * self._seconds)
 
     async def _count(self) -> None:
         ended = time.monotonic()
