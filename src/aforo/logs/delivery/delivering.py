@@ -185,6 +185,9 @@ class _Going(threading.Thread):
     def run(self) -> None:
         while True:
             last = self.stop.is_set()
+            if last and self._failures:
+                # Who stops does not wait for a place that is away: what is decided lies in the outbox.
+                break
             wait_s = self._round()
             if last:
                 break
