@@ -1,9 +1,7 @@
-"""What limits cost: microseconds of this process's CPU per operation, and the time that a call waits for it, on counters in
-memory, in memory with a journal, and on a Valkey server over a Unix socket (in sequence, and with many calls at once).
+"""What limits cost on counters in memory, with a journal, and on a Valkey server: `python -m bench.limit_cost [operations]`.
 
-    python -m bench.limit_cost [operations]
-
-Prints a table; each figure is the best of three rounds. The server's own CPU is beside it.
+Prints microseconds per operation, of this process's CPU and of the clock (what a call waits), in sequence and with many
+calls at once, and the server's own CPU; each is the best of three rounds.
 """
 
 from __future__ import annotations

@@ -171,7 +171,8 @@ async def admit_tokens(
         if not state.admitted:
             for each in asked:
                 await each.give_back(counters)
-            raise _refused(exchange, source, limit, state.retry_after_s, names)
+            too_much = prompt + answer if reserve is not None and prompt + answer > limit.limit else 0
+            raise _refused(exchange, source, limit, state.retry_after_s, names, too_much)
     if names.consumed_variable:
         exchange.variables[names.consumed_variable] = prompt
     if exchange.meters is None:
@@ -181,12 +182,16 @@ async def admit_tokens(
 
 
 def _refused(
-    exchange: Exchange, source: str, limit: _Limit, wait_s: float, names: TokenNames
+    exchange: Exchange, source: str, limit: _Limit, wait_s: float, names: TokenNames, too_much: int = 0
 ) -> PolicyFailure:
+    """`too_much`: what a call may spend that no waiting makes fit."""
     if names.consumed_variable:
         exchange.variables[names.consumed_variable] = 0
     what, status = ("limit", 429) if limit.bucket else ("quota", 403)
     message = f"Token {what} is exceeded. Try again in {in_seconds(wait_s)} seconds."
+    if too_much:
+        message = f"Token {what} is exceeded. The call may spend {too_much} tokens, and {limit.limit} are all there are."
+        wait_s = 0.0
     error = (source, f"Token{what.capitalize()}Exceeded", message)
     return refusal(exchange, status, error, message, wait_s, names.told)
 
