@@ -98,7 +98,7 @@ def test_what_is_no_http_ends_it() -> None:
 async def _told_nonsense() -> None:
     async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"hello\r\n\r\n")
-        await writer.drain()
+        writer.close()
 
     server = await asyncio.start_server(cast("Callable[..., Awaitable[None]]", serve), "127.0.0.1", 0)
     load = Load("127.0.0.1", server.sockets[0].getsockname()[1], "key", 1)
