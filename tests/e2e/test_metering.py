@@ -197,6 +197,8 @@ def test_a_conversation_its_costs_and_its_end(tmp_path: Path, monkeypatch: pytes
                 "its count", lambda: _if(metrics(system), lambda m: any('status="403"' in n for n in m))
             )
         _check_rows(rows, [*east.heard, *west.heard])
+        # What was spent before the kill counts: one after the other, calls do not go beyond.
+        assert sum(r["Cost"] for r in rows if r["Cost"] is not None) == pytest.approx(1.0)
         cost = next(v for n, v in counted.items() if n.startswith("aforo_cost_total"))
         assert cost == pytest.approx(sum(r["Cost"] for r in rows if r["Cost"] is not None))
         assert counted['aforo_gateway_revision{worker="0"}'] >= 1

@@ -62,6 +62,10 @@ async def admit(call: Call, budgets: Sequence[Budget], prices: PriceList, asked:
         if percent >= budget.warn_percent:
             _warn(call, budget, percent)
 
+    operation = call.operation_runtime
+    if operation is not None and operation.stateful is not None and not operation.stateful.asks_model:
+        return  # what is made there is no model's answer, and what is shown has been paid
+
     async def charge(x: Exchange, usage: Usage | None) -> None:
         if usage is None:
             return

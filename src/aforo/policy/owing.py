@@ -83,7 +83,10 @@ async def metered(exchange: Exchange, usage: Usage | None) -> None:
 
 
 def usage_of(exchange: Exchange, wire: str, answer: bytes, *, stream: bool) -> Usage | None:
-    """What a successful answer spent, in the model's words or estimated; None when it is no model's."""
+    """What a successful answer spent, in the model's words or estimated; None when it is no model's, or one that was
+    only looked at again (a stored response tells what it has cost once)."""
+    if exchange.request.original_method != "POST":
+        return None
     found = spent(wire, exchange.request.body.data or b"", answer, stream=stream)
     if found is None:
         return None

@@ -69,6 +69,18 @@ async def test_a_budget_warns_and_then_refuses() -> None:
 
 
 @story
+async def test_what_is_only_looked_at_again_is_not_paid_again() -> None:
+    async with kept_gate(budgets=(budget(DOLLAR),)) as (g, west):
+        usage = {"input_tokens": 80, "output_tokens": 0, "total_tokens": 80}
+        kept = {"id": "resp_1", "object": "response", "model": "m", "output": [], "usage": usage}
+        g.backend.always = west.always = (plain(kept),)
+        assert (await g.call(request("POST", "/responses", {"input": "x"}))).values(WARNING) == []
+        for _ in range(3):
+            answer = await g.call(request("GET", "/responses/resp_1"))
+            assert answer.values(WARNING) == ["product starter: 80 % of 1 USD (monthly) are used"]
+
+
+@story
 async def test_a_soft_budget_refuses_nobody() -> None:
     async with kept_gate(budgets=(budget(DOLLAR, refuse=False),)) as (g, west):
         g.backend.always = west.always = (said(200, 0),)

@@ -75,6 +75,12 @@ def test_labels_are_bounded_and_the_sum_stays_true() -> None:
     assert sum(got.values()) == 10_000
 
 
+def test_every_metric_is_documented() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "costs.md").read_text()
+    for metric in vars(Tally()).values():
+        assert f"| `{metric.name}` | {', '.join(f'`{n}`' for n in metric.labels)} | {metric.doc} |" in text
+
+
 def test_hostile_values_stay_inside_of_their_quotes() -> None:
     counter = Counter("c", "doc", ("a",))
     counter.add(1, 'x"} 5\nc{a="\\')
