@@ -162,3 +162,18 @@ ROWS = "datatable(t:datetime, v:long)[datetime(2024-01-01), 1, datetime(2024-01-
 )  # fmt: skip
 def test_series_whose_ends_are_asked(text: str, series: str) -> None:
     assert answer(f"let T = {ROWS}; T | {text} | project sum_v")[1] == [[series]]
+
+
+@pytest.mark.parametrize(
+    ("text", "row"),
+    [
+        ("let s = toscalar(print 2h); print bin(datetime(2024-01-01 03:00), s)", ["2024-01-01T02:00:00Z"]),
+        ("""let j = toscalar(print '{"a":[1,{"b":"x"}]}'); print parse_json(j).a[1].b, tostring(todynamic(j).a[0])""",
+         ["x", "1"]),
+        ("let k = toscalar(print dynamic(['a','b'])); print strcat_array(k, '-'), array_rotate_left(k, 1)", ["a-b", '["b","a"]']),
+        ("let n = toscalar(print 2); print repeat('a', n), bin(7, n), strcat_array(range(1, n), toscalar(print '+'))",
+         ['["a","a"]', 6, "1+2"]),
+    ],
+)  # fmt: skip
+def test_what_toscalar_gives_stands_in_any_function(text: str, row: list[Any]) -> None:
+    assert answer(text)[1] == [row]

@@ -9,7 +9,7 @@ from decimal import Decimal
 from aforo.kql.bound import Expression
 from aforo.kql.literals import json_text
 from aforo.kql.sql import tree as t
-from aforo.kql.sql.duckdb import aggregates, percentiles, scalars
+from aforo.kql.sql.duckdb import aggregates, asked, percentiles, scalars
 from aforo.kql.sql.duckdb.builder import json_path
 from aforo.kql.sql.duckdb.convert import CONVERSIONS, TYPE_NAMES
 from aforo.kql.sql.duckdb.encode import encode_rows
@@ -56,7 +56,9 @@ class DuckDb:
     def scalar(
         self, operation: str, arguments: Sequence[Node], bound: Sequence[Expression], result: KqlType
     ) -> Node:
-        return scalars.write(operation, arguments, bound, result)
+        return asked.outside(
+            operation, arguments, bound, lambda nodes: scalars.write(operation, nodes, bound, result)
+        )
 
     def aggregate(
         self, operation: str, arguments: Sequence[Node], bound: Sequence[Expression], result: KqlType,
@@ -88,7 +90,10 @@ class DuckDb:
     # -- JSON --------------------------------------------------------------------------------------------
 
     def path(self, base: Node, steps: tuple[str | int, ...], *, unparsed: bool) -> Node:
-        return t.call("kql_text_path" if unparsed else "kql_path", base, t.text(json_path(steps)))
+        path = t.text(json_path(steps))
+        if not unparsed:
+            return t.call("kql_path", base, path)
+        return asked.text_outside(base, lambda text: t.call("kql_text_path", text, path))
 
     def paths(self, text: Node, paths: Sequence[tuple[str | int, ...]]) -> Node:
         return t.call("kql_text_paths", text, t.array(*(t.text(json_path(p)) for p in paths)))
