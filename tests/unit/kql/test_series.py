@@ -232,7 +232,9 @@ def test_outliers_have_the_scores_that_kusto_tells() -> None:
     told = {0: -1.9040785483608571, 1: -0.10021466044004519, 2: 1.3361954725339347, 11: 1.6702443406674186}
     assert scores == [told.get(i, 0.0) for i in range(16)]
     # Between the quartiles, which need no factor: 3.975 and 5.4.
-    assert answer(f"print toreal(series_outliers({SCORED}, 'tukey')[0])")[1][0][0] == pytest.approx((-3 - 3.975) / (5.4 - 3.975))
+    assert answer(f"print toreal(series_outliers({SCORED}, 'tukey')[0])")[1][0][0] == pytest.approx(
+        (-3 - 3.975) / (5.4 - 3.975)
+    )
 
 
 def test_what_is_missing_is_no_outlier() -> None:
