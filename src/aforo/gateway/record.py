@@ -14,7 +14,7 @@ import time
 from collections.abc import Container, Sequence
 from functools import lru_cache
 from hashlib import sha256
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote_plus
 
 from aforo.errors import Refusal
@@ -23,7 +23,6 @@ from aforo.gateway.addresses import TrustedProxies
 from aforo.gateway.arrival import Arrival
 from aforo.gateway.call import Call
 from aforo.gateway.masking.marks import Marks
-from aforo.gateway.masking.masker import Masker
 from aforo.gateway.refused_record import error_entry as _error
 from aforo.gateway.refused_record import record_of_refused
 from aforo.messages import Headers, is_event_stream
@@ -50,6 +49,9 @@ from aforo.spool.records import (
     Message,
     TraceRecord,
 )
+
+if TYPE_CHECKING:
+    from aforo.gateway.masking.masker import Masker
 
 log = logging.getLogger("aforo.gateway")
 
@@ -214,6 +216,9 @@ class Recorder:
         """What may be written down of a record by its API's data masking."""
         masker = self._maskers.get(plan)
         if masker is None:
+            # Imported here: detectors are 1 MB, and most APIs mask nothing.
+            from aforo.gateway.masking.masker import Masker
+
             masker = self._maskers[plan] = Masker(plan, self._marks)
         return masker.mask(record)
 
