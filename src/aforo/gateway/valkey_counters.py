@@ -25,6 +25,7 @@ from aforo.policy.services import CounterState, Reservation
 log = logging.getLogger("aforo.gateway")
 
 _US: Final = 1_000_000
+_FAR_US: Final = 1 << 52
 # What was seen of so many counters is kept for the time when the server is away, and so many ends of calls.
 MOST_SEEN: Final = 20_000
 MOST_LATER: Final = 20_000
@@ -148,7 +149,13 @@ class ValkeyCounters:
         name = name_of(key, window_s, sliding, bucket)
         self._next += 1
         hold = f"{self._ids}{self._next:x}"
-        said = await self._ask(scripts.RESERVE, name, epoch_s, limit, amount, int(held_s * _US), hold)
+        try:
+            said = await self._ask(scripts.RESERVE, name, epoch_s, limit, amount, int(held_s * _US), hold)
+        except BaseException:
+            if held_s:
+                # The call was given up while it waited: nobody else can end what it may have got.
+                self._send(scripts.SETTLE, name, epoch_s, limit, (0, amount, 0, _FAR_US, hold))
+            raise
         if said is None:
             self._let_pass()
             return await self._reserve_here(name, amount, limit, epoch_s, held_s)

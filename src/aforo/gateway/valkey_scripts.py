@@ -216,8 +216,16 @@ local amount, was, part, till = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(A
 if till > 0 and now >= till then
   -- It was given back: what the call came to counts in full.
   take(amount)
-elseif till == 0 or redis.call('HDEL', key, ':' .. ARGV[10]) == 1 then
+else
   if till > 0 then
+    local value = redis.call('HGET', key, ':' .. ARGV[10])
+    if not value then
+      -- Settled already: nothing is owed, nothing goes back.
+      keep()
+      return math.max(0, left())
+    end
+    redis.call('HDEL', key, ':' .. ARGV[10])
+    was, part = hold_of(value)
     holds = holds - 1
     changed = true
   end

@@ -291,3 +291,15 @@ async def test_away_and_closed(tmp_path: Path) -> None:
         assert (await counters.peek("k", LIMIT, 3600, sliding=False)).remaining == LIMIT - 3
     finally:
         server.__exit__()
+
+
+@story
+async def test_a_call_that_is_given_up_while_it_waits_holds_nothing(server: ValkeyServer) -> None:
+    counters = ValkeyCounters(client(f"unix://{server.path}"), "given up")
+    assert (await counters.peek("k", LIMIT, 3600, sliding=False)).remaining == LIMIT
+    asking = asyncio.create_task(counters.reserve("k", 9, LIMIT, 3600, sliding=False, held_s=600))
+    await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert (await counters.peek("k", LIMIT, 3600, sliding=False)).remaining == LIMIT
