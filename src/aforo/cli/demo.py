@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import sys
 from typing import Annotated
@@ -61,6 +60,8 @@ def outage(
     only when no call failed and each answer has exactly one row.
     """
     one_of("--format", format, ("text", "json"))
+    import asyncio
+
     from aforo.cli.outage.screen import Lines, Picture, Silent, print_end
     from aforo.cli.outage.stage import Stage
     from aforo.cli.outage.story import CLIENTS, TRIP, WORKERS, Outage
