@@ -114,7 +114,8 @@ class MemoryCounters:
             part = hold.part
             if part is None or _is_over(hold, now):
                 # It was given back: what the call came to counts in full.
-                self._take(name, window, amount, now)
+                if amount:
+                    self._take(name, window, amount, now)
             else:
                 self._end(name, window, hold, part, max(0, hold.amount - amount))
                 if amount > hold.amount:

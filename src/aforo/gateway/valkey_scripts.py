@@ -215,7 +215,7 @@ SETTLE: Final = Script(
 local amount, was, part, till = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 if till > 0 and now >= till then
   -- It was given back: what the call came to counts in full.
-  take(amount)
+  if amount > 0 then take(amount) end
 else
   if till > 0 then
     local value = redis.call('HGET', key, ':' .. ARGV[10])

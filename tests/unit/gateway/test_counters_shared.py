@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import uvloop
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from aforo.errors import Unavailable
@@ -73,6 +73,14 @@ steps = st.lists(
     length=st.sampled_from(LENGTHS),
     epoch=st.integers(-50, 50),
     held=st.sampled_from([1.0, 30.0, 600.0]),
+)
+# A hold that is released at the very moment in which it ends takes nothing.
+@example(
+    steps=[("reserve", 20, 0, 0), ("hold", 0, 0, 0), ("release", 0, 16, 1), ("reserve", 9, 0, 0)],
+    form="sliding",
+    length=25,
+    epoch=0,
+    held=1.0,
 )
 def test_memory_and_valkey_agree(
     server: ValkeyServer,
