@@ -6,14 +6,16 @@ after which those things exist for nobody. It knows no call. docs/decisions has 
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from aforo.errors import Unavailable
 from aforo.private_files import private_directory
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS owners (
@@ -57,7 +59,7 @@ class Owners:
                 (*wanted, int(self._clock())),
             )
             return {id_: Owner(subscription, place) for id_, subscription, place in rows}
-        except sqlite3.Error as error:
+        except _errors() as error:
             raise Unavailable(f"whose this is cannot be looked up: {error}") from error
 
     def put(self, ids: Iterable[str], owner: Owner, lives_s: int) -> None:
@@ -74,7 +76,7 @@ class Owners:
                         "DELETE FROM owners WHERE id IN (SELECT id FROM owners WHERE until_s <= ? LIMIT ?)",
                         (int(self._clock()), _FORGET_AT_ONCE),
                     )
-        except sqlite3.Error as error:
+        except _errors() as error:
             raise Unavailable(f"whose this is cannot be written down: {error}") from error
 
     def close(self) -> None:
@@ -87,9 +89,18 @@ class Owners:
             if self._path is not None:
                 private_directory(self._path.parent)
                 self._path.touch(mode=0o600)
+            # Imported here: it is 1.5 MB, and only stateful calls need it.
+            import sqlite3
+
             database = sqlite3.connect(self._path or ":memory:", timeout=_PATIENCE_S)
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = NORMAL")
             database.executescript(_SCHEMA)
             self._opened = database
         return self._opened
+
+
+def _errors() -> type[Exception]:
+    import sqlite3
+
+    return sqlite3.Error
