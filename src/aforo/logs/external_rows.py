@@ -65,7 +65,9 @@ def lay_down(
                     go_on()
                     connection.execute(insert, (orjson.dumps(batch).decode(),))
             except Invalid as error:
-                raise UnreadableError(f"{shown(file.url)} (externaldata): {error.message.rstrip('.')}") from error
+                raise UnreadableError(
+                    f"{shown(file.url)} (externaldata): {error.message.rstrip('.')}"
+                ) from error
 
 
 def _unpacked(file: FileOutside, most_bytes: int) -> bytes:
