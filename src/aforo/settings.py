@@ -80,6 +80,11 @@ class Layout:
         return self.root / "tables"
 
     @property
+    def geoip(self) -> Path:
+        """Where addresses are, in MaxMind's format: put there by the operator, if at all."""
+        return self.root / "geoip.mmdb"
+
+    @property
     def logs(self) -> Path:
         """What the processes say."""
         return self.root / "logs"

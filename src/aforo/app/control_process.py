@@ -115,7 +115,7 @@ class _Control:
         with SpoolWriter(self._layout.spool / "control", segment_bytes=8 * 1024 * 1024) as spool:
             await self._first_state(door)
             self._show_key(door)
-            pool = QueryPool(self._layout.tables)
+            pool = QueryPool(self._layout.tables, geoip=self._layout.geoip)
             app = self._application(door, issuer, pool, spool)
             tls = certificate(spec.certificate, spec.certificate_key, self._secrets.tls)
             server = HttpServer(

@@ -59,7 +59,7 @@ def ask(data: Path, text: str, timespan: str | None) -> dict[str, Any]:
         except Invalid as refusal:
             raise Failure(refusal.message, code=Exit.USAGE) from refusal
         request = QueryRequest(workspace_ids=workspaces, text=text, now_us=now_us, timespan=span)
-        answer = query.ask_files(layout.tables, request)
+        answer = query.ask_files(layout.tables, request, geoip=layout.geoip)
         if answer.outcome is not Outcome.OK:
             return answers.failure(answer, "")[1]
         body = answers.success(

@@ -1,6 +1,6 @@
 """A query process: `python -m aforo.logs.engine ROOT`. It answers one question after the other from its pipe.
 
-It reads table files below ROOT and nothing else, lives within a memory limit of the operating system, and dies
+It reads table files below ROOT and the database of where addresses are, nothing else; it lives within a memory limit of the operating system, and dies
 with its parent. It knows no HTTP and nobody's identity; `query.py` holds the other end of the pipe.
 """
 
@@ -19,6 +19,7 @@ import threading
 from pathlib import Path
 from typing import BinaryIO
 
+from aforo.kql.natives import geo_addresses
 from aforo.logs.evaluate import Evaluator
 from aforo.logs.question import FRAME, Ask, Cancel, Outcome, Ready, Reply, pack, unpack_to_process
 from aforo.logs.versions import TableVersions
@@ -38,6 +39,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("root", type=Path)
     parser.add_argument("--memory", type=int, required=True, help="bytes that a query may use")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--geoip", type=Path, help="a database of where addresses are, in MaxMind's format")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="query[%(process)d] %(levelname)s %(message)s")
     # Ctrl-C goes to the whole group; only the parent decides when this ends.
@@ -49,6 +51,7 @@ def main(arguments: list[str]) -> int:
         threads=options.threads,
     )
     evaluator.warm()
+    geo_addresses.look_in(options.geoip)
     limit_memory(options.memory)
     serve(source, sink, evaluator)
     return 0

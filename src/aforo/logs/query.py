@@ -69,7 +69,7 @@ class _Process:
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
-    async def start(cls, root: Path, memory_bytes: int, threads: int) -> _Process:
+    async def start(cls, root: Path, memory_bytes: int, threads: int, geoip: Path | None) -> _Process:
         environment = {k: v for k in _ENVIRONMENT if (v := os.environ.get(k)) is not None}
         # glibc reserves 64 MB of addresses per thread and arena, which the address-space limit counts.
         environment["MALLOC_ARENA_MAX"] = "2"
@@ -81,6 +81,7 @@ class _Process:
                 str(root),
                 f"--memory={memory_bytes}",
                 f"--threads={threads}",
+                *(() if geoip is None else (f"--geoip={geoip}",)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 env=environment,
@@ -156,7 +157,8 @@ class QueryPool:
     """Query processes over the tables below `tables_root`.
 
     `processes` is how many queries run at once; the first process is started by `start`, the others when they
-    are needed. `waiting` more may wait in a queue; beyond that a query is refused with `Limited`.
+    are needed. `waiting` more may wait in a queue; beyond that a query is refused with `Limited`. `geoip` is where
+    a database of where addresses are lies, if there is one.
     """
 
     def __init__(
@@ -168,10 +170,12 @@ class QueryPool:
         timeout_s: float = LONGEST_TIMEOUT_S,
         waiting: int = DEFAULT_WAITING,
         threads: int | None = None,
+        geoip: Path | None = None,
     ) -> None:
         self.root = tables_root
         self._timeout_s = timeout_s
         self._memory_bytes = memory_bytes
+        self._geoip = geoip
         self._threads = threads if threads is not None else min(4, os.cpu_count() or 1)
         self._places = asyncio.Semaphore(processes)
         self._most_waiting = waiting
@@ -293,7 +297,7 @@ class QueryPool:
                 self._idle.append(await self._begin())
 
     async def _begin(self) -> _Process:
-        process = await _Process.start(self.root, self._memory_bytes, self._threads)
+        process = await _Process.start(self.root, self._memory_bytes, self._threads, self._geoip)
         self._all.add(process)
         return process
 
@@ -340,12 +344,18 @@ class QueryPool:
 
 
 def ask_files(
-    tables_root: Path, request: QueryRequest, *, memory_bytes: int = DEFAULT_MEMORY_BYTES
+    tables_root: Path,
+    request: QueryRequest,
+    *,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+    geoip: Path | None = None,
 ) -> QueryAnswer:
     """Ask the table files from this process, for the command line when no system is running."""
+    from aforo.kql.natives import geo_addresses
     from aforo.logs.evaluate import Evaluator  # the engine's libraries take half a second to load
     from aforo.logs.versions import TableVersions
 
+    geo_addresses.look_in(geoip)
     evaluator = Evaluator(TableVersions(tables_root), memory_bytes=memory_bytes, threads=os.cpu_count() or 1)
     return evaluator.answer(request)
 

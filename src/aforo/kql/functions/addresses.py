@@ -30,4 +30,5 @@ FUNCTIONS: tuple[Scalar, ...] = (
     scalar("has_ipv4_prefix", "source:string, prefix:string", BOOL, "Whether the text has an address that begins so."),
     scalar("has_any_ipv4_prefix", "source:string, prefix:string_or_array...", BOOL,
            "Whether the text has an address that begins in one of these ways."),
+    scalar("geo_info_from_ip_address", "ip:string", DYNAMIC, "Where the address is, by the operator's own database."),
 )  # fmt: skip

@@ -9,7 +9,6 @@ KNOWN_UNSUPPORTED = frozenset(
         "geo_polygon_simplify",
         "geo_simplify_polygons_array",
         "geo_polygon_to_h3cells",
-        "geo_info_from_ip_address",
         "series_periods_detect",
         "series_periods_validate",
         "series_fft",
@@ -63,5 +62,4 @@ REASONS: dict[str, str] = {
         ("series_fit_2lines", "series_fit_2lines_dynamic"),
         "where the second line starts counting, and how short a line may be, is not published",
     ),
-    "geo_info_from_ip_address": "it needs a list of where addresses are, which is not part of the product",
 }  # fmt: skip
