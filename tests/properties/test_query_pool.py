@@ -18,6 +18,7 @@ import pytest
 from aforo.errors import Limited, Unavailable
 from aforo.logs.query import QueryPool, ask_files
 from aforo.logs.question import Outcome, QueryAnswer, QueryRequest
+from tests.support.places_file import write_places
 from tests.support.stored_tables import write_rows
 
 W = "11111111-1111-1111-1111-111111111111"
@@ -255,6 +256,16 @@ def test_a_large_answer_is_cut_at_its_limits(root: Path) -> None:
         assert size.rows.startswith(b"[1],[2],")
 
     run(root, scenario)
+
+
+def test_a_process_knows_where_addresses_are(root: Path, tmp_path: Path) -> None:
+    write_places(tmp_path / "geoip.mmdb", {"8.8.8.0/24": {"country": {"names": {"en": "United States"}}}})
+
+    async def scenario(pool: QueryPool) -> None:
+        answer = await pool.query(ask("print tostring(geo_info_from_ip_address('8.8.8.8').country)"))
+        assert (answer.outcome, answer.rows) == (Outcome.OK, b'["United States"]')
+
+    run(root, scenario, geoip=tmp_path / "geoip.mmdb")
 
 
 def test_the_files_can_be_asked_without_a_pool(root: Path) -> None:

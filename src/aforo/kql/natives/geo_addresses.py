@@ -28,7 +28,8 @@ _BROKEN = (
 _REMEMBERED = 10_000
 _LONGEST = 64
 
-_Find = Callable[[str], "str | None"]
+_Address = IPv4Address | IPv6Address
+_Find = Callable[[_Address], "str | None"]
 
 
 class _Book:
@@ -54,9 +55,9 @@ def look_in(path: Path | None) -> None:
 
 def geo_info(text: str) -> str | None:
     """Country, state (the most specific subdivision), city and coordinates, as far as they are known. Null for what is
-    no address, for addresses that are not of the public Internet, and for those that the database does not have."""
-    find = _book.find or _opened()
-    return find(text) if len(text) <= _LONGEST else None
+    no address and for addresses that are not of the public Internet, with or without a database, and for those that it
+    does not have."""
+    return (_book.find or _opened())(address) if (address := _public(text)) is not None else None
 
 
 def _opened() -> _Find:
@@ -71,16 +72,15 @@ def _opened() -> _Find:
         reader = maxminddb.open_database(path)
     except (maxminddb.InvalidDatabaseError, OSError, ValueError) as error:
         raise UnansweredError(_BROKEN) from error
-    _book.find = lru_cache(_REMEMBERED)(lambda text: _found(reader, text))
+    _book.find = lru_cache(_REMEMBERED)(lambda address: _found(reader, address))
     return _book.find
 
 
-def _found(reader: Any, text: str) -> str | None:
+def _found(reader: Any, address: _Address) -> str | None:
     from maxminddb import InvalidDatabaseError
 
-    address = _public(text)
     # Asked for the wider kind, a database of IPv4 alone raises.
-    if address is None or (address.version == 6 and reader.metadata().ip_version == 4):
+    if address.version == 6 and reader.metadata().ip_version == 4:
         return None
     try:
         record = reader.get(address)
@@ -101,14 +101,21 @@ def _found(reader: Any, text: str) -> str | None:
     return written({name: value for name, value in known.items() if value is not None} or None)
 
 
-def _public(text: str) -> IPv4Address | IPv6Address | None:
+@lru_cache(_REMEMBERED)
+def _address(text: str) -> _Address | None:
+    """The address of the public Internet that the text is."""
     try:
-        address = ip_address(text.strip())
+        address = ip_address(text)
     except ValueError:
         return None
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
     return address if address.is_global and not address.is_multicast else None
+
+
+def _public(text: str) -> _Address | None:
+    text = text.strip()
+    return _address(text) if len(text) <= _LONGEST else None
 
 
 def _name(part: Any) -> str | None:
