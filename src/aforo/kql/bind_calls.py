@@ -10,7 +10,7 @@ from aforo.kql import syntax as s
 from aforo.kql.bind_expressions import BROKEN, ExpressionBinder, any_broken
 from aforo.kql.bind_windows import RANKS
 from aforo.kql.bound import Aggregation, Apply, Constant, Expression, Reference, ScalarQuery, Windowed
-from aforo.kql.call_checks import CHECKS
+from aforo.kql.call_checks import CHECKS, percentile_problem
 from aforo.kql.convert import apply, cast, coerce
 from aforo.kql.functions.catalog import AGGREGATES, SCALARS, SEVERAL, WINDOWS
 from aforo.kql.functions.spec import Aggregate, Function, Parameter, Scalar, Window
@@ -139,9 +139,12 @@ class CallBinder(ExpressionBinder):
             condition = arguments[place]
             arguments = arguments[:place] + arguments[place + 1 :]
         for i in range(_CONSTANT_FROM.get(declared.operation, len(arguments)), len(arguments)):
-            if not isinstance(arguments[i], Constant):
-                shown = tree.arguments[i if i < place else i + 1].span
+            argument, shown = arguments[i], tree.arguments[i if i < place else i + 1].span
+            if not isinstance(argument, Constant):
                 self.report(say.must_be_constant(f"argument {i + 1} of {declared.name}()", shown))
+                return None
+            if "percentile" in declared.operation and (problem := percentile_problem(argument)):
+                self.report(say.bad_argument(problem, shown))
                 return None
         if declared.operation in ("count_distinct", "hll"):
             arguments = arguments[:1]

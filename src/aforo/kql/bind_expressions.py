@@ -434,9 +434,12 @@ class ExpressionBinder:
         name = {"=~": "equals_ci", "!~": "equals_ci", "matches regex": "matches_regex"}.get(
             op, op.lstrip("!")
         )
-        if name == "matches_regex" and isinstance(right, Constant) and isinstance(right.value, str):
-            problem, _ = judge(right.value)
-            if problem:
+        if name == "matches_regex" and isinstance(right, Constant):
+            pattern = json_value(right.value)
+            if isinstance(pattern, list | dict):
+                kind = "an array" if isinstance(pattern, list) else "a bag"
+                return self.broken(say.wrong_type("a regular expression", "one text", kind, tree.right.span))
+            if isinstance(pattern, str) and (problem := judge(pattern)[0]):
                 return self.broken(say.bad_argument(problem, tree.right.span))
         found = apply(name, (self.text(left, tree.left.span), self.text(right, tree.right.span)), BOOL)
         return apply("not", (found,), BOOL) if negated else found

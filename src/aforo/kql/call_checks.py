@@ -15,7 +15,7 @@ from aforo.kql.natives.texts import UNITS
 from aforo.kql.natives.units import ANGLES, FAMILIES, TEMPERATURES
 from aforo.kql.natives.zones import zone
 from aforo.kql.patterns import judge, matches_nothing
-from aforo.kql.types import INTEGERS, NUMBERS, TIMESPAN
+from aforo.kql.types import DYNAMIC, INTEGERS, NUMBERS, TIMESPAN
 from aforo.nearest import nearest
 
 Check = Callable[[tuple[Expression, ...]], str]
@@ -234,6 +234,24 @@ def _agents(arguments: tuple[Expression, ...]) -> str:
             return "parse_user_agent() looks for " + ", ".join(f"'{p}'" for p in useragents.PARTS)
     return ""
 
+
+def percentile_problem(point: Constant) -> str:
+    """What is wrong with a percentile, or with an array of them."""
+    listed = json_value(point.value) if point.type is DYNAMIC else point.value
+    if listed == []:
+        return "an array of percentiles has at least one"
+    for value in listed if isinstance(listed, list) else [listed]:
+        try:
+            fits = not isinstance(value, bool) and 0 <= float(str(value)) <= 100
+        except ValueError:
+            fits = False
+        if not fits:
+            shown = "null" if value is None else str(value)[:_LONGEST_SHOWN].removesuffix(".0")
+            return f"a percentile is a number from 0 to 100, this is {shown}"
+    return ""
+
+
+_LONGEST_SHOWN = 40
 
 CHECKS: dict[str, Check] = {
     "parse_user_agent": _agents,

@@ -190,3 +190,25 @@ def test_large_digests_stay_near() -> None:
 )
 def test_mistakes_in_aggregates(aggregate: str, said: str) -> None:
     assert said in " ".join(mistakes(f"datatable(x:long)[1] | summarize {aggregate}"))
+
+
+@pytest.mark.parametrize(
+    ("expression", "type_", "value"),
+    [
+        ("bin_at(decimal(99999999999999999999), decimal(0.000000000001), decimal(0))", "decimal", "9" * 20),
+        ('bin_at(decimal("99999999999999999999999999"), 1, 0)', "decimal", "9" * 26),
+        ("bin(decimal(99999999999999999999.123), decimal(0.01))", "decimal", "99999999999999999999.12"),
+        ("bin(decimal(-3.5), decimal(1))", "decimal", "-4"),
+        ("bin(decimal(-4), decimal(1))", "decimal", "-4"),
+        ("bin_at(decimal(-1.2), decimal(1), decimal(0.5))", "decimal", "-1.5"),
+        ("bin(decimal(3.7), decimal(0))", "decimal", None),
+        ("bin_at(decimal(null), 1, 0)", "decimal", None),
+        ("bin_at(5, 1, 0.5)", "real", 4.5),
+        ("bin_at(5, 1, toscalar(print real(+inf)))", "real", "NaN"),
+        ("bin_at(decimal(5), decimal(1), toscalar(print real(+inf)))", "real", "NaN"),
+        ("bin_at(decimal(5), decimal(1), real(nan))", "real", "NaN"),
+        ("bin_at(5, toscalar(print real(+inf)), 0)", "real", "NaN"),
+    ],
+)
+def test_bins_are_exact_and_of_the_widest_type(expression: str, type_: str, value: object) -> None:
+    assert answer(f"print a = {expression}") == ([f"a:{type_}"], [[value]])

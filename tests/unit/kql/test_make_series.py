@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
+import duckdb
 import pytest
 
-from tests.support.kql_run import answer, mistakes
+from tests.support.kql_run import answer, compiled, mistakes
 
 LONGS = "datatable(x: long, v: long)[-3, 1, 4, 2]"
 TIMES = """datatable(k: string, t: datetime, v: long)["a", datetime(2020-01-01 05:00), 1, "a", datetime(2020-01-03), 5,
@@ -64,3 +65,32 @@ def test_a_name_for_the_axis_of_a_range() -> None:
         "s:dynamic",
         "y:dynamic",
     ]
+
+
+@pytest.mark.parametrize(
+    ("axis", "place", "kind"),
+    [
+        ("v from 0 to 3 step 0", "0", "number"),
+        ("v from 0 to 3 step -1", "-1", "number"),
+        ("v step -0.5", "-0.5", "number"),
+        ("v from 0 to 3 step long(null)", "long(null)", "number"),
+        ("todouble(v) from 0.0 to 3.0 step real(+inf)", "real(+inf)", "number"),
+        ("t from ago(1h) to now() step 0s", "0s", "timespan"),
+        ("t in range(ago(1h), now(), -1m)", "-1m", "timespan"),
+    ],
+)
+def test_a_step_that_leads_nowhere_is_a_mistake_at_its_place(axis: str, place: str, kind: str) -> None:
+    text = f"{TIMES} | make-series count() on {axis}"
+    result, _ = compiled(duckdb.connect(), text)
+    assert result.compiled is None
+    said = f"the step of make-series must be a {kind} above zero"
+    assert [(text[d.span.start : d.span.end], d.message) for d in result.diagnostics] == [(place, said)]
+
+
+@pytest.mark.parametrize("step", ["0", "-1", "long(null)"])
+def test_a_step_that_a_query_finds_ends_it(step: str) -> None:
+    query = f"let s = toscalar(print {step}); {LONGS} | make-series count() on v from 0 to 3 step s"
+    with pytest.raises(
+        duckdb.InvalidInputException, match="aforo: the step of make-series is not above zero"
+    ):
+        answer(query)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import duckdb
 import pytest
 
 from aforo.kql.patterns import judge
+from tests.support.kql_run import answer, compiled
 
 
 @pytest.mark.parametrize(
@@ -19,3 +21,24 @@ def test_too_large(pattern: str) -> None:
 @pytest.mark.parametrize("pattern", [r"^\d{4}-\d{2}-\d{2}$", "(a{10}){90}", "[a-z]{1,1000}"])
 def test_what_people_write(pattern: str) -> None:
     assert judge(pattern)[0] == ""
+
+
+@pytest.mark.parametrize(
+    ("right", "said"),
+    [
+        ('dynamic(["a"])', "a regular expression must be one text, this is an array"),
+        ('dynamic({"a": 1})', "a regular expression must be one text, this is a bag"),
+        ('dynamic("(")', "'(' is no regular expression: missing ) at position 1"),
+    ],
+)
+def test_only_a_text_is_a_pattern(right: str, said: str) -> None:
+    text = f'print "a" matches regex {right}'
+    result, _ = compiled(duckdb.connect(), text)
+    assert result.compiled is None
+    assert [(text[d.span.start : d.span.end], d.message) for d in result.diagnostics] == [(right, said)]
+
+
+def test_a_text_in_a_dynamic_is_a_pattern() -> None:
+    assert answer('print "ab" matches regex dynamic("^a.$"), "b" matches regex dynamic("^a")')[1] == [
+        [True, False]
+    ]

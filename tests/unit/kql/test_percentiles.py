@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 
+import duckdb
 import pytest
 
-from tests.support.kql_run import answer
+from tests.support.kql_run import answer, compiled
 
 CHANCE = random.Random(3)
 VALUES = [(CHANCE.choice("abc"), CHANCE.randrange(-50, 50) if n % 7 else None) for n in range(60)]
@@ -35,3 +36,34 @@ def test_of_several_columns_and_conditions() -> None:
         "percentiles_array(x, 50, 95), percentile(x, 50)"
     )[1][0]
     assert list(row) == [10, 90, 20, 180, "[50,95]", 50]
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "place", "said"),
+    [
+        ("percentile(x, 101)", "101", "a percentile is a number from 0 to 100, this is 101"),
+        ("percentile(x, -5)", "-5", "a percentile is a number from 0 to 100, this is -5"),
+        ("percentile(x, real(nan))", "real(nan)", "a percentile is a number from 0 to 100, this is nan"),
+        ("percentile(x, int(null))", "int(null)", "a percentile is a number from 0 to 100, this is null"),
+        ("percentiles(x, 5, 101, 100, 0)", "101", "a percentile is a number from 0 to 100, this is 101"),
+        ("percentilew(x, x, 101)", "101", "a percentile is a number from 0 to 100, this is 101"),
+        ("percentilesw(x, x, 5, -0.5)", "-0.5", "a percentile is a number from 0 to 100, this is -0.5"),
+        ("percentiles_array(x, 50, 101)", "101", "a percentile is a number from 0 to 100, this is 101"),
+        (
+            "percentiles_array(x, dynamic([50, 101]))",
+            "dynamic([50, 101])",
+            "a percentile is a number from 0 to 100, this is 101",
+        ),
+        (
+            'percentilesw_array(x, x, dynamic(["a"]))',
+            'dynamic(["a"])',
+            "a percentile is a number from 0 to 100, this is a",
+        ),
+        ("percentiles_array(x, dynamic([]))", "dynamic([])", "an array of percentiles has at least one"),
+    ],
+)
+def test_what_is_no_percentile_is_a_mistake_at_its_place(aggregate: str, place: str, said: str) -> None:
+    text = f"range x from 1 to 3 step 1 | summarize {aggregate}"
+    result, _ = compiled(duckdb.connect(), text)
+    assert result.compiled is None
+    assert [(text[d.span.start : d.span.end], d.message) for d in result.diagnostics] == [(place, said)]

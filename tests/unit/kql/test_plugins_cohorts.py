@@ -101,3 +101,9 @@ def test_rolling_percentile_over_gaps_and_by_dimension() -> None:
     text = "range i from 0 to 3 step 1 | extend k = i % 2 | evaluate rolling_percentile(i, 100, i, 2, 2, k)"
     assert sorted(answer(text)[1]) == [[0, 0, 0], [0, 1, 1], [2, 0, 2], [2, 1, 3]]
     assert "rows" in mistakes("print v = 1, i = 1 | evaluate rolling_percentile(v, 50, i, 1, 0)")[0]
+
+
+def test_rolling_percentile_of_more_than_all() -> None:
+    rows = "datatable(t: datetime, v: long)[datetime(2024-01-01), 1]"
+    said = mistakes(f"{rows} | evaluate rolling_percentile(v, 101, t, 1d, 2)")
+    assert said == ["a percentile is a number from 0 to 100, this is 101"]

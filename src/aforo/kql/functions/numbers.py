@@ -15,13 +15,12 @@ def _unsigned(types: tuple[KqlType, ...]) -> KqlType:
 
 
 def _binned(types: tuple[KqlType, ...]) -> KqlType:
-    """`bin(int, int)` is long, `bin(long, 0.5)` real."""
-    first, size = types[0], types[1]
-    if first in (DATETIME, TIMESPAN):
-        return first
-    if REAL in (first, size):
+    """`bin(int, int)` is long, `bin(long, 0.5)` real; the point of `bin_at` counts too."""
+    if types[0] in (DATETIME, TIMESPAN):
+        return types[0]
+    if REAL in types:
         return REAL
-    return max(LONG, first, size, key=[INT, LONG, REAL, KqlType.DECIMAL].index)
+    return max(LONG, *types, key=[INT, LONG, REAL, KqlType.DECIMAL].index)
 
 
 _MATH = {

@@ -10,6 +10,7 @@ from aforo.kql import syntax as s
 from aforo.kql.bind_expressions import BROKEN
 from aforo.kql.binder import Binder
 from aforo.kql.bound import Aggregation, Column, Constant, Expression, Reference, Relation
+from aforo.kql.call_checks import percentile_problem
 from aforo.kql.convert import cast, coerce
 from aforo.kql.functions.catalog import AGGREGATES
 from aforo.kql.naming import Names, aggregate_name, own_name, percentile_part
@@ -230,6 +231,9 @@ def _percentiles(g: Grouping, call: s.Call, names: tuple[str, ...]) -> None:
         point = g.b.scalar(tree, row)
         if not isinstance(point, Constant) or point.type not in NUMBERS:
             g.b.report(say.must_be_constant("a percentile", tree.span))
+            continue
+        if problem := percentile_problem(point):
+            g.b.report(say.bad_argument(problem, tree.span))
             continue
         name = g.free(names, i, f"percentile_{own_name(call.arguments[0])}_{percentile_part(tree)}")
         g.add(name, Aggregation(operation, (value, *weights, cast(point, REAL)), value.type))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
@@ -90,6 +91,10 @@ def bind_make_series(b: Binder, relation: Relation, tree: MakeSeries, scope: Sco
         ]
         b.report(say.bad_argument(f"a series of {axis.type} cannot go{''.join(told)}", tree.span))
         return relation
+    if isinstance(places.step, Constant) and not _above_zero(places.step.value):
+        kind = "timespan" if places.step.type is TIMESPAN else "number"
+        b.report(say.bad_argument(f"the step of make-series must be a {kind} above zero", tree.step.span))
+        return relation
     group = Grouping(b, Filter(relation, places.within()), scope)
     group.reserve((*tree.keys, *(item for item, _ in tree.items)))
     for key in tree.keys:
@@ -103,6 +108,11 @@ def bind_make_series(b: Binder, relation: Relation, tree: MakeSeries, scope: Sco
         # One aggregate may give several columns.
         defaults += [default] * (len(group.results) - len(defaults))
     return _filled(b, group, keys, index, tree, places, defaults, scope)
+
+
+def _above_zero(step: object) -> bool:
+    """Null and what is no number are not."""
+    return isinstance(step, int | float) and 0 < step < inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
 from aforo.kql.binder import Binder
 from aforo.kql.bound import Column, Constant, Reference, Relation
+from aforo.kql.call_checks import percentile_problem
 from aforo.kql.operators.plugins.activity import DATA, arguments, earlier, read
 from aforo.kql.operators.plugins.library import column_of, constant_of, quoted, timeline, written
 from aforo.kql.operators.plugins.spec import Plugin, PluginCall
@@ -124,6 +125,9 @@ def rolling_percentile(b: Binder, relation: Relation, call: PluginCall, scope: S
     point, size = constant_of(b, trees[1], scope, REAL), constant_of(b, trees[3], scope, types[1])
     bins = constant_of(b, trees[4], scope, LONG)
     if point is None or size is None or bins is None:
+        return relation
+    if problem := percentile_problem(point):
+        b.report(say.bad_argument(problem, trees[1].span))
         return relation
     if not isinstance(bins.value, int) or bins.value < 1:
         b.report(say.bad_row_count(bins.value, trees[4].span))

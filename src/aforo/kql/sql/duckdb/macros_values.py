@@ -27,7 +27,9 @@ MACROS: dict[str, str] = {
     "kql_divide_span_real": "(a, n) AS CASE WHEN n <> 0 THEN TRY_CAST(round(a / n) AS BIGINT) END",
     "kql_bin": "(x, size) AS CASE WHEN size > 0 THEN TRY(x - ((x % size) + size) % size) END",
     "kql_bin_real": "(x, size) AS CASE WHEN size > 0 THEN floor(x / size) * size END",
-    "kql_bin_decimal": "(x, size) AS CASE WHEN size > 0 THEN (floor(x / size)::DECIMAL(38,0) * size)::DECIMAL(38,12) END",
+    "kql_bin_units": "(u, n) AS u - u % n - CASE WHEN u % n < 0 THEN n ELSE 0 END",
+    "kql_bin_decimal": """(x, size) AS CASE WHEN size > 0 THEN
+        kql_units_decimal(kql_bin_units(kql_decimal_units(x), nullif(kql_decimal_units(size), 0))) END""",
     "kql_bin_at": "(x, size, point) AS TRY(point + kql_bin(x - point, size))",
     "kql_bin_at_real": "(x, size, point) AS point + kql_bin_real(x - point, size)",
     "kql_round_long": """(x, n) AS CASE WHEN n >= 0 THEN x WHEN n > -19 THEN
@@ -108,8 +110,9 @@ MACROS: dict[str, str] = {
         WHEN 'BOOLEAN' THEN 'bool' WHEN 'DOUBLE' THEN 'double' WHEN 'UBIGINT' THEN 'long' WHEN 'BIGINT' THEN 'long'
         ELSE 'null' END""",
     # -- series ----------------------------------------------------------------------------------------
-    "kql_series_index": "(x, start, step) AS CASE WHEN step > 0 THEN kql_floor_div(x - start, step) END",
-    "kql_series_index_real": "(x, start, step) AS CASE WHEN step > 0 THEN floor((x - start) / step)::BIGINT END",
+    "kql_no_step": "() AS error('aforo: the step of make-series is not above zero')",
+    "kql_series_index": "(x, start, step) AS CASE WHEN step > 0 THEN kql_floor_div(x - start, step) ELSE kql_no_step() END",
+    "kql_series_index_real": "(x, start, step) AS CASE WHEN step > 0 THEN floor((x - start) / step)::BIGINT ELSE kql_no_step() END",
     "kql_series_end": """(stop, start, step, within) AS CASE WHEN step > 0 THEN
         kql_floor_div(stop - start - CASE WHEN within THEN 0 ELSE 1 END, step) + 1 END""",
     "kql_series_end_real": """(stop, start, step, within) AS CASE WHEN step > 0 THEN
