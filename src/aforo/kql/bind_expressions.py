@@ -20,7 +20,7 @@ from aforo.kql.bound import (
 from aforo.kql.chance import by_chance
 from aforo.kql.convert import apply, cast, coerce, coerce_literal
 from aforo.kql.literals import json_value
-from aforo.kql.patterns import judge
+from aforo.kql.patterns import problem_of
 from aforo.kql.plan import Aggregate
 from aforo.kql.scope import Choice, Deferred, Defined, Restriction, Row, Scope
 from aforo.kql.size import MOST_PARTS, Budget
@@ -435,11 +435,7 @@ class ExpressionBinder:
             op, op.lstrip("!")
         )
         if name == "matches_regex" and isinstance(right, Constant):
-            pattern = json_value(right.value)
-            if isinstance(pattern, list | dict):
-                kind = "an array" if isinstance(pattern, list) else "a bag"
-                return self.broken(say.wrong_type("a regular expression", "one text", kind, tree.right.span))
-            if isinstance(pattern, str) and (problem := judge(pattern)[0]):
+            if problem := problem_of(json_value(right.value)):
                 return self.broken(say.bad_argument(problem, tree.right.span))
         found = apply(name, (self.text(left, tree.left.span), self.text(right, tree.right.span)), BOOL)
         return apply("not", (found,), BOOL) if negated else found

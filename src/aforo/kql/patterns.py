@@ -53,3 +53,10 @@ def judge(pattern: str) -> tuple[str, int]:
     if (found := _FOREIGN.search(_ONE.sub("a", pattern))) is not None:
         return f"{found.group()!r} is not part of RE2's regular expressions, which KQL uses", groups
     return "", groups
+
+
+def problem_of(value: object) -> str:
+    """What is wrong with a constant as a regular expression. What is neither text nor a collection is read as text."""
+    if isinstance(value, list | dict):
+        return f"a regular expression must be one text, this is {'an array' if isinstance(value, list) else 'a bag'}"
+    return judge(value)[0] if isinstance(value, str) else ""
