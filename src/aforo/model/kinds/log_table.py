@@ -38,6 +38,7 @@ BUILT_IN = (
     "AzureMetrics",
     "AzureActivity",
     "LAQueryLogs",
+    "Operation",
     "AppMetrics",
     "AppTraces",
 )
