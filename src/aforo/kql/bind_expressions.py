@@ -434,9 +434,9 @@ class ExpressionBinder:
         name = {"=~": "equals_ci", "!~": "equals_ci", "matches regex": "matches_regex"}.get(
             op, op.lstrip("!")
         )
-        if name == "matches_regex" and isinstance(right, Constant):
-            if problem := problem_of(json_value(right.value)):
-                return self.broken(say.bad_argument(problem, tree.right.span))
+        constant = json_value(right.value) if isinstance(right, Constant) else None
+        if name == "matches_regex" and (problem := problem_of(constant)):
+            return self.broken(say.bad_argument(problem, tree.right.span))
         found = apply(name, (self.text(left, tree.left.span), self.text(right, tree.right.span)), BOOL)
         return apply("not", (found,), BOOL) if negated else found
 
