@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import ssl
-import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -67,6 +66,8 @@ def _show(context: ssl.SSLContext, identity: Identity) -> None:
             serialization.PrivateFormat.PKCS8,
             serialization.BestAvailableEncryption(word.encode()),
         )
+        import tempfile
+
         handle, path = tempfile.mkstemp(suffix=".pem")
         try:
             with os.fdopen(handle, "wb") as file:

@@ -5,14 +5,7 @@ from __future__ import annotations
 import sys
 import zlib
 
-import brotli
-
 from aforo.errors import Invalid
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 # A body that grows more than this is an attack, not a compressed text.
 MAX_RATIO = 250
@@ -28,7 +21,7 @@ KNOWN = b"gzip, deflate, br, zstd"
 MAX_MEMBERS = 100
 _STEP = 64 * 1024
 # RFC 9659: a window of up to 8 MB (2 to the power of 23).
-_ZSTD_OPTIONS: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
+_ZSTD_WINDOW_LOG = 23
 
 
 def decode(data: bytes, coding: bytes | None, max_bytes: int = MAX_BYTES) -> bytes:
@@ -86,6 +79,9 @@ def _inflate(data: bytes, name: bytes, max_bytes: int) -> bytes:
 
 
 def _brotli(data: bytes, max_bytes: int) -> bytes:
+    # Imported where one comes: most gateways never see such a body, and all would hold the library.
+    import brotli
+
     limit = _limit(data, max_bytes)
     decoder = brotli.Decompressor()
     out: list[bytes] = []
@@ -107,6 +103,11 @@ def _brotli(data: bytes, max_bytes: int) -> bytes:
 
 
 def _zstd(data: bytes, max_bytes: int) -> bytes:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
     limit = _limit(data, max_bytes)
     out: list[bytes] = []
     size = 0
@@ -114,7 +115,7 @@ def _zstd(data: bytes, max_bytes: int) -> bytes:
         while data:
             if len(out) == MAX_MEMBERS:
                 raise Invalid(f"the compressed body has more than {MAX_MEMBERS} frames", code=TOO_LARGE)
-            frame = zstd.ZstdDecompressor(options=_ZSTD_OPTIONS)
+            frame = zstd.ZstdDecompressor(options=options)
             part = frame.decompress(data, limit - size + 1)
             size += len(part)
             out.append(part)

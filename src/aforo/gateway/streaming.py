@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 import time
-from email.utils import formatdate
 from functools import lru_cache
 
 import orjson
@@ -22,6 +21,7 @@ from aforo.gateway.signal import Signal
 from aforo.messages import HOP_BY_HOP, is_event_stream
 from aforo.policy import answers
 from aforo.policy.exchange import ResponseState
+from aforo.stamps import http_date
 
 # At the start of a line alone: anywhere else it is text of the model's, or of the client's.
 LAST_EVENT = re.compile(
@@ -119,7 +119,7 @@ def _status_line(status: int, reason: str) -> bytes:
 @lru_cache(maxsize=1)
 def _date(second: int) -> bytes:
     """`Date` of an answer, made once a second."""
-    return formatdate(second, usegmt=True).encode()
+    return http_date(second).encode()
 
 
 def hides_usage(call: Call, answer: ResponseState) -> bool:

@@ -159,7 +159,8 @@ class Upstream:
         )
         if status >= 400 or guard is not None or call.route is not None:
             route.answered(call, guard, call.response, arrival)
-        _judge(call.response, options)
+        if status >= 400:
+            _judge(call.response, options)
 
     def _over(self, call: Call, backend: Backend) -> Backend:
         try:
