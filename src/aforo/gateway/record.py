@@ -389,7 +389,8 @@ class Recorder:
         data = (body.data or b"") if body.changed else b""
         wire = call.operation_runtime.wire if call.operation_runtime is not None else ""
         limit = body_limit(plan, plan.backend_request, headers.get(b"content-type"), wire)
-        listed = self._fit(call, headers, api.log_names.backend_request, _credentials(call, api))
+        names = api.log_names.backend_request
+        listed = self._fit(call, headers, names, _credentials(call, api)) if names else _NO_HEADERS
         return Message(listed, data[:limit], len(data), 0 < limit < len(data))
 
     @staticmethod
