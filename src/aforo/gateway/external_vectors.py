@@ -16,7 +16,7 @@ from typing import Final
 
 from aforo.egress.valkey import Script
 from aforo.gateway.external_cache import ExternalCache
-from aforo.gateway.vectors import CLOSEST, signs_of, unit_of
+from aforo.gateway.vectors import most_compared, signs_of, unit_of
 
 # The index of a partition goes over the wire with each search: 120 KB at 1,536 numbers.
 MAX_ENTRIES: Final = 512
@@ -75,7 +75,7 @@ class ExternalVectors:
         if unit is None:
             return None
         index = self._index(partition, len(unit))
-        near = self._nearest(index, await self._cache.ask("HGETALL", index), signs_of(unit))
+        near = self._nearest(index, await self._cache.ask("HGETALL", index), unit)
         if not near:
             return None
         vectors = await self._cache.ask("MGET", *(f"{index}:v:{number}" for number in near))
@@ -98,12 +98,13 @@ class ExternalVectors:
         # Vectors of another model cannot be compared.
         return self._secrecy.name(f"vectors:{dimensions}:{partition}")
 
-    def _nearest(self, index: str, entries: list[bytes], asked: int) -> list[str]:
+    def _nearest(self, index: str, entries: list[bytes], unit: array[float]) -> list[str]:
         """The ids whose signs differ least."""
+        asked = signs_of(unit)
         found: list[tuple[int, str]] = []
         for at in range(0, len(entries) - 1, 2):
             number = entries[at].decode("latin-1")
             signs = self._secrecy.open(entries[at + 1], f"{index}:{number}")
             if signs is not None:
                 found.append(((int.from_bytes(signs, "big") ^ asked).bit_count(), number))
-        return [number for _, number in nsmallest(CLOSEST, found)]
+        return [number for _, number in nsmallest(most_compared(len(unit)), found)]

@@ -18,8 +18,10 @@ MAX_ENTRIES = 4096
 MAX_BYTES = 64 * 1024 * 1024
 # The longest vectors that models make have 4,096 numbers.
 MAX_DIMENSIONS = 16_384
-# How many vectors are compared number by number (40 us each at 1,536 numbers); signs are compared at 0.2 us each.
-CLOSEST = 16
+# How many numbers a search compares one by one: 16 vectors at 1,536 numbers (40 us each), more where they are shorter and
+# their signs say less. Signs are compared at 0.2 us a vector.
+_COMPARED = 16 * 1536
+_CLOSEST = 16
 _ENTRY_BYTES = 512
 
 _Place = tuple[str, int]
@@ -93,10 +95,10 @@ class MemoryVectors:
             self._forget(held)
         entries = held.entries
         near = list(entries)
-        if len(near) > CLOSEST:
+        if len(near) > (most := most_compared(len(unit))):
             signs = signs_of(unit)
             differ = [(entry.signs ^ signs).bit_count() for entry in entries.values()]
-            near = [near[at] for at in nsmallest(CLOSEST, range(len(near)), key=differ.__getitem__)]
+            near = [near[at] for at in nsmallest(most, range(len(near)), key=differ.__getitem__)]
         best, distance = 0, math.inf
         numbers = unit.tolist()
         for number in near:
@@ -125,6 +127,11 @@ class MemoryVectors:
         self._bytes -= entries.pop(number).size
         if not entries:
             del self._partitions[place]
+
+
+def most_compared(dimensions: int) -> int:
+    """How many vectors of this length a search compares number by number."""
+    return max(_CLOSEST, _COMPARED // dimensions)
 
 
 def unit_of(vector: Sequence[float]) -> array[float] | None:

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from aforo.gateway import vectors
-from aforo.gateway.vectors import MemoryVectors
+from aforo.gateway.vectors import MemoryVectors, most_compared
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
@@ -92,12 +91,21 @@ def test_bytes_are_bounded() -> None:
 
 def test_among_many_the_nearest_is_found_by_its_signs() -> None:
     chance = random.Random(7)
+    many = most_compared(256) * 4
     # As embeddings are: most of a vector is common to all.
     common = [chance.gauss(0, 1) for _ in range(256)]
-    known = [[c + chance.gauss(0, 0.8) for c in common] for _ in range(vectors.CLOSEST * 8)]
+    known = [[c + chance.gauss(0, 0.8) for c in common] for _ in range(many)]
     store = MemoryVectors()
     for at, vector in enumerate(known):
         run(store.add("p", vector, b"%d" % at, 60))
-    for at in range(0, len(known), 16):
+    for at in range(0, many, 16):
         asked = [x + chance.gauss(0, 0.25) for x in known[at]]
         assert run(store.search("p", asked, 0.1)) == b"%d" % at
+
+
+def test_short_vectors_whose_signs_are_all_alike_are_compared_themselves() -> None:
+    store = MemoryVectors()
+    for n in range(89, 0, -1):
+        run(store.add("p", turned(math.radians(n)), b"%d" % n, 60))
+    for n in (1, 40, 89):
+        assert run(store.search("p", turned(math.radians(n)), 0.0)) == b"%d" % n
