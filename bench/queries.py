@@ -28,12 +28,12 @@ from aforo.logs.shipper import Shipper
 from aforo.logs.versions import TableVersions
 from aforo.spool.writer import SpoolWriter
 from aforo.tables.gateway_logs import GATEWAY_LOGS
+from bench import sections
 from bench.processes import ROOT
 from bench.query_set import QUESTIONS
 from bench.recorded_calls import DAY_NS, START_NS, calls, multiply
 from bench.shipper_cost import RESOURCE, WORKSPACE
 
-RESULTS = ROOT / "bench" / "RESULTS.md"
 # So many rows come through spool and shipper at most; what is more is multiplied from them.
 SHIPPED = 100_000
 # So many calls are in the spool at most before they are shipped.
@@ -337,14 +337,7 @@ def main() -> None:
     print("\n".join(part))
     if options.write:
         alone = f"Measured alone, by `python -m bench.queries`, on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
-        RESULTS.write_text(renewed(RESULTS.read_text(), [*part, "", alone]))
-
-
-def renewed(results: str, part: list[str]) -> str:
-    """The results with this part instead of what they say about queries."""
-    before, _, rest = results.partition("\n## Queries\n")
-    behind = rest.find("\n## ")
-    return before + "\n".join(part) + "\n" + (rest[behind:] if behind >= 0 else "")
+        sections.write([*part, "", alone])
 
 
 if __name__ == "__main__":

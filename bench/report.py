@@ -18,8 +18,6 @@ from bench.load import Load
 from bench.processes import ROOT, find
 from bench.visibility import LIMIT_S, Visible
 
-RESULTS = ROOT / "bench" / "RESULTS.md"
-
 
 @dataclass(slots=True)
 class Proxied:

@@ -9,7 +9,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench import load, neighbours, queries, report, visibility
+from bench import load, neighbours, queries, report, sections, visibility
 from bench.processes import Process, cpu_s, find, rss_mb
 from bench.report import Findings, Proxied
 from bench.system import Measured, aforo
@@ -56,7 +56,8 @@ def main() -> int:
     print(text)
     if wanted.only or wanted.quick:
         return 0
-    report.RESULTS.write_text(text)
+    results = sections.RESULTS
+    results.write_text(sections.kept(results.read_text() if results.exists() else "", text))
     return 0
 
 

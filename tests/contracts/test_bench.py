@@ -10,7 +10,7 @@ import pytest
 
 from aforo.logs.versions import TableVersions
 from aforo.tables.gateway_logs import GATEWAY_LOGS
-from bench import load, neighbours, processes, queries, recorded_calls, report
+from bench import load, neighbours, processes, queries, recorded_calls, report, sections
 from bench.report import Findings, Proxied
 from bench.shipper_cost import WORKSPACE
 from bench.visibility import Visible
@@ -65,9 +65,16 @@ def test_only_the_part_about_queries_is_renewed() -> None:
         before = "# Results\n\n## Start\n\n- 1 s\n"
         old = before + "\n## Queries\n\nold\n" + behind
         assert (
-            queries.renewed(old, ["", "## Queries", "", "new"]) == before + "\n## Queries\n\nnew\n" + behind
+            sections.renewed(old, ["", "## Queries", "", "new"]) == before + "\n## Queries\n\nnew\n" + behind
         )
-        assert queries.renewed(before, ["", "## Queries", "", "new"]) == before + "\n## Queries\n\nnew\n"
+        assert sections.renewed(before, ["", "## Queries", "", "new"]) == before + "\n## Queries\n\nnew\n"
+
+
+def test_sections_that_other_programs_measured_are_kept() -> None:
+    before = "# Results\n\nold\n\n## Start\n\n- 1 s\n\n## Limits\n\n- 2 us\n"
+    now = "# Results\n\nnew\n\n## Start\n\n- 3 s\n"
+    assert sections.kept(before, now) == now + "\n## Limits\n\n- 2 us\n"
+    assert sections.kept("", now) == now
 
 
 def test_a_copy_of_calls_is_another_day_with_ids_of_its_own(tmp_path: Path) -> None:
