@@ -336,8 +336,7 @@ def main() -> None:
         part = markdown(measure(Path(folder), options.rows, options.rounds))
     print("\n".join(part))
     if options.write:
-        alone = f"Measured alone, by `python -m bench.queries`, on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
-        sections.write([*part, "", alone])
+        sections.write("Queries", part, "python -m bench.queries")
 
 
 if __name__ == "__main__":

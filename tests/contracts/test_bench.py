@@ -65,9 +65,13 @@ def test_only_the_part_about_queries_is_renewed() -> None:
         before = "# Results\n\n## Start\n\n- 1 s\n"
         old = before + "\n## Queries\n\nold\n" + behind
         assert (
-            sections.renewed(old, ["", "## Queries", "", "new"]) == before + "\n## Queries\n\nnew\n" + behind
+            sections.renewed(old, "Queries", ["", "## Queries", "", "new"])
+            == before + "\n## Queries\n\nnew\n" + behind
         )
-        assert sections.renewed(before, ["", "## Queries", "", "new"]) == before + "\n## Queries\n\nnew\n"
+        assert (
+            sections.renewed(before, "Queries", ["", "## Queries", "", "new"])
+            == before + "\n## Queries\n\nnew\n"
+        )
 
 
 def test_sections_that_other_programs_measured_are_kept() -> None:
