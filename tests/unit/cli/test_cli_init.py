@@ -20,6 +20,7 @@ from aforo.control.apply import Resolve, read_files
 from aforo.control.desired import DesiredState
 from aforo.control.lab import REGION_PORTS, lab_yaml
 from aforo.model.kinds.account import ACCOUNT_TYPE, DEPLOYMENT_TYPE
+from aforo.model.kinds.api import API_TYPE
 from aforo.model.kinds.backend import BACKEND_TYPE
 from aforo.model.kinds.named_value import NAMED_VALUE_TYPE
 from tests.support.answering import Request, Response, answering
@@ -206,6 +207,9 @@ def test_the_template_of_two_regions_reads_without_a_mistake(
     backends = of_type(state, BACKEND_TYPE)
     members = backends["regions"]["pool"]["services"]
     assert [m["priority"] for m in members] == [1, 2]
+    apis = of_type(state, API_TYPE)
+    assert [api["path"] for api in apis.values()] == ["openai", "openai/v1"]
+    assert apis["azure-openai-v1"]["subscriptionKeyParameterNames"]["bearer"] == "enabled"
     for name, port in REGION_PORTS.items():
         assert backends[name]["url"] == f"http://127.0.0.1:{port}/openai"
         assert backends[name]["circuitBreaker"]["rules"][0]["acceptRetryAfter"] is True
