@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from bench.processes import ROOT
 
@@ -10,13 +11,12 @@ RESULTS = ROOT / "bench" / "RESULTS.md"
 _MARK = "\n## "
 
 
-def renewed(results: str, part: Sequence[str]) -> str:
-    """The results with this part in place of its older self; its lines begin with an empty one and its heading."""
-    heading = next(line for line in part if line)
-    assert heading.startswith("## "), heading
-    before, found, rest = results.partition(f"\n{heading}\n")
+def renewed(results: str, title: str, part: Sequence[str]) -> str:
+    """The results with this part (its lines, the heading `## title` among the first) in place of its older self."""
+    before, found, rest = results.partition(f"{_MARK}{title}\n")
     behind = rest.find(_MARK) if found else -1
-    return before + "\n".join(part) + "\n" + (rest[behind:] if behind >= 0 else "")
+    lines = part if part and not part[0] else ["", *part]
+    return before + "\n".join(lines) + "\n" + (rest[behind:] if behind >= 0 else "")
 
 
 def kept(old: str, new: str) -> str:
@@ -25,9 +25,10 @@ def kept(old: str, new: str) -> str:
     return new + "".join(text for title, text in _by_title(old).items() if title not in own)
 
 
-def write(part: Sequence[str]) -> None:
-    """Puts a section into RESULTS.md, in place of its older self or at the end."""
-    RESULTS.write_text(renewed(RESULTS.read_text(), part))
+def write(title: str, part: Sequence[str], command: str) -> None:
+    """Puts a section into RESULTS.md, with the command that measured it and the time."""
+    alone = f"Measured by `{command}` on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
+    RESULTS.write_text(renewed(RESULTS.read_text(), title, [*part, "", alone]))
 
 
 def _by_title(results: str) -> dict[str, str]:
