@@ -16,7 +16,7 @@ from aforo.gateway.call import Call
 from aforo.gateway.model_errors import in_clients_form
 from aforo.gateway.owners import Owner, Owners
 from aforo.llm.digest import read_object
-from aforo.llm.stateful import Stateful, is_kept, made_ids, named_ids, without
+from aforo.llm.stateful import Stateful, is_kept, made_ids, named_in, without
 from aforo.llm.wire import objects
 from aforo.messages import is_event_stream
 from aforo.policy.exchange import Exchange, LastError, PolicyFailure, Services
@@ -33,8 +33,8 @@ async def admit(call: Call, what: Stateful, owners: Owners) -> None:
     them is not the caller's."""
     named = [unquote(i) for p in what.parameters if (i := call.known.match.parameters.get(p))]
     body = await _body(call, what)
-    if b"_id" in body or b"_file" in body or b'"conversation"' in body:
-        named += named_ids(read_object(body))
+    if body:
+        named += _named_in(call, body)
     place = _place_of(call, named, owners) if named else ""
     if place:
         call.services = cast(Services, _Pinned(call.services, place))
@@ -43,6 +43,19 @@ async def admit(call: Call, what: Stateful, owners: Owners) -> None:
             _remember_answer(call, what, owners)
     elif what.makes or what.lists or what.collection in _GROW:
         _remember_made(call, what, owners)
+
+
+def _named_in(call: Call, body: bytes) -> list[str]:
+    """What the request names in its body; PolicyFailure where another reader might find more in it."""
+    content_type = call.request.headers.get(b"content-type") or b""
+    try:
+        return named_in(body, form=content_type.lower().startswith(b"multipart/"))
+    except ValueError:
+        message = "The body of this request has to be a JSON object, in UTF-8."
+        error = LastError("forward-request", "BodyUnreadable", message, section="inbound", http_status=400)
+        raise PolicyFailure(
+            error, in_clients_form(call, 400, "invalid_body", "invalid_request_error", message)
+        ) from None
 
 
 async def _body(call: Call, what: Stateful) -> bytes:

@@ -4,6 +4,7 @@ It keeps nothing itself.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,6 +49,13 @@ _NAMES_ONE = frozenset(
     )
 )
 _NAMES_MANY = frozenset(("file_ids", "vector_store_ids"))
+# What callers name as they like: notes of their own, and the parameters of their tools.
+_CALLERS_OWN = frozenset(("metadata", "parameters"))
+# `{"type": "file_id", "id": ...}` names a file too.
+_SOURCE = "file_id"
+# Where a body may name one of them: as it is written, in any case, or with an escape that stands for a letter.
+_MAY_NAME = re.compile(rb'"(?:' + "|".join(sorted(_NAMES_ONE | _NAMES_MANY)).encode() + rb')"|\\u00[4-7]')
+_BLANKS = b" \t\r\n"
 # Files of a tool's container: they live and die within a response, and nobody is told when they are made.
 _FLEETING = ("cfile_", "cntr_", "container")
 # Where answers name what was made beside.
@@ -99,26 +107,62 @@ def is_kept(collection: str, request: Json) -> bool:
     return request.get("store") is not False if collection == "responses" else request.get("store") is True
 
 
+def named_in(body: bytes, *, form: bool = False) -> list[str]:
+    """The ids of earlier things that any reader may find named in a request's body, each once: of equal names each is
+    looked at, and names are compared without case. `form`: the request says that it is a form.
+
+    ValueError for what is no JSON object in UTF-8: another reader may see more in it.
+    """
+    plain = body.strip(_BLANKS)
+    if not plain or plain == b"null" or (form and plain.startswith(b"--")):
+        return []
+    if not plain.startswith(b"{") or b"\0" in plain:
+        raise ValueError("it is not a JSON object in UTF-8")
+    if _MAY_NAME.search(plain.lower()) is None:
+        return []
+    try:
+        return named_ids(json.loads(plain.decode(), object_pairs_hook=_Pairs))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """An object with all its pairs, those with equal names too."""
+
+
 def named_ids(request: Any) -> list[str]:
     """The ids of earlier things that a request names, each once."""
     return list(dict.fromkeys(_ids(request)))
 
 
 def _ids(value: Any) -> Iterator[str]:
-    if isinstance(value, list):
-        for each in value:
-            yield from _ids(each)
-    elif isinstance(value, dict):
-        for name, each in value.items():
+    if isinstance(value, _Pairs | dict):
+        pairs = value if isinstance(value, _Pairs) else value.items()
+        for written, each in pairs:
+            name = written.lower()
+            if name in _CALLERS_OWN:
+                continue
+            if name == "type" and each == _SOURCE:
+                yield from _texts_of("id", value)
             if name in _NAMES_ONE:
-                found = each.get("id") if isinstance(each, dict) else each
-                if isinstance(found, str) and found and not found.startswith(_FLEETING):
-                    yield found
+                found = [each] if isinstance(each, str) else list(_texts_of("id", each))
+                if any(found):
+                    yield from (i for i in found if i and not i.startswith(_FLEETING))
                     continue
-            if name in _NAMES_MANY and isinstance(each, list):
+            if name in _NAMES_MANY and isinstance(each, list) and not isinstance(each, _Pairs):
                 yield from (e for e in each if isinstance(e, str) and not e.startswith(_FLEETING))
             else:
                 yield from _ids(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _ids(each)
+
+
+def _texts_of(wanted: str, value: Any) -> Iterator[str]:
+    """What an object has under a name, in any case, each of its equal names."""
+    if isinstance(value, _Pairs | dict):
+        pairs = value if isinstance(value, _Pairs) else value.items()
+        yield from (text for name, text in pairs if name.lower() == wanted and isinstance(text, str))
 
 
 def made_ids(answer: Json) -> list[str]:

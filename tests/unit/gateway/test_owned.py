@@ -10,7 +10,7 @@ import pytest
 
 from aforo.errors import Unavailable
 from aforo.gateway.owners import Owner, Owners
-from aforo.llm.stateful import Stateful, made_ids, named_ids, stateful_of, without
+from aforo.llm.stateful import Stateful, made_ids, named_ids, named_in, stateful_of, without
 from tests.support.gateway import story
 from tests.support.kept_gate import error_of, kept_gate, plain, request
 from tests.support.scripted_backend import ScriptedBackend
@@ -78,6 +78,38 @@ async def test_nobody_else_finds_it() -> None:
         assert len(g.backend.heard) + len(west.heard) == heard
         await g.settled()
         assert g.records[-1].errors[0].reason == "NotOwned"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        rb'{"input": "y", "previous\u005fresponse\u005Fid": "resp_1"}',
+        b'{"input": "y", "Previous_Response_ID": "resp_1"}',
+        b'{"input": "y", "previous_response_id": "resp_1", "previous_response_id": "resp_2"}',
+        b'{"input": "y", "previous_response_id": "resp_1", "temperature": NaN}',
+        b'{"input": "y", "previous_response_id": "resp_1", "user": "\\ud800"}',
+        b'\xef\xbb\xbf{"input": "y", "previous_response_id": "resp_1"}',
+        '{"input": "y", "previous_response_id": "resp_1"}'.encode("utf-16-le"),
+        '{"input": "y", "previous_response_id": "resp_1"}'.encode("utf-16"),
+        b'{"input": "y", "previous_response_id": "resp_1", /* not JSON */}',
+        rb'{"conversation": {"id": "resp_2", "i\u0064": "resp_1"}}',
+        b'{"source": {"type": "file_id", "id": "resp_1"}}',
+        b'{"a":' * 5_000 + b'{"previous_response_id": "resp_1"' + b"}" * 5_001,
+    ],
+)
+@story
+async def test_nobody_else_finds_it_by_writing_its_name_in_another_way(body: bytes) -> None:
+    """Whatever some reader of JSON would find in a body, the gateway has looked at, or the body goes nowhere."""
+    async with kept_gate() as (g, west):
+        for number, key in ((1, "ada"), (2, "bob")):
+            g.backend.always = west.always = (plain(response(f"resp_{number}")),)
+            assert (await g.call(request("POST", "/responses", {"input": "x"}, key=key))).status == 200
+        heard = len(g.backend.heard) + len(west.heard)
+        head = request("POST", "/responses", {}, key="bob").partition(b"content-length")[0]
+        answer = await g.call(head + b"content-length: %d\r\n\r\n%b" % (len(body), body))
+        assert answer.status in (400, 404)
+        assert error_of(answer)["type"] == "invalid_request_error"
+        assert len(g.backend.heard) + len(west.heard) == heard
 
 
 @story
@@ -209,9 +241,14 @@ def test_ids_in_bodies() -> None:
         "conversation": {"id": "conv_1"},
         "input": [{"content": [{"type": "input_file", "file_id": "file-1"}, {"file_id": "cfile_9"}]}],
         "tools": [{"vector_store_ids": ["vs_1", 5]}],
-        "metadata": {"note": "file-9"},
+        "metadata": {"note": "file-9", "thread_id": "of the caller's own"},
     }
     assert named_ids(asked) == ["resp_1", "conv_1", "file-1", "vs_1"]
+    assert named_in(json.dumps(asked).encode()) == ["resp_1", "conv_1", "file-1", "vs_1"]
+    schema = {"properties": {"file_id": {"type": "string", "id": "x"}}}
+    assert named_in(json.dumps({"tools": [{"parameters": schema}]}).encode()) == []
+    assert [named_in(b) for b in (b"", b" null ", b"{}", rb'{"input": "\u00e9_id"}')] == [[], [], [], []]
+    assert named_in(b'--x\r\n\r\n{"file_id": 1}\0', form=True) == []
     assert made_ids({"id": "b", "output_file_id": "f", "error_file_id": None, "result_files": ["g"]}) == [
         "b",
         "f",
