@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, unquote_plus
 
+import msgspec
+
 # RFC 9110 7.6.1: a proxy does not forward these; `te`, `upgrade` and the proxy pair with them.
 HOP_BY_HOP = frozenset(
     (
@@ -45,24 +47,22 @@ def repeat(fields: Fields, name: bytes, value: bytes) -> None:
         fields[name] = [known, value]
 
 
-class Headers:
+class Headers(msgspec.Struct, eq=False, gc=False):
     """An ordered multimap of header fields, names in lower case.
 
     `fields` maps a name to its value, or to a list of values where the field stands more than once: almost
-    every message has each field once, and then a look-up or a copy is one step in C.
+    every message has each field once, and then a look-up or a copy is one step in C. It is taken without a copy.
     """
 
-    __slots__ = ("fields",)
+    fields: Fields = {}
 
-    def __init__(self, items: Fields | Iterable[tuple[bytes, bytes]] = ()) -> None:
-        """A dict is taken as it is, without a copy: it is what a parser has made."""
-        self.fields: Fields
-        if isinstance(items, dict):
-            self.fields = items
-            return
-        self.fields = {}
+    @classmethod
+    def of(cls, items: Iterable[tuple[bytes, bytes]]) -> Headers:
+        """Of pairs of name and value, in their order."""
+        made = cls()
         for name, value in items:
-            self.append(name, value)
+            made.append(name, value)
+        return made
 
     def get(self, name: bytes) -> bytes | None:
         """The first value of a field, None when absent."""

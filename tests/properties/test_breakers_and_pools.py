@@ -183,7 +183,7 @@ class PoolOfBreakers(RuleBasedStateMachine):
         members = self.pool.members
         own = members[name % len(members)]
         value = b"junk" if junk else own.cookie
-        wanted = self.pool.of_session(Headers([(b"cookie", b"x=1; s=" + value)]))
+        wanted = self.pool.of_session(Headers.of([(b"cookie", b"x=1; s=" + value)]))
         assert wanted is (None if junk else own)
         # A look, not a call: the turns must not move.
         turns = [m.current for m in members]

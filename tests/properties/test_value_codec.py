@@ -91,7 +91,7 @@ TREES = st.one_of(
 )
 RESPONSES = st.builds(
     lambda status, reason, body: ResponseState(
-        status, reason, Headers([(b"a", b"1"), (b"a", b"\xff"), (b"b", body[:4])]), Body(body)
+        status, reason, Headers.of([(b"a", b"1"), (b"a", b"\xff"), (b"b", body[:4])]), Body(body)
     ),
     st.integers(200, 599),
     st.text(max_size=9),

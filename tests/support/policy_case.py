@@ -231,7 +231,7 @@ def exchange_of(text: str, services: ScriptedServices) -> Exchange:
     first, *lines = head.splitlines()
     method, _, url_text = first.partition(" ")
     url = parse_url(url_text)
-    headers = Headers(
+    headers = Headers.of(
         (n.strip().lower().encode(), v.strip().encode()) for n, _, v in (x.partition(":") for x in lines)
     )
     path = url.path.removeprefix("/openai")
@@ -251,7 +251,7 @@ def message(text: str) -> ResponseState:
     head, _, body = text.strip("\n").partition("\n\n")
     first, *lines = head.splitlines()
     status, _, reason = first.partition(" ")
-    headers = Headers(
+    headers = Headers.of(
         (n.strip().lower().encode(), v.strip().encode()) for n, _, v in (x.partition(":") for x in lines)
     )
     return ResponseState(int(status), reason, headers, Body(body.encode()))

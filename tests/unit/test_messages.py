@@ -21,7 +21,7 @@ NONE: frozenset[bytes] = frozenset()
 
 
 def test_headers_keep_order_and_repetition() -> None:
-    headers = Headers([(b"a", b"1"), (b"b", b"2"), (b"a", b"3")])
+    headers = Headers.of([(b"a", b"1"), (b"b", b"2"), (b"a", b"3")])
     assert list(headers) == [(b"a", b"1"), (b"a", b"3"), (b"b", b"2")]
     assert (headers.get(b"a"), headers.get_all(b"a"), headers.joined(b"a")) == (b"1", [b"1", b"3"], b"1,3")
     assert (headers.get(b"x"), headers.get_all(b"x"), headers.joined(b"x")) == (None, [], None)
@@ -29,7 +29,7 @@ def test_headers_keep_order_and_repetition() -> None:
 
 
 def test_a_replaced_field_keeps_its_place() -> None:
-    headers = Headers([(b"a", b"1"), (b"b", b"2")])
+    headers = Headers.of([(b"a", b"1"), (b"b", b"2")])
     headers.set(b"a", b"x", b"y")
     assert list(headers) == [(b"a", b"x"), (b"a", b"y"), (b"b", b"2")]
     headers.set(b"a", b"z")
@@ -38,7 +38,7 @@ def test_a_replaced_field_keeps_its_place() -> None:
 
 
 def test_a_copy_is_one() -> None:
-    headers = Headers([(b"a", b"1"), (b"a", b"2")])
+    headers = Headers.of([(b"a", b"1"), (b"a", b"2")])
     copy = headers.copy()
     copy.append(b"a", b"3")
     copy.remove(b"b")
@@ -46,7 +46,7 @@ def test_a_copy_is_one() -> None:
 
 
 def test_what_connection_names_is_not_passed_on() -> None:
-    headers = Headers([(b"connection", b"Keep-Alive, X-Mine"), (b"x-mine", b"1"), (b"connection", b"close, x-too"),
+    headers = Headers.of([(b"connection", b"Keep-Alive, X-Mine"), (b"x-mine", b"1"), (b"connection", b"close, x-too"),
                        (b"x-too", b"2"), (b"other", b"3")])  # fmt: skip
     kept = headers.passed_on()
     assert [n for n in kept.names() if n not in HOP_BY_HOP] == [b"other"]
@@ -56,7 +56,7 @@ def test_what_connection_names_is_not_passed_on() -> None:
 @pytest.mark.parametrize("evil", [b"a\r\nx-evil: 1", b"a\nx-evil: 1", b"a\rx-evil: 1", b"a\0x-evil: 1"])
 @pytest.mark.parametrize("many", [False, True])
 def test_no_value_ends_a_line(evil: bytes, many: bool) -> None:
-    headers = Headers([(b"a", b"1"), (b"x", evil), *([(b"x", b"2")] if many else [])])
+    headers = Headers.of([(b"a", b"1"), (b"x", evil), *([(b"x", b"2")] if many else [])])
     lines = headers.block(NONE).split(b"\r\n")
     assert lines == [
         b"a: 1",
@@ -67,19 +67,19 @@ def test_no_value_ends_a_line(evil: bytes, many: bool) -> None:
 
 
 def test_no_name_ends_a_line() -> None:
-    block = Headers([(b"x\r\nevil", b"1")]).block(NONE)
+    block = Headers.of([(b"x\r\nevil", b"1")]).block(NONE)
     assert block == b"x  evil: 1"
 
 
 @pytest.mark.parametrize("many", [False, True])
 def test_a_block_leaves_out_what_is_dropped_and_the_headers_as_they_are(many: bool) -> None:
-    headers = Headers([(b"te", b"trailers"), (b"a", b"1"), *([(b"a", b"2")] if many else [])])
+    headers = Headers.of([(b"te", b"trailers"), (b"a", b"1"), *([(b"a", b"2")] if many else [])])
     assert headers.block(HOP_BY_HOP) == (b"a: 1\r\na: 2" if many else b"a: 1")
     assert b"te" in headers
 
 
 def test_a_representation_shows_no_values() -> None:
-    assert repr(Headers([(b"authorization", b"Bearer secret")])) == "Headers(['authorization'])"
+    assert repr(Headers.of([(b"authorization", b"Bearer secret")])) == "Headers.of(['authorization'])"
 
 
 @pytest.mark.parametrize(

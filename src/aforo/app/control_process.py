@@ -268,7 +268,7 @@ class _Control:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, timeout_s: float
     ) -> tuple[int, Mapping[str, str], bytes]:
         """The egress room in the form that the control plane asks for."""
-        sent = Headers((name.lower().encode(), value.encode()) for name, value in headers.items())
+        sent = Headers.of((name.lower().encode(), value.encode()) for name, value in headers.items())
         answer = await fetch(self._egress, method, url, sent, body, timeout_s=timeout_s)
         got = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
         return answer.status, got, answer.body
@@ -282,7 +282,7 @@ class _Control:
         pool = Pool(
             parse(tuple(e for entries in listed for e in entries), own), self._layout.secrets / "ca.pem"
         )
-        sent = Headers([(b"accept", b"*/*"), (b"accept-encoding", b"identity"), (b"user-agent", b"aforo")])
+        sent = Headers.of([(b"accept", b"*/*"), (b"accept-encoding", b"identity"), (b"user-agent", b"aforo")])
         try:
             answer = await fetch(pool, "GET", url, sent, timeout_s=timeout_s, max_bytes=most_bytes)
         finally:

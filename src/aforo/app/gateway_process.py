@@ -338,7 +338,7 @@ class _Gateway:
 
     async def _issuer_document(self, url: str) -> bytes:
         pool = self._issuer_pool if self._is_own_issuer(url, _ISSUER_DOCUMENTS) else self._pool
-        headers = Headers(((b"accept", b"application/json"),))
+        headers = Headers.of(((b"accept", b"application/json"),))
         answer = await fetch(
             pool, "GET", url, headers, timeout_s=10.0, max_bytes=1 << 20, follow_redirects=pool is self._pool
         )
@@ -349,7 +349,7 @@ class _Gateway:
     async def _provider_token(self, url: str, form: bytes) -> tuple[int, bytes]:
         """A token of a credential provider, our own issuer among them."""
         pool = self._issuer_pool if self._is_own_issuer(url, _ISSUER_TOKENS) else self._pool
-        headers = Headers(
+        headers = Headers.of(
             ((b"accept", b"application/json"), (b"content-type", b"application/x-www-form-urlencoded"))
         )
         answer = await fetch(pool, "POST", url, headers, form, timeout_s=10.0, max_bytes=1 << 20)
@@ -374,7 +374,7 @@ class _Gateway:
         self, method: str, url: str, headers: tuple[tuple[bytes, bytes], ...], body: bytes = b""
     ) -> HttpAnswer:
         pool = self._identity_pool
-        answer = await fetch(pool, method, url, Headers(headers), body, timeout_s=10.0, max_bytes=1 << 20)
+        answer = await fetch(pool, method, url, Headers.of(headers), body, timeout_s=10.0, max_bytes=1 << 20)
         return HttpAnswer(answer.status, answer.body)
 
     async def _follow(

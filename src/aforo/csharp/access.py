@@ -197,6 +197,9 @@ class AccessBinder(ScopeBinder):
         if isinstance(link, s.Member):
             if isinstance(value, Namespace):
                 return self.in_namespace(value, link), at + 1
+            if isinstance(value, TypeName) and f"{value.type.name}.{link.name}" in self.universe.by_path:
+                inner = s.TypeRef(f"{value.type.name}.{link.name}", link.args, link.span)
+                return TypeName(self.resolve_type(inner)), at + 1
             if isinstance(following, s.Call):
                 return self.method(value, link, following), at + 2
             return self.property(value, link), at + 1

@@ -35,7 +35,7 @@ from aforo.csharp.runtime import (
     uris,
     xml_dom,
     xml_types,
-    zones,
+    zone_types,
 )
 from aforo.csharp.types import TypeDecl
 
@@ -70,5 +70,5 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     *readers.TYPES,
     *xml_types.TYPES,
     *xml_dom.TYPES,
-    *zones.TYPES,
+    *zone_types.TYPES,
 )

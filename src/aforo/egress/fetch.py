@@ -122,7 +122,7 @@ async def _fetch(
                     method, body = "GET", b""
                 if (before.scheme, before.host, before.port) != (after.scheme, after.host, after.port):
                     # Credentials are for who they were given to, and any field may be one.
-                    headers = Headers(i for i in headers if i[0] in FOR_ANYBODY)
+                    headers = Headers.of(i for i in headers if i[0] in FOR_ANYBODY)
                     reach = reach.elsewhere()
             raise Upstream(f"more than {MAX_REDIRECTS} redirects")
     except TimeoutError as error:

@@ -16,5 +16,5 @@ def in_clients_form(call: Call, status: int, code: str, kind: str, message: str)
     if operation is None or not (operation.wire or operation.stateful is not None):
         return answers.answer(status, message)
     body = {"error": {"message": message, "type": kind, "param": None, "code": code}}
-    headers = Headers(((b"content-type", b"application/json"),))
+    headers = Headers.of(((b"content-type", b"application/json"),))
     return ResponseState(status, answers.reason_of(status), headers, Body(orjson.dumps(body)))

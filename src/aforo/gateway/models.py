@@ -94,7 +94,7 @@ def _answer(status: int, code: str, message: str) -> ResponseState:
     """An error in the form that both families of clients read."""
     data = orjson.dumps({"error": {"code": code, "message": message}})
     return ResponseState(
-        status, reason_of(status), Headers(((b"content-type", b"application/json"),)), Body(data)
+        status, reason_of(status), Headers.of(((b"content-type", b"application/json"),)), Body(data)
     )
 
 

@@ -32,7 +32,7 @@ async def send(
 async def _send(
     pool: Pool, request: OutboundRequest, backends: Backends | None, tokens: Tokens
 ) -> ResponseState:
-    url, headers = request.url, Headers(request.headers)
+    url, headers = request.url, Headers.of(request.headers)
     way = way_of(request.certificate, request.proxy)
     chain = name = True
     guard: Guard | None = None

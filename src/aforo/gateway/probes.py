@@ -27,7 +27,7 @@ log = logging.getLogger("aforo.gateway")
 _MAX_BYTES = 1 << 20
 # Of the interval: gateways that were started together do not ask together.
 _SPREAD = 0.1
-_NO_IDENTITY = Headers(((b"user-agent", b"aforo-probe"),))
+_NO_IDENTITY = Headers.of(((b"user-agent", b"aforo-probe"),))
 
 
 class Probes:

@@ -360,7 +360,7 @@ class Proxy:
     def _health(self, call: Call, path: str) -> None:
         good = path != "/readyz" or self._ready()
         body = Body(b"ok" if good else b"not ready")
-        headers = Headers(((b"content-type", b"text/plain"),))
+        headers = Headers.of(((b"content-type", b"text/plain"),))
         status = 200 if good else 503
         response = ResponseState(status, answers.reason_of(status), headers, body)
         hand_over(call, response, None, None)

@@ -49,10 +49,10 @@ def following(
     # RFC 9110 15.4: 303 asks for the answer, and everybody reads 301 and 302 so after a POST.
     if (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST"):
         method, body = "GET", b""
-        headers = Headers(item for item in headers if item[0] not in _OF_A_BODY)
+        headers = Headers.of(item for item in headers if item[0] not in _OF_A_BODY)
     entry, way = backend.entry, origin.way
     if (to.scheme, to.host, to.port) != (origin.scheme, origin.host, origin.port):
-        headers = Headers(item for item in headers if item[0] in FOR_ANYBODY)
+        headers = Headers.of(item for item in headers if item[0] in FOR_ANYBODY)
         entry = None
         way = Way(None, way.proxy) if way is not None and way.proxy is not None else None
     return Next(Backend(to, entry, way), method, headers, body, to.target, str(to))

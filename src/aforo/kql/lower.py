@@ -23,6 +23,8 @@ from aforo.kql.bound import (
     Windowed,
     references,
 )  # fmt: skip
+from aforo.kql.ingested import OPERATION as INGESTION_TIME
+from aforo.kql.ingested import IngestionTimes
 from aforo.kql.plan import (
     Aggregate,
     Cursor,
@@ -80,6 +82,10 @@ class _Lowering:
     implied: dict[int, TimeRange] = field(default_factory=dict)
     told: dict[int, TimeRange] = field(default_factory=dict)
     next_id: int = -1
+    ingested: IngestionTimes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ingested = IngestionTimes(self.stored, self.definitions)
 
     # -- survey: what every column is, and which times are asked for --------------------------------------
 
@@ -121,6 +127,7 @@ class _Lowering:
                 self.survey(left, ranges if kind in _LEFT_IS_FILTERED else {})
                 self.survey(right, ranges if kind in _RIGHT_IS_FILTERED else {})
             case Union(made=made, branches=branches):
+                self.ingested.united(relation)
                 for branch, values in branches:
                     self.survey(branch, time_ranges.through(zip(made, values, strict=True), ranges))
             case _:
@@ -234,7 +241,9 @@ class _Lowering:
                     source, steps, hops = found
                     return Reference(self._extract(source, steps, hops).column)
                 return Path(self.expression(expression.base), expression.steps)
-            case Apply(arguments=arguments):
+            case Apply(operation=operation, arguments=arguments):
+                if operation == INGESTION_TIME:
+                    return self.ingested.time(expression)
                 if (direct := self._direct(expression)) is not None:
                     return direct
                 return replace(expression, arguments=tuple(map(self.expression, arguments)))
@@ -330,6 +339,9 @@ class _Lowering:
                 extracts = tuple(
                     e for e in self.extracts.values() if e.column.id in needed and e.source.id in own
                 )  # fmt: skip
+                hidden = self.ingested.of_scan(relation)
+                if hidden is not None and hidden.id in needed:
+                    read = (*read, hidden)
                 return Scan(relation.table, read, extracts)
             case Filter():
                 return Filter(
@@ -339,11 +351,8 @@ class _Lowering:
                 made = {c.id for c, _ in relation.items}
                 items = [(c, e) for c, e in relation.items if c.id in needed]
                 # Extracts travel up from their scan through every projection on the way.
-                carried = [
-                    e.column
-                    for e in self.extracts.values()
-                    if e.column.id in needed and e.column.id not in made
-                ]
+                hidden_ones = (*(e.column for e in self.extracts.values()), *self.ingested.columns)
+                carried = [c for c in hidden_ones if c.id in needed and c.id not in made]
                 below = set().union(*(_read(e) for _, e in items)) if items else set()
                 inner = self.prune(relation.input, below | {c.id for c in carried})
                 available = _available(inner)
@@ -379,6 +388,10 @@ class _Lowering:
                     relation, left=self.prune(relation.left, left), right=self.prune(relation.right, right)
                 )
             case Union():
+                if (further := self.ingested.of_union(relation)) is not None and further[0].id in needed:
+                    values = zip(relation.branches, further[1], strict=True)
+                    widened = tuple((branch, (*own, time)) for (branch, own), time in values)
+                    relation = Union((*relation.made, further[0]), widened)
                 keep = [i for i, c in enumerate(relation.made) if c.id in needed]
                 branches = []
                 for branch, expressions in relation.branches:

@@ -35,6 +35,8 @@ def own_name(tree: s.Syntax) -> str:
 
 def _of_call(function: str, arguments: tuple[s.Syntax, ...]) -> str:
     first = own_name(arguments[0]) if arguments else ""
+    if function == "ingestion_time":
+        return "$IngestionTime"
     if function in _TRANSPARENT or (function in _OF_ONE and len(arguments) == 1):
         return first
     if function in ("array_sort_asc", "array_sort_desc"):

@@ -42,13 +42,14 @@ class PromotedPath:
 @dataclass(frozen=True, slots=True)
 class TableSymbol:
     """A table. `hidden` physical columns (promoted ones, flags) are not part of the user's schema. `place` is that of its
-    database."""
+    database. `ingested` is the hidden column that says when a row came in, empty where nobody wrote it down."""
 
     name: str
     columns: tuple[ColumnSymbol, ...]
     promoted: tuple[PromotedPath, ...] = ()
     hidden: tuple[str, ...] = ()
     place: str = ""
+    ingested: str = ""
 
     @property
     def key(self) -> str:

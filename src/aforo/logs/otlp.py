@@ -186,7 +186,7 @@ class OtlpExporter:
 
     async def _post(self, pool: Pool, url: str, body: dict[str, Any], *, last: bool) -> bool:
         data = orjson.dumps(body)
-        headers = Headers(((b"content-type", b"application/json"), *self._settings.headers))
+        headers = Headers.of(((b"content-type", b"application/json"), *self._settings.headers))
         why = ""
         for pause_s in (*_PAUSES_S, 0.0):
             try:

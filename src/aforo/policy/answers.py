@@ -62,7 +62,7 @@ def answer(
     status: int, message: str, *, activity_id: str = "", headers: tuple[tuple[bytes, bytes], ...] = ()
 ) -> ResponseState:
     """An error answer of the gateway's own."""
-    fields = Headers(((b"content-type", b"application/json"), *headers))
+    fields = Headers.of(((b"content-type", b"application/json"), *headers))
     return ResponseState(status, reason_of(status), fields, Body(body_of(status, message, activity_id)))
 
 

@@ -61,7 +61,7 @@ def draft(exchange: Exchange, mode: str, with_body: bool) -> Draft:
     if mode == "copy":
         request = exchange.request
         made.method = request.method
-        made.headers = Headers(item for item in request.headers if item[0] not in _NOT_COPIED)
+        made.headers = Headers.of(item for item in request.headers if item[0] not in _NOT_COPIED)
         if with_body:
             made.body = Body(request.body.data)
         if exchange.backend_id is not None:

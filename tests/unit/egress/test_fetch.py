@@ -54,7 +54,7 @@ def redirect(status: int, location: str) -> bytes:
 @story
 async def test_a_request_and_its_answer() -> None:
     async with Lab() as lab:
-        answer = await lab.fetch("/a?b=c", "POST", headers=Headers([(b"x", b"y")]), body=b"hi")
+        answer = await lab.fetch("/a?b=c", "POST", headers=Headers.of([(b"x", b"y")]), body=b"hi")
         assert (answer.status, answer.reason, answer.body) == (200, "OK", b"ok")
         (heard,) = lab.here.heard
         assert (
@@ -103,7 +103,7 @@ async def test_credentials_stay_with_who_they_were_given_to() -> None:
         lab.here.plays(redirect(307, "/again"))
         lab.here.plays(redirect(307, lab.url("/b", lab.there)))
         lab.there.plays(redirect(307, lab.url("/back")))
-        await lab.fetch(headers=Headers(SECRETS), follow_redirects=True)
+        await lab.fetch(headers=Headers.of(SECRETS), follow_redirects=True)
         names = ("authorization", "cookie", "x-functions-key")
         assert [[h.values(n) for n in names] for h in lab.here.heard[:2]] == [
             [["Bearer s"], ["s"], ["s"]]
@@ -202,7 +202,7 @@ async def test_what_would_become_another_request_is_refused(
     url: str, method: str, headers: list[tuple[bytes, bytes]]
 ) -> None:
     with pytest.raises(Invalid):
-        await fetch(Pool(EgressPolicy()), method, url, Headers(headers))
+        await fetch(Pool(EgressPolicy()), method, url, Headers.of(headers))
 
 
 @story

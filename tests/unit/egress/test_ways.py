@@ -136,7 +136,7 @@ async def test_http_names_the_whole_url() -> None:
     await proxy.start()
     way = Way(None, Proxy("127.0.0.1", proxy.port, "Basic eA=="))
     url = f"http://127.0.0.1:{backend.port}/a?b=1"
-    answer = await fetch(pool, "POST", url, Headers(((b"x-a", b"1"),)), b"hello", way=way)
+    answer = await fetch(pool, "POST", url, Headers.of(((b"x-a", b"1"),)), b"hello", way=way)
     assert answer.status == 200
     assert proxy.heads[0].startswith(f"POST {url} HTTP/1.1\r\nhost: 127.0.0.1:{backend.port}\r\n")
     assert "proxy-authorization: Basic eA==\r\n" in proxy.heads[0]

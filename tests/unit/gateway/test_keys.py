@@ -40,7 +40,7 @@ def holders(scope: str, state: str = "active", owner: str | None = None) -> Runt
 
 def verdict(runtime: Runtime, of: ApiRuntime, key: bytes | None) -> str:
     """`product` context, "" for the API's own, or why not."""
-    got = admit(runtime, of, Headers([(b"api-key", key)] if key is not None else []), "")
+    got = admit(runtime, of, Headers.of([(b"api-key", key)] if key is not None else []), "")
     return got.product_id if isinstance(got, Admitted) else got.reason
 
 
@@ -74,7 +74,7 @@ def test_only_an_active_subscription_passes(state: str) -> None:
     ("state", "passes"), [("active", True), ("blocked", False), ("pending", False), ("deleted", False)]
 )
 def test_only_an_active_user_passes(state: str, passes: bool) -> None:
-    got = admit(holders("apis", owner=state), api(), Headers([(b"api-key", b"first")]), "")
+    got = admit(holders("apis", owner=state), api(), Headers.of([(b"api-key", b"first")]), "")
     assert isinstance(got, Admitted) == passes
 
 
@@ -101,14 +101,14 @@ def test_only_an_active_user_passes(state: str, passes: bool) -> None:
 def test_where_a_key_may_stand(
     headers: list[tuple[bytes, bytes]], query: str, bearer: bool, passes: bool
 ) -> None:
-    got = admit(holders("apis"), api(bearer=bearer), Headers(headers), query)
+    got = admit(holders("apis"), api(bearer=bearer), Headers.of(headers), query)
     assert isinstance(got, Refused) != passes
 
 
 def test_a_renamed_header_leaves_the_query_name_alone() -> None:
     renamed = replace(api(), key_header=b"x-api-key", key_query="subscription-key")
     runtime = holders("apis")
-    assert isinstance(admit(runtime, renamed, Headers([(b"x-api-key", b"first")]), ""), Admitted)
+    assert isinstance(admit(runtime, renamed, Headers.of([(b"x-api-key", b"first")]), ""), Admitted)
     assert isinstance(admit(runtime, renamed, Headers(), "subscription-key=first"), Admitted)
     assert isinstance(admit(runtime, renamed, Headers(), "x-api-key=first"), Refused)
 

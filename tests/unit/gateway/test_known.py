@@ -46,11 +46,11 @@ def target(of: Known, text: str) -> Target:
 def test_a_key_is_remembered_for_the_operation_that_it_opened_and_no_other() -> None:
     memory = known()
     one, two = target(memory, "/one/a"), target(memory, "/two/a")
-    let_in = memory.admit(one, Headers([(b"api-key", KEYS[0])]))
+    let_in = memory.admit(one, Headers.of([(b"api-key", KEYS[0])]))
     assert isinstance(let_in, Admission)
-    assert isinstance(memory.admit(two, Headers([(b"api-key", KEYS[0])])), Refused)
+    assert isinstance(memory.admit(two, Headers.of([(b"api-key", KEYS[0])])), Refused)
     assert memory.admissions == {(one.operation, KEYS[0]): let_in}
-    assert memory.admit(one, Headers([(b"api-key", KEYS[1])])) is let_in
+    assert memory.admit(one, Headers.of([(b"api-key", KEYS[1])])) is let_in
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_what_shows_no_key_in_its_own_header_leaves_nothing_behind(
     headers: list[tuple[bytes, bytes]],
 ) -> None:
     memory = known()
-    memory.admit(target(memory, "/one/a"), Headers(headers))
-    memory.admit(target(memory, "/one/a?api-key=key-1"), Headers(headers))
+    memory.admit(target(memory, "/one/a"), Headers.of(headers))
+    memory.admit(target(memory, "/one/a?api-key=key-1"), Headers.of(headers))
     assert not memory.admissions
 
 
@@ -76,7 +76,7 @@ def test_the_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "MAX_REMEMBERED", 4)
     memory = known()
     for n, key in enumerate(KEYS):
-        memory.admit(target(memory, f"/one/{n}"), Headers([(b"api-key", key)]))
+        memory.admit(target(memory, f"/one/{n}"), Headers.of([(b"api-key", key)]))
     assert len(memory.targets) == len(memory.admissions) == 1
     target(memory, f"/one/{'a' * room.MAX_REMEMBERED_LENGTH}")
     assert memory.target("GET", "/three/a") is None

@@ -122,7 +122,7 @@ def test_what_dead_gateways_said_counts_no_more(tmp_path: Path) -> None:
     ],
 )
 def test_when_a_backend_may_be_asked_again(fields: dict[bytes, bytes], seconds: float | None) -> None:
-    assert retry_after_s(Headers(list(fields.items()))) == seconds
+    assert retry_after_s(Headers.of(list(fields.items()))) == seconds
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ async def test_a_status_that_is_no_answer_becomes_500(status: int) -> None:
 @story
 async def test_return_response_ends_the_call_without_a_backend() -> None:
     async def inbound(exchange: Exchange) -> None:
-        exchange.response = ResponseState(418, "Short", Headers([(b"a", b"b")]), Body(b"tea"))
+        exchange.response = ResponseState(418, "Short", Headers.of([(b"a", b"b")]), Body(b"tea"))
         raise Returned
 
     async with gate(Pipeline(inbound=inbound, plain_forward=ForwardOptions())) as g:

@@ -36,7 +36,7 @@ TRUSTED = TrustedProxies(("10.0.0.0/8", "2001:db8::/32"))
     ],
 )
 def test_whose_address_counts(peer: str, forwarded: list[str], client: str) -> None:
-    headers = Headers([(b"x-forwarded-for", value.encode()) for value in forwarded])
+    headers = Headers.of([(b"x-forwarded-for", value.encode()) for value in forwarded])
     assert TRUSTED.client_ip(peer, "", headers) == client
 
 
@@ -44,7 +44,7 @@ def test_a_preamble_counts_like_a_peer() -> None:
     none = Headers()
     assert TRUSTED.client_ip("10.0.0.1", "1.1.1.1", none) == "1.1.1.1"
     assert TRUSTED.client_ip("192.0.2.1", "1.1.1.1", none) == "192.0.2.1"
-    forwarded = Headers([(b"x-forwarded-for", b"2.2.2.2")])
+    forwarded = Headers.of([(b"x-forwarded-for", b"2.2.2.2")])
     assert TRUSTED.client_ip("10.0.0.1", "1.1.1.1", forwarded) == "1.1.1.1"
     assert TRUSTED.client_ip("10.0.0.1", "10.0.0.2", forwarded) == "2.2.2.2"
     assert TrustedProxies(()).client_ip("10.0.0.1", "1.1.1.1", forwarded) == "10.0.0.1"

@@ -26,7 +26,7 @@ GOOD = f"00-{TRACE}-{SPAN}-01".encode()
     ],
 )
 def test_what_is_valid(value: bytes, flags: int) -> None:
-    assert read(Headers(((b"traceparent", value),))) == Parent(TRACE, SPAN, flags)
+    assert read(Headers.of(((b"traceparent", value),))) == Parent(TRACE, SPAN, flags)
 
 
 @pytest.mark.parametrize(
@@ -43,16 +43,16 @@ def test_what_is_valid(value: bytes, flags: int) -> None:
     ],
 )
 def test_what_is_not(value: bytes) -> None:
-    assert read(Headers(((b"traceparent", value),))) is None
-    assert read(Headers(((b"traceparent", GOOD), (b"traceparent", GOOD)))) is None
+    assert read(Headers.of(((b"traceparent", value),))) is None
+    assert read(Headers.of(((b"traceparent", GOOD), (b"traceparent", GOOD)))) is None
 
 
 def test_the_backend_s_parent_is_the_call() -> None:
-    said = Headers(((b"traceparent", GOOD[:-2] + b"ff"), (b"tracestate", b"a=b")))
+    said = Headers.of(((b"traceparent", GOOD[:-2] + b"ff"), (b"tracestate", b"a=b")))
     sent = said.copy()
     assert join(sent, CALL, said) == (TRACE, CALL[16:], SPAN, "03")
     assert list(sent) == [(b"traceparent", f"00-{TRACE}-{CALL[16:]}-03".encode()), (b"tracestate", b"a=b")]
-    bad = Headers(((b"traceparent", b"nonsense"), (b"tracestate", b"a=b")))
+    bad = Headers.of(((b"traceparent", b"nonsense"), (b"tracestate", b"a=b")))
     sent = bad.copy()
     assert join(sent, CALL, bad) == (CALL, CALL[16:], "", "01")
     assert list(sent) == [(b"traceparent", f"00-{CALL}-{CALL[16:]}-01".encode())]

@@ -98,7 +98,7 @@ def compiled(inbound: str, on_error: str = "") -> CompileResult:
 
 
 def exchange_of(services: ScriptedServices) -> Exchange:
-    headers = Headers(
+    headers = Headers.of(
         [
             (b"authorization", f"Bearer {CANARY}a".encode()),
             (b"x-own-key", f"{CANARY}k".encode()),

@@ -30,7 +30,7 @@ def compiled(inbound: str) -> CompiledDocument:
 
 def run(inbound: str, services: ScriptedServices | None = None, **headers: str) -> Exchange:
     url = parse_url("https://gate.example/a")
-    fields = Headers((n.replace("_", "-").encode(), v.encode()) for n, v in headers.items())
+    fields = Headers.of((n.replace("_", "-").encode(), v.encode()) for n, v in headers.items())
     exchange = Exchange(
         "1", RequestState("GET", url, fields, Body(b""), "10.0.0.1"), services or ScriptedServices()
     )

@@ -122,6 +122,10 @@ class TimeZoneNotFoundException(CsException):
     net_name = "System.TimeZoneNotFoundException"
 
 
+class InvalidTimeZoneException(CsException):
+    net_name = "System.InvalidTimeZoneException"
+
+
 class JsonException(CsException):
     net_name = "Newtonsoft.Json.JsonException"
 

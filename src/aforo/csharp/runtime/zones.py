@@ -1,8 +1,11 @@
-"""TimeZoneInfo, over the time zone database of the machine; a machine without one knows UTC alone. Local is UTC."""
+"""What TimeZoneInfo does, over the time zone database of the machine; a machine without one knows UTC alone. Local is
+UTC. A zone that an expression makes is a `CustomZone` (zone_custom.py); nothing here knows of it.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, tzinfo
+from bisect import bisect_right
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any, Final
 
@@ -14,20 +17,41 @@ from aforo.csharp.runtime.exceptions import (
     given,
 )
 from aforo.csharp.runtime.objects import Obj
-from aforo.csharp.runtime.spans import SECOND, TimeSpan
+from aforo.csharp.runtime.spans import DAY, SECOND, TimeSpan
+from aforo.csharp.runtime.zone_history import rules_of
 from aforo.csharp.runtime.zone_names import WINDOWS
-from aforo.csharp.types import TypeDecl, declare, member
+from aforo.csharp.runtime.zone_rules import MINUTE, AdjustmentRule
 
 _START: Final = datetime(1, 1, 1)  # noqa: DTZ001 - a clock on some wall
 
 
 class Zone(Obj):
+    """`info` says the offset of any moment."""
+
     __slots__ = ("id", "info")
     net_name = "System.TimeZoneInfo"
 
     def __init__(self, name: str, info: tzinfo) -> None:
         self.id = name
         self.info = info
+
+    def base(self) -> int:
+        """The offset without summer, in ticks."""
+        year = datetime.now(UTC).year
+        moments = [datetime(year, month, 1, tzinfo=self.info) for month in (1, 7)]
+        return min(_ticks(m.utcoffset()) for m in moments)
+
+    def rules(self) -> tuple[AdjustmentRule, ...]:
+        return _history(self)
+
+    def names(self) -> tuple[str, str, str]:
+        """Shown, of standard time, of summer time."""
+        if self is UTC_ZONE:
+            standard = "Coordinated Universal Time"
+            return f"(UTC) {standard}", standard, standard
+        minutes = self.base() // SECOND // 60
+        shown = f"(UTC{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}) {self.id}"
+        return shown, self.id, self.id.replace("Standard Time", "Daylight Time")
 
     def text(self, _spec: str | None = None) -> str:
         return display_name(self)
@@ -40,6 +64,11 @@ class Zone(Obj):
 
 
 UTC_ZONE: Final = Zone("UTC", UTC)
+
+
+@lru_cache(maxsize=64)
+def _history(zone: Zone) -> tuple[AdjustmentRule, ...]:
+    return rules_of(zone.info, zone.base())
 
 
 @lru_cache(maxsize=256)
@@ -87,7 +116,7 @@ def _offset_at(zone: Zone, utc_ticks: int) -> int:
     try:
         return _ticks(_wall(utc_ticks).replace(tzinfo=UTC).astimezone(zone.info).utcoffset())
     except OverflowError:
-        return _base(zone)
+        return zone.base()
 
 
 def _offsets(zone: Zone, wall_ticks: int) -> tuple[int, int]:
@@ -96,13 +125,7 @@ def _offsets(zone: Zone, wall_ticks: int) -> tuple[int, int]:
     try:
         return tuple(_ticks(wall.replace(tzinfo=zone.info, fold=f).utcoffset()) for f in (0, 1))  # type: ignore[return-value]
     except OverflowError:
-        return _base(zone), _base(zone)
-
-
-def _base(zone: Zone) -> int:
-    year = datetime.now(UTC).year
-    moments = [datetime(year, month, 1, tzinfo=zone.info) for month in (1, 7)]
-    return min(_ticks(m.utcoffset()) for m in moments)
+        return zone.base(), zone.base()
 
 
 def is_invalid(zone: Zone, value: DateTime) -> bool:
@@ -113,8 +136,13 @@ def is_invalid(zone: Zone, value: DateTime) -> bool:
     return first < second
 
 
+def _shown(zone: Zone, value: DateTime) -> int:
+    """What the clocks of the zone show: a time with a kind is a moment."""
+    return value.ticks + _offset_at(zone, value.ticks) if value.kind else value.ticks
+
+
 def is_ambiguous(zone: Zone, value: DateTime) -> bool:
-    first, second = _offsets(zone, value.ticks)
+    first, second = _offsets(zone, _shown(zone, value))
     return first > second
 
 
@@ -189,16 +217,52 @@ def offset_of_offset(zone: Zone, value: DateTimeOffset) -> TimeSpan:
     return TimeSpan(_offset_at(zone, value.ticks))
 
 
+def _rule_at(zone: Zone, wall_ticks: int) -> AdjustmentRule | None:
+    rules = zone.rules()
+    day = date.fromordinal(min(max(wall_ticks // DAY, 0), date.max.toordinal() - 1) + 1)
+    at = bisect_right(rules, day, key=lambda r: r.first) - 1
+    return rules[at] if at >= 0 and day <= rules[at].last else None
+
+
+def _in_summer(zone: Zone, wall_ticks: int, offset: int) -> bool:
+    """Whether the offset is more than what the rule in force has without summer."""
+    rule = _rule_at(zone, wall_ticks)
+    return rule is not None and rule.delta != 0 and offset // MINUTE != (zone.base() + rule.base_delta) // MINUTE
+
+
 def is_summer(zone: Zone, value: DateTime) -> bool:
-    return offset_of(zone, value).ticks != _base(zone)
+    offset = offset_of(zone, value).ticks
+    return _in_summer(zone, value.ticks + (offset if value.kind else 0), offset)
 
 
 def is_summer_offset(zone: Zone, value: DateTimeOffset) -> bool:
-    return _offset_at(zone, value.ticks) != _base(zone)
+    offset = _offset_at(zone, value.ticks)
+    return _in_summer(zone, value.ticks + offset, offset)
+
+
+def adjustment_rules(zone: Zone) -> list[AdjustmentRule]:
+    return list(zone.rules())
+
+
+def ambiguous_offsets(zone: Zone, value: DateTime) -> list[TimeSpan]:
+    """Both offsets of a time that comes twice, the smaller one first."""
+    if not is_ambiguous(zone, value):
+        raise ArgumentException(
+            "The supplied DateTime is not in an ambiguous time range.\r\nParameter name: dateTime"
+        )
+    return [TimeSpan(each) for each in sorted(_offsets(zone, _shown(zone, value)))]
+
+
+def ambiguous_offsets_of_offset(zone: Zone, value: DateTimeOffset) -> list[TimeSpan]:
+    return ambiguous_offsets(zone, DateTime(value.ticks + _offset_at(zone, value.ticks)))
+
+
+def is_ambiguous_offset(zone: Zone, value: DateTimeOffset) -> bool:
+    return is_ambiguous(zone, DateTime(value.ticks + _offset_at(zone, value.ticks)))
 
 
 def base_offset(zone: Zone) -> TimeSpan:
-    return TimeSpan(_base(zone))
+    return TimeSpan(zone.base())
 
 
 def has_summer(zone: Zone) -> bool:
@@ -207,18 +271,24 @@ def has_summer(zone: Zone) -> bool:
 
 
 def display_name(zone: Zone) -> str:
-    minutes = _base(zone) // SECOND // 60
-    if zone is UTC_ZONE:
-        return "(UTC) Coordinated Universal Time"
-    return f"(UTC{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}) {zone.id}"
+    return zone.names()[0]
 
 
 def standard_name(zone: Zone) -> str:
-    return "Coordinated Universal Time" if zone is UTC_ZONE else zone.id
+    return zone.names()[1]
 
 
 def daylight_name(zone: Zone) -> str:
-    return standard_name(zone).replace("Standard Time", "Daylight Time")
+    return zone.names()[2]
+
+
+def same_rules(zone: Zone, other: Zone | None) -> bool:
+    own = given(other, "other")
+    return (zone.base(), zone.rules()) == (own.base(), own.rules())
+
+
+def clear_cached() -> None:
+    """The zones of the machine do not change while it runs."""
 
 
 def same_zone(zone: Zone, other: Any) -> bool:
@@ -231,52 +301,3 @@ def local_from_utc(_zone: Zone, value: DateTime) -> DateTime:
 
 def utc_from_local(_zone: Zone, value: DateTime) -> DateTime:
     return DateTime(value.ticks, 1)
-
-
-_CONVERT: Final = (
-    ("DateTime ConvertTime(DateTime dateTime, TimeZoneInfo destinationTimeZone)", convert),
-    ("DateTime ConvertTime(DateTime dateTime, TimeZoneInfo sourceTimeZone, TimeZoneInfo destinationTimeZone)", convert_between),
-    ("DateTimeOffset ConvertTime(DateTimeOffset dateTimeOffset, TimeZoneInfo destinationTimeZone)", convert_offset),
-    ("DateTime ConvertTimeFromUtc(DateTime dateTime, TimeZoneInfo destinationTimeZone)", from_utc),
-    ("DateTime ConvertTimeToUtc(DateTime dateTime)", to_utc),
-    ("DateTime ConvertTimeToUtc(DateTime dateTime, TimeZoneInfo sourceTimeZone)", to_utc_from),
-    ("DateTime ConvertTimeBySystemTimeZoneId(DateTime dateTime, string destinationTimeZoneId)", convert_by_id),
-    ("DateTime ConvertTimeBySystemTimeZoneId(DateTime dateTime, string sourceTimeZoneId, string destinationTimeZoneId)", convert_by_ids),
-    ("DateTimeOffset ConvertTimeBySystemTimeZoneId(DateTimeOffset dateTimeOffset, string destinationTimeZoneId)", convert_offset_by_id),
-    ("TimeZoneInfo FindSystemTimeZoneById(string id)", find_zone),
-    ("IReadOnlyList<TimeZoneInfo> GetSystemTimeZones()", system_zones),
-)  # fmt: skip
-
-TYPES: Final[tuple[TypeDecl, ...]] = (
-    declare(
-        "TimeZoneInfo",
-        member("static TimeZoneInfo Utc", const=UTC_ZONE),
-        member("static TimeZoneInfo Local", const=UTC_ZONE),
-        *(member(f"static {signature}", run) for signature, run in _CONVERT),
-        member("string Id", attr="id"),
-        member("string DisplayName", display_name),
-        member("string StandardName", standard_name),
-        member("string DaylightName", daylight_name),
-        member("TimeSpan BaseUtcOffset", base_offset),
-        member("bool SupportsDaylightSavingTime", has_summer),
-        member("TimeSpan GetUtcOffset(DateTime dateTime)", offset_of),
-        member("TimeSpan GetUtcOffset(DateTimeOffset dateTimeOffset)", offset_of_offset),
-        member("bool IsDaylightSavingTime(DateTime dateTime)", is_summer),
-        member("bool IsDaylightSavingTime(DateTimeOffset dateTimeOffset)", is_summer_offset),
-        member("bool IsInvalidTime(DateTime dateTime)", is_invalid),
-        member("bool IsAmbiguousTime(DateTime dateTime)", is_ambiguous),
-        member("bool Equals(TimeZoneInfo other)", same_zone),
-        python=Zone,
-    ),
-    declare(
-        "TimeZone",
-        member("static TimeZone CurrentTimeZone", const=UTC_ZONE),
-        member("string StandardName", standard_name),
-        member("string DaylightName", daylight_name),
-        member("TimeSpan GetUtcOffset(DateTime time)", offset_of),
-        member("bool IsDaylightSavingTime(DateTime time)", is_summer),
-        member("DateTime ToLocalTime(DateTime time)", local_from_utc),
-        member("DateTime ToUniversalTime(DateTime time)", utc_from_local),
-        python=Zone,
-    ),
-)

@@ -9,6 +9,11 @@ from __future__ import annotations
 FORMS: dict[str, tuple[str, str, str]] = {
     "now": ("offset?: timespan", "datetime", "The time of the question, moved by the offset."),
     "ago": ("offset: timespan", "datetime", "The time of the question, so long before."),
+    "ingestion_time": (
+        "",
+        "datetime",
+        "When the row came into its table; null where that is not known, and after `summarize`.",
+    ),
     "iff": ("condition: bool, then, otherwise", "type of the values", "One of two values."),
     "iif": ("condition: bool, then, otherwise", "type of the values", "One of two values."),
     "case": (

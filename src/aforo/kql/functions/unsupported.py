@@ -15,7 +15,6 @@ KNOWN_UNSUPPORTED = frozenset(
         "series_ifft",
         "series_fit_2lines_dynamic",
         "series_fit_2lines",
-        "ingestion_time",
         "cursor_after",
         "cursor_before_or_at",
         "cursor_current",
@@ -44,7 +43,7 @@ _NO_ASKER = "a query does not know who asks it and where it runs"
 _ELSEWHERE = "there are no tables but those of workspaces"
 REASONS: dict[str, str] = {
     **dict.fromkeys(
-        ("ingestion_time", "cursor_after", "cursor_before_or_at", "cursor_current", "current_cursor", "extent_id",
+        ("cursor_after", "cursor_before_or_at", "cursor_current", "current_cursor", "extent_id",
          "extentid", "extent_tags", "row_id"),
         _NO_EXTENTS,
     ),

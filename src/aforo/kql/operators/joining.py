@@ -104,6 +104,7 @@ def bind_join(b: Binder, left: Relation, tree: JoinWith, scope: Scope) -> Relati
         name = names.free(column.name)
         made = column if name == column.name else b.column(name, column.type)
         items.append((made, Reference(column)))
+    b.joined.update(c.id for c, _ in items)
     return Project(joined, tuple(items))
 
 

@@ -118,7 +118,7 @@ async def look_up(
             request.headers.remove(name)
         return
     state.outcome = "hit"
-    response = ResponseState(entry.status, entry.reason, Headers(entry.headers), Body(entry.body))
+    response = ResponseState(entry.status, entry.reason, Headers.of(entry.headers), Body(entry.body))
     tell_downstream(response.headers, missing, entry.duration)
     if downstream != "none":
         age = max(0, (exchange.started_ns - entry.stored_ns) // 1_000_000_000)

@@ -197,7 +197,7 @@ def _response(found: bytes | None, request: Json) -> ResponseState | None:
         if events is None:
             return None
         content_type, body = b"text/event-stream", events
-    headers = Headers(((b"content-type", content_type),))
+    headers = Headers.of(((b"content-type", content_type),))
     return ResponseState(entry.status, entry.reason, headers, Body(body))
 
 

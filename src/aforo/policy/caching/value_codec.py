@@ -381,7 +381,7 @@ class _Response(msgspec.Struct, array_like=True):
 
 def _read_response(data: bytes) -> ResponseState:
     found = _RESPONSES.decode(data)
-    return ResponseState(found.status, found.reason, Headers(found.headers), Body(found.body))
+    return ResponseState(found.status, found.reason, Headers.of(found.headers), Body(found.body))
 
 
 def _read_big(data: bytes) -> int:

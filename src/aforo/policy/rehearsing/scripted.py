@@ -236,7 +236,7 @@ class ScriptedAuthorizations:
 
 
 def answer_200(_: object) -> ResponseState:
-    headers = Headers([(b"content-type", b"application/json")])
+    headers = Headers.of([(b"content-type", b"application/json")])
     return ResponseState(200, "OK", headers, Body(b'{"ok":true}'))
 
 

@@ -171,7 +171,7 @@ def test_a_refusal_from_no_place_in_a_document_shows_no_credential() -> None:
     document = compile_document(Source("p.xml", text), Scope.API, CompileContext()).document
     assert document is not None
     services = ScriptedServices(backend=backend)
-    headers = Headers([(b"api-key", b"CANARY-key")])
+    headers = Headers.of([(b"api-key", b"CANARY-key")])
     request = RequestState("GET", parse_url("https://gate/a"), headers, Body(b""), "10.0.0.1")
     exchange = Exchange("0" * 32, request, services)
     asyncio.run(trial.run(document.bind(EMPTY), exchange, services))
