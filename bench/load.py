@@ -63,22 +63,33 @@ class Load:
         return self.calls / self.seconds
 
 
-def run(folder: Path, port: int, seconds: float, *, key: str = "none", rate: float | None = None) -> Load:
+def run(
+    folder: Path,
+    port: int,
+    seconds: float,
+    *,
+    key: str = "none",
+    rate: float | None = None,
+    path: str = PATH,
+    body: str = BODY,
+    scheme: str = "http",
+    connections: int = CONNECTIONS,
+) -> Load:
     """wrk with one thread and 32 connections for `seconds`; `rate` (calls/s) paces it, else as fast as it goes."""
     program = find("wrk")
     assert program is not None
     pace = ""
     if rate is not None:
         # wrk waits that long before each request of a connection; starts are spread over one period.
-        period_ms = CONNECTIONS / rate * 1000
-        pace = f"local n = 0\nfunction delay() n = n + 1; if n <= {CONNECTIONS} then return math.floor(n * {period_ms / CONNECTIONS:.6f}) end; return math.floor({period_ms:.6f} + math.random()) end"
+        period_ms = connections / rate * 1000
+        pace = f"local n = 0\nfunction delay() n = n + 1; if n <= {connections} then return math.floor(n * {period_ms / connections:.6f}) end; return math.floor({period_ms:.6f} + math.random()) end"
     script = folder / "chat.lua"
-    script.write_text(_LUA.format(body=BODY, key=key, pace=pace))
-    url = f"http://127.0.0.1:{port}{PATH}"
+    script.write_text(_LUA.format(body=body, key=key, pace=pace))
+    url = f"{scheme}://127.0.0.1:{port}{path}"
     command = [
         program,
         "-t1",
-        f"-c{CONNECTIONS}",
+        f"-c{connections}",
         f"-d{max(1, round(seconds))}s",
         "--timeout",
         "10s",

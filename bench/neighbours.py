@@ -70,7 +70,8 @@ _PROXY = """
 """
 
 
-def _nginx(folder: Path, name: str, port: int, http: str) -> Process:
+def nginx(folder: Path, name: str, port: int, http: str) -> Process:
+    """nginx with one process and these directives of its `http` block; files of its own begin with `name`."""
     program = find("nginx")
     assert program is not None
     config = folder / f"{name}.conf"
@@ -88,13 +89,13 @@ def upstream(folder: Path, sse_port: int) -> Process:
     """nginx that answers every call with ANSWER; a deployment named `stream` streams."""
     port = free_port()
     assert "'" not in ANSWER
-    return _nginx(folder, "upstream", port, _UPSTREAM.format(port=port, sse=sse_port, answer=ANSWER))
+    return nginx(folder, "upstream", port, _UPSTREAM.format(port=port, sse=sse_port, answer=ANSWER))
 
 
 def nginx_proxy(folder: Path, upstream_port: int) -> Process:
     """nginx as a bare proxy, one worker, keep-alive to the upstream, not buffering (a stream must flow)."""
     port = free_port()
-    return _nginx(folder, "proxy", port, _PROXY.format(port=port, upstream=upstream_port, buffering="off"))
+    return nginx(folder, "proxy", port, _PROXY.format(port=port, upstream=upstream_port, buffering="off"))
 
 
 def envoy_program() -> str | None:
