@@ -71,20 +71,7 @@ def unknown_type(span: Span, name: str, names: Iterable[str]) -> Mistake:
     )
 
 
-# Members of types that policies may use, which say why they are not there.
-_REASONS = {
-    (
-        "TimeZoneInfo",
-        "GetAdjustmentRules",
-    ): "the rules of a zone differ between Windows and the zone database; "
-    "ask the zone itself: `GetUtcOffset`, `IsDaylightSavingTime`, `ConvertTime`",
-}
-
-
 def unknown_member(span: Span, type_name: str, name: str, names: Iterable[str]) -> Mistake:
-    reason = _REASONS.get((type_name, name))
-    if reason is not None:
-        return refused(span, f"`{type_name}.{name}`", reason)
     return Mistake(
         Diagnostic("CS0203", f"`{type_name}` has no member `{name}` here", span, hints=hint(name, names))
     )

@@ -44,13 +44,19 @@ class Zone(Obj):
     def rules(self) -> tuple[AdjustmentRule, ...]:
         return _history(self)
 
+    def has_summer(self) -> bool:
+        year = datetime.now(UTC).year
+        return len({datetime(year, m, 1, tzinfo=self.info).utcoffset() for m in (1, 4, 7, 10)}) > 1
+
     def names(self) -> tuple[str, str, str]:
         """Shown, of standard time, of summer time."""
         if self is UTC_ZONE:
             standard = "Coordinated Universal Time"
             return f"(UTC) {standard}", standard, standard
         minutes = self.base() // SECOND // 60
-        shown = f"(UTC{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}) {self.id}"
+        shown = (
+            f"(UTC{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}) {self.id}"
+        )
         return shown, self.id, self.id.replace("Standard Time", "Daylight Time")
 
     def text(self, _spec: str | None = None) -> str:
@@ -227,7 +233,9 @@ def _rule_at(zone: Zone, wall_ticks: int) -> AdjustmentRule | None:
 def _in_summer(zone: Zone, wall_ticks: int, offset: int) -> bool:
     """Whether the offset is more than what the rule in force has without summer."""
     rule = _rule_at(zone, wall_ticks)
-    return rule is not None and rule.delta != 0 and offset // MINUTE != (zone.base() + rule.base_delta) // MINUTE
+    return (
+        rule is not None and rule.delta != 0 and offset // MINUTE != (zone.base() + rule.base_delta) // MINUTE
+    )
 
 
 def is_summer(zone: Zone, value: DateTime) -> bool:
@@ -266,8 +274,7 @@ def base_offset(zone: Zone) -> TimeSpan:
 
 
 def has_summer(zone: Zone) -> bool:
-    year = datetime.now(UTC).year
-    return len({datetime(year, m, 1, tzinfo=zone.info).utcoffset() for m in (1, 4, 7, 10)}) > 1
+    return zone.has_summer()
 
 
 def display_name(zone: Zone) -> str:
