@@ -15,6 +15,7 @@ from aforo.kql.convert import apply, cast, coerce
 from aforo.kql.functions.catalog import AGGREGATES, SCALARS, SEVERAL, WINDOWS
 from aforo.kql.functions.spec import Aggregate, Function, Parameter, Scalar, Window
 from aforo.kql.functions.unsupported import KNOWN_UNSUPPORTED, REASONS
+from aforo.kql.ingested import OPERATION as INGESTION_TIME
 from aforo.kql.naming import aggregate_name
 from aforo.kql.scope import Defined, Row
 from aforo.kql.symbols import Database
@@ -27,6 +28,8 @@ class CallBinder(ExpressionBinder):
 
     now: int
     database: Database
+    # What the rows of a join have been made of: ids of their columns.
+    joined: set[int]
 
     def user_call(self, tree: s.Call, defined: Defined, row: Row) -> Expression:
         raise NotImplementedError
@@ -293,6 +296,16 @@ def _ago(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
     return apply("subtract", (Constant(binder.now, DATETIME), fitted), DATETIME)
 
 
+def _ingestion_time(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
+    """Of the table that the row comes from; lowering finds it by the columns that the row still has."""
+    if not _arity(binder, tree, 0, 0):
+        return BROKEN
+    if any(c.id in binder.joined for c in row.columns):
+        return binder.broken(say.unsupported("ingestion_time() of rows that a join has made", tree.span,
+                                        "read it before: T | extend ingested = ingestion_time() | join ..."))  # fmt: skip
+    return Apply(INGESTION_TIME, tuple(Reference(c) for c in row.columns), DATETIME)
+
+
 def _iff(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
     if not _arity(binder, tree, 3, 3):
         return BROKEN
@@ -455,5 +468,6 @@ _FORMS: dict[str, _Form] = {
     "new_guid": _new_guid,
     "current_database": _current_database,
     "materialize": _materialize,
+    INGESTION_TIME: _ingestion_time,
     **bind_forms.FORMS,
 }

@@ -228,16 +228,6 @@ def _percentile_tdigest(b: ExpressionBinder, tree: s.Call, row: Row) -> Expressi
     return BROKEN if type_ is None else cast(found, type_)
 
 
-def _ingestion_time(b: ExpressionBinder, tree: s.Call, row: Row) -> Expression:
-    """Of the table that the row comes from; lowering finds it by the columns that the row still has."""
-    if not _counted(b, tree, 0, 0):
-        return BROKEN
-    if any(c.id in b.joined for c in row.columns):
-        return b.broken(say.unsupported("ingestion_time() of rows that a join has made", tree.span,
-                                        "read it before: T | extend ingested = ingestion_time() | join ..."))  # fmt: skip
-    return Apply(INGESTION_TIME, tuple(Reference(c) for c in row.columns), DATETIME)
-
-
 # -- numbers and times -----------------------------------------------------------------------------------
 
 
@@ -355,7 +345,6 @@ FORMS: dict[str, Form] = {
     "array_sort_asc": _array_sort,
     "array_sort_desc": _array_sort,
     "bag_pack_columns": _bag_pack_columns,
-    "ingestion_time": _ingestion_time,
     "iscolumnexists": _iscolumnexists,
     "estimate_data_size": _estimate_data_size,
     "extract_all": _extract_all,

@@ -64,6 +64,7 @@ class Binder(FunctionBinder):
         self.place = Span(0, 0)
         self.render: Mapping[str, object] | None = None
         self.scanned: list[str] = []
+        self.joined = set()
         self.external: list[ExternalData] = []
         # `alias database x = ...`
         self.aliases: dict[str, s.Call] = {}

@@ -15,6 +15,7 @@ from aforo.kql.types import KqlType
 from aforo.logs.sandbox import literal, name, relation, sql_type
 from aforo.logs.versions import StoredFile
 from aforo.tables.schema import Table
+from aforo.tables.standard import INGESTED
 
 # Delta's type names to Kusto's, for columns that no table declares.
 _GROWN = {
@@ -90,6 +91,8 @@ class AskedTable:
         wanted = {c.name: _SQL[c.type] for c in self.symbol.columns}
         wanted |= {p.stored: _SQL[p.type] for p in self.symbol.promoted}
         wanted |= dict.fromkeys(flags, "BOOLEAN")
+        if self.symbol.ingested:
+            wanted[self.symbol.ingested] = _SQL[KqlType.DATETIME]
         # A query that names no column (`T | count`) reads one all the same.
         wanted = {c: k for c, k in wanted.items() if name(c) in reading} or dict([next(iter(wanted.items()))])
         conditions = []
@@ -148,7 +151,12 @@ def asked_table(
                 continue
             columns[column.name] = KqlType(column.type.value)
             docs[column.name] = column.doc
+    ingested = ""
     for column_name, delta in stored:
+        if column_name == INGESTED:
+            ingested = column_name
+            hidden.append(column_name)
+            continue
         if column_name in hidden or (
             column_name in columns and not (custom and _differs(delta, columns[column_name]))
         ):
@@ -161,7 +169,11 @@ def asked_table(
         for p in (declared.promotions if declared is not None else ())
     )
     symbol = TableSymbol(
-        table_name, tuple(ColumnSymbol(n, k) for n, k in columns.items()), promoted, tuple(hidden)
+        table_name,
+        tuple(ColumnSymbol(n, k) for n, k in columns.items()),
+        promoted,
+        tuple(hidden),
+        ingested=ingested,
     )
     return AskedTable(
         symbol, docs, declared.doc if declared is not None else "A custom table.", tuple(stored)

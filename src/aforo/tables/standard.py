@@ -7,6 +7,10 @@ from aforo.tables.schema import Column, ColumnType
 # Filled in for a whole batch, not per row: what workspace the file belongs to and what table it is.
 CONSTANT = ("SourceSystem", "TenantId", "Type")
 
+# A column of files that no table declares: when the batch of a row was written, under the name that Kusto gives it.
+# Nobody can declare a column of that name, and queries see it by `ingestion_time()` alone.
+INGESTED = "$IngestionTime"
+
 TIME = Column("TimeGenerated", ColumnType.DATETIME, "When it happened.")
 
 STANDARD = (
