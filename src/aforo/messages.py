@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import parse_qsl, quote, unquote_plus
 
 import msgspec
@@ -190,9 +191,14 @@ class Url:
 def is_event_stream(headers: Headers) -> bool:
     """Whether a message with these fields comes event by event."""
     content_type = headers.fields.get(b"content-type")
-    if isinstance(content_type, list):
-        content_type = content_type[0]
-    return content_type is not None and content_type[:17].lower() == b"text/event-stream"
+    if type(content_type) is bytes:
+        return _tells_events(content_type)
+    return content_type is not None and _tells_events(content_type[0])
+
+
+@lru_cache(maxsize=256)
+def _tells_events(content_type: bytes) -> bool:
+    return content_type[:17].lower() == b"text/event-stream"
 
 
 def parse_url(text: str) -> Url:

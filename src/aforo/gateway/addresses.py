@@ -12,6 +12,7 @@ class TrustedProxies:
 
     def __init__(self, networks: tuple[str, ...]) -> None:
         self._networks = [ipaddress.ip_network(n, strict=False) for n in networks]
+        self.any = bool(networks)
 
     def client_ip(self, peer_ip: str, proxied_ip: str, headers: Headers) -> str:
         """The client's address: the last one of the chain that no trusted proxy vouches for.

@@ -143,7 +143,10 @@ class Arrival(Signal):
             self.connection.chunks = []
         else:
             body = b"".join(self.take())
-        self.release()
+        if self.upload:
+            self.release()
+        else:
+            self.connection.release()
         return body
 
     async def collect(self) -> bytes:

@@ -227,7 +227,7 @@ class Proxy:
 
     async def cached(self, call: Call) -> None:
         response = call.response
-        if response is not None and hides_usage(call, response):
+        if response is not None and call.hide_usage and hides_usage(response):
             seen = UsageFilter()
             response.body.data = seen.feed(response.body.data or b"") + seen.rest()
 

@@ -117,6 +117,7 @@ class Recorder:
         "_lost",
         "_marks",
         "_maskers",
+        "_proxied",
         "_random",
         "_secrets",
         "_urls",
@@ -152,6 +153,7 @@ class Recorder:
         self.written = 0
         self.dropped = 0
         self.proxies = proxies
+        self._proxied = proxies.any
         self._random = random.Random()  # noqa: S311 - which calls a sample keeps is no secret
 
     def record(self, call: Call) -> bool:
@@ -277,8 +279,11 @@ class Recorder:
         known = call.known
         admission = call.admission
         host = call.headers.fields.get(b"host")
-        with_ip = plan.log_client_ip
-        peer_ip = client.peer_ip
+        peer_ip = client_ip = ""
+        if plan.log_client_ip:
+            peer_ip = client_ip = client.peer_ip
+            if self._proxied:
+                client_ip = self.proxies.client_ip(peer_ip, client.proxied_ip, call.headers)
         method = url = backend_protocol = ""
         sent_same = got_same = False
         sent = received = answered = _NOTHING
@@ -324,8 +329,8 @@ class Recorder:
             f"{client.scheme}://{host.decode('latin-1') if type(host) is bytes else ''}{known.shown}",
             f"HTTP/{call.version}",
             client.tls_version,
-            peer_ip if with_ip else "",
-            self.proxies.client_ip(peer_ip, client.proxied_ip, call.headers) if with_ip else "",
+            peer_ip,
+            client_ip,
             status,
             known.api_id,
             known.api_revision,

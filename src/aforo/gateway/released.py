@@ -103,7 +103,7 @@ class Release:
         if call.meters is not None:
             call.produced = Produced(call, self._wire)
         call.answer = response
-        hide = hides_usage(call, response)
+        hide = call.hide_usage and hides_usage(response)
         relay = ReleasedRelay(call, response, arrival, self._recorder, hide_usage=hide)
         relay.head = head
         call.relay = self.relay = relay

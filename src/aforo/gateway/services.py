@@ -65,6 +65,8 @@ class GatewayServices:
         self.leases: Leases | None = None  # where several processes share them
         self._runtime: Runtime | None = None
         self._beside: set[asyncio.Task[None]] = set()
+        # No method of its own: each call would pay for another frame.
+        self.forward = cast(Callable[[Exchange, ForwardOptions], Coroutine[Any, Any, None]], upstream.forward)
 
     def use(self, runtime: Runtime) -> None:
         """Another configuration is in force."""
@@ -102,9 +104,6 @@ class GatewayServices:
 
     async def pause(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
-
-    def forward(self, exchange: Exchange, options: ForwardOptions) -> Coroutine[Any, Any, None]:
-        return self.upstream.forward(cast(Call, exchange), options)
 
     async def together(
         self, branches: Sequence[Callable[[], Coroutine[Any, Any, None]]], *, first: bool

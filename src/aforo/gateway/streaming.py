@@ -44,7 +44,7 @@ def hand_over(
     if arrival is None:
         body = answer.body.data or b""
     else:
-        hide_usage = hides_usage(call, answer)
+        hide_usage = call.hide_usage and hides_usage(answer)
         if hide_usage or not arrival.connection.ended:
             relay = call.relay = Relay(call, answer, arrival, recorder, hide_usage=hide_usage)
             relay.start()
@@ -55,7 +55,7 @@ def hand_over(
         call.kept = body
     else:
         call.kept, call.cut = body[: call.kept_limit], True
-    if hides_usage(call, answer):
+    if call.hide_usage and hides_usage(answer):
         # A policy has held the stream back, or a cache has given it.
         seen = UsageFilter()
         body = seen.feed(body) + seen.rest()
@@ -122,13 +122,9 @@ def _date(second: int) -> bytes:
     return http_date(second).encode()
 
 
-def hides_usage(call: Call, answer: ResponseState) -> bool:
-    """Whether the usage is taken out of this answer on its way: the gateway has asked for it, not the client."""
-    return (
-        call.hide_usage
-        and is_event_stream(answer.headers)
-        and b"content-encoding" not in answer.headers.fields
-    )
+def hides_usage(answer: ResponseState) -> bool:
+    """Whether usage that the client did not ask for (`Call.hide_usage`) is taken out of this answer on its way."""
+    return is_event_stream(answer.headers) and b"content-encoding" not in answer.headers.fields
 
 
 class Relay(Signal):
