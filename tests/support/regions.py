@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,9 +18,10 @@ from tests.support.scripted_backend import ScriptedBackend
 THROTTLED = BreakerRule(
     "throttled", 1, None, 60.0, ((429, 429), (500, 599)), (), 30.0, accept_retry_after=True
 )
+FORWARD = '<forward-request buffer-request-body="true" timeout="5" />'
 TWICE = (
     '<retry condition="@(context.Response.StatusCode == 429 || context.Response.StatusCode &gt;= 500)" count="2" '
-    'interval="0" first-fast-retry="true"><forward-request buffer-request-body="true" timeout="5" /></retry>'
+    f'interval="0" first-fast-retry="true">{FORWARD}</retry>'
 )
 
 
@@ -30,10 +31,15 @@ def answer(status: int, body: bytes = b"", *headers: bytes) -> bytes:
 
 
 def policy(
-    inbound: str = '<set-backend-service backend-id="pool" />', backend: str = TWICE, outbound: str = ""
+    inbound: str = '<set-backend-service backend-id="pool" />',
+    backend: str = TWICE,
+    outbound: str = "",
+    fragments: Mapping[str, str] | None = None,
 ) -> Pipeline:
     text = f"<policies><inbound>{inbound}</inbound><backend>{backend}</backend><outbound>{outbound}</outbound></policies>"
-    result = compile_document(Source("policy.xml", text), Scope.GLOBAL, CompileContext({}))
+    result = compile_document(
+        Source("policy.xml", text), Scope.GLOBAL, CompileContext({}, fragments=fragments or {})
+    )
     assert result.document is not None, result.diagnostics
     return result.document.bind(EMPTY)
 

@@ -4,7 +4,7 @@ server      the client's side; with draining (how it ends), framing, proxy_proto
             crowd (whose connection ends when there are too many, and the room for bodies)
 proxy       the way of a call, in one sentence; with signal (how it waits), known (what is remembered of targets and
             keys), keys, addresses, usage (asking for it), encoding
-upstream    the backend's side: backends, models, credentials, redirects, arrival (the answer on its way)
+upstream    the backend's side: backends, models, credentials, redirects, arrival (the answer on its way), first_byte
 route       which backend a call goes to, and what each attempt came to (tried): pools (members), breakers (who is taken
             out), retry_after, probes
 beforehand  what is done before policies, where a configuration wants it: budgets, owned (stateful calls, with owners,

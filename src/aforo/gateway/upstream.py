@@ -18,6 +18,7 @@ from aforo.gateway.breakers import Guards
 from aforo.gateway.call import Call
 from aforo.gateway.certificates import HeldCertificates
 from aforo.gateway.credentials import add_headers, add_query, way_of
+from aforo.gateway.first_byte import begun
 from aforo.gateway.known import MAX_REMEMBERED, MAX_REMEMBERED_LENGTH
 from aforo.messages import HOP_BY_HOP, Headers, is_token
 from aforo.policy.exchange import Body, LastError, PolicyFailure, ResponseState
@@ -110,6 +111,8 @@ class Upstream:
                 finally:
                     self.waiting.discard(arrival)
                 failure = connection.failure
+                if failure is None and options.retried and body is not None:
+                    failure = await begun(arrival, self.arriving)
                 if failure is None:
                     if not options.follow_redirects or hops == redirects.MOST or body is None:
                         break
@@ -139,7 +142,7 @@ class Upstream:
                 if failure.reused and not failure.answered and body is not None:
                     connection = None
                     continue
-                if isinstance(failure.__cause__, TimeoutError):
+                if isinstance(failure.__cause__, TimeoutError) and not connection.status:
                     message = f"the backend did not answer within {options.timeout_s:g} s"
                     raise _failure("Timeout", message) from failure
                 raise _failure("BackendConnectionFailure", str(failure)) from failure

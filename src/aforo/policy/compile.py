@@ -136,7 +136,7 @@ class _Compiler:
         self.sites: list[running.Site] = []
         self.definitions: list[ast.stmt] = []
         self.listings: list[_Listing] = []
-        self.fragments: dict[tuple[str, Section], Any] = {}
+        self.fragments: dict[tuple[str, Section, bool], Any] = {}
         self.including: list[str] = []
         self.fragment_section: Section | None = None
         self.budget = limits.EXPANDED_ELEMENTS
@@ -284,7 +284,7 @@ class _Compiler:
         if wrong is not None:
             emitter.report(wrong)
             return None
-        key = (name, emitter.unit.section)
+        key = (name, emitter.unit.section, emitter.unit.retries > 0)
         known = self.fragments.get(key)
         if known is None:
             self.including.append(name)
@@ -332,6 +332,7 @@ class _Compiler:
             secrets=self.secrets,
             tracing=self.tracing,
             external_cache=self.context.external_cache,
+            retries=emitter.unit.retries,
         )
         facts = Facts()
         checker = self.checker(emitter.unit.section, report)

@@ -96,6 +96,7 @@ class Unit:
     step: str = "outer"
     places: tuple[trace.Place, ...] = ()
     external_cache: bool = True
+    retries: int = 0  # of `retry`, those that the policy stands in
 
 
 @dataclass(slots=True)

@@ -14,11 +14,12 @@ import pytest
 from aforo.gateway.metrics import NoMetrics
 from aforo.gateway.outbound import send
 from aforo.policy.exchange import PolicyFailure
+from aforo.policy.pipeline import Pipeline
 from aforo.policy.services import OutboundRequest
 from aforo.snapshot.snapshot import BreakerRule
 from aforo.spool.records import BackendRoute
 from tests.support.gateway import Gate, NoTokens, story
-from tests.support.regions import THROTTLED, answer, policy, regions
+from tests.support.regions import FORWARD, THROTTLED, TWICE, answer, policy, regions
 from tests.support.scripted_backend import CLOSE
 
 POST = b"POST /echo/a HTTP/1.1\r\nHost: gate\r\nContent-Length: 2\r\n\r\nhi"
@@ -163,6 +164,57 @@ async def test_an_answer_that_breaks_off_counts_for_the_breaker(read: bool) -> N
         await client.rest() if not read else await client.answer()
         await r.gate.settled()
         assert (await r.gate.call(POST)).status == 503
+
+
+FRAGMENT = policy(
+    backend=TWICE.replace(FORWARD, '<include-fragment fragment-id="forward" />'),
+    fragments={"forward": f"<fragment>{FORWARD}</fragment>"},
+)
+
+
+@pytest.mark.parametrize("pipeline", [None, FRAGMENT])
+@pytest.mark.parametrize("head", [STREAM, answer(200, b"123456789")[:-9]])
+@story
+async def test_a_region_that_ends_behind_its_head_is_left_too(head: bytes, pipeline: Pipeline | None) -> None:
+    async with regions(pipeline) as r:
+        first = asyncio.Event()
+        r.east.plays(head, first, CLOSE)
+        client = await r.gate.connect()
+        await client.send(POST)
+        await asyncio.sleep(0.05)  # its head is here, and nothing of it has gone on
+        first.set()
+        assert (await client.answer()).body == b"west"
+        route = await last_way(r.gate)
+        assert ways(route) == [("east", 0, "BackendConnectionFailure"), ("west", 200, "")]
+        assert (await r.gate.call(POST)).body == b"west"
+
+
+@story
+async def test_an_answer_whose_head_comes_alone_goes_on_with_its_first_byte() -> None:
+    async with regions() as r:
+        begins = asyncio.Event()
+        r.east.plays(STREAM, begins, chunk(b"data: 1\n\n") + b"0\r\n\r\n")
+        client = await r.gate.connect()
+        await client.send(POST)
+        await asyncio.sleep(0.05)
+        begins.set()
+        got = await client.answer()
+        assert (got.status, got.body) == (200, b"data: 1\n\n")
+
+
+@story
+async def test_a_client_that_leaves_before_the_first_byte_takes_the_backend_s_connection_with_it() -> None:
+    async with regions() as r:
+        r.east.plays(STREAM, asyncio.Event())
+        client = await r.gate.connect()
+        await client.send(POST)
+        await asyncio.sleep(0.05)
+        client.leave()
+        await r.gate.settled()
+        assert (r.gate.records[0].aborted, r.gate.records[0].attempts) == ("client", 1)
+        await asyncio.sleep(0.02)
+        assert r.east.open == 0
+        assert r.west.heard == []
 
 
 @story

@@ -14,9 +14,11 @@ _LONGEST_S = 86_400
 _FLAGS = ("buffer-request-body", "fail-on-error-status-code", "follow-redirects")
 
 
-def options(timeout_s: float, buffer_request_body: bool, fail: bool, follow: bool) -> ForwardOptions:
+def options(
+    timeout_s: float, buffer_request_body: bool, fail: bool, follow: bool, retried: bool
+) -> ForwardOptions:
     """Options that are known only in the call."""
-    return ForwardOptions(timeout_s, buffer_request_body, fail, follow)
+    return ForwardOptions(timeout_s, buffer_request_body, fail, follow, retried)
 
 
 def write(use: Use, emit: Emitter) -> None:
@@ -31,6 +33,7 @@ def write(use: Use, emit: Emitter) -> None:
     emit.site(use, seconds, millis, *switches)
     given = millis if millis is not None else seconds
     flags = [emit.flag(use, n) for n in _FLAGS]
+    retried = emit.unit.retries > 0
     known = given is None or given.const is not None
     if "timeout" not in use.attributes and "timeout-ms" not in use.attributes:
         timeout = 300.0
@@ -42,7 +45,7 @@ def write(use: Use, emit: Emitter) -> None:
     else:
         timeout = 300.0
     if known and all(isinstance(f, bool) for f in flags):
-        made = ForwardOptions(timeout, *(bool(f) for f in flags))
+        made = ForwardOptions(timeout, *(bool(f) for f in flags), retried=retried)
         emit.facts.forward = made
         emit.do("await x.services.forward(x, OPTIONS)", OPTIONS=made)
         return
@@ -52,12 +55,13 @@ def write(use: Use, emit: Emitter) -> None:
         seconds_code = emit.expr("N / D", N=number, D=1000 if millis is not None else 1)
     request_code, fail_code, follow_code = flags
     emit.do(
-        "await x.services.forward(x, MAKE(SECONDS, REQUEST, FAIL, FOLLOW))",
+        "await x.services.forward(x, MAKE(SECONDS, REQUEST, FAIL, FOLLOW, RETRIED))",
         MAKE=options,
         SECONDS=seconds_code,
         REQUEST=request_code,
         FAIL=fail_code,
         FOLLOW=follow_code,
+        RETRIED=retried,
     )
 
 

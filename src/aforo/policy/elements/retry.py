@@ -110,7 +110,9 @@ def write(use: Use, emit: Emitter) -> None:
         return
     emit.site(use, count)
     times = emit.number(count, "count", 1, MOST)
+    emit.unit.retries += 1
     name, inner = emit.nested(use.policies, "attempt")
+    emit.unit.retries -= 1
     failure = _guard(inner)
     # What comes after an attempt may look at its answer: waiting times too, as `Retry-After` tells them.
     (interval, first), (most, second), (delta, third) = (
