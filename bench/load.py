@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -36,7 +37,7 @@ _LUA = """
 wrk.method = "POST"
 wrk.body = [=[{body}]=]
 wrk.headers["Content-Type"] = "application/json"
-wrk.headers["api-key"] = "{key}"
+{headers}
 {pace}
 done = function(summary, latency, requests)
   io.write(string.format("RESULT %d %d %d %d %f %f\\n", summary.requests, summary.duration,
