@@ -75,8 +75,12 @@ def run(
     body: str = BODY,
     scheme: str = "http",
     connections: int = CONNECTIONS,
+    headers: Mapping[str, str] | None = None,
 ) -> Load:
-    """wrk with one thread and 32 connections for `seconds`; `rate` (calls/s) paces it, else as fast as it goes."""
+    """wrk with one thread and 32 connections for `seconds`; `rate` (calls/s) paces it, else as fast as it goes.
+
+    `headers` are sent in place of the `api-key` with `key`.
+    """
     program = find("wrk")
     assert program is not None
     pace = ""
@@ -85,7 +89,9 @@ def run(
         period_ms = connections / rate * 1000
         pace = f"local n = 0\nfunction delay() n = n + 1; if n <= {connections} then return math.floor(n * {period_ms / connections:.6f}) end; return math.floor({period_ms:.6f} + math.random()) end"
     script = folder / "chat.lua"
-    script.write_text(_LUA.format(body=body, key=key, pace=pace))
+    sent = {"api-key": key} if headers is None else headers
+    lines = "\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in sent.items())
+    script.write_text(_LUA.format(body=body, headers=lines, pace=pace))
     url = f"{scheme}://127.0.0.1:{port}{path}"
     command = [
         program,
