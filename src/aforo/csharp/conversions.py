@@ -362,7 +362,7 @@ class Conversions:
             decl = self.universe.decl(type_)
             space = decl.namespace if decl is not None else space
             name = {"object": "Object", "string": "String", "bool": "Boolean", "char": "Char"}.get(
-                name, rn.NET_NAMES.get(name, name)
+                name, rn.NET_NAMES.get(name, name.replace(".", "+"))
             )
         elif name == "void":
             name = "Void"

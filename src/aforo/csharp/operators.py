@@ -32,6 +32,7 @@ _SHIFTS: Final[dict[tuple[str, str], Callable[..., Any]]] = {
 _ORDERED: Final = frozenset(("DateTime", "DateTimeOffset", "TimeSpan"))
 _EQUATABLE: Final = _ORDERED | {
     "Guid", "Uri", "Type", "XName", "XNamespace", "HashAlgorithmName", "RSASignaturePadding", "RSAEncryptionPadding",
+    "TimeZoneInfo.TransitionTime",
 }  # fmt: skip
 
 

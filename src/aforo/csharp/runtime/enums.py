@@ -66,7 +66,7 @@ def type_of(value: Any) -> NetType:
 
 
 def type_short(kind: NetType) -> str:
-    return kind.head.rpartition(".")[2]
+    return kind.head.rpartition(".")[2].rpartition("+")[2]
 
 
 def type_full(kind: NetType) -> str:

@@ -227,10 +227,6 @@ def same_transition(value: TransitionTime, other: object) -> bool:
     return value == other
 
 
-def other_transition(value: TransitionTime, other: object) -> bool:
-    return value != other
-
-
 _SPAN: Final = "DateTime dateStart, DateTime dateEnd, TimeSpan daylightDelta"
 _TURNS: Final = (
     "TimeZoneInfo.TransitionTime daylightTransitionStart, TimeZoneInfo.TransitionTime daylightTransitionEnd"
@@ -248,8 +244,6 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("DayOfWeek DayOfWeek", attr="day_of_week"),
         member("bool IsFixedDateRule", attr="fixed"),
         member("bool Equals(TimeZoneInfo.TransitionTime other)", same_transition),
-        member("bool operator ==(TimeZoneInfo.TransitionTime t1, TimeZoneInfo.TransitionTime t2)", same_transition),
-        member("bool operator !=(TimeZoneInfo.TransitionTime t1, TimeZoneInfo.TransitionTime t2)", other_transition),
         kind="struct",
         python=TransitionTime,
         default=TransitionTime(MIN_DATE.ticks, 0, day=0, week=0, fixed=False),
