@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from arro3.core import Array, DataType, Field, RecordBatch, Schema
@@ -21,6 +23,7 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from aforo.logs.rows import Row, row_columns
 from aforo.tables.schema import ColumnType, Table
+from aforo.tables.standard import INGESTED
 
 log = logging.getLogger("aforo.logs")
 
@@ -61,18 +64,32 @@ def writer_properties() -> WriterProperties:
 
 
 def arrow_schema(table: Table) -> Schema:
-    """The columns of a table's files, and the partition."""
+    """The columns of a table's files, when rows were written, and the partition."""
     fields = [Field(c.name, _ARROW[c.type], nullable=True) for c in table.columns]
-    return Schema([*fields, Field(DAY, DataType.date32(), nullable=True)])
+    further = (Field(INGESTED, _MICROSECONDS, nullable=True), Field(DAY, DataType.date32(), nullable=True))
+    return Schema([*fields, *further])
 
 
 class TableWriter:
     """Appends to one table. One writer per table at a time; compaction beside it is no harm.
 
-    The table is made when the first rows come.
+    The table is made when the first rows come. `clock` gives unix seconds. `path` may be the URL of storage, with the
+    `options` that sign in there; `configuration` is what a new table gets.
     """
 
-    def __init__(self, path: Path, table: Table, workspace_id: str) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        table: Table,
+        workspace_id: str,
+        *,
+        clock: Callable[[], float] = time.time,
+        options: Mapping[str, str] | None = None,
+        configuration: Mapping[str, str] = MappingProxyType(_CONFIGURATION),
+    ) -> None:
+        self._options = None if options is None else dict(options)
+        self._configuration = configuration
+        self._clock = clock
         self.path = path
         self.table = table
         self._workspace_id = workspace_id
@@ -171,7 +188,7 @@ class TableWriter:
         delta = self._opened()
         if delta is None:
             return
-        logs = self.path / "_delta_log"
+        logs = Path(self.path) / "_delta_log"
         wanted = {f"{self.path}/{p}" for p in delta.get_add_actions().column("path").to_pylist()}
         wanted |= {e.path for e in os.scandir(logs) if e.name != "_last_checkpoint"}
         for name in sorted(wanted - self._synced):
@@ -187,20 +204,22 @@ class TableWriter:
     def _opened(self) -> DeltaTable | None:
         if self._delta is None:
             try:
-                delta = DeltaTable(self.path)
+                delta = DeltaTable(self.path, storage_options=self._options)
             except TableNotFoundError:
                 return None
             self._delta = self._grown(delta)
         return self._delta
 
     def _create(self) -> DeltaTable:
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._options is None:
+            Path(self.path).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._delta = DeltaTable.create(
             self.path,
             schema=self._schema,
             partition_by=[DAY],
             name=self.table.name,
-            configuration=dict(_CONFIGURATION),
+            configuration=dict(self._configuration),
+            storage_options=self._options,
         )
         return self._delta
 
@@ -212,7 +231,7 @@ class TableWriter:
             return delta
         log.info("table %s gets the columns %s", self.path, ", ".join(missing))
         delta.alter.add_columns([f for f in DeltaSchema.from_arrow(self._schema).fields if f.name in missing])
-        return DeltaTable(self.path)
+        return DeltaTable(self.path, storage_options=self._options)
 
     def _batch(self, rows: Sequence[Row]) -> RecordBatch:
         constants = {
@@ -227,6 +246,7 @@ class TableWriter:
             given = values.get(column.name)
             cells = list(given) if given is not None else [constants[column.name]] * len(rows)
             arrays.append(_array(cells, column.type))
+        arrays.append(_array([int(self._clock() * 1e6)] * len(rows), ColumnType.DATETIME))
         days = [t // _DAY_US for t in values["TimeGenerated"]]
         arrays.append(Array(days, type=DataType.int32()).cast(DataType.date32()))
         return RecordBatch.from_arrays(arrays, schema=self._schema)
