@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import orjson
 
 from aforo.llm.azure import content_filter_results
@@ -15,8 +15,7 @@ from aforo.llm.usage import Usage, estimated, raw_usage, read_usage
 from aforo.llm.wire import Json, Wire, text_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Digest:
+class Digest(msgspec.Struct, frozen=True):
     """What an exchange said. `answer_text` is the assembled answer of a stream, None for other answers."""
 
     request: Json

@@ -57,6 +57,72 @@ class Cost(NamedTuple):
         return self.pico / _ONE
 
 
+class _Rate:
+    """A price made ready to reckon with, in 10^-12 of the currency for a token; `basis` names its row."""
+
+    __slots__ = ("_parts", "_plain", "basis", "currency")
+
+    def __init__(self, price: Price, basis: str) -> None:
+        self.currency = price.currency
+        self.basis = basis
+        said = _pico(price.output)
+        # What has no price of its own costs what it is a part of, but for audio, whose price then is not known.
+        self._parts = (
+            _pico(price.input),
+            _pico(price.input if price.cached_input is None else price.cached_input),
+            _pico(price.audio_input),
+            _pico(price.input if price.image_input is None else price.image_input),
+            said,
+            _pico(price.audio_output),
+            _pico(price.image_output),
+        )
+        self._plain = None if self._parts[0] is None or said is None else (self._parts[0], said)
+
+    def reckon(self, usage: Usage) -> int | None:
+        """What was cached is a part of the prompt, what was reasoned of the answer; providers that count reasoning
+        beside the answer have it in the total. None where a price is missing for some of it."""
+        if self._plain is not None and _is_plain(usage):
+            of_prompt, of_answer = self._plain
+            return usage.prompt * of_prompt + usage.completion * of_answer
+        audio, image = usage.prompt_audio or 0, usage.prompt_image or 0
+        cached = min(usage.cached or 0, max(0, usage.prompt - audio - image))
+        said = max(usage.completion, usage.total - usage.prompt) if usage.reasoning else usage.completion
+        said_audio = usage.completion_audio or 0
+        said_image = usage.completion_image or 0 if self._parts[-1] is not None else 0
+        tokens = (
+            usage.prompt - cached - audio - image,
+            cached,
+            audio,
+            image,
+            said - said_audio - said_image,
+            said_audio,
+            said_image,
+        )
+        total = 0
+        for count, each in zip(tokens, self._parts, strict=True):
+            if count <= 0:
+                continue
+            if each is None:
+                return None
+            total += count * each
+        return total
+
+
+def _is_plain(usage: Usage) -> bool:
+    return not (
+        usage.cached
+        or usage.reasoning
+        or usage.prompt_audio
+        or usage.prompt_image
+        or usage.completion_audio
+        or usage.completion_image
+    )
+
+
+def _pico(per_million: float | None) -> int | None:
+    return None if per_million is None else round(per_million * _PICO)
+
+
 class PriceList:
     """The prices of one configuration: its own before the shipped ones, and what its deployments are models of."""
 
@@ -64,7 +130,7 @@ class PriceList:
         self._own = _by_model(own)
         self._deployments = deployments or {}
         self._names: dict[tuple[str, str, str], tuple[str, ...]] = {}
-        self._found: dict[tuple[tuple[str, ...], int, str], tuple[Price, str] | None] = {}
+        self._found: dict[tuple[tuple[str, ...], int, str], _Rate | None] = {}
 
     def models(self, answered: str, asked: str, backend_id: str) -> tuple[str, ...]:
         """What the model may be called, the surest name first.
@@ -81,12 +147,11 @@ class PriceList:
     def cost(self, models: Sequence[str], usage: Usage, at_ns: int, tier: str = "") -> Cost | None:
         """What that usage cost at that time; None where no price of any of the names is known."""
         key = tuple(models), at_ns // _DAY_NS, tier
-        found = self._found[key] if key in self._found else _remember(self._found, key, self._find(*key))
-        if found is None:
+        rate = self._found[key] if key in self._found else _remember(self._found, key, self._find(*key))
+        if rate is None:
             return None
-        price, basis = found
-        pico = _reckon(price, usage)
-        return None if pico is None else Cost(pico, price.currency, basis)
+        pico = rate.reckon(usage)
+        return None if pico is None else Cost(pico, rate.currency, rate.basis)
 
     def _candidates(self, answered: str, asked: str, backend_id: str) -> tuple[str, ...]:
         declared = [
@@ -97,8 +162,7 @@ class PriceList:
         dated = [answered] if _VERSION.search(answered) else []
         return tuple(name for name in dict.fromkeys((*dated, *declared, answered, asked)) if name)
 
-    def _find(self, models: Sequence[str], day_number: int, tier: str) -> tuple[Price, str] | None:
-        """The price, and what names its row."""
+    def _find(self, models: Sequence[str], day_number: int, tier: str) -> _Rate | None:
         day = date.fromordinal(_FIRST_DAY + day_number).isoformat()
         wanted = "" if tier.lower() in _PLAIN_TIERS else tier.lower()
         for prices, whose in ((self._own, "own "), (_shipped(), "")):
@@ -106,7 +170,7 @@ class PriceList:
                 price = _in_force(prices, name, day, wanted)
                 if price is not None:
                     parts = (f"{whose}{price.model}", price.tier, price.first)
-                    return price, " ".join(part for part in parts if part)
+                    return _Rate(price, " ".join(part for part in parts if part))
         return None
 
 
@@ -125,33 +189,6 @@ def _in_force(prices: Mapping[str, list[Price]], name: str, day: str, tier: str)
         if rows:
             return rows[-1]
     return None
-
-
-def _reckon(price: Price, usage: Usage) -> int | None:
-    """In 10^-12 of the currency. What was cached is a part of the prompt, what was reasoned of the answer; providers
-    that count reasoning beside the answer have it in the total."""
-    audio, image = usage.prompt_audio or 0, usage.prompt_image or 0
-    cached = min(usage.cached or 0, max(0, usage.prompt - audio - image))
-    said = max(usage.completion, usage.total - usage.prompt) if usage.reasoning else usage.completion
-    said_audio = usage.completion_audio or 0
-    said_image = usage.completion_image or 0 if price.image_output is not None else 0
-    parts = (
-        (usage.prompt - cached - audio - image, price.input),
-        (cached, price.input if price.cached_input is None else price.cached_input),
-        (audio, price.audio_input),
-        (image, price.input if price.image_input is None else price.image_input),
-        (said - said_audio - said_image, price.output),
-        (said_audio, price.audio_output),
-        (said_image, price.image_output),
-    )
-    total = 0
-    for tokens, per_million in parts:
-        if tokens <= 0:
-            continue
-        if per_million is None:
-            return None
-        total += tokens * round(per_million * _PICO)
-    return total
 
 
 def _by_model(prices: Iterable[Price]) -> dict[str, list[Price]]:

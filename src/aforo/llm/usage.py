@@ -17,6 +17,7 @@ BYTES_PER_TOKEN = 4
 # Of the Responses and image APIs, of chat, and of transcriptions (which leave the `s` out).
 _OF_PROMPT = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
 _OF_ANSWER = ("completion_tokens_details", "output_tokens_details", "output_token_details")
+_NO_DETAILS: dict[str, Any] = {}
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -54,17 +55,20 @@ def read_usage(answer: Any) -> Usage | None:
     if prompt is None and completion is None:
         return None
     total = _count(usage, "total_tokens")
+    if total is None:
+        total = (prompt or 0) + (completion or 0)
+    of_prompt, of_answer = _details(usage, _OF_PROMPT), _details(usage, _OF_ANSWER)
     return Usage(
         prompt or 0,
         completion or 0,
-        total if total is not None else (prompt or 0) + (completion or 0),
+        total,
         PROVIDER,
-        _detail(usage, _OF_PROMPT, "cached_tokens"),
-        _detail(usage, _OF_ANSWER, "reasoning_tokens"),
-        _detail(usage, _OF_PROMPT, "audio_tokens"),
-        _detail(usage, _OF_ANSWER, "audio_tokens"),
-        _detail(usage, _OF_PROMPT, "image_tokens"),
-        _detail(usage, _OF_ANSWER, "image_tokens"),
+        _count(of_prompt, "cached_tokens"),
+        _count(of_answer, "reasoning_tokens"),
+        _count(of_prompt, "audio_tokens"),
+        _count(of_answer, "audio_tokens"),
+        _count(of_prompt, "image_tokens"),
+        _count(of_answer, "image_tokens"),
     )
 
 
@@ -79,16 +83,18 @@ def estimated(prompt_bytes: int, completion_bytes: int) -> Usage:
 
 
 def _count(usage: dict[str, Any], *names: str) -> int | None:
-    for name in names:
-        value = usage.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62:
-            return value
+    if usage:
+        for name in names:
+            value = usage.get(name)
+            # JSON's numbers are plain ones: `type` leaves out true and false, which are ints too.
+            if type(value) is int and 0 <= value < 1 << 62:
+                return value
     return None
 
 
-def _detail(usage: dict[str, Any], groups: tuple[str, ...], name: str) -> int | None:
+def _details(usage: dict[str, Any], groups: tuple[str, ...]) -> dict[str, Any]:
     for group in groups:
         details = usage.get(group)
         if isinstance(details, dict):
-            return _count(details, name)
-    return None
+            return details
+    return _NO_DETAILS
