@@ -63,7 +63,7 @@ class Counting:
             self.counters, self.leases = shared, leases
             self._beats += (shared.beat, leases.beat)
             return
-        own = self.counters = MemoryCounters()
+        own = self.counters = MemoryCounters(namespace=namespace)
         folder = spec.layout.counters
         folder.mkdir(mode=0o700, exist_ok=True)
         # Two processes that take each other's place have a file each.

@@ -56,7 +56,7 @@ class Replay:
         what, number = line[0], line[1]
         if what == "w":
             key, length_s, form, epoch_s = line[2:]
-            name = self._named[number] = Name(key, length_s, form)
+            name = self._named[number] = Name(counters.known_as(key), length_s, form)
             if name not in counters.windows:
                 new = Bucket(length_s) if form == "bucket" else None
                 counters.windows[name] = new or Window(length_s, epoch_s, sliding=form == "sliding")

@@ -7,8 +7,10 @@ port (policy/services.py), valkey_counters.py.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Protocol
 
 from aforo.gateway.windows import Bucket, Hold, Name, Slice, Window, left, name_of
@@ -20,6 +22,10 @@ _MANY = 1024
 MAX_WINDOWS = 1_000_000
 # What is shorter is not worth a line on disk: after a restart it is over, or nearly.
 JOURNALED_S = 60
+# What the names of hidden keys begin with; names of policies do not.
+_HIDDEN = "#"
+_REMEMBERED = 4096
+_REMEMBERED_LENGTH = 256
 
 
 class Journal(Protocol):
@@ -44,10 +50,15 @@ class _Held(Reservation, frozen=True, eq=False):
 
 
 class MemoryCounters:
-    """The `Counters` port, in process. `clock` gives unix seconds."""
+    """The `Counters` port, in process. `clock` gives unix seconds.
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    Keys are what policies make of a call: addresses, names, credentials. With a `namespace` they are held, and written to
+    a journal, as digests of one length.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time, namespace: str = "") -> None:
         self._clock = clock
+        self._hide = _hiding(namespace) if namespace else None
         self.windows: dict[Name, Window | Bucket] = {}
         self.journal: Journal | None = None
         self._look_at = _MANY
@@ -56,6 +67,10 @@ class MemoryCounters:
     def now(self) -> float:
         """The clock's time."""
         return self._clock()
+
+    def known_as(self, key: str) -> str:
+        """The key of a window that a journal names: those that were written in clear are hidden from now on."""
+        return key if self._hide is None or key.startswith(_HIDDEN) else self._hide(key)
 
     async def reserve(
         self,
@@ -70,7 +85,7 @@ class MemoryCounters:
         held_s: float = 0.0,
     ) -> CounterState:
         now = self._clock()
-        name = name_of(key, window_s, sliding, bucket)
+        name = name_of(self._hide(key) if self._hide else key, window_s, sliding, bucket)
         window = self._window(name, epoch_s, limit, now)
         free = left(limit, window)
         if amount > free:
@@ -99,7 +114,7 @@ class MemoryCounters:
         bucket: bool = False,
     ) -> CounterState:
         now = self._clock()
-        name = name_of(key, window_s, sliding, bucket)
+        name = name_of(self._hide(key) if self._hide else key, window_s, sliding, bucket)
         window = self._window(name, epoch_s, limit, now)
         self._take(name, window, amount, now)
         return CounterState(True, max(0, left(limit, window)), 0.0)
@@ -144,7 +159,8 @@ class MemoryCounters:
         bucket: bool = False,
     ) -> CounterState:
         now = self._clock()
-        window = self._window(name_of(key, window_s, sliding, bucket), epoch_s, limit, now)
+        name = name_of(self._hide(key) if self._hide else key, window_s, sliding, bucket)
+        window = self._window(name, epoch_s, limit, now)
         free = left(limit, window)
         wait = 0.0 if free > 0 else window.wait(1, limit, now)
         return CounterState(free > 0, max(0, free), wait)
@@ -195,6 +211,22 @@ class MemoryCounters:
             for name in [n for n, w in windows.items() if w.taken <= least][:spare]:
                 del windows[name]
         self._look_at = min(MAX_WINDOWS, max(_MANY, 2 * len(windows)))
+
+
+def _hiding(namespace: str) -> Callable[[str], str]:
+    """What keys are held as: keyed digests, those of short keys remembered (a digest costs 1.5 us)."""
+    secret = hashlib.blake2b(namespace.encode(), digest_size=32).digest()
+
+    def digest(key: str) -> str:
+        data = key.encode("utf-8", "surrogatepass")
+        return _HIDDEN + hashlib.blake2b(data, digest_size=16, key=secret).hexdigest()
+
+    remembered = lru_cache(_REMEMBERED)(digest)
+
+    def hide(key: str) -> str:
+        return remembered(key) if len(key) <= _REMEMBERED_LENGTH else digest(key)
+
+    return hide
 
 
 def _is_over(hold: Hold, now: float) -> bool:

@@ -51,7 +51,7 @@ def _named_in(call: Call, body: bytes) -> list[str]:
     try:
         return named_in(body, form=content_type.lower().startswith(b"multipart/"))
     except ValueError:
-        message = "The body of this request has to be a JSON object, in UTF-8."
+        message = "The body of this request has to be JSON, in UTF-8."
         error = LastError("forward-request", "BodyUnreadable", message, section="inbound", http_status=400)
         raise PolicyFailure(
             error, in_clients_form(call, 400, "invalid_body", "invalid_request_error", message)

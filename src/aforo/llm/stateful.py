@@ -55,7 +55,6 @@ _CALLERS_OWN = frozenset(("metadata", "parameters"))
 _SOURCE = "file_id"
 # Where a body may name one of them: as it is written, in any case, or with an escape that stands for a letter.
 _MAY_NAME = re.compile(rb'"(?:' + "|".join(sorted(_NAMES_ONE | _NAMES_MANY)).encode() + rb')"|\\u00[4-7]')
-_BLANKS = b" \t\r\n"
 # Files of a tool's container: they live and die within a response, and nobody is told when they are made.
 _FLEETING = ("cfile_", "cntr_", "container")
 # Where answers name what was made beside.
@@ -111,17 +110,16 @@ def named_in(body: bytes, *, form: bool = False) -> list[str]:
     """The ids of earlier things that any reader may find named in a request's body, each once: of equal names each is
     looked at, and names are compared without case. `form`: the request says that it is a form.
 
-    ValueError for what is no JSON object in UTF-8: another reader may see more in it.
+    ValueError for what another reader may see more in: a body that names some, and is no JSON, or that is no UTF-8.
     """
-    plain = body.strip(_BLANKS)
-    if not plain or plain == b"null" or (form and plain.startswith(b"--")):
+    if form and body.startswith(b"--"):
         return []
-    if not plain.startswith(b"{") or b"\0" in plain:
-        raise ValueError("it is not a JSON object in UTF-8")
-    if _MAY_NAME.search(plain.lower()) is None:
+    if b"\0" in body:
+        raise ValueError("it is not in UTF-8")
+    if _MAY_NAME.search(body.lower()) is None:
         return []
     try:
-        return named_ids(json.loads(plain.decode(), object_pairs_hook=_Pairs))
+        return named_ids(json.loads(body.decode("utf-8-sig"), object_pairs_hook=_Pairs))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

@@ -162,6 +162,32 @@ def test_a_journal_is_made_anew_when_it_has_grown(tmp_path: Path, monkeypatch: p
     journal.close()
 
 
+def test_a_journal_says_nothing_of_who_was_counted(tmp_path: Path) -> None:
+    """Keys are what policies make of a call: an address, a mail, a credential."""
+    path = tmp_path / "journal"
+    who = "rate-limit-by-key:canary@example.com:3600"
+    clear, journal = fresh(path, lambda: 1e6)
+    asyncio.run(clear.reserve(who, 3, LIMIT, WINDOW_S, sliding=True))
+    assert b"canary" in path.read_bytes()  # as earlier versions wrote it
+    journal.close()
+    for taken in (3, 5):
+        counters, journal = MemoryCounters(lambda: 1e6, namespace="/services/one"), CounterJournal(path)
+        journal.restore(counters)
+        assert b"canary" not in path.read_bytes()
+        state = asyncio.run(counters.reserve(who, 2, LIMIT, WINDOW_S, sliding=True, held_s=60.0))
+        assert state.remaining == LIMIT - taken - 2
+        assert state.reservation is not None
+        asyncio.run(counters.settle(state.reservation, 2))
+        asyncio.run(counters.charge(f"short of {who}", 1, LIMIT, 10, sliding=True))
+        journal.close()
+    journal = CounterJournal(path)
+    journal.restore(counters)
+    journal.hand_over(counters)
+    journal.close()
+    assert b"canary" not in path.read_bytes()
+    assert {len(name.key) for name in counters.windows} == {33}
+
+
 def test_a_tail_that_was_being_written_and_a_damaged_line(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     counters, journal = fresh(path, lambda: 1e6)

@@ -247,7 +247,16 @@ def test_ids_in_bodies() -> None:
     assert named_in(json.dumps(asked).encode()) == ["resp_1", "conv_1", "file-1", "vs_1"]
     schema = {"properties": {"file_id": {"type": "string", "id": "x"}}}
     assert named_in(json.dumps({"tools": [{"parameters": schema}]}).encode()) == []
-    assert [named_in(b) for b in (b"", b" null ", b"{}", rb'{"input": "\u00e9_id"}')] == [[], [], [], []]
+    for names_nothing in (
+        b"",
+        b" null ",
+        b"{}",
+        rb'{"input": "\u00e9_id"}',
+        b"\xef\xbb\xbf{}",
+        b"\xff text",
+        b"[1,",
+    ):
+        assert named_in(names_nothing) == []
     assert named_in(b'--x\r\n\r\n{"file_id": 1}\0', form=True) == []
     assert made_ids({"id": "b", "output_file_id": "f", "error_file_id": None, "result_files": ["g"]}) == [
         "b",
