@@ -73,7 +73,7 @@ class Generator:
     def __init__(self, spec: dict[str, Any]) -> None:
         self._spec = spec
         self._request = spec["head"].encode() + spec["body"].encode()
-        draw = random.Random(spec["seed"])  # noqa: S311
+        draw = random.Random(spec["seed"])
         self._due: list[float] = []
         at = draw.expovariate(spec["rate"])
         while at < spec["seconds"]:

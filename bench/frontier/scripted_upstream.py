@@ -1,0 +1,103 @@
+"""An upstream that costs little and waits or streams: `python -m bench.frontier.scripted_upstream PORT`.
+
+A deployment named `delay-50` answers after 50 ms; one named `stream` sends its first event at once and four more, 2 ms apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+from typing import cast
+
+import uvloop
+
+from bench.neighbours import ANSWER
+
+EVENTS = 5
+PAUSE_S = 0.002
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_DELAY = re.compile(rb"/deployments/delay-(\d+)/")
+_PLAIN = (
+    f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(ANSWER)}\r\n\r\n{ANSWER}"
+).encode()
+_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n"
+)
+
+
+def _event(index: int) -> bytes:
+    chunk = {
+        "id": "chatcmpl-stream",
+        "object": "chat.completion.chunk",
+        "created": 1731000000,
+        "model": "gpt-35-turbo",
+        "choices": [{"index": 0, "delta": {"content": f" word{index}"}, "finish_reason": None}],
+    }
+    return _chunk(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+_EVENTS = [_event(index) for index in range(EVENTS)]
+_END = _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+
+
+class Upstream(asyncio.Protocol):
+    """One connection; a request at a time."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._got = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # Those of uvloop are no asyncio.Transport.
+        self._transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._transport = None
+
+    def data_received(self, data: bytes) -> None:
+        self._got += data
+        end = self._got.find(b"\r\n\r\n") + 4
+        if end < 4:
+            return
+        length = _LENGTH.search(self._got, 0, end)
+        whole = end + (int(length[1]) if length else 0)
+        if len(self._got) < whole:
+            return
+        delay = _DELAY.search(self._got, 0, end)
+        del self._got[:whole]
+        loop = asyncio.get_running_loop()
+        if delay is None:
+            self._write(_HEAD + _EVENTS[0])
+            loop.call_later(PAUSE_S, self._next, 1)
+        elif wait_s := int(delay[1]) / 1000:
+            loop.call_later(wait_s, self._write, _PLAIN)
+        else:
+            self._write(_PLAIN)
+
+    def _next(self, index: int) -> None:
+        if index == EVENTS:
+            self._write(_END)
+            return
+        self._write(_EVENTS[index])
+        asyncio.get_running_loop().call_later(PAUSE_S, self._next, index + 1)
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+
+async def main(port: int) -> None:
+    """Serves until the process is stopped."""
+    server = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", port, backlog=4096)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    uvloop.run(main(int(sys.argv[1])))

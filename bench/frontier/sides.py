@@ -1,0 +1,159 @@
+"""The systems of one part of a run: all started, each with its port, its CPU, and for Aforo the count of its rows."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.frontier import proxies
+from bench.processes import cpu_s
+from bench.system import configuration
+from tests.support.certificates import certificate
+from tests.support.system import System, running_system
+
+DIRECT, NGINX, NGINX_LOG = "direct", "nginx", "nginx, log and limit"
+ENVOY, ENVOY_LOG = "Envoy", "Envoy, log and limit"
+AFORO, AFORO_2 = "Aforo", "Aforo, 2 workers"
+ALL = (DIRECT, NGINX, NGINX_LOG, ENVOY, ENVOY_LOG, AFORO, AFORO_2)
+RECORDING = (DIRECT, NGINX_LOG, ENVOY_LOG, AFORO)
+SIZES = (32 << 10, 256 << 10, 5 << 20)
+# Two gateways, their upstream and the load want a processor each.
+PROCESSORS_FOR_TWO = 4
+_ROWS_S = 60.0
+
+
+class Side:
+    """One system while it runs. `tls_port` 0: it speaks no https here."""
+
+    def __init__(self, name: str, port: int, pids: Sequence[int], *, tls_port: int = 0, ca: str = "") -> None:
+        self.name = name
+        self.port = port
+        self.tls_port = tls_port
+        self.ca = ca
+        self.key = "none"
+        self._pids = pids
+
+    def cpu_s(self) -> float:
+        """CPU of the processes that calls go through."""
+        return sum(cpu_s(pid) for pid in self._pids)
+
+    def settle(self, answered: int, under_way: int = 0) -> float:
+        """To be called after each load: seconds until all of it is recorded, where calls are."""
+        del answered, under_way
+        return 0.0
+
+
+class AforoSide(Side):
+    """Aforo: after each load the rows are counted. `under_way`: calls whose end the load did not wait for."""
+
+    def __init__(self, name: str, system: System) -> None:
+        def port(address: str) -> int:
+            return int(address.rpartition(":")[2])
+
+        super().__init__(
+            name,
+            port(system.gateway),
+            system.pids("gateway"),
+            tls_port=port(system["gateway_tls"]),
+            ca=system.ca,
+        )
+        self.key = system.key
+        self.system = system
+        self.answered = 0
+        self.rows = 0
+
+    def settle(self, answered: int, under_way: int = 0) -> float:
+        """Waits for a row of each call; RuntimeError when one is missing, or one is too many."""
+        self.answered += answered
+        expected = self.rows + answered
+        began = time.monotonic()
+        while (seen := self.count()) < expected:
+            if time.monotonic() - began > _ROWS_S:
+                raise RuntimeError(f"{expected} calls were answered, and {seen} rows can be queried")
+            time.sleep(0.1)
+        took_s = time.monotonic() - began
+        while under_way:
+            # How many more there are nobody knows: until no more come.
+            time.sleep(0.5)
+            before, seen = seen, self.count()
+            if seen == before:
+                break
+        if seen > expected + under_way:
+            raise RuntimeError(f"{expected} calls were answered, and {seen} rows can be queried")
+        self.rows = seen
+        return took_s
+
+    def count(self) -> int:
+        """Rows that can be queried now."""
+        (found,) = self.system.query("ApiManagementGatewayLogs | summarize n = count()")
+        return int(found["n"])
+
+
+@dataclass(slots=True)
+class Place:
+    """Where a part starts its systems, and what it says of those that were not there."""
+
+    folder: Path
+    absent: dict[str, str] = field(default_factory=dict)
+    calls: int = 0
+    rows: int = 0
+
+    @contextmanager
+    def sides(self, wanted: Sequence[str]) -> Iterator[list[Side]]:
+        """Those of them that can be started, in that order; what cannot is named in `absent`."""
+        with ExitStack() as stack:
+            files = certificate(self.folder, "neighbour", ip="127.0.0.1")
+            program = [sys.executable, "-m", "bench.frontier.scripted_upstream"]
+            scripted = stack.enter_context(proxies.scripted_upstream(self.folder, program))
+            upstream = stack.enter_context(proxies.upstream(self.folder, scripted.port, SIZES))
+            started: list[Side] = []
+            for name in wanted:
+                try:
+                    started.append(self._start(stack, name, upstream.port, upstream.pid, files))
+                except (RuntimeError, OSError, AssertionError) as error:
+                    self.absent[name] = str(error).partition("\n")[0]
+            yield started
+            for side in started:
+                if isinstance(side, AforoSide):
+                    self.calls += side.answered
+                    self.rows += side.count()
+
+    def _start(
+        self, stack: ExitStack, name: str, upstream_port: int, upstream_pid: int, files: tuple[Path, Path]
+    ) -> Side:
+        if name == DIRECT:
+            return Side(name, upstream_port, [upstream_pid])
+        if name in (AFORO, AFORO_2):
+            workers = 2 if name == AFORO_2 else 1
+            count = os.cpu_count() or 1
+            if workers == 2 and count < PROCESSORS_FOR_TWO:
+                raise RuntimeError(
+                    f"this machine has {count} processors; two workers beside their upstream, the load and what stores "
+                    "the records would measure each other"
+                )
+            place = self.folder / f"aforo-{workers}"
+            place.mkdir(exist_ok=True)
+            return AforoSide(name, stack.enter_context(aforo(place, upstream_port, workers)))
+        make: Callable[..., proxies.Proxy] = proxies.nginx if name in (NGINX, NGINX_LOG) else proxies.envoy
+        proxy = make(
+            self.folder,
+            name.replace(", ", "-").replace(" ", "-"),
+            upstream_port,
+            files,
+            records=name in (NGINX_LOG, ENVOY_LOG),
+        )
+        stack.enter_context(proxy.process)
+        return Side(name, proxy.process.port, [proxy.process.pid], tls_port=proxy.tls_port, ca=str(files[0]))
+
+
+@contextmanager
+def aforo(folder: Path, upstream_port: int, workers: int = 1) -> Iterator[System]:
+    """The lab, with that upstream as its only model."""
+    config = configuration(folder, upstream_port)
+    with running_system(folder, engine="scripted", config=config, workers=workers) as system:
+        yield system

@@ -1,0 +1,121 @@
+"""Calls per second while the 99th percentile stays under 1, 5, 10 and 50 ms: an open loop, searched for each system."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bench import open_loop
+from bench.frontier import sides
+from bench.frontier.search import HIGHEST, Search
+from bench.frontier.sides import Place, Side
+from bench.frontier.tables import Scale, header, number, ratio, row, spread
+
+LIMITS_MS = (1.0, 5.0, 10.0, 50.0)
+# Above this share of a processor the load generator is what is measured.
+GENERATOR_SHARE = 0.85
+
+
+@dataclass(slots=True)
+class Throughput:
+    """Searches by system, and the rates at which the generator itself was at its end."""
+
+    searches: dict[str, list[Search]] = field(default_factory=dict)
+    own_end: dict[str, set[float]] = field(default_factory=dict)
+    behind_s: list[float] = field(default_factory=list)
+    late_ms: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+def measure(place: Place, scale: Scale, found: Throughput) -> None:
+    """The systems take turns, rate by rate; several searches, each with other moments."""
+    found.seconds = scale.seconds
+    with place.sides(sides.ALL) as started:
+        for side in started:
+            warm(side)
+        for turn in range(scale.searches):
+            searching = {side.name: _search(found, side.name, scale) for side in started}
+            for name, search in searching.items():
+                found.searches.setdefault(name, []).append(search)
+            while _step(started, searching, found, turn):
+                pass
+
+
+def warm(side: Side) -> None:
+    """A little load, that what is made on first use is there."""
+    side.settle(open_loop.run(side.port, 300, 0.5, key=side.key).answered)
+
+
+def _search(found: Throughput, name: str, scale: Scale) -> Search:
+    before = found.searches.get(name)
+    known = before[-1].held(LIMITS_MS[-1]) if before else None
+    return Search(LIMITS_MS, start=known or 1000.0, tries=8 if scale.quick else 16)
+
+
+def _step(started: list[Side], searching: dict[str, Search], found: Throughput, turn: int) -> bool:
+    """One rate for each system that is not done; whether there was any."""
+    any_left = False
+    for side in started:
+        search = searching[side.name]
+        rate = search.next()
+        if rate is None:
+            continue
+        any_left = True
+        seen = open_loop.run(
+            side.port, rate, found.seconds, key=side.key, seed=turn * 100 + len(search.points)
+        )
+        search.note(rate, seen.ms(0.99) if seen.is_whole else float("inf"))
+        if seen.cpu_s > GENERATOR_SHARE * seen.elapsed_s:
+            found.own_end.setdefault(side.name, set()).add(rate)
+        else:
+            found.late_ms.append(seen.late_p99_ms)
+        behind_s = side.settle(seen.answered, seen.unanswered + seen.broken)
+        if side.name == sides.AFORO:
+            found.behind_s.append(behind_s)
+    return any_left
+
+
+def markdown(found: Throughput) -> list[str]:
+    """The table."""
+    out = [
+        f"Highest calls per second whose p99 stayed under a limit, runs of {found.seconds:g} s at random moments (Poisson) "
+        "over 64 kept connections; latency counts from the moment at which a call was meant. Medians of "
+        f"{max((len(s) for s in found.searches.values()), default=0)} searches, least and greatest in parentheses.",
+        "",
+        *header("", *(f"p99 under {limit:g} ms" for limit in LIMITS_MS)),
+    ]
+    rates = {
+        name: [[s.held(limit) or 0.0 for s in searches if s.points] for limit in LIMITS_MS]
+        for name, searches in found.searches.items()
+    }
+    for name, by_limit in rates.items():
+        cells = []
+        for limit, values in zip(LIMITS_MS, by_limit, strict=True):
+            own = any(
+                search.is_open(limit) or (search.broken(limit) or 0.0) in found.own_end.get(name, ())
+                for search in found.searches[name]
+            )
+            cells.append(("at least " if own else "") + spread(values, 0))
+        out.append(row(name, *cells))
+    if sides.AFORO in rates:
+        out += [
+            row(
+                f"Aforo against {other}",
+                *(ratio(a, b) for a, b in zip(rates[sides.AFORO], rates[other], strict=True)),
+            )
+            for other in (sides.NGINX_LOG, sides.ENVOY_LOG)
+            if other in rates
+        ]
+    out += [
+        "",
+        f"`at least`: the load generator was at its end there, or {number(HIGHEST, 0)} calls/s were reached.",
+    ]
+    if found.late_ms:
+        out.append(
+            f"The generator was late by {number(max(found.late_ms))} ms at worst (p99 of a run); that is part of the latencies."
+        )
+    if found.behind_s:
+        out.append(
+            "After a run Aforo's last row could be queried within "
+            f"{number(max(found.behind_s), 1)} s; each call had its row."
+        )
+    return out
