@@ -5,6 +5,7 @@ from __future__ import annotations
 from aforo.csharp import bound as b
 from aforo.csharp import diagnostics as say
 from aforo.csharp import syntax as s
+from aforo.csharp.local_functions import instance
 from aforo.csharp.overloads import Given
 from aforo.csharp.runtime import collections as rc
 from aforo.csharp.runtime import numbers as rn
@@ -82,6 +83,9 @@ class AccessBinder(ScopeBinder):
     def call_local(self, local: LocalName, function: Signature, start: s.Name, call: s.Call) -> b.Expr:
         """A call of a local function: arguments by name, defaults, `params`, `out` and `ref`."""
         given = self.given(call.arguments)
+        if local.generic is not None or start.args:
+            local = instance(self, local, given, start, call.span)
+            function = local.function or function
         target = b.Read(local.python, OBJECT, start.span)
         parameters = function.parameters
         first: say.Mistake | None = None

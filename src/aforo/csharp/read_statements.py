@@ -259,8 +259,7 @@ class StatementReader(Reader):
         written = self.field(node, "type")
         if any(c.type == "modifier" and self.raw(c) == "async" for c in node.children):
             raise say.unsupported(self.span(node), "an `async` function")
-        if node.child_by_field_name("type_parameters") is not None:
-            raise say.unsupported(self.span(node), "a generic local function")
+        generic = node.child_by_field_name("type_parameters")
         parameters = self.function_parameters(self.field(node, "parameters"))
         body = self.field(node, "body")
         inner: Any = self.block(body) if body.type == "block" else self.expr(self.only(body))
@@ -271,6 +270,7 @@ class StatementReader(Reader):
             tuple(parameters),
             inner,
             self.span(node),
+            tuple(self.raw(each) for each in named(generic)) if generic is not None else (),
         )
 
     def function_parameters(self, node: Node) -> list[s.FunctionParameter]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from aforo.csharp import bound as b
 from aforo.csharp import diagnostics as say
@@ -48,6 +47,20 @@ class Signature:
 
 
 @dataclass(slots=True)
+class Generic:
+    """A generic local function: where it was declared, and what has been made of it by its type arguments."""
+
+    node: s.Function
+    scopes: int
+    functions: int
+    loops: tuple[int, int]
+    checked: bool | None
+    type_names: dict[str, Type]
+    instances: dict[tuple[Type, ...], LocalName] = field(default_factory=dict)
+    made: list[b.Stmt] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class LocalName:
     """A local, parameter or local function: its Python name, and the function it belongs to."""
 
@@ -55,6 +68,7 @@ class LocalName:
     type: Type
     depth: int
     function: Signature | None = None
+    generic: Generic | None = None
     constant_not_null: bool = False
     fixed: str = ""  # why it cannot be assigned to
 
@@ -104,7 +118,7 @@ class ScopeBinder:
         self,
         universe: Universe,
         names: Mapping[str, tuple[str, Type]],
-        bind_lambda: Callable[[Any, s.Lambda, list[Type], Type | None], b.Function],
+        bind_lambda: Callable[..., b.Function],
     ) -> None:
         self.bind_lambda = bind_lambda
         self.universe = universe
@@ -115,6 +129,7 @@ class ScopeBinder:
         self.operators = Operators(self.conversions, self.warnings)
         self.scopes: list[dict[str, LocalName]] = [{}]
         self.functions: list[FunctionScope] = []
+        self.type_names: dict[str, Type] = {}  # type parameters, and what they stand for
         self.loops = 0
         self.rounds = 0  # how many scopes stand around the outermost loop
         self.counter = 0
@@ -162,6 +177,8 @@ class ScopeBinder:
                 raise say.refused(pattern.span, "this regular expression", problem)
 
     def resolve_type(self, ref: s.TypeRef) -> Type:
+        if not ref.args and ref.name in self.type_names:
+            return self.type_names[ref.name]
         if ref.name.startswith("["):
             return Type(ref.name, (self.resolve_type(ref.args[0]),))
         if ref.name.startswith("("):
@@ -170,6 +187,8 @@ class ScopeBinder:
             if len(ref.args) != 1:
                 raise say.unknown_type(ref.span, ref.name, ["Nullable<T>"])
             inner = self.resolve_type(ref.args[0])
+            if self.type_names.get(inner.name) == inner:  # not known yet; each instance will say it
+                return nullable(inner)
             if not is_value(self.universe, inner) or inner.name == "Nullable":
                 if inner == STRING or not is_value(self.universe, inner):
                     raise say.refused(ref.span, f"`{inner}?`", "a reference type needs no `?` in C# 7")

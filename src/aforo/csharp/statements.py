@@ -14,20 +14,19 @@ from aforo.csharp.binder import Binder
 from aforo.csharp.conversions import Conversions
 from aforo.csharp.flow import ends, leaves
 from aforo.csharp.jumps import bind_goto, labels_of
+from aforo.csharp.local_functions import announce, define
 from aforo.csharp.runtime import collections as rc
 from aforo.csharp.runtime.exceptions import CsException
-from aforo.csharp.scope import FunctionScope, LocalName, Signature, SwitchScope
+from aforo.csharp.scope import FunctionScope, LocalName, SwitchScope
 from aforo.csharp.types import (
     BOOL,
     CHAR,
     EXCEPTION,
-    MISSING,
     NEVER,
     NULL,
     OBJECT,
     STRING,
     VOID,
-    Parameter,
     Type,
     can_be_null,
     func,
@@ -143,16 +142,15 @@ def _common(binder: Binder, types: list[Type], span: Span) -> Type:
 
 def bind_all(binder: Binder, statements: Sequence[s.Stmt]) -> tuple[b.Stmt, ...]:
     # Local functions can be called before the line they stand in.
-    for each in statements:
-        if isinstance(each, s.Function):
-            _announce(binder, each)
+    locals_ = {id(each): announce(binder, each) for each in statements if isinstance(each, s.Function)}
     out: list[b.Stmt] = []
     for each in statements:
-        if isinstance(each, s.Function):
-            out.insert(0, _define(binder, each))
-        else:
+        if not isinstance(each, s.Function):
             out.extend(bind(binder, each))
-    return tuple(out)
+        elif not each.type_parameters:
+            out.insert(0, define(binder, each, locals_[id(each)]))
+    made = [each for local in locals_.values() if local.generic is not None for each in local.generic.made]
+    return (*made, *out)
 
 
 def block(binder: Binder, node: s.Stmt) -> tuple[b.Stmt, ...]:
@@ -418,37 +416,3 @@ def _using(binder: Binder, node: s.Using) -> list[b.Stmt]:
             value = binder.value(node.resource)
             before = [b.Do(value, node.span)]
         return [*before, *block(binder, node.body)]
-
-
-def _announce(binder: Binder, node: s.Function) -> None:
-    parameters: list[Parameter] = []
-    for each in node.parameters:
-        type_ = binder.resolve_type(each.type)
-        default: object = MISSING
-        if each.default is not None:
-            value = binder.converted(each.default, type_)
-            if not isinstance(value, b.Const):
-                raise say.misplaced(each.span, "a default that is not a constant")
-            default = value.value
-        out = each.mode in ("out", "ref")
-        parameters.append(
-            Parameter(each.name, type_, default, each.mode == "params", out, each.mode == "ref")
-        )
-    gives = binder.resolve_type(node.returns) if node.returns is not None else VOID
-    binder.declare(node.name, OBJECT, node.span).function = Signature(tuple(parameters), gives)
-
-
-def _define(binder: Binder, node: s.Function) -> b.Stmt:
-    local = binder.lookup(node.name)
-    assert local is not None
-    assert local.function is not None
-    made = bind_lambda(
-        binder,
-        s.Lambda(tuple((p.name, None) for p in node.parameters), node.body, node.span),
-        [p.type for p in local.function.parameters],
-        local.function.returns,
-        tuple(p.name for p in local.function.parameters if p.out),
-    )
-    return b.Define(
-        b.Function(made.parameters, made.body, local.python, made.nonlocals, made.type, made.span), node.span
-    )

@@ -469,6 +469,7 @@ class Function:
     parameters: tuple[FunctionParameter, ...]
     body: Block | Expr
     span: Span
+    type_parameters: tuple[str, ...] = ()
 
 
 Stmt: TypeAlias = (
