@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from aforo.csharp import bound as b
 from aforo.csharp import diagnostics as say
 from aforo.csharp import syntax as s
 from aforo.csharp.overloads import Given
-from aforo.csharp.scope import Generic, LocalName, Signature
+from aforo.csharp.scope import Generic, LocalName, ScopeBinder, Signature
 from aforo.csharp.types import MISSING, OBJECT, VOID, Parameter, Type
 from aforo.source import Span
-
-if TYPE_CHECKING:
-    from aforo.csharp.access import AccessBinder
 
 # A generic function that calls itself with ever larger types has no end.
 _INSTANCES = 32
 
 
-def announce(binder: AccessBinder, node: s.Function) -> LocalName:
+def announce(binder: ScopeBinder, node: s.Function) -> LocalName:
     """Declares its name, before anything that may call it is bound."""
     if not node.type_parameters:
         local = binder.declare(node.name, OBJECT, node.span)
@@ -47,7 +43,7 @@ def announce(binder: AccessBinder, node: s.Function) -> LocalName:
     return local
 
 
-def _signature(binder: AccessBinder, node: s.Function, *, defaults: bool = True) -> Signature:
+def _signature(binder: ScopeBinder, node: s.Function, *, defaults: bool = True) -> Signature:
     parameters: list[Parameter] = []
     for each in node.parameters:
         type_ = binder.resolve_type(each.type)
@@ -67,7 +63,7 @@ def _signature(binder: AccessBinder, node: s.Function, *, defaults: bool = True)
     return Signature(tuple(parameters), gives)
 
 
-def define(binder: AccessBinder, node: s.Function, local: LocalName) -> b.Stmt:
+def define(binder: ScopeBinder, node: s.Function, local: LocalName) -> b.Stmt:
     """The function with its body; `local` is what it was announced as."""
     assert local.function is not None
     made = binder.bind_lambda(
@@ -83,7 +79,7 @@ def define(binder: AccessBinder, node: s.Function, local: LocalName) -> b.Stmt:
 
 
 def instance(
-    binder: AccessBinder, local: LocalName, given: list[Given], start: s.Name, span: Span
+    binder: ScopeBinder, local: LocalName, given: list[Given], start: s.Name, span: Span
 ) -> LocalName:
     """The function that a call of a generic one means; made when it is asked for first.
 
@@ -112,7 +108,7 @@ def instance(
 
 
 @contextmanager
-def _at_declaration(binder: AccessBinder, generic: Generic, types: tuple[Type, ...]) -> Iterator[None]:
+def _at_declaration(binder: ScopeBinder, generic: Generic, types: tuple[Type, ...]) -> Iterator[None]:
     scopes, functions, loops = binder.scopes, binder.functions, (binder.loops, binder.rounds)
     outer = binder.type_names
     binder.scopes, binder.functions = scopes[: generic.scopes], functions[: generic.functions]
@@ -131,7 +127,7 @@ def _at_declaration(binder: AccessBinder, generic: Generic, types: tuple[Type, .
 
 
 def _type_arguments(
-    binder: AccessBinder, function: Signature, generic: Generic, given: list[Given], start: s.Name, span: Span
+    binder: ScopeBinder, function: Signature, generic: Generic, given: list[Given], start: s.Name, span: Span
 ) -> tuple[Type, ...]:
     """As they are written, or as the arguments tell them."""
     names = generic.node.type_parameters
@@ -161,7 +157,7 @@ def _type_arguments(
 
 
 def _told(
-    binder: AccessBinder, parameter: Parameter, one: Given, binding: dict[str, Type], names: set[str]
+    binder: ScopeBinder, parameter: Parameter, one: Given, binding: dict[str, Type], names: set[str]
 ) -> bool:
     """Learns from one argument; functions wait until the others are known."""
     if one.mode:
