@@ -80,7 +80,7 @@ class Backends:
         self._guards = guards or Guards()
         self._guards.use(bundle.version, entries)
         self._affinity_key = affinity_key or secrets.token_bytes(32)
-        self._by_url: dict[str, Backend] = {}
+        self.by_url: dict[str, Backend] = {}  # that were named, as far as they are remembered
         self._single: dict[str, Backend] = {}
         # As policies name them: of those that nothing stands before, and of all others.
         self.plain: dict[str, Backend] = {}
@@ -89,16 +89,16 @@ class Backends:
 
     def of_url(self, base_url: str) -> Backend:
         """The backend behind a base URL; Upstream when it is none."""
-        known = self._by_url.get(base_url)
+        known = self.by_url.get(base_url)
         if known is None:
             try:
                 known = Backend(parse_url(base_url))
             except ValueError as error:
                 raise Upstream(f"the backend's base URL is wrong: {error}") from error
-            if len(self._by_url) >= MAX_URLS:
+            if len(self.by_url) >= MAX_URLS:
                 # Expressions can make any number of URLs.
-                self._by_url.clear()
-            self._by_url[base_url] = known
+                self.by_url.clear()
+            self.by_url[base_url] = known
         return known
 
     def named(self, backend_id: str) -> Backend | BackendPool:

@@ -33,7 +33,9 @@ def hand_over_kept(
         _tell(keepers, b"".join(arrival.buffered), coding)
         return hand_over(call, answer, arrival, recorder)
     call.answer = answer
-    relay = call.relay = _KeepingRelay(call, answer, arrival, recorder, hide_usage=call.hide_usage and hides_usage(answer))
+    relay = call.relay = _KeepingRelay(
+        call, answer, arrival, recorder, hide_usage=call.hide_usage and hides_usage(answer)
+    )
     relay.keep_for(keepers, coding)
     relay.start()
     return relay

@@ -16,15 +16,16 @@ from aforo.gateway.addresses import is_loopback
 from aforo.gateway.beforehand import prepared
 from aforo.gateway.call import WHOLE_BODY_BYTES, Call
 from aforo.gateway.keeping import hand_over_kept
+from aforo.gateway.kept import BODY_CAP, body_limit
 from aforo.gateway.known import OWN_PATHS, Admission, Known, Target
-from aforo.gateway.record import Recorder, body_limit
+from aforo.gateway.record import Recorder
 from aforo.gateway.released import Release, prepare
 from aforo.gateway.services import GatewayServices
 from aforo.gateway.signal import Steps
 from aforo.gateway.streaming import Relay, UsageFilter, hand_over, hides_usage
 from aforo.gateway.traces import DEBUG_HEADER, Traces, tell
 from aforo.gateway.usage import splice_usage
-from aforo.llm.catalog import UPLOADS, wire_of
+from aforo.llm.catalog import TEXTS, UPLOADS, wire_of
 from aforo.messages import Headers
 from aforo.policy import answers, owing, sections
 from aforo.policy.exchange import Body, LastError, PolicyFailure, ResponseState
@@ -251,9 +252,12 @@ class Proxy:
         if arrival is not None and (changed or arrival.response is not response):
             arrival.release()
             arrival = None
-        plan = call.log
-        content_type = response.headers.fields.get(b"content-type")
-        call.kept_limit = body_limit(plan, plan.frontend_response, content_type, operation.wire)
+        wire = operation.wire
+        if wire in TEXTS:
+            call.kept_limit = BODY_CAP
+        else:
+            content_type = response.headers.fields.get(b"content-type")
+            call.kept_limit = body_limit(call.log, call.log.frontend_response, content_type, wire)
         if not call.complete:
             call.keep_alive = False
         if call.caching is not None and call.caching.keepers:

@@ -18,17 +18,18 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote_plus
 
 from aforo.errors import Refusal
-from aforo.gateway import encoding, route
+from aforo.gateway import route
 from aforo.gateway.addresses import TrustedProxies
 from aforo.gateway.arrival import Arrival
 from aforo.gateway.call import Call
+from aforo.gateway.kept import BODY_CAP, MASKED, body_limit, decoded, fields_of, plain, request_message
 from aforo.gateway.masking.marks import Marks
 from aforo.gateway.refused_record import error_entry as _error
 from aforo.gateway.refused_record import record_of_refused
+from aforo.llm.catalog import TEXTS
 from aforo.messages import Headers, is_event_stream
 from aforo.policy.exchange import Body, LastError, PolicyFailure
 from aforo.policy.masking import (
-    CREDENTIAL_HEADERS,
     CREDENTIAL_PARAMETERS,
     MASK,
     Secrets,
@@ -37,7 +38,7 @@ from aforo.policy.running import reads_sealed
 from aforo.policy.sealed_address import PLACES, without_sealed
 from aforo.policy.tracing import records as trace_records
 from aforo.snapshot.runtime import ApiRuntime, LogNames, OperationRuntime
-from aforo.snapshot.snapshot import LogPlan, MaskPlan, MessageLog
+from aforo.snapshot.snapshot import LogPlan, MaskPlan
 from aforo.spool.records import (
     LOG_GATEWAY,
     LOG_METRICS,
@@ -55,16 +56,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("aforo.gateway")
 
-_MASK = MASK.encode()
-_SECRET_HEADERS = frozenset(name.encode() for name in CREDENTIAL_HEADERS)
 # The form of the keys that we make.
 _KEY_FORM = re.compile(r"[0-9a-fA-F]{32}")
-# A body of which more is kept than this is marked as cut; the sizes are true all the same.
-BODY_CAP = 8 * 1024 * 1024
 _REMEMBERED = 2048
 _REMEMBERED_LENGTH = 1024
-# Bodies of which only the size is kept: nobody reads them in a table.
-_OPAQUE = (b"multipart/", b"audio/", b"image/", b"video/", b"application/octet-stream", b"application/zip")
 
 _NOTHING = Message()
 _NO_ERRORS: list[CallError] = []
@@ -91,22 +86,6 @@ class Lost(Protocol):
     def note(self, api_id: str) -> None: ...
 
     def note_open(self, call_id: str) -> None: ...
-
-
-def body_limit(plan: LogPlan, part: MessageLog, content_type: bytes | list[bytes] | None, wire: str) -> int:
-    """How many bytes of a message's body are kept; `wire` is the operation's."""
-    if type(content_type) is bytes and _opaque(content_type):
-        return 0
-    if wire:
-        return BODY_CAP
-    if not plan.gateway_log:
-        return 0
-    return BODY_CAP if part.body_bytes is None else part.body_bytes
-
-
-@lru_cache(maxsize=256)
-def _opaque(content_type: bytes) -> bool:
-    return content_type.startswith(_OPAQUE)
 
 
 class Recorder:
@@ -278,12 +257,25 @@ class Recorder:
         names = api.log_names
         known = call.known
         admission = call.admission
-        host = call.headers.fields.get(b"host")
+        fields = call.headers.fields
+        host = fields.get(b"host")
+        body = call.chunks[0] if len(call.chunks) == 1 else b""
+        if (
+            wire in TEXTS
+            and not names.frontend_request
+            and len(body) == call.received <= BODY_CAP
+            and b"content-encoding" not in fields
+        ):
+            # Nearly every call of a model: to be kept as it came.
+            asked = Message(_NO_HEADERS, body, len(body))
+        else:
+            asked = request_message(call, plan, names.frontend_request, api.key_header, wire)
         peer_ip = client_ip = ""
         if plan.log_client_ip:
             peer_ip = client_ip = client.peer_ip
             if self._proxied:
                 client_ip = self.proxies.client_ip(peer_ip, client.proxied_ip, call.headers)
+        now = time.perf_counter()
         method = url = backend_protocol = ""
         sent_same = got_same = False
         sent = received = answered = _NOTHING
@@ -292,20 +284,20 @@ class Recorder:
         arrival = call.arrival
         caching = call.caching
         if call.backend_request is not None:
-            method, url, headers, body = call.backend_request
+            method, url, headers, content = call.backend_request
             url = self._urls.get((url, api.key_query)) or self._remember(url, api.key_query)
             if call.tainted is not None and not call.tainted.isdisjoint(PLACES):
                 url = without_sealed(call, url)
-            sent_same = not body.changed
+            sent_same = not content.changed
             if names.backend_request or not sent_same:
-                sent = self._sent(call, plan, api, headers, body)
+                sent = self._sent(call, plan, api, headers, content)
         if answer is not None:
             status = answer.status
             headers = answer.headers
             changed = answer.body.changed
             kept, cut = call.kept, call.cut
             if b"content-encoding" in headers.fields and kept and not changed:
-                kept, cut = _decoded(call, headers)
+                kept, cut = decoded(call, headers)
             listed = _NO_HEADERS
             if names.frontend_response:
                 listed = self._fit(call, headers, names.frontend_response, frozenset((api.key_header,)))
@@ -314,7 +306,7 @@ class Recorder:
         if arrival is not None:
             backend_status = arrival.connection.status
             backend_protocol = "HTTP/1.1" if backend_status else ""
-            backend_us = int((time.perf_counter() - arrival.sent_at) * 1e6)
+            backend_us = int((now - arrival.sent_at) * 1e6)
             if got_same and not names.backend_response:
                 received = Message(_NO_HEADERS, b"", arrival.size)
             else:
@@ -323,7 +315,7 @@ class Recorder:
             call.call_id,
             call.started_ns,
             # By a clock that nobody sets: a call does not end before it began.
-            call.started_ns + int((time.perf_counter() - call.started) * 1e9),
+            call.started_ns + int((now - call.started) * 1e9),
             self.context,
             call.method,
             f"{client.scheme}://{host.decode('latin-1') if type(host) is bytes else ''}{known.shown}",
@@ -347,7 +339,7 @@ class Recorder:
             backend_us,
             caching.waited_us if caching is not None else 0,
             caching.outcome if caching is not None else "none",
-            _request_message(call, plan, names.frontend_request, api.key_header, wire),
+            asked,
             answered,
             sent,
             received,
@@ -377,12 +369,12 @@ class Recorder:
     def _fit(
         self, call: Call, headers: Headers, names: frozenset[bytes], own: frozenset[bytes]
     ) -> list[tuple[bytes, bytes]]:
-        """`_listed`, of a message that policies may have put secrets into."""
-        listed = _listed(headers, names, own)
+        """`fields_of`, of a message that policies may have put secrets into."""
+        listed = fields_of(headers, names, own)
         return [
             (
                 name,
-                _MASK
+                MASKED
                 if reads_sealed(call, frozenset((f"header:{name.decode('latin-1')}",)))
                 else self._secrets.mask(value.decode("latin-1")).encode("latin-1"),
             )
@@ -405,65 +397,15 @@ class Recorder:
         listed: list[tuple[bytes, bytes]] = []
         headers = connection.headers
         if names.backend_response:
-            listed = _listed(headers, names.backend_response)
+            listed = fields_of(headers, names.backend_response)
         if same:
             return Message(listed, b"", arrival.size)
         limit = body_limit(plan, plan.backend_response, headers.get(b"content-type"), wire)
         body = b"".join(arrival.buffered) if limit else b""
         coding = headers.get(b"content-encoding")
         if coding is not None and body:
-            body = _plain(body, coding)
+            body = plain(body, coding)
         return Message(listed, body[:limit], arrival.size, len(body) > limit)
-
-
-def _request_message(
-    call: Call, plan: LogPlan, names: frozenset[bytes], key_header: bytes, wire: str
-) -> Message:
-    fields = call.headers.fields
-    limit = body_limit(plan, plan.frontend_request, fields.get(b"content-type"), wire)
-    chunks = call.chunks
-    received = call.received
-    body = b""
-    if limit and chunks:
-        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-    encoded = b"content-encoding" in fields
-    if not encoded and not names and len(body) == received <= limit:
-        # Nearly every call: within every limit, to be kept as it came.
-        return Message(_NO_HEADERS, body, received)
-    coding = call.headers.joined(b"content-encoding") if encoded else None
-    size = len(body)
-    if coding is not None and body:
-        body = _plain(body, coding)
-    cut = limit != 0 and (size < call.received or len(body) > limit)
-    return Message(
-        _listed(call.headers, names, frozenset((key_header,))) if names else [],
-        body[:limit] if cut else body,
-        call.received,
-        cut,
-    )
-
-
-def _decoded(call: Call, headers: Headers) -> tuple[bytes, bool]:
-    """The kept part of an answer without its content coding, and whether it is less than all of it."""
-    body = _plain(call.kept, headers.joined(b"content-encoding") or b"")
-    return body[: call.kept_limit], call.cut or len(body) > call.kept_limit
-
-
-def _plain(body: bytes, coding: bytes) -> bytes:
-    try:
-        return encoding.decode(body, coding, BODY_CAP)
-    except Refusal:
-        # It is kept as it came: a body that cannot be read is still what was sent.
-        return body
-
-
-def _listed(
-    headers: Headers, names: frozenset[bytes], own: frozenset[bytes] = frozenset()
-) -> list[tuple[bytes, bytes]]:
-    """The listed fields, masked where they are credentials: by their usual names, or by the names in `own`."""
-    if not names:
-        return []
-    return [(n, _MASK if n in _SECRET_HEADERS or n in own else v) for n, v in headers if n in names]
 
 
 def _credentials(call: Call, api: ApiRuntime) -> frozenset[bytes]:

@@ -11,8 +11,8 @@ from aforo.errors import Refusal
 from aforo.gateway import encoding
 from aforo.gateway.arrival import MAX_BUFFERED_ANSWER, Arrival, broken
 from aforo.gateway.call import Call, Records
+from aforo.gateway.kept import body_limit
 from aforo.gateway.metering import Produced, streams_events
-from aforo.gateway.record import body_limit
 from aforo.gateway.signal import Signal
 from aforo.gateway.streaming import BLANK_LINE, LAST_EVENT, TAIL, Relay, hides_usage
 from aforo.gateway.traces import tell

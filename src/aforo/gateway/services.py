@@ -10,7 +10,6 @@ from typing import Any, cast
 from aforo.errors import Refusal, Unavailable
 from aforo.gateway import outbound
 from aforo.gateway.authorizations import Connections
-from aforo.gateway.call import Call
 from aforo.gateway.certificates import HeldCertificates
 from aforo.gateway.events import Loggers, Sink
 from aforo.gateway.external_cache import ExternalCache, ExternalCaches

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+_SET: tuple[Signal, ...] = ()
 
 
 class Signal:
@@ -42,8 +43,8 @@ class Signal:
         self._wake = None
 
     def __await__(self) -> Generator[Signal, None, None]:
-        while not self.is_set:
-            yield self
+        # Who waits is woken by `set` alone. A tuple's iterator costs less than a generator.
+        return iter(_SET if self.is_set else (self,))  # type: ignore[return-value]
 
 
 class Steps(Generic[T]):

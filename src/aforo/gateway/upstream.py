@@ -55,7 +55,14 @@ class Upstream:
         """See policy/services.py."""
         if call.attempts:
             route.again(call)
-        backend = self._backend(call)
+        backends = self._backends
+        if backends is None or backends.version != call.runtime.bundle.version:
+            backends = self.backends(call.runtime)
+        base_url = call.backend_base_url if call.backend_id is None else None
+        # Nearly always a policy has named a URL that was named before.
+        backend = backends.by_url.get(base_url) if base_url else None
+        if backend is None:
+            backend = self._backend(call, backends)
         if call.certificate is not None or call.proxy is not None:
             backend = self._over(call, backend)
         entry = backend.entry
@@ -230,8 +237,7 @@ class Upstream:
             self._ways.clear()
         return backends
 
-    def _backend(self, call: Call) -> Backend:
-        backends = self.backends(call.runtime)
+    def _backend(self, call: Call, backends: Backends) -> Backend:
         try:
             if call.backend_id is not None:
                 plain = backends.plain.get(call.backend_id)

@@ -20,6 +20,8 @@ WIRES: dict[str, Wire] = {wire.name: wire for wire in _ALL}
 
 # Their requests are files, which nobody reads here and which stream through; only their answers tell anything.
 UPLOADS = frozenset(("transcriptions",))
+# Whose bodies are texts, both ways.
+TEXTS = frozenset(WIRES) - UPLOADS
 # Whose tokens cannot be estimated from the bytes of texts.
 UNCOUNTABLE = frozenset(("images", "transcriptions"))
 
