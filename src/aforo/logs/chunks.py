@@ -18,6 +18,15 @@ _PIECE_BYTES = CHUNK_BYTES - 512  # room for role, part, parts and brackets
 
 def chunks(messages: Sequence[Any], limit_bytes: int) -> tuple[list[str], bool]:
     """JSON arrays of up to CHUNK_BYTES, and whether anything beyond `limit_bytes` was left out."""
+    if not messages:
+        return [], False
+    whole = orjson.dumps(messages)
+    if len(whole) <= CHUNK_BYTES and len(whole) <= limit_bytes:
+        return [whole.decode()], False
+    return _in_parts(messages, limit_bytes)
+
+
+def _in_parts(messages: Sequence[Any], limit_bytes: int) -> tuple[list[str], bool]:
     out: list[str] = []
     current: list[bytes] = []
     size = 2

@@ -65,8 +65,7 @@ def load_state(folder: Path) -> State:
     return State("", 0, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class TakenCall:
+class TakenCall(msgspec.Struct, frozen=True):
     """A call with the sequence of its frame and the bytes that it took."""
 
     sequence: int
@@ -80,15 +79,13 @@ class TakenCall:
         return TakenCall(self.sequence, call, self.context, self.size_bytes)
 
 
-@dataclass(frozen=True, slots=True)
-class TakenRows:
+class TakenRows(msgspec.Struct, frozen=True):
     sequence: int
     record: RowsRecord
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class TakenAmend:
+class TakenAmend(msgspec.Struct, frozen=True):
     sequence: int
     record: AmendRecord
 
@@ -210,31 +207,32 @@ class Intake:
             self.reader.seek(min(state.stored, state.minutes))
 
     def _decode(self, found: Frame) -> Taken | None:
-        payload = found.payload
-        match found.kind:
-            case kind if kind == KIND_CALL:
+        sequence, kind, payload = found
+        match kind:
+            case _ if kind == KIND_CALL:
                 call = _CALL.decode(payload)
-                self._begun.pop(call.call_id, None)
-                return TakenCall(found.sequence, call, self.contexts[call.context], len(payload))
-            case kind if kind == KIND_ROWS:
-                return TakenRows(found.sequence, _ROWS.decode(payload), len(payload))
-            case kind if kind == KIND_CONTEXT:
+                if self._begun:
+                    self._begun.pop(call.call_id, None)
+                return TakenCall(sequence, call, self.contexts[call.context], len(payload))
+            case _ if kind == KIND_ROWS:
+                return TakenRows(sequence, _ROWS.decode(payload), len(payload))
+            case _ if kind == KIND_CONTEXT:
                 record = _CONTEXT.decode(payload)
                 self.contexts[record.index] = Context.of(record)
                 return None
-            case kind if kind == KIND_BEGIN:
+            case _ if kind == KIND_BEGIN:
                 call = _BEGIN.decode(payload).call
-                begun = TakenCall(found.sequence, call, self.contexts[call.context], len(payload))
+                begun = TakenCall(sequence, call, self.contexts[call.context], len(payload))
                 self._begun[call.call_id] = begun
                 return None
-            case kind if kind == KIND_AMEND:
+            case _ if kind == KIND_AMEND:
                 amend = _AMEND.decode(payload)
                 open_call = self._begun.pop(amend.call_id, None)
                 if open_call is None:
-                    return TakenAmend(found.sequence, amend)
+                    return TakenAmend(sequence, amend)
                 # A begun call whose own record is lost: this is all that will be known of it.
-                return TakenCall(
-                    found.sequence, open_call.call, open_call.context, open_call.size_bytes
-                ).aborted(amend.aborted)
-            case kind:
+                return TakenCall(sequence, open_call.call, open_call.context, open_call.size_bytes).aborted(
+                    amend.aborted
+                )
+            case _:
                 raise KeyError(f"no frame is of kind {kind}")

@@ -7,7 +7,7 @@ crash is the same batch.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from aforo.llm.catalog import WIRES
 from aforo.llm.digest import Digest, digest
@@ -36,6 +36,7 @@ from aforo.tables.gateway_logs import PROMOTIONS
 
 _RESPONSE = Promoter(tuple(p for p in PROMOTIONS if p.column == "ResponseBody"))
 _BACKEND = Promoter(tuple(p for p in PROMOTIONS if p.column == "BackendResponseBody"))
+_WITHHOLD = WITHHOLD_REQUEST | WITHHOLD_BACKEND_REQUEST | WITHHOLD_RESPONSE | WITHHOLD_BACKEND_RESPONSE
 _STREAM_STARTS = (b"data:", b"event:", b":", b"id:", b"retry:")
 
 
@@ -64,8 +65,7 @@ class Context:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """One side's response: its text as the column has it, and the promoted values."""
 
     text: str
@@ -73,6 +73,7 @@ class Answer:
 
 
 _NO_ANSWER = Answer("", _RESPONSE.nothing)
+_NO_COUNTS = (None, None, None, None, None, "")
 
 
 def correlation_id(call_id: str) -> str:
@@ -109,16 +110,17 @@ def gateway_row(call: CallRecord, context: Context, read: Digest | None, size_by
     answer = _answer(response, read, _RESPONSE)
     backend_answer = answer if call.same_response else _answer(got, _read_backend(call), _BACKEND)
     withheld = call.log_flags
-    if withheld & WITHHOLD_REQUEST:
-        request_text = ""
-    if withheld & WITHHOLD_BACKEND_REQUEST:
-        sent_text = ""
-    if withheld & WITHHOLD_RESPONSE:
-        answer = _NO_ANSWER
-    if withheld & WITHHOLD_BACKEND_RESPONSE:
-        backend_answer = _NO_ANSWER
+    if withheld & _WITHHOLD:
+        if withheld & WITHHOLD_REQUEST:
+            request_text = ""
+        if withheld & WITHHOLD_BACKEND_REQUEST:
+            sent_text = ""
+        if withheld & WITHHOLD_RESPONSE:
+            answer = _NO_ANSWER
+        if withheld & WITHHOLD_BACKEND_RESPONSE:
+            backend_answer = _NO_ANSWER
     errors = call.errors
-    last = next((e for e in reversed(errors) if not e.recovered), None)
+    last = next((e for e in reversed(errors) if not e.recovered), None) if errors else None
     flags = call.trace_flags
     stream = response.stream
     usage = read.usage if read is not None else None
@@ -197,12 +199,11 @@ def gateway_row(call: CallRecord, context: Context, read: Digest | None, size_by
         call.deployment,
         read.model if read is not None else "",
         call.api_version,
-        usage.prompt if usage is not None else None,
-        usage.completion if usage is not None else None,
-        usage.total if usage is not None else None,
-        usage.cached if usage is not None else None,
-        usage.reasoning if usage is not None else None,
-        usage.source if usage is not None else "",
+        *(
+            _NO_COUNTS
+            if usage is None
+            else (usage.prompt, usage.completion, usage.total, usage.cached, usage.reasoning, usage.source)
+        ),
         read.finish_reason if read is not None else "",
         json_text(read.content_filter) if read is not None and read.content_filter else None,
         read.end_user if read is not None else "",

@@ -13,7 +13,6 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +20,7 @@ import msgspec
 
 from aforo.errors import Conflict
 from aforo.llm.digest import Digest
+from aforo.logs.batch import Batch, Part, TableKey
 from aforo.logs.custom_tables import CustomTables
 from aforo.logs.delta import TableWriter
 from aforo.logs.intake import Intake, Taken, TakenAmend, TakenCall, TakenRows
@@ -64,8 +64,6 @@ _IDLE_SHARE = 5.0
 _LONGEST_WAIT_S = 0.35
 _BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
-TableKey = tuple[str, str]  # workspace id, table name
-
 
 class Watcher(Protocol):
     """Who hears of each call once, on its way to the tables: metrics, traces. It never fails and never waits."""
@@ -74,30 +72,6 @@ class Watcher(Protocol):
 
     def tick(self, now_s: float) -> None:
         """A batch is stored, or there was none."""
-
-
-@dataclass(slots=True)
-class Part:
-    """The rows of a batch for one table, each with the application and the sequence that it comes from."""
-
-    rows: list[Row] = field(default_factory=list)
-    origins: list[tuple[str, int]] = field(default_factory=list)
-
-    def add(self, row: Row, application: str, sequence: int) -> None:
-        self.rows.append(row)
-        self.origins.append((application, sequence))
-
-
-@dataclass(slots=True)
-class Batch:
-    """What was taken and is not stored in full yet."""
-
-    frames: int = 0
-    parts: dict[TableKey, Part] = field(default_factory=lambda: defaultdict(Part))
-    reaches: dict[str, int] = field(default_factory=dict)  # application: the position after this batch
-    amends: list[TakenAmend] = field(default_factory=list)  # for rows that are stored already
-    begun: list[tuple[Intake, list[TakenCall]]] = field(default_factory=list)
-    refused: list[tuple[Intake, Frame, str]] = field(default_factory=list)
 
 
 class Shipper:
@@ -250,16 +224,16 @@ class Shipper:
         return batch
 
     def _project(self, batch: Batch, intake: Intake, taken: list[Taken]) -> None:
-        spool = intake.id
+        spool, counted = intake.id, _Counted(self._writer, _minutes_of(intake.id))
         amends = {t.record.call_id: t for t in taken if isinstance(t, TakenAmend)}
         for item in taken:
             stored = item.sequence <= intake.stored
             match item:
                 case TakenCall():
-                    self._measure(intake, item)
+                    self._measure(intake, item, counted)
                     if stored:
                         continue
-                    amend = amends.get(item.call.call_id)
+                    amend = amends.get(item.call.call_id) if amends else None
                     if amend is not None and not self._has(item, spool):
                         item = item.aborted(amend.record.aborted)
                         del amends[item.call.call_id]
@@ -339,15 +313,10 @@ class Shipper:
                 row = maker.make(values, time_us=int(self._clock() * 1e6), size_bytes=share)
                 part.add(row, intake.id, item.sequence)
 
-    def _measure(self, intake: Intake, item: TakenCall) -> None:
+    def _measure(self, intake: Intake, item: TakenCall, counted: _Counted) -> None:
         if not item.call.log_flags & LOG_METRICS or item.sequence <= intake.minutes:
             return
-        application = _minutes_of(intake.id)
-        wanted = [
-            w
-            for w in item.context.metrics
-            if self._writer((w, AZURE_METRICS.name)).position(application) < item.sequence
-        ]
+        wanted = [w for w in item.context.metrics if counted[w] < item.sequence]
         if wanted:
             self._minutes.add(intake.id, item.sequence, item.call, item.context.resource_id, wanted)
 
@@ -378,13 +347,11 @@ class Shipper:
 
     def _store_part(self, key: TableKey, part: Part, batch: Batch) -> None:
         writer = self._writer(key)
-        applications = {a for a, _ in part.origins}
-        known = {a: writer.position(a) for a in applications}
-        rows = [r for r, (a, s) in zip(part.rows, part.origins, strict=True) if s > known[a]]
-        rows = self._custom.widened(key, rows)
+        known = {a: writer.position(a) for a in part.of}
+        rows = self._custom.widened(key, part.behind(known))
         if not rows:
             return
-        positions = {a: r for a in applications if (r := batch.reaches[a]) > known[a]}
+        positions = {a: r for a, after in known.items() if (r := batch.reaches[a]) > after}
         try:
             writer.append(rows, positions)
         except (TypeError, ValueError, OverflowError):
@@ -469,6 +436,19 @@ class Shipper:
         elif key in self._custom and writer.table is not self._custom.table(key):
             writer.grow(self._custom.table(key))
         return writer
+
+
+class _Counted(dict[str, int]):
+    """By workspace: how far an application's minutes are in AzureMetrics. Each is asked once."""
+
+    def __init__(self, writer: Callable[[TableKey], TableWriter], application: str) -> None:
+        super().__init__()
+        self._writer = writer
+        self._application = application
+
+    def __missing__(self, workspace: str) -> int:
+        position = self[workspace] = self._writer((workspace, AZURE_METRICS.name)).position(self._application)
+        return position
 
 
 def _minutes_of(spool: str) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 from aforo.llm.azure import filtered
 from aforo.llm.digest import Digest
 from aforo.llm.prices import Cost, Price, PriceList
+from aforo.llm.usage import Usage
+from aforo.llm.wire import Json
 from aforo.logs.rows import json_text
 from aforo.spool.records import (
     NOTED_CLAIMED_CALLER,
@@ -18,7 +20,10 @@ from aforo.spool.records import (
     ContextRecord,
 )
 
-_NOTHING: dict[str, str] = {}
+# Cells of a call of which there is nothing to say: of its usage, of filters, of who it was.
+_NO_PARTS = (None, None, None, None, None, None, "", "")
+_NO_FILTERS = (None, None, "")
+_NOBODY = ("", "", "", "")
 
 
 def price_list(context: ContextRecord) -> PriceList:
@@ -31,39 +36,58 @@ def cost_of(call: CallRecord, read: Digest | None, prices: PriceList) -> Cost | 
     if read is None or read.usage is None:
         return None
     cached = call.cache == "hit" and not call.backend_status
-    asked = read.request.get("model")
-    names = prices.models(
-        read.model, call.deployment or (asked if isinstance(asked, str) else ""), call.backend_id
-    )
+    asked = call.deployment or read.request.get("model")
+    names = prices.models(read.model, asked if isinstance(asked, str) else "", call.backend_id)
     cost = prices.cost(names, read.usage, call.started_ns, read.service_tier)
     return cost._replace(pico=0) if cached and cost is not None else cost
 
 
 def spending_cells(call: CallRecord, read: Digest | None, prices: PriceList) -> tuple[Any, ...]:
     """The cells of `gateway_logs.SPENDING`."""
-    usage = read.usage if read is not None else None
-    cost = cost_of(call, read, prices)
-    verdicts = filtered(read.content_filter if read is not None else None)
-    raw = read.raw_usage if read is not None else None
-    claims, noted = call.claims, call.noted or _NOTHING
+    parts: tuple[Any, ...] = _NO_PARTS
+    filters: tuple[Any, ...] = _NO_FILTERS
+    if read is not None:
+        usage, raw = read.usage, read.raw_usage
+        if usage is not None or raw is not None:
+            parts = _parts(usage, raw, cost_of(call, read, prices))
+        if read.content_filter:
+            verdicts = filtered(read.content_filter)
+            filters = (verdicts.prompt, verdicts.completion, ",".join(verdicts.categories))
+    claims, noted = call.claims, call.noted
     return (
-        usage.prompt_audio if usage is not None else None,
-        usage.completion_audio if usage is not None else None,
-        usage.prompt_image if usage is not None else None,
-        usage.completion_image if usage is not None else None,
+        *parts,
+        *filters,
+        *(
+            (
+                claims.get("oid", "") or claims.get("sub", ""),
+                claims.get("appid", ""),
+                claims.get("name", ""),
+                claims.get("tid", ""),
+            )
+            if claims
+            else _NOBODY
+        ),
+        *(
+            (
+                noted.get(NOTED_CLAIMED_CALLER, ""),
+                noted.get(NOTED_TRACE, ""),
+                noted.get(NOTED_SPAN, ""),
+                noted.get(NOTED_PARENT_SPAN, ""),
+            )
+            if noted
+            else _NOBODY
+        ),
+    )
+
+
+def _parts(usage: Usage | None, raw: Json | None, cost: Cost | None) -> tuple[Any, ...]:
+    """Tokens of other kinds than text, the usage as it was written, and its cost."""
+    return (
+        *(
+            (usage.prompt_audio, usage.completion_audio, usage.prompt_image, usage.completion_image)
+            if usage is not None
+            else (None, None, None, None)
+        ),
         json_text(raw) if raw is not None else None,
-        cost.amount if cost is not None else None,
-        cost.currency if cost is not None else "",
-        cost.basis if cost is not None else "",
-        verdicts.prompt,
-        verdicts.completion,
-        ",".join(verdicts.categories),
-        claims.get("oid", "") or claims.get("sub", ""),
-        claims.get("appid", ""),
-        claims.get("name", ""),
-        claims.get("tid", ""),
-        noted.get(NOTED_CLAIMED_CALLER, ""),
-        noted.get(NOTED_TRACE, ""),
-        noted.get(NOTED_SPAN, ""),
-        noted.get(NOTED_PARENT_SPAN, ""),
+        *((cost.amount, cost.currency, cost.basis) if cost is not None else (None, "", "")),
     )
