@@ -91,14 +91,14 @@ def _pairs(arguments: tuple[Expression, ...]) -> str:
 
 
 def _season_at(index: int) -> Check:
-    """Seasons are not found by themselves, and the trend is one of three."""
+    """The season is found (-1, as by default), not there (0) or of a length; the trend is one of three."""
 
     def check(arguments: tuple[Expression, ...]) -> str:
         period = arguments[index] if len(arguments) > index else None
-        if not isinstance(period, Constant) or not isinstance(period.value, int) or period.value < 0:
-            return (
-                "finding the season of a series is not supported: its length must be a constant, 0 for none"
-            )
+        if period is not None and (
+            not isinstance(period, Constant) or not isinstance(period.value, int) or period.value < -1
+        ):
+            return "the length of the season must be a constant: -1 to find it, 0 for none"
         trend = arguments[index + 1] if len(arguments) > index + 1 else None
         if trend is not None and (not isinstance(trend, Constant) or trend.value not in _TRENDS):
             return "the trend is one of " + ", ".join(f"'{t}'" for t in _TRENDS)
@@ -133,11 +133,8 @@ def _anomalies(arguments: tuple[Expression, ...]) -> str:
 _TRENDS = ("avg", "linefit", "none")
 
 
-def _season(arguments: tuple[Expression, ...]) -> str:
-    period = arguments[1] if len(arguments) > 1 else None
-    if isinstance(period, Constant) and period.value != -1:
-        return ""
-    return "finding the season of a series is not supported: its length must be a constant"
+def _periods(arguments: tuple[Expression, ...]) -> str:
+    return "series_periods_validate() takes 1 to 16 periods" if len(arguments) > 17 else ""
 
 
 def _searched(arguments: tuple[Expression, ...]) -> str:
@@ -290,7 +287,7 @@ CHECKS: dict[str, Check] = {
     **{f"geo_{name}": _h3 for name in _H3},
     "series_outliers": _outliers,
     "series_decompose_anomalies_dynamic": _anomalies,
-    "series_seasonal": _season,
+    "series_periods_validate_dynamic": _periods,
     "series_decompose_dynamic": _season_at(1),
     "series_decompose_forecast_dynamic": _season_at(2),
 }

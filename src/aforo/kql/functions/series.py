@@ -58,7 +58,7 @@ FUNCTIONS: tuple[Scalar, ...] = (
     scalar("series_iir", "series:dynamic, numerators:dynamic, denominators:dynamic", DYNAMIC,
            "A filter with an infinite response.", naming=_FIRST),
     scalar("series_fit_line_dynamic", "series:dynamic", DYNAMIC, "The line that fits best, as a bag."),
-    scalar("series_seasonal", "series:dynamic, period?:long", DYNAMIC, "The medians of a season of known length."),
+    scalar("series_seasonal", "series:dynamic, period?:long", DYNAMIC, "The medians of its season."),
     scalar("series_outliers",
            "series:dynamic, kind?:string, ignore_val?:dynamic|number, min_percentile?:number, max_percentile?:number",
            DYNAMIC, "How far each element stands out of the middle."),
@@ -71,9 +71,14 @@ _LINE = "rsquare:real, slope:real, variance:real, rvariance:real, interception:r
 _STATS = "min:real, min_idx:long, max:real, max_idx:long, avg:real, stdev:real, variance:real"
 _POLY = "rsquare:real, coefficients:dynamic, variance:real, rvariance:real, poly_fit:dynamic"
 _ANOMALIES = "ad_flag:dynamic, ad_score:dynamic, baseline:dynamic"
+_PERIODS = "periods:dynamic, scores:dynamic"
 _PARTS = "baseline:dynamic, seasonal:dynamic, trend:dynamic, residual:dynamic"
 
 SEVERAL: tuple[Several, ...] = (
+    several("series_periods_detect", "series:dynamic, min_period:real, max_period:real, num_periods:long", _PERIODS,
+            "The periods that a series has, in columns.", operation="series_periods_detect_dynamic"),
+    several("series_periods_validate", "series:dynamic, period:real|number, more:real|number...", _PERIODS,
+            "How far a series has these periods, in columns.", operation="series_periods_validate_dynamic"),
     several("series_stats", "series:dynamic, ignore_nonfinite?:bool", _STATS, "Statistics in columns.",
             operation="series_stats_dynamic"),
     several("series_fit_line", "series:dynamic", _LINE, "The line that fits best, in columns.",
@@ -81,7 +86,7 @@ SEVERAL: tuple[Several, ...] = (
     several("series_fit_poly", "y_series:dynamic, x_series?:dynamic, degree?:long", _POLY,
             "The polynomial that fits best, in columns.", operation="series_fit_poly_dynamic"),
     several("series_decompose", "series:dynamic, seasonality?:long, trend?:string, test_points?:long, threshold?:real",
-            _PARTS, "Season of known length, trend and what is left, in columns.",
+            _PARTS, "Season, trend and what is left, in columns.",
             operation="series_decompose_dynamic"),
     several("series_decompose_anomalies",
             "series:dynamic, threshold?:real, seasonality?:long, trend?:string, test_points?:long, ad_method?:string,"

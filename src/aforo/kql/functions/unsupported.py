@@ -9,8 +9,6 @@ KNOWN_UNSUPPORTED = frozenset(
         "geo_polygon_simplify",
         "geo_simplify_polygons_array",
         "geo_polygon_to_h3cells",
-        "series_periods_detect",
-        "series_periods_validate",
         "series_fft",
         "series_ifft",
         "series_fit_2lines_dynamic",
@@ -53,9 +51,6 @@ REASONS: dict[str, str] = {
     ),
     **dict.fromkeys(("materialized_view", "entity_group", "external_table", "stored_query_result"), _ELSEWHERE),
     **dict.fromkeys(("hash_combine", "hash_many"), "how they mix is not published"),
-    **dict.fromkeys(
-        ("series_periods_detect", "series_periods_validate"), "how periods are found and scored is not published"
-    ),
     **dict.fromkeys(("series_fft", "series_ifft"), "which of the two divides by the length is not published"),
     **dict.fromkeys(
         ("series_fit_2lines", "series_fit_2lines_dynamic"),

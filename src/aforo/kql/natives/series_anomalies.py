@@ -1,14 +1,14 @@
 """How far each element of an array of numbers stands out of its middle, by Tukey's fences, and what that says of a series
-whose season is known.
+beside its season and trend.
 """
 
 from __future__ import annotations
 
 import math
 
-from aforo.kql.natives.series import element, finite, numbers, plain, series
-from aforo.kql.natives.series_seasons import parts
-from aforo.kql.natives.spec import Native, UnansweredError, native, written
+from aforo.kql.natives.series import divide, element, finite, numbers, plain, series
+from aforo.kql.natives.series_seasons import parts, period_of
+from aforo.kql.natives.spec import Native, native, written
 from aforo.kql.types import DYNAMIC, LONG, REAL, STRING
 
 # Per kind: where the middle ends (percentiles), and what makes its score 1.5 where that of the quartiles is. Of normally
@@ -41,9 +41,8 @@ def _scores(values: list[float | None], kind: str) -> list[float]:
     out: list[float] = []
     for value in values:
         beyond = 0.0 if value is None or low <= value <= high else value - (low if value < low else high)
-        if beyond and high == low:
-            raise UnansweredError("outliers of a series whose middle is one value alone are not supported")
-        out.append(beyond / (high - low) * factor if beyond else 0.0)
+        # Where the middle is one value alone, all others are outliers beyond measure.
+        out.append(divide(beyond, high - low) * factor if beyond else 0.0)
     return out
 
 
@@ -71,12 +70,15 @@ def anomalies(
     trend: str,
     test_points: int | None,
     kind: str,
+    score: float | None,
 ) -> str | None:
     """A bag of `PARTS`: 1, -1 or 0 for each element, its score, and what season and trend let expect."""
     values = finite(json)
     if values is None or test_points or (kind or "ctukey") not in _KINDS:
         return None
-    baseline, _, _, rest = parts(values, period or 0, trend or "avg", len(values))
+    baseline, _, _, rest = parts(
+        values, period_of(values, period, score, len(values)), trend or "avg", len(values)
+    )
     size = max(abs(v) for v in values)
     scores = _scores([0.0 if abs(r) <= size * _ROUNDING else r for r in rest], kind or "ctukey")
     limit = 1.5 if threshold is None else threshold
@@ -88,6 +90,15 @@ def anomalies(
 NATIVES: tuple[Native, ...] = (
     native("series_outliers", outliers, DYNAMIC, DYNAMIC, STRING, DYNAMIC),
     native(
-        "series_decompose_anomalies_dynamic", anomalies, DYNAMIC, DYNAMIC, REAL, LONG, STRING, LONG, STRING
+        "series_decompose_anomalies_dynamic",
+        anomalies,
+        DYNAMIC,
+        DYNAMIC,
+        REAL,
+        LONG,
+        STRING,
+        LONG,
+        STRING,
+        REAL,
     ),
 )

@@ -1,6 +1,7 @@
-"""Seasons of a known length, trends, and what is left of an array of numbers without both.
+"""Seasons, trends, and what is left of an array of numbers without both.
 
-The last `test_points` elements are not learned from. Seasons are not found here: their length is given, 0 for none.
+The last `test_points` elements are not learned from. The length of the season is given, 0 for none and -1 for the one
+that is found.
 """
 
 from __future__ import annotations
@@ -9,9 +10,13 @@ from statistics import median
 
 from aforo.kql.natives.series import added, finite, numbers, series
 from aforo.kql.natives.series_fitting import line
+from aforo.kql.natives.series_periods import season
 from aforo.kql.natives.spec import Native, native, written
-from aforo.kql.types import DYNAMIC, LONG, STRING
+from aforo.kql.types import DYNAMIC, LONG, REAL, STRING
 
+FOUND = -1
+# How far a season must be one to be taken for it, where nothing else is said.
+_SCORE, _ALONE = 0.6, 0.7
 PARTS = ("baseline", "seasonal", "trend", "residual")
 
 
@@ -21,14 +26,22 @@ def _seasonal(values: list[float], period: int, learned: int) -> list[float]:
     return [medians[i % period] for i in range(len(values))]
 
 
+def period_of(values: list[float], period: int | None, score: float | None, learned: int) -> int:
+    """The length of the season, 0 for none; `score` is what one that is found must have."""
+    if period is not None and period != FOUND:
+        return max(period, 0)
+    return season(values[:learned], _SCORE if score is None else score)
+
+
 def seasonal(json: str | None, period: int | None) -> str | None:
     values = numbers(json)
     if values is None:
         return None
-    if period is None or period < 1:
-        return series([0.0] * len(values))
     known = finite(json)
-    return None if known is None else series(_seasonal(known, period, len(known)))
+    if known is None:
+        return series([0.0] * len(values)) if period is not None and period != FOUND and period < 1 else None
+    length = period_of(known, period, _ALONE, len(known))
+    return series(_seasonal(known, length, len(known)) if length else [0.0] * len(known))
 
 
 def _trend(values: list[float], kind: str | None, learned: int) -> list[float]:
@@ -47,27 +60,31 @@ def parts(values: list[float], period: int, trend: str | None, learned: int) -> 
     return [baseline, season, level, [v - b for v, b in zip(values, baseline, strict=True)]]
 
 
-def decompose(json: str | None, period: int | None, trend: str | None, test_points: int | None) -> str | None:
+def decompose(
+    json: str | None, period: int | None, trend: str | None, test_points: int | None, score: float | None
+) -> str | None:
     """A bag of `PARTS`."""
     values = finite(json)
     learned = 0 if values is None else len(values) - max(test_points or 0, 0)
     if values is None or learned < 1:
         return None
-    found = parts(values, period or 0, trend, learned)
+    found = parts(values, period_of(values, period, score, learned), trend, learned)
     return written(dict(zip(PARTS, found, strict=True)))
 
 
-def forecast(json: str | None, points: int | None, period: int | None, trend: str | None) -> str | None:
+def forecast(
+    json: str | None, points: int | None, period: int | None, trend: str | None, score: float | None
+) -> str | None:
     """The baseline alone, of a series whose last points are to be foretold."""
     values = finite(json)
     learned = 0 if values is None else len(values) - max(points or 0, 0)
     if values is None or learned < 1:
         return None
-    return series(parts(values, period or 0, trend, learned)[0])
+    return series(parts(values, period_of(values, period, score, learned), trend, learned)[0])
 
 
 NATIVES: tuple[Native, ...] = (
     native("series_seasonal", seasonal, DYNAMIC, DYNAMIC, LONG),
-    native("series_decompose_dynamic", decompose, DYNAMIC, DYNAMIC, LONG, STRING, LONG),
-    native("series_decompose_forecast_dynamic", forecast, DYNAMIC, DYNAMIC, LONG, LONG, STRING),
+    native("series_decompose_dynamic", decompose, DYNAMIC, DYNAMIC, LONG, STRING, LONG, REAL),
+    native("series_decompose_forecast_dynamic", forecast, DYNAMIC, DYNAMIC, LONG, LONG, STRING, REAL),
 )
