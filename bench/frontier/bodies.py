@@ -39,7 +39,7 @@ def measure(place: Place, scale: Scale, found: Bodies) -> None:
         for side in started:
             warm(side)
         for count in SIZES:
-            for _ in range(1 if scale.quick else 3):
+            for _ in range(1 if scale.quick else 2):
                 for side in started:
                     before = side.cpu_s()
                     seen = load.run(

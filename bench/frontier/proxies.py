@@ -201,7 +201,7 @@ def _listener(name: str, port: int, manager: dict[str, Any], tls: dict[str, Any]
 
 
 def _manager(log: Path | None) -> dict[str, Any]:
-    filters = [("router", "router.v3.Router", {})]
+    filters: list[tuple[str, str, dict[str, Any]]] = [("router", "router.v3.Router", {})]
     manager: dict[str, Any] = {
         "@type": f"{_TYPES}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "bench",

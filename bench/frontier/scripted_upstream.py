@@ -71,12 +71,13 @@ class Upstream(asyncio.Protocol):
         if len(self._got) < whole:
             return
         delay = _DELAY.search(self._got, 0, end)
+        wait_s = int(delay[1]) / 1000 if delay else 0.0
         del self._got[:whole]
         loop = asyncio.get_running_loop()
         if delay is None:
             self._write(_HEAD + _EVENTS[0])
             loop.call_later(PAUSE_S, self._next, 1)
-        elif wait_s := int(delay[1]) / 1000:
+        elif wait_s:
             loop.call_later(wait_s, self._write, _PLAIN)
         else:
             self._write(_PLAIN)

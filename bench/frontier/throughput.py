@@ -9,10 +9,14 @@ from bench.frontier import sides
 from bench.frontier.search import HIGHEST, Search
 from bench.frontier.sides import Place, Side
 from bench.frontier.tables import Scale, header, number, ratio, row, spread
+from bench.open_loop import Seen
 
 LIMITS_MS = (1.0, 5.0, 10.0, 50.0)
 # Above this share of a processor the load generator is what is measured.
 GENERATOR_SHARE = 0.85
+# A generator that was later than this (p99 of a run) was kept from its work.
+LATE_MS = 0.5
+TRIES = 3
 
 
 @dataclass(slots=True)
@@ -23,6 +27,7 @@ class Throughput:
     own_end: dict[str, set[float]] = field(default_factory=dict)
     behind_s: list[float] = field(default_factory=list)
     late_ms: list[float] = field(default_factory=list)
+    disturbed: int = 0
     seconds: float = 0.0
 
 
@@ -60,18 +65,26 @@ def _step(started: list[Side], searching: dict[str, Search], found: Throughput, 
         if rate is None:
             continue
         any_left = True
-        seen = open_loop.run(
-            side.port, rate, found.seconds, key=side.key, seed=turn * 100 + len(search.points)
-        )
+        seen = _undisturbed(side, rate, found, turn * 100 + len(search.points))
         search.note(rate, seen.ms(0.99) if seen.is_whole else float("inf"))
         if seen.cpu_s > GENERATOR_SHARE * seen.elapsed_s:
             found.own_end.setdefault(side.name, set()).add(rate)
         else:
             found.late_ms.append(seen.late_p99_ms)
+    return any_left
+
+
+def _undisturbed(side: Side, rate: float, found: Throughput, seed: int) -> Seen:
+    """One run; again when the generator was late though it had time, which is the machine's doing and not the system's."""
+    for _ in range(TRIES):
+        seen = open_loop.run(side.port, rate, found.seconds, key=side.key, seed=seed)
         behind_s = side.settle(seen.answered, seen.unanswered + seen.broken)
         if side.name == sides.AFORO:
             found.behind_s.append(behind_s)
-    return any_left
+        if seen.late_p99_ms < LATE_MS or seen.cpu_s > GENERATOR_SHARE * seen.elapsed_s:
+            break
+        found.disturbed += 1
+    return seen
 
 
 def markdown(found: Throughput) -> list[str]:
@@ -111,7 +124,8 @@ def markdown(found: Throughput) -> list[str]:
     ]
     if found.late_ms:
         out.append(
-            f"The generator was late by {number(max(found.late_ms))} ms at worst (p99 of a run); that is part of the latencies."
+            f"The generator was late by {number(max(found.late_ms))} ms at worst (p99 of a run); that is part of the latencies. "
+            f"{found.disturbed} runs in which it was later than {LATE_MS:g} ms without being busy were made again."
         )
     if found.behind_s:
         out.append(
