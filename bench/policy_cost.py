@@ -114,7 +114,7 @@ def per_call_us(pipeline: Pipeline, calls: int = 20_000) -> float:
 
     def run() -> None:
         for _ in range(calls):
-            request = RequestState("POST", url, Headers.of(HEADERS), Body(b"{}"), "127.0.0.1")
+            request = RequestState.of("POST", url, Headers.of(HEADERS), Body(b"{}"), "127.0.0.1")
             exchange = Exchange("0" * 32, request, services, 1.0, 1)
             if inbound is not None:
                 with suppress(StopIteration):
@@ -142,7 +142,7 @@ def whole_call_us(pipeline: Pipeline, calls: int = 10_000) -> float:
     services.backend = lambda _: ResponseState(200, "OK", Headers.of(json_type), Body(SAID))
 
     async def call() -> None:
-        request = RequestState("POST", url, Headers.of(HEADERS), Body(PROMPT), "127.0.0.1")
+        request = RequestState.of("POST", url, Headers.of(HEADERS), Body(PROMPT), "127.0.0.1")
         exchange = Exchange("0" * 32, request, services, 1.0, 1)
         for section in (pipeline.inbound, pipeline.backend):
             if section is not None:

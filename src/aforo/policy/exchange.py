@@ -86,13 +86,22 @@ class RequestState(msgspec.Struct, eq=False):
     path: str = ""
     query: str = ""
     matched: dict[str, str] = {}
-    original_method: str = ""
     certificate: Any = None
+    clients_method: str = ""  # where a policy has set another one
 
-    def __post_init__(self) -> None:
-        self.original_method = self.method
-        if not self.path and isinstance(self.asked, Url):
-            self.path, self.query = self.asked.path, self.asked.query
+    @classmethod
+    def of(cls, method: str, url: Url, headers: Headers, body: Body, ip: str) -> RequestState:
+        """A request for all of a URL's path."""
+        return cls(method, url, headers, body, ip, url.path, url.query)
+
+    @property
+    def original_method(self) -> str:
+        return self.clients_method or self.method
+
+    def use_method(self, name: str) -> None:
+        """The backend gets this method."""
+        self.clients_method = self.original_method
+        self.method = name
 
     @property
     def url(self) -> Url:

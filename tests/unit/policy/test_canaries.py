@@ -105,7 +105,7 @@ def exchange_of(services: ScriptedServices) -> Exchange:
             (b"x-other", b"nothing"),
         ]
     )
-    request = RequestState("POST", parse_url(URL), headers, Body(b"{}"), "10.0.0.1")
+    request = RequestState.of("POST", parse_url(URL), headers, Body(b"{}"), "10.0.0.1")
     made = Exchange("0" * 32, request, services)
     made.api = API
     return made

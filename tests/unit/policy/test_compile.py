@@ -126,7 +126,7 @@ def test_the_listing_has_the_xml_beside_the_python() -> None:
     assert result.document is not None
     text = result.document.python()
     assert "# 2: <set-method>PUT</set-method>" in text
-    assert "x.request.method = 'PUT'" in text
+    assert "x.request.use_method('PUT')" in text
 
 
 def test_preflights() -> None:

@@ -97,7 +97,7 @@ def traced(documents: Mapping[Scope, str]) -> list[tuple[str, str, str, str, int
             assert result.document is not None, result.diagnostics
             bound = result.document.traced().bind(bound)
     services = ScriptedServices()
-    request = RequestState("POST", parse_url("https://gate/a"), Headers(), Body(b"{}"), "10.0.0.1")
+    request = RequestState.of("POST", parse_url("https://gate/a"), Headers(), Body(b"{}"), "10.0.0.1")
     exchange = Exchange("0" * 32, request, services)
     trace.start(exchange, ())
     asyncio.run(trial.run(bound, exchange, services))

@@ -32,7 +32,7 @@ def run(inbound: str, services: ScriptedServices | None = None, **headers: str) 
     url = parse_url("https://gate.example/a")
     fields = Headers.of((n.replace("_", "-").encode(), v.encode()) for n, v in headers.items())
     exchange = Exchange(
-        "1", RequestState("GET", url, fields, Body(b""), "10.0.0.1"), services or ScriptedServices()
+        "1", RequestState.of("GET", url, fields, Body(b""), "10.0.0.1"), services or ScriptedServices()
     )
     asyncio.run(trial.run(compiled(inbound).bind(EMPTY), exchange, ScriptedServices()))
     return exchange
@@ -143,7 +143,7 @@ def test_attempts_that_a_call_recovered_from(recovers: bool) -> None:
     services.backend = backend
     exchange = Exchange(
         "1",
-        RequestState("GET", parse_url("https://gate.example/a"), Headers(), Body(b""), "10.0.0.1"),
+        RequestState.of("GET", parse_url("https://gate.example/a"), Headers(), Body(b""), "10.0.0.1"),
         services,
     )
     asyncio.run(trial.run(result.document.bind(EMPTY), exchange, services))

@@ -19,10 +19,10 @@ def write(use: Use, emit: Emitter) -> None:
             emit.report(say.bad_value(value.span, "set-method", "the name of an HTTP method"))
             return
         emit.site(use, value)
-        emit.do("x.request.method = NAME", NAME=name.upper())
+        emit.do("x.request.use_method(NAME)", NAME=name.upper())
         return
     emit.site(use, value)
-    emit.do("x.request.method = F(VALUE)", F=method_name, VALUE=value)
+    emit.do("x.request.use_method(F(VALUE))", F=method_name, VALUE=value)
 
 
 ELEMENT = Element(

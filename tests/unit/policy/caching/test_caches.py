@@ -33,7 +33,9 @@ class Broken(ScriptedCache):
 def exchange(target: str = "/openai/a", *headers: tuple[bytes, bytes], cache: Any = None) -> Exchange:
     url = parse_url(f"http://gate{target}")
     services = ScriptedServices(cache=cache or ScriptedCache())
-    made = Exchange("0" * 32, RequestState("GET", url, Headers.of(headers), Body(b""), "10.0.0.1"), services)
+    made = Exchange(
+        "0" * 32, RequestState.of("GET", url, Headers.of(headers), Body(b""), "10.0.0.1"), services
+    )
     made.api, made.operation, made.product = API, OPERATION, PRODUCT
     return made
 

@@ -46,7 +46,7 @@ class World:
 
     def call(self, body: bytes = b"") -> Exchange:
         services = ScriptedServices(counters=self.counters)  # type: ignore[arg-type]
-        request = RequestState("POST", parse_url("http://gate/x"), Headers(), Body(body), "10.0.0.1")
+        request = RequestState.of("POST", parse_url("http://gate/x"), Headers(), Body(body), "10.0.0.1")
         return Exchange("0" * 32, request, services, started_ns=int(self.now) * 10**9)
 
 

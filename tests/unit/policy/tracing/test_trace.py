@@ -40,7 +40,7 @@ def traced(sections: str, services: ScriptedServices | None = None) -> dict[str,
     result = compile_document(Source("p.xml", text), Scope.API, CompileContext())
     assert result.document is not None, result.diagnostics
     services = services or ScriptedServices()
-    request = RequestState("POST", parse_url("https://gate/a?x=1"), Headers(), Body(b"{}"), "10.0.0.1")
+    request = RequestState.of("POST", parse_url("https://gate/a?x=1"), Headers(), Body(b"{}"), "10.0.0.1")
     exchange = Exchange("0" * 32, request, services)
     room.start(exchange, result.document.secrets)
     asyncio.run(trial.run(result.document.traced().bind(EMPTY), exchange, services))
@@ -172,7 +172,7 @@ def test_a_refusal_from_no_place_in_a_document_shows_no_credential() -> None:
     assert document is not None
     services = ScriptedServices(backend=backend)
     headers = Headers.of([(b"api-key", b"CANARY-key")])
-    request = RequestState("GET", parse_url("https://gate/a"), headers, Body(b""), "10.0.0.1")
+    request = RequestState.of("GET", parse_url("https://gate/a"), headers, Body(b""), "10.0.0.1")
     exchange = Exchange("0" * 32, request, services)
     asyncio.run(trial.run(document.bind(EMPTY), exchange, services))
     assert exchange.errors[0].message == "cannot connect to https://b/?k=*****"

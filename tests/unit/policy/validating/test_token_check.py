@@ -22,7 +22,7 @@ MINE = Asked(keys=(("secret", None, SECRET_BASE64),))
 
 def exchange(services: ScriptedServices, now: float = NOW, **headers: str) -> Exchange:
     fields = Headers.of((n.encode(), v.encode()) for n, v in headers.items())
-    request = RequestState("GET", parse_url("http://gate/x?jwt=1"), fields, Body(b""), "10.0.0.1")
+    request = RequestState.of("GET", parse_url("http://gate/x?jwt=1"), fields, Body(b""), "10.0.0.1")
     return Exchange("0" * 32, request, services, started_ns=int(now * 1e9))
 
 
