@@ -18,7 +18,9 @@ _SPLICE = b',"stream_options":{"include_usage":true}}'
 def splice_usage(body: Body, wire: str, query: str) -> bool:
     """Ask for usage if this is a stream that would not tell it; whether the answer must be hidden."""
     data = body.data
-    if not data or data.find(b'"stream"') < 0 or wire not in ("chat", "completions"):
+    if not data or wire not in ("chat", "completions"):
+        return False
+    if data.find(b'"stream"') < 0 and data.find(b"\\u00") < 0:
         return False
     if not _knows_usage(api_version_of(query)):
         return False

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import orjson
+
 from aforo.llm.catalog import WIRES
 from aforo.llm.digest import assemble, read_object
 from aforo.llm.usage import ESTIMATED, Usage, estimate_tokens, read_usage
@@ -17,6 +19,8 @@ from aforo.llm.wire import Json, objects, text_bytes
 IMAGE_TOKENS = 1200
 # Where prompts stand, in the requests of all wires.
 _PROMPTS = ("messages", "prompt", "input", "instructions", "system")
+# What models read of tools is about as long as their JSON.
+_TOOLS = ("tools", "functions")
 _IMAGES = ("image_url", "input_image", "image")
 _LOOKS_BACK = 4
 
@@ -31,22 +35,37 @@ class Spent(NamedTuple):
 
 
 def prompt_tokens(request: Json) -> int:
-    """About how many tokens a request's prompt is: by the bytes of its text, and a bound for each image."""
-    size = images = 0
-    for name in _PROMPTS:
-        prompt = request.get(name)
-        if prompt:
-            try:
+    """About how many tokens a request's prompt is: by the bytes of its text and tools, and a bound for each image. What
+    comes as tokens already is counted."""
+    size = images = tokens = 0
+    try:
+        for name in _PROMPTS:
+            prompt = request.get(name)
+            if prompt:
                 size += text_bytes(prompt)
                 images += _images(prompt)
-            except RecursionError:  # nested deeper than anything that means something
-                return 0
-    return estimate_tokens(size) + images * IMAGE_TOKENS
+                if name in ("prompt", "input"):
+                    tokens += _numbers(prompt)
+        for name in _TOOLS:
+            if tools := request.get(name):
+                size += len(orjson.dumps(tools))
+    except (RecursionError, orjson.JSONEncodeError):  # nested deeper than anything that means something
+        return 0
+    return estimate_tokens(size) + images * IMAGE_TOKENS + tokens
+
+
+def _numbers(prompt: Any) -> int:
+    """Tokens of a prompt that is a list of them, or a list of such lists."""
+    if not isinstance(prompt, list) or not isinstance(prompt[0], int | list):
+        return 0
+    return sum(_numbers(each) if isinstance(each, list) and each else type(each) is int for each in prompt)
 
 
 def asks_for_stream(request: bytes) -> bool:
     """Whether the answer is to come as a stream; without parsing where the word does not occur."""
-    return b'"stream"' in request and read_object(request).get("stream") is True
+    if b'"stream"' not in request and b"\\u00" not in request:
+        return False
+    return read_object(request).get("stream") is True
 
 
 def spent(wire: str, request: bytes, answer: bytes, *, stream: bool) -> Spent | None:

@@ -76,7 +76,21 @@ async def test_a_client_that_leaves_is_charged_for_what_was_produced() -> None:
         ({"max_tokens": "5"}, 7),
         ({"max_tokens": True, "n": -1}, 7),
         ({"max_tokens": 0}, 0),
+        ({"max_tokens": 5, "max_completion_tokens": 500}, 500),
+        ({"max_tokens": "500"}, 500),
+        ({"max_tokens": 500.0, "n": 2.0}, 1000),
+        ({"max_tokens": 1e300}, 7),
+        ({"max_tokens": "nan"}, 7),
     ],
 )
 def test_the_bound_that_a_request_sets(asked: dict[str, Any], bound: int) -> None:
     assert completion_bound(asked, 7) == bound
+
+
+def test_words_of_another_wire_bind_nobody() -> None:
+    others = {"messages": [], "max_output_tokens": 1, "inferenceConfig": {"maxTokens": 1}}
+    assert completion_bound(others, 700, "/deployments/d/chat/completions") == 700
+    assert completion_bound({**others, "max_tokens": 9}, 700, "/chat/completions") == 9
+    assert completion_bound({"max_output_tokens": 5, "max_tokens": 1}, 700, "/responses") == 5
+    assert completion_bound({"max_tokens": 5, "max_completion_tokens": 1}, 700, "/completions") == 5
+    assert completion_bound(others, 700, "/model/claude/converse") == 1

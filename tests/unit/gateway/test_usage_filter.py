@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from aforo.gateway.streaming import MAX_HELD, UsageFilter
+from aforo.gateway.usage import splice_usage
+from aforo.policy.exchange import Body
 
 USAGE = b'data: {"id":"x","choices":[],"usage":{"total_tokens":5}}'
 KEPT = [
@@ -44,3 +46,11 @@ def test_what_never_ends_an_event_is_not_held() -> None:
     assert len(out) == 2 * MAX_HELD
     assert usage.gave_up
     assert usage.rest() == b""
+
+
+def test_a_stream_is_seen_however_its_name_is_written() -> None:
+    body = Body(rb'{"str\u0065am": true, "messages": []}')
+    assert splice_usage(body, "chat", "")
+    assert body.data is not None
+    assert body.data.endswith(b'"stream_options":{"include_usage":true}}')
+    assert not splice_usage(Body(rb'{"messages": ["\u00e9 stream"]}'), "chat", "")

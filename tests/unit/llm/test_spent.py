@@ -106,10 +106,17 @@ def test_prompts() -> None:
         1 + 2 * IMAGE_TOKENS
     )
     assert prompt_tokens({}) == 0
+    # As LangChain sends what is to be embedded.
+    assert prompt_tokens({"input": [[1, 2, 3], [], [4]]}) == 4
+    assert prompt_tokens({"prompt": [5, 6]}) == 2
+    assert prompt_tokens({"input": [], "prompt": [True]}) == 0
+    tool = {"type": "function", "function": {"name": "f", "description": "x" * 400}}
+    assert 100 < prompt_tokens({"messages": [], "tools": [tool]}) < 130
 
 
 def test_asking_for_a_stream() -> None:
     assert asks_for_stream(b'{"stream" : true}')
+    assert asks_for_stream(rb'{"str\u0065am": true}')
     assert not asks_for_stream(b'{"stream":false}')
     assert not asks_for_stream(b'{"messages":[{"content":"\\"stream\\": true"}]}')
     assert not asks_for_stream(b'{"stream":1')

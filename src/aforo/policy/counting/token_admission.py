@@ -124,7 +124,7 @@ async def admit_tokens(
         asked_for = read_object(body)
         prompt = prompt_tokens(asked_for)
         if not exchange.request.path.endswith("/embeddings"):
-            answer = completion_bound(asked_for, reserve)
+            answer = completion_bound(asked_for, reserve, exchange.request.path)
     elif estimate or asks_for_stream(body):
         prompt = prompt_tokens(read_object(body))
     counter = counter_name(source, key)
