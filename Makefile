@@ -34,7 +34,7 @@ run: .venv/.for-run ## make the environment, start the whole system, say what to
 	@$(PY) -m compileall -q src
 	@.venv/bin/aforo up --data "$(DATA)" $(ARGS)
 
-test: .venv/.for-test .tools/.openai-0.28 .tools/.npm .tools/.neighbours ## format, lint, types, floors, the whole suite
+test: .venv/.for-test .tools/.openai-0.28 .tools/.npm .tools/.storage .tools/.neighbours ## format, lint, types, floors, the whole suite
 	@$(MAKE) --no-print-directory .lint
 	@$(if $(ARGS),$(PY) -m pytest $(ARGS),$(FAST) && $(PY) -m pytest -m slow)
 
@@ -75,10 +75,12 @@ clean: ## remove everything that was made here, but not the data of a system
 	rm -rf .venv .tools dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests bench docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
-lock: $(UV) ## resolve the dependencies anew: uv.lock and the lock of the old openai client
+lock: $(UV) ## resolve the dependencies anew: uv.lock, and the locks of what has an environment of its own
 	$(UV) lock --upgrade
 	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-annotate --no-emit-index-url -o tests/e2e/openai-0.28.txt tests/e2e/openai-0.28.in
+	$(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate --no-emit-index-url -o tests/conformance/moto.txt tests/conformance/moto.in
 
 # -- how the environment is made -------------------------------------------------------------------------------
 
@@ -116,6 +118,17 @@ lock: $(UV) ## resolve the dependencies anew: uv.lock and the lock of the old op
 	@mkdir -p .tools/npm && cp tests/e2e/npm/package.json $< .tools/npm/
 	@if command -v npm >/dev/null; then cd .tools/npm && npm ci --ignore-scripts --no-audit --no-fund --silent || \
 		echo "npm could not install the clients for Node; their tests are skipped" >&2; fi
+	@touch $@
+
+# Servers that speak S3 and Azure's blobs, for tests of what is delivered there; without them those tests are skipped.
+STORAGE := tests/conformance/moto.txt tests/conformance/azurite/package-lock.json
+.tools/.storage: $(STORAGE) | $(UV)
+	@rm -rf .tools/moto && $(PYTHON) -m venv --without-pip .tools/moto
+	@$(UV) pip install --quiet --python .tools/moto/bin/python --require-hashes -r $< || \
+		echo "the server that speaks S3 could not be installed; its tests are skipped" >&2
+	@mkdir -p .tools/azurite && cp tests/conformance/azurite/package*.json .tools/azurite/
+	@if command -v npm >/dev/null; then cd .tools/azurite && npm ci --ignore-scripts --no-audit --no-fund --silent || \
+		echo "npm could not install the server that speaks Azure's blobs; its tests are skipped" >&2; fi
 	@touch $@
 
 # nginx and wrk, without touching the machine: what is not installed is unpacked below .tools, where it can be.

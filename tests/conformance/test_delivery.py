@@ -1,24 +1,16 @@
-"""Logs delivered to real neighbours: a Kafka cluster (librdkafka's own) and a server that speaks S3 (moto, where it is
-installed)."""
+"""Events delivered to a real neighbour: a Kafka cluster (librdkafka's own)."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import shutil
 import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from aforo.errors import Denied, Unavailable
 from aforo.logs.delivery.events import Events
-from aforo.logs.delivery.objects import Objects
 from aforo.logs.delivery.outbox import Batch, Part, Positions
 
 FOLDER = "insights-logs-gatewaylogs/resourceId=/R/y=2026/m=11/d=18/h=11/m=00"
@@ -85,6 +77,14 @@ def test_one_hub_for_all(broker: str) -> None:
     assert [key for key, _, _ in kept(broker, "one", 2)] == [b"GatewayLogs", b"GatewayLlmLogs"]
 
 
+def test_metrics_have_the_hub_that_azure_gives_them(broker: str) -> None:
+    place = Events("the hub", f"Endpoint=kafka://{broker}", "", anywhere)
+    place.deliver(batch(1, b'{"metricName":"Requests"}\n', category="AllMetrics"))
+    place.close()
+    ((key, value, _),) = kept(broker, "insights-metrics-pt1m", 1)
+    assert (key, json.loads(value)) == (b"AllMetrics", {"records": [{"metricName": "Requests"}]})
+
+
 def test_a_broker_that_is_not_there_or_not_allowed_is_tried_again_later(broker: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -93,65 +93,3 @@ def test_a_broker_that_is_not_there_or_not_allowed_is_tried_again_later(broker: 
         with pytest.raises(Unavailable, match="the hub"):
             place.deliver(batch(1, b"{}\n"))
         place.close()
-
-
-def moto() -> list[str] | None:
-    """How to start the server."""
-    if importlib.util.find_spec("moto") is not None:
-        return [sys.executable, "-m", "moto.server"]
-    found = shutil.which("moto_server")
-    return [found] if found else None
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    command = moto()
-    if command is None:
-        pytest.skip("moto is not installed: pip install 'moto[server]'")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [*command, "-H", "127.0.0.1", "-p", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        until = time.monotonic() + 30
-        while True:
-            try:
-                request = urllib.request.Request(f"{url}/logs", method="PUT")
-                urllib.request.urlopen(request, timeout=2).close()
-                break
-            except OSError:
-                assert time.monotonic() < until, "the server does not answer"
-                time.sleep(0.1)
-        yield url
-    finally:
-        server.kill()
-        server.wait()
-
-
-def test_a_batch_is_an_object_in_azures_folder_however_often_it_comes(endpoint: str) -> None:
-    options = {"endpoint": endpoint, "accessKeyId": "a", "secretAccessKey": "b", "region": "us-east-1"}
-    place = Objects("s3://logs/under", options, "w1", lambda host, port: None)
-    for _ in range(2):
-        place.deliver(batch(3, b'{"n":1}\n', b'{"n":2}\n'))
-    place.deliver(batch(4, b'{"n":3}\n'))
-    place.close()
-    listed = urllib.request.urlopen(f"{endpoint}/logs?list-type=2", timeout=5).read().decode()
-    assert listed.count("<Key>") == 2
-    url = f"{endpoint}/logs/under/{FOLDER}/PT1H_w1_000000000003.json"
-    assert urllib.request.urlopen(url, timeout=5).read() == b'{"n":1}\n{"n":2}\n'
-
-
-def test_a_store_that_is_away_or_not_allowed_is_tried_again_later(tmp_path: Path) -> None:
-    def no(host: str, port: int) -> None:
-        raise Denied(f"{host}:{port}")
-
-    options = {"endpoint": "http://127.0.0.1:1", "accessKeyId": "a", "secretAccessKey": "canary-secret"}
-    with pytest.raises(Denied, match=r"127\.0\.0\.1:1"):
-        Objects("s3://logs", options, "w", no).deliver(batch(1, b"{}\n"))
-    with pytest.raises(Unavailable, match="does not take") as raised:
-        Objects("s3://logs", options, "w", lambda host, port: None).deliver(batch(1, b"{}\n"))
-    assert "canary-secret" not in str(raised.value)

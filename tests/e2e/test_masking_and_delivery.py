@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from deltalake import DeltaTable, QueryBuilder
+
 from tests.support.system import System, call, eventually, running_system
 
 CHAT = "/openai/deployments/gpt-35-turbo/chat/completions?api-version=2023-05-15"
@@ -49,6 +51,11 @@ def configure(system: System) -> None:
     setting = f"{service}/providers/Microsoft.Insights/diagnosticSettings/archive"
     logs = [{"category": "GatewayLogs", "enabled": True}, {"category": "GatewayLlmLogs", "enabled": True}]
     put(system, f"{setting}?api-version=2021-05-01-preview", {"storageAccountId": storage, "logs": logs})
+    # And into a table, as a setting of its own.
+    tables = storage.replace("archive", "tables")
+    put(system, f"{tables}?api-version=2023-05-01", {"url": "file:", "format": "delta"}, location="local")
+    setting = setting.replace("archive", "tables")
+    put(system, f"{setting}?api-version=2021-05-01-preview", {"storageAccountId": tables, "logs": logs})
 
 
 def ask(system: System, *, stream: bool) -> None:
@@ -113,11 +120,17 @@ def test_no_canary_on_the_disk_and_each_call_in_the_folder(tmp_path: Path) -> No
             [sys.executable, "-m", "aforo", "status", "--format", "json", "--data", str(system.data)],
             capture_output=True, text=True, check=True, timeout=60,
         )  # fmt: skip
-        (delivery,) = json.loads(said.stdout)["deliveries"]
-        assert delivery["place"] == "archive"
+        told = {d["place"]: d for d in json.loads(said.stdout)["deliveries"]}
+        assert {name: d["kind"] for name, d in told.items()} == {"archive": "folder", "tables": "delta"}
+        delivery = told["archive"]
         assert delivery["records"] >= 4
         assert delivery["error"] == ""
         assert system.stop() == 0
+        # A table gets what is there once a minute, and at the end.
+        table = system.data / "exports" / "tables" / "insights-logs-gatewaylogs" / "ApiManagementGatewayLogs"
+        found = QueryBuilder().register("t", DeltaTable(table)).execute("select * from t").read_all()
+        delivered_rows = found.to_struct_array().to_pylist()
+        assert {r["CorrelationId"] for r in delivered_rows} == {r["CorrelationId"] for r in rows}
         contents = {path: path.read_bytes() for path in files(system.data)}
         assert len(contents) > 20
         for canary in CANARIES:

@@ -32,7 +32,7 @@ def recorder(spool: SpoolWriter, runtime: Runtime, lost: Lost, master_key: bytes
         spool,
         context,
         TrustedProxies(bundle.trusted_proxies),
-        metrics=bool(bundle.workspaces.get("AllMetrics")),
+        metrics="AllMetrics" in bundle.workspaces,
         keys=runtime.keys,
         secrets=runtime.secrets,
         lost=lost,

@@ -9,9 +9,9 @@ from aforo.identity.seal import Sealer
 from aforo.model.deliveries_file import Destination
 from aforo.model.graph import Graph
 from aforo.model.kind import Resource
-from aforo.model.kinds.diagnostic_setting import DIAGNOSTIC_SETTING_TYPE, METRIC_CATEGORY, categories
+from aforo.model.kinds.diagnostic_setting import DIAGNOSTIC_SETTING_TYPE, categories
 from aforo.model.kinds.service import SERVICE_TYPE
-from aforo.model.kinds.storage_account import FOLDER
+from aforo.model.kinds.storage_account import DELTA, FOLDER
 from aforo.model.secret import Secret
 from aforo.snapshot.sealed import seal_value
 
@@ -43,17 +43,19 @@ def _of_service(graph: Graph, service: Resource, sealer: Sealer) -> Iterator[Des
     private = tuple(service.properties.get("privateEgress", ()))
     for setting in graph.children(service.id.key, DIAGNOSTIC_SETTING_TYPE):
         properties = setting.properties
-        wanted = tuple(c for c in categories(setting) if c != METRIC_CATEGORY)
+        wanted = tuple(categories(setting))
         if not wanted:
             continue
         storage = graph.get(str(properties.get("storageAccountId", "")))
         if storage is not None:
             url = str(storage.properties.get("url", ""))
-            kind, place = ("folder", storage.name) if url == FOLDER else ("objects", url)
+            delta = storage.properties.get("format") == DELTA
+            place = storage.name if url == FOLDER else url
+            kind = "delta" if delta else "folder" if url == FOLDER else "objects"
             options = _sealed(storage.properties, _OF_STORAGE, sealer)
-            yield Destination(
-                f"{setting.id.key}#storage", service.id.text, wanted, kind, place, options, private
-            )
+            # What waits in one form is nothing for the other: they are destinations of their own.
+            name = f"{setting.id.key}#{'delta' if delta else 'storage'}"
+            yield Destination(name, service.id.text, wanted, kind, place, options, private)
         rule = graph.get(str(properties.get("eventHubAuthorizationRuleId", "")))
         if rule is not None:
             options = _sealed(rule.properties, ("connectionString",), sealer)

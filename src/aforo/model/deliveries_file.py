@@ -20,7 +20,7 @@ FILE = "deliveries.json"
 class Destination(msgspec.Struct, frozen=True):
     """One place that a diagnostic setting names. `options` are sealed values by name."""
 
-    id: str  # of the setting, and which of its places: `...#storage`, `...#events`
+    id: str  # of the setting, and which of its places: `...#storage`, `...#delta`, `...#events`
     resource_id: str  # whose logs
     categories: tuple[str, ...]
     kind: str  # folder, objects, delta or events

@@ -63,13 +63,42 @@ def test_each_place_is_a_destination_with_sealed_credentials(tmp_path: Path) -> 
     assert (storage.kind, storage.place, storage.categories) == (
         "objects",
         "s3://logs/here",
-        ("GatewayLogs", "GatewayLlmLogs"),
+        ("GatewayLogs", "GatewayLlmLogs", "AllMetrics"),
     )
     assert (events.kind, events.place) == ("events", "one")
     assert "hush" not in repr((storage, events))
     assert open_value(SEALER, storage.options["secretAccessKey"]) == "hush-of-the-bucket"
     assert "hush-of-the-hub" in open_value(SEALER, events.options["connectionString"])
     assert storage.id.endswith("/diagnosticsettings/to-workspace#storage")
+
+
+@pytest.mark.parametrize(("name", "place"), [("archive", "archive"), ("bucket", "s3://logs/here")])
+def test_tables_are_destinations_of_their_own(tmp_path: Path, name: str, place: str) -> None:
+    bench, graph = applied(tmp_path, f"storageAccountId: {name}")
+    (before,) = deliveries_of(graph, SEALER)
+    stored = next(r for r in graph.of_type("Microsoft.Storage/storageAccounts") if r.name == name)
+    properties = {**stored.properties, "format": "delta"}
+    bench.door.put(stored.id.text, {"location": "local", "properties": properties})
+    (after,) = deliveries_of(bench.published[-1][1], SEALER)
+    assert (after.kind, after.place) == ("delta", place)
+    assert after.id != before.id
+
+
+def test_metrics_without_a_workspace_are_counted_all_the_same(tmp_path: Path) -> None:
+    bench, _ = applied(tmp_path)
+    bench.door.put(
+        bench.id("providers/Microsoft.Insights/diagnosticSettings", "to-workspace"),
+        {
+            "properties": {
+                "storageAccountId": "archive",
+                "metrics": [{"category": "AllMetrics", "enabled": True}],
+            }
+        },
+    )
+    bundle, graph = bench.published[-1]
+    assert bundle.workspaces == {"AllMetrics": []}
+    (folder,) = deliveries_of(graph, SEALER)
+    assert folder.categories == ("AllMetrics",)
 
 
 def test_a_setting_without_a_workspace_writes_no_rows_and_is_recorded_all_the_same(tmp_path: Path) -> None:
@@ -86,10 +115,6 @@ def test_a_setting_without_a_workspace_writes_no_rows_and_is_recorded_all_the_sa
     [
         ({"logs": []}, "'workspaceId' is needed, or one of"),
         ({"eventHubName": "h", "workspaceId": "law-activategenai"}, "eventHubAuthorizationRuleId"),
-        (
-            {"storageAccountId": "archive", "metrics": [{"category": "AllMetrics"}]},
-            "metrics go to a workspace alone",
-        ),
         ({"storageAccountId": "nobody"}, "nobody"),
     ],
 )

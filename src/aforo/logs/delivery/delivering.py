@@ -5,7 +5,6 @@ What there is to deliver to stands in a file that control publishes; it is looke
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 import shutil
@@ -27,6 +26,8 @@ from aforo.logs.delivery.held import MOST_BYTES, Held
 from aforo.logs.delivery.objects import Objects
 from aforo.logs.delivery.outbox import Outbox
 from aforo.logs.delivery.state import FILE, DeliveryState
+from aforo.logs.delivery.stores import Stores
+from aforo.logs.delivery.tables import Tables, in_folder, in_storage
 from aforo.model import deliveries_file
 from aforo.model.deliveries_file import Destination
 from aforo.private_files import private_directory, write_private
@@ -35,7 +36,7 @@ from aforo.snapshot.sealed import open_value
 log = logging.getLogger("aforo.logs")
 
 TICK_S = 1.0
-# An object is written once and never grown: fewer of them, later.
+# An object is written once and never grown, and a table has a file for each batch: fewer of them, later.
 OBJECTS_S = 60.0
 _BACKOFF_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 _HELD = ".held"
@@ -43,7 +44,7 @@ _HELD = ".held"
 
 class Delivering:
     """`root` is its own folder, `exports` what places that are folders lie in, `published` control's file. `keep` is the
-    shipper's hook; `start` and `close` are the process's. `objects_s`: how often objects are written."""
+    shipper's hook; `start` and `close` are the process's. `objects_s`: how often objects and tables are."""
 
     def __init__(
         self,
@@ -137,9 +138,9 @@ class Delivering:
         return self._root / hashlib.sha256(destination.id.encode()).hexdigest()[:16]
 
     def _pace(self, destination: Destination) -> float:
-        return self._objects_s if destination.kind == "objects" else TICK_S
+        return self._objects_s if destination.kind in ("objects", "delta") else TICK_S
 
-    def _place(self, destination: Destination) -> Place:
+    def _place(self, destination: Destination, writer: str) -> Place:
         options = {name: open_value(self._sealer, value) for name, value in destination.options.items()}
         pool = Pool(parse(destination.private, frozenset(self._own_ports)))
         if destination.kind == "folder":
@@ -151,10 +152,12 @@ class Delivering:
                 destination.place,
                 pool.judge,
             )
-        writer = hashlib.sha256(f"{self._root.resolve()}{destination.since_ns}".encode()).hexdigest()[:8]
-        return Objects(
-            destination.place, options, writer, lambda host, port: asyncio.run(pool.judge(host, port))
-        )
+        if destination.kind == "delta" and "://" not in destination.place:
+            return Tables(in_folder(private_directory(self._exports / destination.place)), writer, str)
+        stores = Stores(destination.place, options, pool)
+        if destination.kind == "delta":
+            return Tables(in_storage(stores), writer, stores.plain)
+        return Objects(stores, writer)
 
 
 class _Going(threading.Thread):
@@ -165,7 +168,7 @@ class _Going(threading.Thread):
         destination: Destination,
         folder: Path,
         held: Held,
-        place_of: Callable[[Destination], Place],
+        place_of: Callable[[Destination, str], Place],
         pace_s: float,
     ) -> None:
         super().__init__(name=f"deliver-{destination.kind}")
@@ -224,7 +227,7 @@ class _Going(threading.Thread):
 
     def _deliver(self) -> None:
         if self._place is None:
-            self._place = self._place_of(self.destination)
+            self._place = self._place_of(self.destination, self.outbox.writer)
         if deliver(self.outbox, self._place, lambda: False):
             self._delivered_at = time.time()
 

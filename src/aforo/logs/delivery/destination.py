@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from aforo.logs.delivery.forms import METRICS, Form, JsonForm, RowForm
 from aforo.logs.delivery.held import Held
-from aforo.logs.delivery.lines import Lines, folder_of
 from aforo.logs.delivery.outbox import Batch, Outbox, Part, Positions
 from aforo.logs.intake import Intake, TakenAmend, TakenCall
+from aforo.logs.minutes import Minutes, Sums, metric_rows
 from aforo.logs.project import gateway_row, llm_rows, read_call
+from aforo.logs.rows import Row, RowMaker
 from aforo.model.deliveries_file import Destination
-from aforo.spool.records import LOG_GATEWAY, LOG_LLM_REQUESTS, LOG_LLM_RESPONSES
+from aforo.spool.records import LOG_GATEWAY, LOG_LLM_REQUESTS, LOG_LLM_RESPONSES, LOG_METRICS
 from aforo.spool.recover import lock_folder
-from aforo.tables.gateway_logs import GATEWAY_LOGS
-from aforo.tables.llm_logs import LLM_LOGS
+from aforo.tables.azure_metrics import AZURE_METRICS
 
 log = logging.getLogger("aforo.logs")
+
+_Parts = dict[tuple[str, str], list[bytes]]
 
 _LLM = LOG_LLM_REQUESTS | LOG_LLM_RESPONSES
 _FRAMES = 2_000
@@ -45,16 +49,25 @@ class Place(Protocol):
 class Reading:
     """Reads the spools for one destination into its outbox."""
 
-    def __init__(self, destination: Destination, outbox: Outbox, held: Held) -> None:
+    def __init__(
+        self,
+        destination: Destination,
+        outbox: Outbox,
+        held: Held,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.destination = destination
         self.outbox = outbox
         self._held = held
+        self._clock = clock
         self._intakes: dict[str, Intake] = {}
         self._resource = destination.resource_id.lower()
-        self._gateway = (
-            Lines(GATEWAY_LOGS, "GatewayLogs") if "GatewayLogs" in destination.categories else None
-        )
-        self._llm = Lines(LLM_LOGS, "GatewayLlmLogs") if "GatewayLlmLogs" in destination.categories else None
+        self._categories = frozenset(destination.categories)
+        form = RowForm if destination.kind == "delta" else JsonForm
+        self._form: Form = form(self._categories)
+        self._minutes = Minutes()
+        self._metrics = RowMaker(AZURE_METRICS)
 
     def read(self) -> int:
         """Decide on one more batch; how many frames were looked at. 0 when there is nothing, or too much waits."""
@@ -63,7 +76,7 @@ class Reading:
         before = self.outbox.decided
         taken, again, counts = dict(before.taken), dict(before.read), dict(before.frames)
         skipped = before.skipped
-        parts: dict[tuple[str, str], list[bytes]] = defaultdict(list)
+        parts: _Parts = defaultdict(list)
         frames = size = 0
         for spool, folder, writer in self._held.spools():
             intake = self._intake(spool, folder, writer)
@@ -79,8 +92,9 @@ class Reading:
                 if count < _FRAMES:
                     break
             counts[spool] = max(intake.reader.count(taken[spool]), intake.reader.before())
-        if taken != before.taken or again != before.read or parts:
-            positions = Positions(before.number + 1, taken, again, 0, counts, skipped)
+        minutes = self._count(again, parts) if METRICS in self._categories else before.minutes
+        if taken != before.taken or again != before.read or minutes != before.minutes or parts:
+            positions = Positions(before.number + 1, taken, again, 0, counts, skipped, minutes)
             self.outbox.put(positions, [Part(c, f, lines) for (c, f), lines in parts.items()])
         return frames
 
@@ -97,6 +111,7 @@ class Reading:
         for intake in self._intakes.values():
             intake.reader.close()
         self._intakes.clear()
+        self._minutes = Minutes()
 
     def _intake(self, spool: str, folder: Path, writer: Path) -> Intake:
         intake = self._intakes.get(spool)
@@ -112,7 +127,7 @@ class Reading:
         writer: Path,
         taken: dict[str, int],
         again: dict[str, int],
-        parts: dict[tuple[str, str], list[bytes]],
+        parts: _Parts,
     ) -> tuple[int, int]:
         """Frames that were read, and bytes that they became."""
         done = taken.get(spool, 0)
@@ -120,6 +135,8 @@ class Reading:
         amends = {t.record.call_id: t.record.aborted for t in taking.items if isinstance(t, TakenAmend)}
         size = 0
         for item in taking.items:
+            if isinstance(item, TakenCall):
+                self._measure(spool, item)
             if isinstance(item, TakenCall) and item.sequence > done:
                 aborted = amends.get(item.call.call_id)
                 size += self._add(item.aborted(aborted) if aborted else item, parts)
@@ -132,25 +149,56 @@ class Reading:
         again[spool] = min(taken[spool], begun - 1) if begun else taken[spool]
         return taking.frames, size
 
-    def _add(self, item: TakenCall, parts: dict[tuple[str, str], list[bytes]]) -> int:
+    def _add(self, item: TakenCall, parts: _Parts) -> int:
         call, context = item.call, item.context
-        if context.resource_id != self._resource or call.ended_ns < self.destination.since_ns:
+        if not self._is_ours(item):
             return 0
         read = read_call(call)
         time_us = call.started_ns // 1_000
         size = 0
-        if self._gateway is not None and call.log_flags & LOG_GATEWAY:
+        if "GatewayLogs" in self._categories and call.log_flags & LOG_GATEWAY:
             row = gateway_row(call, context, read, item.size_bytes)
-            line = self._gateway.make(row, context.resource_id)
-            parts["GatewayLogs", folder_of("GatewayLogs", context.resource_id, time_us)].append(line)
-            size += len(line)
-        if self._llm is not None and call.log_flags & _LLM and read is not None:
-            lines = [
-                self._llm.make(r, context.resource_id) for r in llm_rows(call, context, read, item.size_bytes)
-            ]
-            parts["GatewayLlmLogs", folder_of("GatewayLlmLogs", context.resource_id, time_us)] += lines
-            size += sum(map(len, lines))
+            size += self._put("GatewayLogs", row, time_us, parts)
+        if "GatewayLlmLogs" in self._categories and call.log_flags & _LLM and read is not None:
+            for row in llm_rows(call, context, read, item.size_bytes):
+                size += self._put("GatewayLlmLogs", row, time_us, parts)
         return size
+
+    def _is_ours(self, item: TakenCall) -> bool:
+        since_ns = self.destination.since_ns
+        return item.context.resource_id == self._resource and item.call.ended_ns >= since_ns
+
+    def _put(self, category: str, row: Row, time_us: int, parts: _Parts) -> int:
+        folder, line = self._form.make(category, row, self._resource, time_us)
+        parts[category, folder].append(line)
+        return len(line)
+
+    def _measure(self, spool: str, item: TakenCall) -> None:
+        """A call counts in its minute, unless a batch has that minute."""
+        if METRICS not in self._categories or not item.call.log_flags & LOG_METRICS:
+            return
+        if self._is_ours(item) and item.sequence > self.outbox.decided.minutes.get(spool, 0):
+            self._minutes.add(spool, item.sequence, item.call, self._resource, ("",))
+
+    def _count(self, again: dict[str, int], parts: _Parts) -> dict[str, int]:
+        """The minutes that are over become records; up to where each spool is counted then. The frames of the others
+        are read again after a start."""
+        closed = self._minutes.closed(self._clock())
+        sums: dict[int, Sums] = defaultdict(Sums)
+        for run in (run for runs in closed.values() for run in runs):
+            for of_run in run.sums.values():
+                sums[run.minute].merge(of_run)
+        for minute, of_minute in sorted(sums.items()):
+            for values in metric_rows(minute, self._resource, of_minute):
+                row = self._metrics.make(values, time_us=0, size_bytes=100)
+                self._put(METRICS, row, minute * 60_000_000, parts)
+        self._minutes.drop(closed)
+        counted = dict(self.outbox.decided.minutes)
+        for spool, intake in self._intakes.items():
+            reached = self._minutes.counted(spool, intake.position)
+            counted[spool] = max(counted.get(spool, 0), reached)
+            again[spool] = min(again.get(spool, 0), counted[spool])
+        return counted
 
 
 def deliver(outbox: Outbox, place: Place, stopped: Callable[[], bool]) -> int:

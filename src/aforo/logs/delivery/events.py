@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from aforo.egress.kafka import Judge, producer_of, read_target
 from aforo.errors import Unavailable
+from aforo.logs.delivery.forms import container_of
 from aforo.logs.delivery.outbox import Batch
 
 log = logging.getLogger("aforo.logs")
@@ -92,7 +93,7 @@ class Events:
             yield _event(waiting)
 
     def _topic(self, category: str) -> str:
-        return self._hub or f"insights-logs-{category.lower()}"
+        return self._hub or container_of(category)
 
     async def _started(self, batch: Batch) -> Any:
         if self._producer is not None:

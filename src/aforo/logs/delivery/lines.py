@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
@@ -65,10 +64,27 @@ class Lines:
         return orjson.dumps(out) + b"\n"
 
 
-def folder_of(category: str, resource_id: str, time_us: int) -> str:
-    """Where Azure puts the records of an hour."""
-    hour = datetime.fromtimestamp(time_us // 1_000_000, UTC)
-    return (
-        f"insights-logs-{category.lower()}/resourceId={resource_id.upper()}/"
-        f"y={hour:%Y}/m={hour:%m}/d={hour:%d}/h={hour:%H}/m=00"
-    )
+class MetricLines:
+    """Makes the records of metrics: one for each metric and minute, without a category."""
+
+    _NAMES: Final = {
+        "Count": "count",
+        "Total": "total",
+        "Minimum": "minimum",
+        "Maximum": "maximum",
+        "Average": "average",
+        "TimeGenerated": "time",
+        "MetricName": "metricName",
+        "TimeGrain": "timeGrain",
+    }
+
+    def __init__(self, table: Table) -> None:
+        at = {column.name: index for index, column in enumerate(row_columns(table))}
+        self._columns = [(name, at[column]) for column, name in self._NAMES.items()]
+
+    def make(self, row: Row, resource_id: str) -> bytes:
+        """One line, with its end."""
+        out: dict[str, Any] = {name: row[at] for name, at in self._columns}
+        out["time"] = iso_stamp(out["time"] * 1_000)
+        out["resourceId"] = resource_id.upper()
+        return orjson.dumps(out) + b"\n"

@@ -7,6 +7,7 @@ again under the same number, and nothing else is. It knows no destination.
 from __future__ import annotations
 
 import logging
+import secrets
 from pathlib import Path
 
 import msgspec
@@ -20,7 +21,7 @@ _SUFFIX = ".batch"
 
 
 class Part(msgspec.Struct, array_like=True, frozen=True):
-    """Records of one category and hour: the folder by Azure's names, and lines."""
+    """Records of one category and hour: the folder by Azure's names, and lines. For tables: rows, and no folder."""
 
     category: str
     folder: str
@@ -30,7 +31,8 @@ class Part(msgspec.Struct, array_like=True, frozen=True):
 class Positions(msgspec.Struct, frozen=True):
     """By spool: `taken` is the last sequence that is in a batch; what `read` from again after a start (a call that was
     begun and has not ended stands there). `frames` counts those up to `taken`, `skipped` those that were given up before
-    they could be read, `number` batches, `records` what was delivered."""
+    they could be read, `number` batches, `records` what was delivered. Up to `minutes` calls are in metrics that were
+    decided. `writer` is this outbox's own name: with it a number of a batch is unique, whoever else delivers there."""
 
     number: int = 0
     taken: dict[str, int] = {}
@@ -38,6 +40,8 @@ class Positions(msgspec.Struct, frozen=True):
     records: int = 0
     frames: dict[str, int] = {}
     skipped: int = 0
+    minutes: dict[str, int] = {}
+    writer: str = ""
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -58,10 +62,18 @@ class Outbox:
     def __init__(self, folder: Path) -> None:
         self._folder = private_directory(folder)
         self.delivered = self._load()
+        if not self.delivered.writer:
+            # Also where the positions were lost: the numbers of batches begin anew then.
+            self._save(msgspec.structs.replace(self.delivered, writer=secrets.token_hex(4)))
         newest = max(self._files(), default=None)
         self.decided = (
             _DECODER.decode(newest.read_bytes()).positions if newest is not None else self.delivered
         )
+
+    @property
+    def writer(self) -> str:
+        """The name that it gives to batches, for places that several write to."""
+        return self.delivered.writer
 
     def waiting(self) -> int:
         """How many batches."""
@@ -92,7 +104,11 @@ class Outbox:
         (self._folder / f"{batch.positions.number:016d}{_SUFFIX}").unlink(missing_ok=True)
 
     def _save(self, positions: Positions) -> None:
-        positions = msgspec.structs.replace(positions, records=max(positions.records, self.delivered.records))
+        positions = msgspec.structs.replace(
+            positions,
+            records=max(positions.records, self.delivered.records),
+            writer=self.delivered.writer or positions.writer,
+        )
         write_private(self._folder / _POSITIONS, msgspec.json.encode(positions))
         self.delivered = positions
 

@@ -47,7 +47,7 @@ def _scope_type(setting: Resource) -> str:
 
 
 def _has_a_place(setting: Resource, _view: View) -> Iterable[Problem]:
-    """Logs go somewhere; those of accounts, and metrics, to workspaces alone."""
+    """Logs go somewhere; those of accounts to workspaces alone."""
     properties = setting.properties
     elsewhere = [name for name in _ELSEWHERE if properties.get(name)]
     if not properties.get("workspaceId") and not elsewhere:
@@ -57,8 +57,6 @@ def _has_a_place(setting: Resource, _view: View) -> Iterable[Problem]:
         yield Problem(("properties", "eventHubName"), why)
     if elsewhere and _scope_type(setting) == ACCOUNT_TYPE.lower():
         yield Problem(("properties", elsewhere[0]), "the logs of an account go to a workspace alone")
-    if elsewhere and not properties.get("workspaceId") and METRIC_CATEGORY in categories(setting):
-        yield Problem(("properties", "metrics"), "metrics go to a workspace alone: 'workspaceId' is needed")
 
 
 def _known_categories(setting: Resource, view: View) -> Iterable[Problem]:
@@ -124,14 +122,16 @@ DIAGNOSTIC_SETTING = Kind(
             record("metric", text("category"), text("timeGrain"), flag("enabled", default=True), _RETENTION),
         ),
         reference(
-            "storageAccountId", STORAGE_ACCOUNT_TYPE, doc="Of a service: lines of JSON, an hour in a folder."
+            "storageAccountId",
+            STORAGE_ACCOUNT_TYPE,
+            doc="Of a service: lines of JSON, an hour in a folder, or Delta tables (`format` of the storage account).",
         ),
         reference("eventHubAuthorizationRuleId", RULE_TYPE, doc="Of a service: batches of records."),
         text(
             "eventHubName",
             minimum=1,
             maximum=256,
-            doc="Without it each category has a hub of its own: `insights-logs-gatewaylogs`.",
+            doc="Without it each category has a hub of its own: `insights-logs-gatewaylogs`, `insights-metrics-pt1m`.",
         ),
         refused("serviceBusRuleId", "service bus is not supported"),
         refused("marketplacePartnerId", "marketplace partners are not supported"),

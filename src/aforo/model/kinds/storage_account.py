@@ -10,6 +10,7 @@ from aforo.model.kind import Kind, NameRule, Problem, Resource, View
 
 STORAGE_ACCOUNT_TYPE = "Microsoft.Storage/storageAccounts"
 FOLDER = "file:"
+DELTA = "delta"
 _URL = r"^(file:|s3://[^\s/?#@]+(/[^\s?#@]*)?|https://[^\s/?#@]+/?)$"
 
 
@@ -47,8 +48,14 @@ STORAGE_ACCOUNT = Kind(
         text(
             "endpoint",
             maximum=2000,
-            pattern=r"^https?://[^\s/?#@]+/?$",
-            doc="Our own: a server that speaks S3, when it is not Amazon's.",
+            pattern=r"^https?://[^\s/?#@]+(/[^\s?#@]*)?$",
+            doc="Our own: a server that speaks S3, when it is not Amazon's, or Azure's blobs, when it is not Azure's.",
+        ),
+        text(
+            "format",
+            values=("json", DELTA),
+            doc="Our own. `json`, the default: lines as Azure writes them. `delta`: a Delta table per category, with the "
+            "columns of the workspace's table; each record is there once, also after kills.",
         ),
         text("accessKeyId", minimum=1, maximum=200, doc="Our own."),
         text("secretAccessKey", secret=True, minimum=1, doc="Our own."),

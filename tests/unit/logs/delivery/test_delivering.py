@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from deltalake import DeltaTable, QueryBuilder
 
 from aforo.errors import Unavailable
 from aforo.identity.seal import Sealer
 from aforo.logs.delivery.delivering import Delivering
 from aforo.logs.delivery.destination import Reading, deliver
 from aforo.logs.delivery.folder import Folder
+from aforo.logs.delivery.forms import read_row
 from aforo.logs.delivery.held import Held
 from aforo.logs.delivery.outbox import Batch, Outbox
 from aforo.logs.delivery.state import states
+from aforo.logs.delivery.tables import Tables, in_folder
+from aforo.logs.rows import row_columns
 from aforo.logs.shipper import Shipper
 from aforo.model import deliveries_file
 from aforo.model.deliveries_file import Destination
 from aforo.spool.records import AmendRecord, BeginRecord
+from aforo.tables.llm_logs import LLM_LOGS
 from tests.support.calls import RESOURCE, START_NS, make_call, open_writer
 
 TO = Destination("s#storage", RESOURCE, ("GatewayLogs",), "folder", "archive")
@@ -52,10 +58,16 @@ class List:
 class One:
     """One destination over the spools below a folder; made again, it is what a restart would be."""
 
-    def __init__(self, root: Path, to: Destination = TO, most_bytes: int = 1 << 40) -> None:
+    def __init__(
+        self,
+        root: Path,
+        to: Destination = TO,
+        most_bytes: int = 1 << 40,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.held = Held(root / "held", root / "spool", most_bytes)
         self.outbox = Outbox(root / "out")
-        self.reading = Reading(to, self.outbox, self.held)
+        self.reading = Reading(to, self.outbox, self.held, clock=clock)
 
     def go(self, place: Any) -> None:
         self.held.refresh()
@@ -171,6 +183,68 @@ def test_what_waits_beyond_the_bound_is_given_up_and_counted(tmp_path: Path) -> 
     assert got[0] > 0
 
 
+def test_metrics_are_told_when_their_minute_is_over_and_count_each_call_once(tmp_path: Path) -> None:
+    """Whatever is started anew in between."""
+    minute_s = START_NS // 10**9 // 60 * 60
+    metrics = msgspec.structs.replace(TO, categories=("AllMetrics",))
+    now = float(minute_s + 59)
+    place = List()
+
+    def go() -> One:
+        one = One(tmp_path, metrics, clock=lambda: now)
+        one.go(place)
+        return one
+
+    writer, context = open_writer(tmp_path / "spool" / "g", segment_bytes=4096)
+    with writer:
+        for number in range(20):
+            writer.append_call(make_call(number=number, context=context, status=500 if number == 3 else 200))
+            if number % 6 == 0:
+                go()
+        writer.append_call(make_call(number=20, context=context, ended_ns=START_NS + 60 * 10**9))
+        go()
+        assert place.lines() == []
+        now += 4
+        go()
+        told = {line["metricName"]: line for line in place.lines()}
+        assert {(line["time"][:19], line["timeGrain"]) for line in told.values()} == {
+            ("2026-11-18T11:06:00", "PT1M")
+        }
+        assert told["Requests"] == {
+            "count": 20.0,
+            "total": 20.0,
+            "minimum": 1.0,
+            "maximum": 1.0,
+            "average": 1.0,
+            "time": "2026-11-18T11:06:00.0000000Z",
+            "metricName": "Requests",
+            "timeGrain": "PT1M",
+            "resourceId": RESOURCE.upper(),
+        }
+        assert told["FailedRequests"]["total"] == 1.0
+        assert told["Duration"]["average"] == pytest.approx(45.6)
+        go()
+        assert len(place.lines()) == len(told)
+        now += 60
+        one = go()
+        assert [line["total"] for line in place.lines() if line["metricName"] == "Requests"] == [20.0, 1.0]
+        assert one.reading.pending() == 0
+        # Only now nothing is needed any more: before, the open minute was counted again at each start.
+        assert one.outbox.delivered.read == one.outbox.delivered.taken
+    assert {p.folder for b in place.batches.values() for p in b.parts} == {
+        HOUR.replace("insights-logs-gatewaylogs", "insights-metrics-pt1m")
+    }
+
+
+def test_an_outbox_that_begins_anew_takes_another_name(tmp_path: Path) -> None:
+    """Its numbers begin anew too, and a place knows what it has by both."""
+    first = Outbox(tmp_path / "out").writer
+    assert first
+    assert Outbox(tmp_path / "out").writer == first
+    (tmp_path / "out" / "positions.json").write_bytes(b"{")
+    assert Outbox(tmp_path / "out").writer not in ("", first)
+
+
 def killed(work: Callable[[], None], chance: random.Random) -> None:
     """Do it, or stop somewhere in the middle of it."""
     import aforo.logs.delivery.folder as folder_module
@@ -208,6 +282,41 @@ def test_killed_anywhere_a_folder_has_each_line_once(tmp_path: Path, seed: int) 
     assert file.parent == tmp_path / "exports" / HOUR
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert numbers(lines) == list(range(40))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_killed_anywhere_a_table_has_each_row_once(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    to = msgspec.structs.replace(TO, kind="delta", categories=("GatewayLogs", "GatewayLlmLogs"))
+    folder = tmp_path / "exports"
+
+    def go() -> None:
+        one = One(tmp_path, to)
+        one.go(Tables(in_folder(folder), one.outbox.writer, str))
+
+    writer, context = open_writer(tmp_path / "spool" / "g", segment_bytes=8192)
+    with writer:
+        for number in range(20):
+            writer.append_call(make_call(number=number, context=context))
+            if chance.random() < 0.4:
+                killed(go, chance)
+        go()
+    rows = rows_in(folder / "insights-logs-gatewaylogs" / "ApiManagementGatewayLogs")
+    assert sorted(int(row["CorrelationId"].replace("-", ""), 16) for row in rows) == list(range(20))
+    assert rows[0]["_ResourceId"] == RESOURCE.lower()
+    assert rows[0]["TotalTokens"] == 13
+    assert len(rows_in(folder / "insights-logs-gatewayllmlogs" / "ApiManagementGatewayLlmLog")) == 40
+
+
+def rows_in(table: Path) -> list[dict[str, Any]]:
+    columns = QueryBuilder().register("t", DeltaTable(table)).execute("select * from t").read_all()
+    return columns.to_pylist() if hasattr(columns, "to_pylist") else columns.to_struct_array().to_pylist()
+
+
+def test_a_row_that_an_earlier_version_made_has_the_columns_of_today() -> None:
+    row = read_row(LLM_LOGS, msgspec.msgpack.encode({"CorrelationId": "c", "Gone": 1}))
+    named = dict(zip((c.name for c in row_columns(LLM_LOGS)), row, strict=True))
+    assert (named["CorrelationId"], named["ModelName"], named["PromptTokens"]) == ("c", "", None)
 
 
 def test_destinations_come_and_go_and_none_waits_for_another(tmp_path: Path) -> None:
