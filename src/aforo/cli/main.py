@@ -30,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+WITHOUT_OPTIMIZING = "Python was told to leave out parts of programs (-O, -OO or PYTHONOPTIMIZE) that Aforo needs; start it without."
 
 
 def _version(wanted: bool) -> None:
@@ -64,6 +65,9 @@ app.add_typer(demo, name="demo")
 
 def main() -> None:
     """Runs the command line and ends the process with one of `exits.Exit`."""
+    if sys.flags.optimize:  # the .NET that policies see is declared in docstrings, and asserts read on
+        print(f"aforo: {WITHOUT_OPTIMIZING}", file=sys.stderr)
+        sys.exit(Exit.USAGE)
     code = _run()
     try:
         sys.stdout.flush()

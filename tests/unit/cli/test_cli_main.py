@@ -13,7 +13,7 @@ import pytest
 
 from aforo.cli import stopped
 from aforo.cli.exits import Exit, Failure
-from aforo.cli.main import main
+from aforo.cli.main import WITHOUT_OPTIMIZING, main
 from aforo.settings import Layout
 
 
@@ -145,3 +145,12 @@ def test_a_full_disk_is_a_failure_in_one_line() -> None:
         done = answered("3", stdout=full)
     assert done.returncode == Exit.FAILED
     assert done.stderr == b"aforo: the output cannot be written: No space left on device.\n"
+
+
+@pytest.mark.parametrize("option", ["-O", "-OO"])
+def test_it_does_not_start_without_its_docstrings_and_asserts(option: str) -> None:
+    done = subprocess.run(
+        [sys.executable, option, "-m", "aforo", "up"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (Exit.USAGE, "")
+    assert done.stderr == f"aforo: {WITHOUT_OPTIMIZING}\n"
