@@ -14,15 +14,15 @@ from aforo.policy.spec import Attribute, Child, Element, Text
 
 def check(
     exchange: Exchange,
-    name: bytes,
+    name: str | None,
     values: tuple[str | None, ...],
     code: int,
     message: str | None,
     ignore_case: bool,
 ) -> None:
     """HeaderNotFound or HeaderValueNotAllowed; the answer carries the configured code and message."""
-    raw = exchange.request.headers.joined(name)
-    shown = name.decode()
+    raw = exchange.request.headers.joined(header_name(name))
+    shown = name or ""
     if raw is None:
         reason, told = "HeaderNotFound", f"Header {shown} was not found in the request. Access denied."
     else:
@@ -46,9 +46,8 @@ def write(use: Use, emit: Emitter) -> None:
         return
     emit.site(use, name, code, message, *values)
     emit.do(
-        "CHECK(x, NAME(HEADER), ITEMS, CODE, MESSAGE, CASE)",
+        "CHECK(x, HEADER, ITEMS, CODE, MESSAGE, CASE)",
         CHECK=check,
-        NAME=header_name,
         HEADER=name,
         ITEMS=ast.Tuple([v.code for v in values], ast.Load()),
         CODE=emit.number(code, "failed-check-httpcode", 100, 999),
