@@ -38,7 +38,7 @@ ANSWER = json.dumps(
 
 _NGINX = """
 daemon off; master_process off; worker_processes 1; pid {folder}/{name}.pid; error_log stderr warn;
-events {{ worker_connections 4096; }}
+events {{ worker_connections {connections}; }}
 http {{
   access_log off; keepalive_requests 100000000; keepalive_timeout 3600s; tcp_nodelay on;
   client_body_temp_path {folder}/{name}-body; proxy_temp_path {folder}/{name}-proxy;
@@ -70,12 +70,12 @@ _PROXY = """
 """
 
 
-def nginx(folder: Path, name: str, port: int, http: str) -> Process:
+def nginx(folder: Path, name: str, port: int, http: str, connections: int = 4096) -> Process:
     """nginx with one process and these directives of its `http` block; files of its own begin with `name`."""
     program = find("nginx")
     assert program is not None
     config = folder / f"{name}.conf"
-    config.write_text(_NGINX.format(folder=folder, name=name, http=http))
+    config.write_text(_NGINX.format(folder=folder, name=name, http=http, connections=connections))
     return Process([program, "-p", str(folder), "-c", str(config)], port, folder / f"{name}.log")
 
 
@@ -92,10 +92,14 @@ def upstream(folder: Path, sse_port: int) -> Process:
     return nginx(folder, "upstream", port, _UPSTREAM.format(port=port, sse=sse_port, answer=ANSWER))
 
 
-def nginx_proxy(folder: Path, upstream_port: int) -> Process:
+def nginx_proxy(folder: Path, upstream_port: int, connections: int = 4096) -> Process:
     """nginx as a bare proxy, one worker, keep-alive to the upstream, not buffering (a stream must flow)."""
     port = free_port()
-    return nginx(folder, "proxy", port, _PROXY.format(port=port, upstream=upstream_port, buffering="off"))
+    http = _PROXY.format(port=port, upstream=upstream_port, buffering="off")
+    return nginx(folder, "proxy", port, http, connections)
+
+
+_NO_LIMITS = {f"max_{name}": 100_000 for name in ("connections", "pending_requests", "requests")}
 
 
 def envoy_program() -> str | None:
@@ -156,6 +160,8 @@ def envoy_proxy(folder: Path, upstream_port: int) -> Process:
                 {
                     "name": "fast",
                     "type": "STATIC",
+                    # Its default lets 1,024 calls through at once.
+                    "circuit_breakers": {"thresholds": [_NO_LIMITS]},
                     "load_assignment": {
                         "cluster_name": "fast",
                         "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],

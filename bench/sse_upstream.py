@@ -16,7 +16,8 @@ PAUSE_S = 0.002
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
-def _event(index: int) -> bytes:
+def event(index: int) -> bytes:
+    """One event of a chat answer, as a chunk."""
     chunk = {
         "id": "chatcmpl-stream",
         "object": "chat.completion.chunk",
@@ -42,10 +43,10 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
                 while int((await reader.readline()).strip() or b"0", 16):
                     await reader.readuntil(b"\r\n")
                 await reader.readline()
-            writer.write(HEAD + _event(0))
+            writer.write(HEAD + event(0))
             for index in range(1, EVENTS):
                 await asyncio.sleep(PAUSE_S)
-                writer.write(_event(index))
+                writer.write(event(index))
             writer.write(_chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
