@@ -106,7 +106,11 @@ class Checker:
         out: dict[str, Authored] = {}
         for attribute in element.attributes.values():
             if attribute.name not in known:
-                if not attribute.name.startswith("xmlns"):
+                never = spec.never if isinstance(spec, Element) else ()
+                reason = next((why for start, why in never if attribute.name.startswith(start)), None)
+                if reason is not None:
+                    self.report(say.never(attribute.name_span, attribute.name, reason))
+                elif not attribute.name.startswith("xmlns"):
                     self.report(
                         say.unknown_attribute(attribute.name_span, element.name, attribute.name, known)
                     )

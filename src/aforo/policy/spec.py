@@ -72,3 +72,4 @@ class Element:
     stores: str = ""  # the family of caches in which it stores the answer: see `Pipeline.resumed`
     policies: bool = False
     only: tuple[str, ...] = ()
+    never: tuple[tuple[str, str], ...] = ()  # how attributes begin that API Management has, and why not here

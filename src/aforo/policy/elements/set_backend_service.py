@@ -59,4 +59,8 @@ ELEMENT = Element(
         Attribute("base-url", "The new base URL; the operation's path and the query follow it."),
         Attribute("backend-id", "The id of a backend or a pool of backends.", "name", backend=True),
     ),
+    never=(
+        ("sf-", "Service Fabric is not a part of this gateway"),
+        ("dapr-", "Dapr is not a part of this gateway"),
+    ),
 )
