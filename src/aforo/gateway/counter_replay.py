@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from aforo.gateway.counters import MemoryCounters
-from aforo.gateway.windows import Bucket, Hold, Name, Slice, Window
+from aforo.gateway.windows import Bucket, Hold, Name, Slice, Window, keep
 
 log = logging.getLogger("aforo.gateway")
 
@@ -94,10 +94,8 @@ class Replay:
 
     def _hold(self, window: Window, number: int, hold: Hold) -> None:
         self._holds[number, hold.id] = hold
-        if window.holds is None:
-            window.holds = {}
         hold.id = self._mark + hold.id
-        window.holds[hold.id] = hold
+        keep(hold, window)
 
 
 def _by_last(part: Slice) -> float:

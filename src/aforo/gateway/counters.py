@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Protocol
 
-from aforo.gateway.windows import Bucket, Hold, Name, Slice, Window, left, name_of
+from aforo.gateway.windows import Bucket, Hold, Name, Slice, Window, is_over, keep, left, name_of, over
 from aforo.policy.services import CounterState, Reservation
 
 # Keys may be anything that a caller sends: windows that are over are looked for when there are so many.
@@ -94,9 +94,7 @@ class MemoryCounters:
         self._next += 1
         hold = Hold(str(self._next), amount, now + held_s if held_s else 0.0, part)
         if held_s:
-            if window.holds is None:
-                window.holds = {}
-            window.holds[hold.id] = hold
+            keep(hold, window)
         if self.journal is not None and (lasts(name) or self.journal.everything):
             self.journal.took(name, window, amount, now, hold if held_s else None)
         reservation = _Held(hold.id, key, amount, name, epoch_s, limit, hold)
@@ -127,7 +125,7 @@ class MemoryCounters:
         if not hold.ended:
             hold.ended = True
             part = hold.part
-            if part is None or _is_over(hold, now):
+            if part is None or is_over(hold, now):
                 # It was given back: what the call came to counts in full.
                 if amount:
                     self._take(name, window, amount, now)
@@ -145,7 +143,7 @@ class MemoryCounters:
         if not hold.ended:
             hold.ended = True
             part = hold.part
-            if part is not None and not _is_over(hold, now):
+            if part is not None and not is_over(hold, now):
                 self._end(reservation.name, window, hold, part, hold.amount)
 
     async def peek(
@@ -196,7 +194,7 @@ class MemoryCounters:
         else:
             window.epoch_s = epoch_s  # type: ignore[union-attr] # from the next window on
         if window.holds:
-            for hold in [h for h in window.holds.values() if _is_over(h, now)]:
+            for hold in over(window, now):
                 part, hold.part = hold.part, None
                 assert part is not None
                 self._end(name, window, hold, part, hold.amount)
@@ -227,10 +225,6 @@ def _hiding(namespace: str) -> Callable[[str], str]:
         return remembered(key) if len(key) <= _REMEMBERED_LENGTH else digest(key)
 
     return hide
-
-
-def _is_over(hold: Hold, now: float) -> bool:
-    return 0.0 < hold.until <= now
 
 
 def lasts(name: Name) -> bool:

@@ -49,7 +49,7 @@ class Hold(msgspec.Struct, eq=False):
 class Window:
     """What was taken in one window of one key. `slices` of a fixed window is the one that runs now."""
 
-    __slots__ = ("ends", "epoch_s", "holds", "length_s", "slices", "sliding", "taken")
+    __slots__ = ("ends", "epoch_s", "holds", "length_s", "slices", "sliding", "soonest", "taken")
 
     def __init__(self, length_s: int, epoch_s: int, *, sliding: bool) -> None:
         self.length_s = length_s
@@ -59,6 +59,7 @@ class Window:
         self.ends = 0.0  # fixed windows: when it is over
         self.slices: list[Slice] = []  # a few dozen at most; an empty deque has 600 bytes
         self.holds: dict[str, Hold] | None = None
+        self.soonest = math.inf  # no hold ends before
 
     def roll(self, now: float) -> None:
         """Forget what has left the window."""
@@ -106,7 +107,7 @@ class Window:
 class Bucket:
     """What was taken and has not drained yet: `limit` of it drains in `length_s`. More than `limit` is debt."""
 
-    __slots__ = ("holds", "length_s", "limit", "rolled", "taken")
+    __slots__ = ("holds", "length_s", "limit", "rolled", "soonest", "taken")
 
     def __init__(self, length_s: int) -> None:
         self.length_s = length_s
@@ -114,6 +115,7 @@ class Bucket:
         self.rolled = 0.0
         self.taken = 0.0
         self.holds: dict[str, Hold] | None = None
+        self.soonest = math.inf  # no hold ends before
 
     def roll(self, now: float) -> None:
         self.taken = max(0.0, self.taken - self._drains(now - self.rolled))
@@ -137,6 +139,27 @@ class Bucket:
 
     def _drains(self, seconds: float) -> float:
         return max(0.0, seconds) * self.limit / self.length_s
+
+
+def keep(hold: Hold, window: Window | Bucket) -> None:
+    """Something of the window is held from here on."""
+    if window.holds is None:
+        window.holds = {}
+    window.holds[hold.id] = hold
+    window.soonest = min(window.soonest, hold.until)
+
+
+def over(window: Window | Bucket, now: float) -> list[Hold]:
+    """The holds whose time has come. They are looked for when the first of them ends: a counter may have thousands."""
+    if not window.holds or now < window.soonest:
+        return []
+    ended = [hold for hold in window.holds.values() if is_over(hold, now)]
+    window.soonest = min((h.until for h in window.holds.values() if not is_over(h, now)), default=math.inf)
+    return ended
+
+
+def is_over(hold: Hold, now: float) -> bool:
+    return 0.0 < hold.until <= now
 
 
 def left(limit: int, window: Window | Bucket) -> int:

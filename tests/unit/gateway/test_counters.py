@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aforo.gateway import counters as counters_module
+from aforo.gateway import windows
 from aforo.gateway.counters import MemoryCounters
-from aforo.policy.services import Reservation
+from aforo.policy.services import CounterState, Reservation
 from tests.support.gateway import story
 
 WINDOW_S = 100
@@ -249,3 +250,30 @@ async def test_ever_new_keys_do_not_push_out_who_counts(monkeypatch: pytest.Monk
     assert len(counters.windows) <= 4000
     for number in range(20):
         assert (await counters.peek(f"regular {number}", 10, 0, sliding=False)).remaining == 3
+
+
+@story
+async def test_what_is_held_is_looked_through_only_when_something_of_it_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, looks = 1_000_000.0, 0
+    counters = MemoryCounters(lambda: now)
+
+    def counted(hold: windows.Hold, at: float) -> bool:
+        nonlocal looks
+        looks += 1
+        return 0.0 < hold.until <= at
+
+    monkeypatch.setattr(windows, "is_over", counted)
+
+    async def reserve(amount: int, held_s: float) -> CounterState:
+        return await counters.reserve("k", amount, 100, 3600, sliding=True, held_s=held_s)
+
+    assert all([(await reserve(1, held_s)).admitted for held_s in (30.0, *[20.0] * 49, *[10.0] * 50)])
+    assert not (await reserve(1, 1.0)).admitted
+    assert looks == 0
+    now += 10.0
+    assert (await reserve(50, 90.0)).admitted  # so many were given back
+    looks = 0
+    assert not (await reserve(100, 1.0)).admitted
+    assert looks == 0
