@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from typing import cast
 
 AT_ONCE = 100
 
@@ -12,22 +13,23 @@ AT_ONCE = 100
 class HeldStream(asyncio.Protocol):
     """One stream: when its first event came, how many events it had, whether it came to its end."""
 
-    __slots__ = ("begun", "ended", "events", "first_s", "lost", "started", "transport", "_request", "_tail")
+    __slots__ = ("_request", "_tail", "begun", "ended", "events", "first_s", "over", "started", "transport")
 
     def __init__(self, request: bytes) -> None:
         self.transport: asyncio.Transport | None = None
-        self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self.begun: asyncio.Future[None] = loop.create_future()
+        self.over: asyncio.Future[None] = loop.create_future()
         self.started = self.first_s = 0.0
         self.events = 0
-        self.ended = self.lost = False
+        self.ended = False
         self._request = request
         self._tail = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
         self.started = time.perf_counter()
-        transport.write(self._request)
+        self.transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
         self.events += data.count(b"data: {")
@@ -37,13 +39,18 @@ class HeldStream(asyncio.Protocol):
             self.begun.set_result(None)
         if self._tail == b"0\r\n\r\n":
             self.ended = True
+            self._now_over()
             if not self.begun.done():
                 self.begun.set_exception(RuntimeError(f"no stream but {data[:200]!r}"))
 
     def connection_lost(self, error: Exception | None) -> None:
-        self.lost = True
+        self._now_over()
         if not self.begun.done():
             self.begun.set_exception(RuntimeError(f"the connection ended: {error}"))
+
+    def _now_over(self) -> None:
+        if not self.over.done():
+            self.over.set_result(None)
 
 
 def request(path: str, headers: Mapping[str, str], body: str) -> bytes:
@@ -72,10 +79,8 @@ async def opened(port: int, said: bytes, wanted: int, timeout_s: float = 30.0) -
 
 
 async def ended(streams: list[HeldStream], timeout_s: float = 20.0) -> int:
-    """How many of them came to their end, when all did or the time is over."""
-    until = time.monotonic() + timeout_s
-    while time.monotonic() < until and not all(stream.ended or stream.lost for stream in streams):
-        await asyncio.sleep(0.05)
+    """How many of them came to their end, when all did, or were lost, or the time is over."""
+    await asyncio.wait([stream.over for stream in streams], timeout=timeout_s)
     return sum(stream.ended for stream in streams)
 
 

@@ -36,8 +36,9 @@ class Peer:
     stream_body: str = ""
     beside: Callable[[], list[int]] = list  # roots of what it needs besides, such as a database
     rows: Callable[[], int] | None = None
-    # How long its log may take to write what it holds back.
+    # How long a round waits for its log, and how long the log may hold rows back.
     settles_s: float = 0.0
+    holds_s: float = 0.0
     log: str = "none"
     ready_s: float | None = None
     # CPU seconds and MB, where they are not those of the processes' trees.
@@ -194,7 +195,8 @@ def litellm(stack: ExitStack, folder: Path, upstream: int) -> list[Peer]:
     plain.log = "off"
     logged = started("LiteLLM, logging", ", callbacks: [generic_api]")
     logged.rows = lambda: int(_get(receiver.port, "/count"))
-    logged.settles_s = 12.0
+    # It sends every five seconds.
+    logged.settles_s, logged.holds_s = 7.0, 7.0
     logged.log = (
         "its `generic_api` logger, both bodies, in batches to a receiver of ours, which is not counted; its spend log "
         "needs a database through Prisma, whose engines no package carries"
@@ -278,7 +280,7 @@ def mlflow(stack: ExitStack, folder: Path, upstream: int) -> list[Peer]:
     logged = peer("MLflow, logging", "gpt-35-turbo", "stream")
     logged.log = f"usage tracking: a trace for each call in {store}, both bodies"
     logged.rows = counted
-    logged.settles_s = 12.0
+    logged.settles_s, logged.holds_s = 7.0, 3.0
     return [plain, logged]
 
 
