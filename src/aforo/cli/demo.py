@@ -62,7 +62,8 @@ def outage(
     one_of("--format", format, ("text", "json"))
     import asyncio
 
-    from aforo.cli.outage.screen import Lines, Picture, Silent, print_end
+    from aforo.cli.outage.picture import Picture
+    from aforo.cli.outage.screen import Lines, Silent, print_end
     from aforo.cli.outage.stage import Stage
     from aforo.cli.outage.story import CLIENTS, TRIP, WORKERS, Outage
 

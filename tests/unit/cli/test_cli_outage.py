@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import pytest
+from rich.console import Console
 
 from aforo.cli import http
 from aforo.cli.exits import Failure
 from aforo.cli.outage import load as load_module
 from aforo.cli.outage.load import Load, Seen
-from aforo.cli.outage.record import compared
-from aforo.cli.outage.story import Told
+from aforo.cli.outage.picture import drawn
+from aforo.cli.outage.record import Found, compared
+from aforo.cli.outage.story import Now, Told
 from aforo.cli.running import Running
 
 GOOD = b"HTTP/1.1 200 OK\r\nX-MS-Region: west\r\nContent-Length: 2\r\n\r\n{}"
@@ -150,3 +154,32 @@ def test_rows_are_counted_beside_what_the_clients_saw() -> None:
 def test_a_failed_call_is_not_well() -> None:
     assert Told(1.0, Seen()).well
     assert not Told(1.0, Seen(failed=1)).well
+
+
+def test_a_person_sees_what_is_killed_and_that_nothing_is_lost() -> None:
+    def shown(now: Now, told: Told | None = None) -> list[str]:
+        console = Console(width=80, file=io.StringIO(), highlight=False)
+        events = [(3.0, "region east is killed (process 7)")]
+        console.print(drawn(now, events, told))
+        assert isinstance(console.file, io.StringIO)
+        return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+    half = Now(
+        3.2, 120.0, Counter(west=3, east=1), {"east": 1}, {"gateway-1": 9}, frozenset(["east"]), 400, rows=391
+    )
+    lines = shown(half)
+    assert "load         12 clients, 120 calls a second, 400 answered" in lines
+    assert "region east   25%  ██████                      killed  breaker open in 1 of 1" in lines
+    assert [x for x in lines if x.startswith("gateway")] == [
+        "gateway-0    killed",
+        "gateway-1    serves, process 9",
+    ]
+    assert "failed       0 calls" in lines
+    assert lines[-1] == "   3.0 s  region east is killed (process 7)"
+    assert max(map(len, lines)) <= 80
+    told = Told(15.0, Seen(done=410), Found(rows=412))
+    assert shown(half, told)[-1] == "No call failed. No row is lost, and none is there twice."
+    assert "rows         412; lost 0, twice 0" in shown(half, told)
+    told.found.lost = ["c1-1"]
+    assert "rows         412; lost 1, twice 0" in shown(half, told)
+    assert "No call failed" not in shown(half, told)[-1]

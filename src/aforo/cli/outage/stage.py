@@ -89,6 +89,11 @@ class Stage:
         return {name: pid for name, pid in sorted(pids.items()) if name.startswith("gateway")}
 
     @property
+    def regions_down(self) -> frozenset[str]:
+        """The regions that have no process now."""
+        return frozenset(name for name, process in self._regions.items() if process.poll() is not None)
+
+    @property
     def open_breakers(self) -> dict[str, int]:
         """The regions that are taken out now, with how many workers have done so."""
         out: dict[str, int] = {}

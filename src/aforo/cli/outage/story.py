@@ -39,6 +39,7 @@ class Now:
     regions: Counter[str] = field(default_factory=Counter)
     breakers: dict[str, int] = field(default_factory=dict)  # region: workers that have taken it out
     workers: dict[str, int] = field(default_factory=dict)  # name: process
+    down: frozenset[str] = frozenset()  # regions that have none
     done: int = 0
     cut: int = 0
     failed: int = 0
@@ -182,6 +183,7 @@ class Outage:
                 regions=seen.regions - since,
                 breakers=self._stage.open_breakers,
                 workers=self._stage.workers,
+                down=self._stage.regions_down,
                 done=seen.done,
                 cut=len(seen.cut) + len(seen.broken),
                 failed=seen.failed,
