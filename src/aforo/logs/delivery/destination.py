@@ -23,7 +23,7 @@ from aforo.logs.project import gateway_row, llm_rows, read_call
 from aforo.logs.rows import Row, RowMaker
 from aforo.model.deliveries_file import Destination
 from aforo.spool.records import LOG_GATEWAY, LOG_LLM_REQUESTS, LOG_LLM_RESPONSES, LOG_METRICS
-from aforo.spool.recover import lock_folder
+from aforo.spool.recover import lock_folder, segments
 from aforo.tables.azure_metrics import AZURE_METRICS
 
 log = logging.getLogger("aforo.logs")
@@ -75,6 +75,7 @@ class Reading:
             return 0
         before = self.outbox.decided
         taken, again, counts = dict(before.taken), dict(before.read), dict(before.frames)
+        broken = dict(before.broken)
         skipped = before.skipped
         parts: _Parts = defaultdict(list)
         frames = size = 0
@@ -86,7 +87,7 @@ class Reading:
                 skipped += gap
                 intake.reader.seek(taken[spool])
             while size < BATCH_BYTES:
-                count, grown = self._take(spool, intake, writer, taken, again, parts)
+                count, grown = self._take(spool, intake, writer, taken, again, broken, parts)
                 frames += count
                 size += grown
                 if count < _FRAMES:
@@ -94,7 +95,7 @@ class Reading:
             counts[spool] = max(intake.reader.count(taken[spool]), intake.reader.before())
         minutes = self._count(again, parts) if METRICS in self._categories else before.minutes
         if taken != before.taken or again != before.read or minutes != before.minutes or parts:
-            positions = Positions(before.number + 1, taken, again, 0, counts, skipped, minutes)
+            positions = Positions(before.number + 1, taken, again, 0, counts, skipped, minutes, broken=broken)
             self.outbox.put(positions, [Part(c, f, lines) for (c, f), lines in parts.items()])
         return frames
 
@@ -127,10 +128,12 @@ class Reading:
         writer: Path,
         taken: dict[str, int],
         again: dict[str, int],
+        broken: dict[str, int],
         parts: _Parts,
     ) -> tuple[int, int]:
         """Frames that were read, and bytes that they became."""
         done = taken.get(spool, 0)
+        gone = _is_gone(intake.folder, writer)  # asked before reading: what was written until then is seen
         taking = intake.take(_FRAMES)
         amends = {t.record.call_id: t.record.aborted for t in taking.items if isinstance(t, TakenAmend)}
         size = 0
@@ -140,9 +143,14 @@ class Reading:
             if isinstance(item, TakenCall) and item.sequence > done:
                 aborted = amends.get(item.call.call_id)
                 size += self._add(item.aborted(aborted) if aborted else item, parts)
-        over = intake.ended(gone=_is_gone(writer))
+        # The end of a call may stand in frames that were not read yet.
+        over = intake.ended(gone=gone and not taking.frames)
+        known = broken.get(spool, 0)
         for item in over:
-            size += self._add(item.aborted("gateway"), parts)
+            if item.sequence > known:
+                size += self._add(item.aborted("gateway"), parts)
+        if over:
+            broken[spool] = max(known, over[-1].sequence)
         intake.settle(over)
         begun = intake.oldest_begun
         taken[spool] = max(done, intake.position)
@@ -212,12 +220,12 @@ def deliver(outbox: Outbox, place: Place, stopped: Callable[[], bool]) -> int:
     return total
 
 
-def _is_gone(writer: Path) -> bool:
-    """Whether no process writes there now."""
+def _is_gone(folder: Path, writer: Path) -> bool:
+    """Whether no process writes there now, and all that was written can be read in the folder of links."""
     if not writer.is_dir():
         return True
     lock = lock_folder(writer)
     if lock is None:
         return False
     os.close(lock)
-    return True
+    return {s.name for s in segments(writer)} <= {s.name for s in segments(folder)}

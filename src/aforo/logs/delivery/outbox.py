@@ -32,7 +32,7 @@ class Positions(msgspec.Struct, frozen=True):
     """By spool: `taken` is the last sequence that is in a batch; what `read` from again after a start (a call that was
     begun and has not ended stands there). `frames` counts those up to `taken`, `skipped` those that were given up before
     they could be read, `number` batches, `records` what was delivered. Up to `minutes` calls are in metrics that were
-    decided. `writer` is this outbox's own name: with it a number of a batch is unique, whoever else delivers there."""
+    decided. Up to `broken` begun calls that nobody ended were delivered as such. `writer` is this outbox's own name: with it a number of a batch is unique, whoever else delivers there."""
 
     number: int = 0
     taken: dict[str, int] = {}
@@ -42,6 +42,7 @@ class Positions(msgspec.Struct, frozen=True):
     skipped: int = 0
     minutes: dict[str, int] = {}
     writer: str = ""
+    broken: dict[str, int] = {}
 
 
 class Batch(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ from deltalake import DeltaTable, QueryBuilder
 
 from aforo.errors import Unavailable
 from aforo.identity.seal import Sealer
+from aforo.logs.delivery import destination
 from aforo.logs.delivery.delivering import Delivering
 from aforo.logs.delivery.destination import Reading, deliver
 from aforo.logs.delivery.folder import Folder
@@ -136,6 +137,52 @@ def test_what_aborts_is_said_and_what_begins_waits_for_its_end(tmp_path: Path) -
     assert place.lines()[-1]["properties"]["aborted"] == "gateway"
     One(tmp_path).go(place)
     assert numbers(place.lines()) == [2, 1]
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 100])
+def test_an_end_that_is_not_read_yet_is_an_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frames: int
+) -> None:
+    """All that was written is read before a call counts as broken off, though its process is long gone."""
+    monkeypatch.setattr(destination, "_FRAMES", frames)
+    place = List()
+    writer, context = open_writer(tmp_path / "spool" / "g", segment_bytes=4096)
+    with writer:
+        writer.append_begin(BeginRecord(make_call(number=1, context=context)))
+        one = One(tmp_path)
+        one.go(place)
+        # The end comes into segments that nobody has linked yet.
+        for number in (*range(2, 30), 1):
+            writer.append_call(make_call(number=number, context=context))
+    while one.reading.read():
+        pass
+    deliver(one.outbox, place, lambda: False)
+    for _ in range(2):
+        One(tmp_path).go(place)
+    assert sorted(numbers(place.lines())) == list(range(1, 30))
+    assert not any("aborted" in line["properties"] for line in place.lines())
+
+
+def test_a_call_that_broke_off_is_told_once_though_its_frames_are_read_again(tmp_path: Path) -> None:
+    """As they are while a minute's metrics are open."""
+    both = msgspec.structs.replace(TO, categories=("GatewayLogs", "AllMetrics"))
+    now = float(START_NS // 10**9)
+    place = List()
+    writer, context = open_writer(tmp_path / "spool" / "g")
+    with writer:
+        writer.append_call(make_call(number=1, context=context))
+        writer.append_begin(BeginRecord(make_call(number=2, context=context)))
+    for _ in range(3):
+        One(tmp_path, both, clock=lambda: now).go(place)
+        logs = [line for line in place.lines() if line.get("category") == "GatewayLogs"]
+        assert numbers(logs) == [1, 2]
+    writer, context = open_writer(tmp_path / "spool" / "g")
+    with writer:
+        writer.append_begin(BeginRecord(make_call(number=3, context=context)))
+    for _ in range(2):
+        One(tmp_path, both, clock=lambda: now).go(place)
+        logs = [line for line in place.lines() if line.get("category") == "GatewayLogs"]
+        assert numbers(logs) == [1, 2, 3]
 
 
 def test_a_place_that_is_away_holds_nothing_up_and_gets_all_when_it_is_back(tmp_path: Path) -> None:
