@@ -30,10 +30,11 @@ _LONGEST_LINE = 1 << 20
 _LARGEST_LOG = 16 * 1024 * 1024
 # How glibc gets memory, where the operator has not said it: a large body has pages of its own, which go back when it
 # goes (else the heap keeps the largest that ever was: 8 bodies of 4 MB at once, 300 MB for good), and threads that
-# libraries start share two heaps.
+# libraries start share two heaps. What TLS reads into has 256 KB and a header, twice for each read: it must stay in the
+# heap, for pages of its own cost a call as much as all of its encryption.
 _MEMORY = {
     "MALLOC_ARENA_MAX": "2",
-    "MALLOC_MMAP_THRESHOLD_": str(256 * 1024),
+    "MALLOC_MMAP_THRESHOLD_": str(320 * 1024),
     "MALLOC_TRIM_THRESHOLD_": str(512 * 1024),
 }
 
