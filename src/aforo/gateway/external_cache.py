@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from aforo.egress.valkey import Script, Valkey, moved_on
 from aforo.errors import Invalid, Refusal, Upstream
-from aforo.gateway.signal import Signal
+from aforo.gateway.signal import Reply
 from aforo.identity.seal import Sealer, subkey
 from aforo.model.valkey_address import ValkeyAddress, read_address
 from aforo.snapshot.snapshot import CacheEntry
@@ -23,16 +23,6 @@ log = logging.getLogger("aforo.gateway")
 
 _PREFIX: Final = "aforo:cache:"
 _TOLD_EVERY_S: Final = 60.0
-
-
-class Reply(Signal):
-    """The reply to one command: awaiting it costs a stepped call no task."""
-
-    __slots__ = ("value",)
-
-    def take(self, value: Any) -> None:
-        self.value = value
-        self.set()
 
 
 class Secrecy:

@@ -47,6 +47,16 @@ class Signal:
         return iter(_SET if self.is_set else (self,))  # type: ignore[return-value]
 
 
+class Reply(Signal):
+    """What `take` was told, once: for whoever is answered by being called back."""
+
+    __slots__ = ("value",)
+
+    def take(self, value: Any) -> None:
+        self.value = value
+        self.set()
+
+
 class Steps(Generic[T]):
     """Runs one coroutine: stepped inline while it waits for signals alone, in a task from there on.
 

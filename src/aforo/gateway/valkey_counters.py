@@ -18,8 +18,8 @@ from aforo.egress.valkey import Script, Valkey, moved_on
 from aforo.errors import Refusal, Unavailable, Upstream
 from aforo.gateway import valkey_scripts as scripts
 from aforo.gateway.counters import MemoryCounters
-from aforo.gateway.signal import Signal
-from aforo.gateway.windows import Name, name_of
+from aforo.gateway.signal import Reply
+from aforo.gateway.windows import Form, Name
 from aforo.policy.services import CounterState, Reservation
 
 log = logging.getLogger("aforo.gateway")
@@ -30,16 +30,6 @@ _FAR_US: Final = 1 << 52
 MOST_SEEN: Final = 20_000
 MOST_LATER: Final = 20_000
 _TOLD_EVERY_S: Final = 60.0
-
-
-class _Reply(Signal):
-    """The reply to one script: awaiting it costs a stepped call no task."""
-
-    __slots__ = ("value",)
-
-    def take(self, value: Any) -> None:
-        self.value = value
-        self.set()
 
 
 class _Shared(Reservation, frozen=True, eq=False):
@@ -71,6 +61,7 @@ class LocalShare:
         self.counters = MemoryCounters(clock)
         self.known: dict[Name, tuple[int, int]] = {}  # (limit, epoch) of what was counted meanwhile
         self._seen: dict[Name, tuple[int, float]] = {}
+        self._look_at = MOST_SEEN
 
     def saw(self, name: Name, used: int) -> None:
         """The server said that so much is taken."""
@@ -89,10 +80,19 @@ class LocalShare:
         now, length_s = self._clock(), name.length_s
         if name.form == "bucket":
             return max(0, used - int((now - at) * limit / length_s))
-        if name.form == "sliding" and length_s:
+        if name.form == "sliding":
             return used if now - at < length_s else 0
         same = not length_s or (now - epoch_s) // length_s == (at - epoch_s) // length_s
         return used if same else 0
+
+    def counts(self, name: Name, limit: int, epoch_s: int) -> None:
+        """From here on this process counts it."""
+        if len(self.known) >= self._look_at:
+            # Callers may make any number of keys; the counters forget those that are over.
+            windows = self.counters.windows
+            self.known = {n: said for n, said in self.known.items() if n in windows}
+            self._look_at = max(MOST_SEEN, 2 * len(self.known))
+        self.known[name] = limit, epoch_s
 
     def counted(self) -> list[tuple[Name, int, int, int]]:
         """(counter, what counts of the time away, limit, epoch), and a new beginning. What is reserved still is not
@@ -107,7 +107,7 @@ class LocalShare:
             taken = window.taken - sum(h.amount for h in (window.holds or {}).values())
             if taken >= 1:
                 out.append((name, int(taken), limit, epoch_s))
-        self.counters, self.known = MemoryCounters(self._clock), {}
+        self.counters, self.known, self._look_at = MemoryCounters(self._clock), {}, MOST_SEEN
         return out
 
 
@@ -146,7 +146,7 @@ class ValkeyCounters:
         bucket: bool = False,
         held_s: float = 0.0,
     ) -> CounterState:
-        name = name_of(key, window_s, sliding, bucket)
+        name = self._name(key, window_s, sliding, bucket)
         self._next += 1
         hold = f"{self._ids}{self._next:x}"
         try:
@@ -177,7 +177,7 @@ class ValkeyCounters:
         epoch_s: int = 0,
         bucket: bool = False,
     ) -> CounterState:
-        return await self._charge(name_of(key, window_s, sliding, bucket), amount, limit, epoch_s)
+        return await self._charge(self._name(key, window_s, sliding, bucket), amount, limit, epoch_s)
 
     async def settle(self, reservation: Reservation, amount: int) -> CounterState:
         if isinstance(reservation, _Local):
@@ -232,12 +232,17 @@ class ValkeyCounters:
         epoch_s: int = 0,
         bucket: bool = False,
     ) -> CounterState:
-        name = name_of(key, window_s, sliding, bucket)
+        name = self._name(key, window_s, sliding, bucket)
         said = await self._ask(scripts.PEEK, name, epoch_s, limit)
         if said is None:
             self._let_pass()
             here = await self._share.counters.peek(
-                key, limit, window_s, sliding=sliding, epoch_s=epoch_s, bucket=bucket
+                name.key,
+                limit,
+                window_s,
+                sliding=name.form == "sliding",
+                epoch_s=epoch_s,
+                bucket=bucket,
             )
             here = self._less(here, name, epoch_s, limit)
             return CounterState(here.remaining > 0, here.remaining, here.retry_after_s or 1.0)
@@ -262,7 +267,7 @@ class ValkeyCounters:
 
     async def _ask(self, script: Script, name: Name, epoch_s: int, limit: int, *more: int | str) -> Any:
         """What the script says; None when the server is away."""
-        reply = _Reply()
+        reply = Reply()
         self._run(script, name, epoch_s, limit, more, reply.take)
         await reply
         value = reply.value
@@ -282,15 +287,15 @@ class ValkeyCounters:
         more: tuple[int | str, ...],
         then: Callable[[Any], None],
     ) -> None:
-        key, length_s, form = name
-        if form == "sliding" and not length_s:
-            form = "fixed"
-        digest = hashlib.blake2b(
-            f"{form}:{length_s}:{key}".encode("utf-8", "surrogatepass"), digest_size=16, key=self._namespace
-        )
         now = -1 if self._clock is None else self._now_us()
-        arguments = (now, form, length_s * _US, epoch_s * _US, limit, *more)
-        self._server.run(script, ("aforo:count:" + digest.hexdigest(),), arguments, then)
+        arguments = (now, name.form, name.length_s * _US, epoch_s * _US, limit, *more)
+        self._server.run(script, ("aforo:count:" + name.key,), arguments, then)
+
+    def _name(self, key: str, window_s: int, sliding: bool, bucket: bool) -> Name:
+        """The counter, by a digest: keys are as long as callers make them, and are nobody's business on the server."""
+        form: Form = "bucket" if bucket else "sliding" if sliding and window_s else "fixed"
+        said = f"{form}:{window_s}:{key}".encode("utf-8", "surrogatepass")
+        return Name(hashlib.blake2b(said, digest_size=16, key=self._namespace).hexdigest(), window_s, form)
 
     def _send(
         self,
@@ -359,7 +364,7 @@ class ValkeyCounters:
             return CounterState(True, left, 0.0)
         # What has been spent counts, also where nobody passes.
         share = self._share
-        share.known[name] = limit, epoch_s
+        share.counts(name, limit, epoch_s)
         state = await share.counters.charge(
             name.key,
             amount,
@@ -375,7 +380,7 @@ class ValkeyCounters:
         self, name: Name, amount: int, limit: int, epoch_s: int, held_s: float
     ) -> CounterState:
         share = self._share
-        share.known[name] = limit, epoch_s
+        share.counts(name, limit, epoch_s)
         used = share.used(name, epoch_s, limit)
         counters, own = share.counters, limit
         if name.form == "bucket":

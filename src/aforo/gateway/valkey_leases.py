@@ -13,18 +13,10 @@ from typing import Any, Final
 from aforo.egress.valkey import Valkey
 from aforo.errors import Refusal, Unavailable
 from aforo.gateway import valkey_scripts as scripts
-from aforo.gateway.signal import Signal
+from aforo.gateway.signal import Reply
 
 LEASE_S: Final = 15.0
 RENEW_S: Final = 5.0
-
-
-class _Reply(Signal):
-    __slots__ = ("value",)
-
-    def take(self, value: Any) -> None:
-        self.value = value
-        self.set()
 
 
 class ValkeyLeases:
@@ -52,7 +44,7 @@ class ValkeyLeases:
         # Ours from here on: a call that is given up while it waits gives it back all the same.
         mine = self._held.setdefault(name, set())
         mine.add(place)
-        reply = _Reply()
+        reply = Reply()
         self._server.run(scripts.ENTER, (name,), (-1, most, self._lease_us, place), reply.take)
         try:
             await reply

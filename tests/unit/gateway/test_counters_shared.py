@@ -311,3 +311,21 @@ async def test_a_call_that_is_given_up_while_it_waits_holds_nothing(server: Valk
     with pytest.raises(asyncio.CancelledError):
         await asking
     assert (await counters.peek("k", LIMIT, 3600, sliding=False)).remaining == LIMIT
+
+
+@story
+async def test_ever_new_keys_while_it_is_away_stay_digests_and_are_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(valkey_counters, "MOST_SEEN", 100)
+    clock = Clock()
+    counters = ValkeyCounters(client(f"unix://{tmp_path}/nobody"), "away", clock=clock)
+    share = counters._share
+    for number in range(5_000):
+        clock.now += 0.1
+        key = f"{number} {'of a caller ' * 1000}"
+        assert (await counters.reserve(key, 1, LIMIT, 10, sliding=bool(number % 2))).admitted
+    assert (await counters.peek(key, LIMIT, 10, sliding=True)).remaining == LIMIT - 1
+    assert len(share.known) < 3_000, "as many as the counters hold, which look for old ones from 1,024 on"
+    assert all(len(name.key) == 32 for name in share.known)
+    assert {name.key for name in share.counters.windows} >= {next(reversed(share.known)).key}
