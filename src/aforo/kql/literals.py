@@ -21,6 +21,7 @@ _GUID = re.compile(
 _INNER = re.compile(
     r"(datetime|date|timespan|time|guid|long|int|real|double|decimal|bool)\s*\(([^)]*)\)", re.IGNORECASE
 )
+_BARE_SPAN = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:[a-z]+)\b", re.IGNORECASE)
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'", re.DOTALL)
 
 
@@ -88,6 +89,9 @@ def _dynamic(text: str) -> object | None:
             if value is None and m.group(2).strip() != "null":
                 return None
             out.append(_json_typed(value, TYPE_NAMES[m.group(1).lower()]))
+            at = m.end()
+        elif (m := _BARE_SPAN.match(text, at)) and (ticks := parse_timespan(m.group())) is not None:
+            out.append(_json_typed(ticks, KqlType.TIMESPAN))
             at = m.end()
         else:
             if text[at] in "]}":

@@ -24,9 +24,9 @@ def own_name(tree: s.Syntax) -> str:
         case s.Member(target=target, name=name):
             base = own_name(target)
             return f"{base}_{name}" if base and not base.startswith("$") else name
-        case s.Index(target=target, index=s.Literal(value=value)):
-            base = own_name(target)
-            return f"{base}_{_step(value)}" if base else ""
+        case s.Index(target=target, index=index):
+            base, step = own_name(target), _step(index.value) if isinstance(index, s.Literal) else ""
+            return f"{base}_{step}" if base else step
         case s.Call(function=function, arguments=arguments):
             return _of_call(function, arguments)
         case _:

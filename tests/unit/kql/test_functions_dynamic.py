@@ -162,3 +162,9 @@ def test_columns_as_bags_and_sizes() -> None:
 )
 def test_mistakes(expression: str, said: str) -> None:
     assert said in " ".join(mistakes(f"print {expression}"))
+
+
+def test_timespans_stand_in_a_dynamic_literal_as_they_do_elsewhere() -> None:
+    text = "print dynamic([1h, -1.5d, 1e5, 12, '1h', 1.5e-3]), dynamic({'a': 90m})"
+    assert answer(text)[1] == [['["01:00:00","-1.12:00:00",100000.0,12,"1h",0.0015]', '{"a":"01:30:00"}']]
+    assert mistakes("print dynamic([1x])") == ["'[1x]' is not a dynamic"]

@@ -20,6 +20,11 @@ T = 'datatable(a: string, b: long, d: dynamic)["x", 1, dynamic({"y z": [1, 2]})]
             'project d["y z"], d["y z"][0], d[-1], d.q',
             ["d_y z:dynamic", "d_y z_0:dynamic", "d_:dynamic", "d_q:dynamic"],
         ),
+        (
+            "project bag_keys(d)[0], tostring(pack('k', a)['k']), d[a], d['y z'][b], pack_array(a)[-1]",
+            ["0:dynamic", "k:string", "d_:dynamic", "d_y z_:dynamic", "Column1:dynamic"],
+        ),
+        ("summarize make_set(bag_keys(d)[0])", ["set_0:dynamic"]),
         ("summarize arg_max(b + 1, a)", ["max_:long", "a:string"]),
         ("summarize arg_min(b, a) by k = a", ["k:string", "b:long", "a:string"]),
         (
