@@ -18,6 +18,7 @@ from aforo.messages import Url, parse_url, wire_target
 from aforo.policy.services import Certificates
 from aforo.snapshot.snapshot import BackendEntry, Bundle
 
+# Expressions can make any number of URLs, and spell a backend's id in any number of ways.
 MAX_URLS = 1024
 
 
@@ -85,6 +86,7 @@ class Backends:
         # As policies name them: of those that nothing stands before, and of all others.
         self.plain: dict[str, Backend] = {}
         self._named: dict[str, Backend | BackendPool] = {}
+        self._folded: dict[str, BackendEntry] | None = None
         self.version = bundle.version
 
     def of_url(self, base_url: str) -> Backend:
@@ -96,7 +98,6 @@ class Backends:
             except ValueError as error:
                 raise Upstream(f"the backend's base URL is wrong: {error}") from error
             if len(self.by_url) >= MAX_URLS:
-                # Expressions can make any number of URLs.
                 self.by_url.clear()
             self.by_url[base_url] = known
         return known
@@ -106,19 +107,24 @@ class Backends:
         known = self._named.get(backend_id)
         if known is not None:
             return known
-        entry = self._entries.get(backend_id) or self._folded().get(backend_id.lower())
+        entry = self._entries.get(backend_id) or self._spelled(backend_id)
         if entry is None:
             raise Upstream(f"there is no backend {backend_id!r}", code="BackendNotFound")
         if entry.members:
             # One pool for all its spellings: it counts the turns.
-            pool = self._named.get(entry.id) or BackendPool(
-                entry, self._entries, self._guards, self._affinity_key
-            )
-            self._named[entry.id] = self._named[backend_id] = pool
+            pool = self._named.get(entry.id)
+            if pool is None:
+                pool = self._named[entry.id] = BackendPool(
+                    entry, self._entries, self._guards, self._affinity_key
+                )
+            if len(self._named) < MAX_URLS:
+                self._named[backend_id] = pool
             return pool
-        single = self._named[backend_id] = self.single(entry)
-        if single.guard is None:
-            self.plain[backend_id] = single
+        single = self.single(entry)
+        if backend_id == entry.id or len(self._named) < MAX_URLS:
+            self._named[backend_id] = single
+            if single.guard is None:
+                self.plain[backend_id] = single
         return single
 
     def single(self, entry: BackendEntry) -> Backend:
@@ -150,9 +156,11 @@ class Backends:
             raise Unavailable(message, code=held.why)
         return found
 
-    def _folded(self) -> dict[str, BackendEntry]:
-        """By lower-case id: for who spells one as nobody else does."""
-        return {name.lower(): entry for name, entry in self._entries.items()}
+    def _spelled(self, backend_id: str) -> BackendEntry | None:
+        """For who spells an id as nobody else does."""
+        if self._folded is None:
+            self._folded = {name.lower(): entry for name, entry in self._entries.items()}
+        return self._folded.get(backend_id.lower())
 
     def _way(self, entry: BackendEntry) -> Way | None:
         """How the backend is reached; Upstream when the certificate that it must see is not there."""

@@ -6,11 +6,14 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
+from collections import Counter
 from collections.abc import Mapping
+from itertools import product
 
 import msgspec
 import pytest
 
+from aforo.gateway import backends
 from aforo.gateway.metrics import NoMetrics
 from aforo.gateway.outbound import send
 from aforo.policy.exchange import PolicyFailure
@@ -338,14 +341,36 @@ async def test_a_trip_is_told_to_the_metrics_with_its_cause() -> None:
 async def test_what_a_policy_asks_itself_counts_for_the_breaker_too() -> None:
     async with regions() as r:
         g = r.gate
-        backends = g.upstream.backends(g.proxy.runtime)
+        known = g.upstream.backends(g.proxy.runtime)
         request = OutboundRequest("GET", "/ask", (), b"", 5.0, backend_id="pool")
         r.east.plays(answer(429))
-        statuses = [(await send(g.pool, request, backends, NoTokens())).status for _ in range(2)]
+        statuses = [(await send(g.pool, request, known, NoTokens())).status for _ in range(2)]
         assert statuses == [429, 200]
         await r.west.stop()
         for reason in ("BackendConnectionFailure", "BackendConnectionFailure"):
             with pytest.raises(PolicyFailure) as failed:
-                await send(g.pool, request, backends, NoTokens())
+                await send(g.pool, request, known, NoTokens())
             assert failed.value.error.reason == reason
         assert [h.backend_id for h in g.upstream.guards.held(time.perf_counter())] == ["east", "west"]
+
+
+@story
+async def test_names_that_callers_spell_are_found_in_any_case_and_not_all_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backends, "MAX_URLS", 4)
+    spelled = '<set-backend-service backend-id="@(context.Request.Headers.GetValueOrDefault(&quot;region&quot;))" />'
+    async with regions(policy(spelled, FORWARD), rules=(), priorities=(1, 1)) as r:
+
+        async def at(name: str) -> bytes:
+            return (await r.gate.call(POST.replace(b"Host", b"region: %b\r\nHost" % name.encode()))).body
+
+        names = ["".join(letters) for letters in product(*zip("east", "EAST", strict=True))]
+        assert {await at(name) for name in names} == {b"east"}
+        pools = ["".join(letters) for letters in product(*zip("pool", "POOL", strict=True))]
+        # All spellings are one pool, whose members take turns.
+        assert Counter([await at(name) for name in pools]) == {b"east": 8, b"west": 8}
+        known = r.gate.upstream.backends(r.gate.proxy.runtime)
+        assert len(known._named) <= 6
+        assert len(known.plain) <= 4
+        assert (await r.gate.call(POST.replace(b"Host", b"region: north\r\nHost"))).status == 500
