@@ -16,7 +16,8 @@ import msgspec
 import orjson
 from deltalake import DeltaTable, write_deltalake
 
-from aforo.logs.delta import DAY, writer_properties
+from aforo.logs.columns import DAY
+from aforo.logs.delta import writer_properties
 from aforo.logs.versions import TableVersions
 from aforo.spool.records import CallRecord
 from aforo.tables.gateway_logs import GATEWAY_LOGS

@@ -168,7 +168,7 @@ class SpoolAndShipper(RuleBasedStateMachine):
         """For an hour; the shipper tries again and again."""
         for _ in range(tries):
             self.now_s += 3600 / tries
-            with mock.patch.object(delta, "write_deltalake", side_effect=OSError("the store is away")):
+            with mock.patch.object(delta, "commit_files", side_effect=OSError("the store is away")):
                 try:
                     self._ship()
                 except OSError as error:

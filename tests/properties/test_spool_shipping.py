@@ -56,7 +56,7 @@ def dying_at(step: int) -> Iterator[None]:
         return call
 
     with (
-        mock.patch.object(delta, "write_deltalake", dying(delta.write_deltalake)),
+        mock.patch.object(delta, "commit_files", dying(delta.commit_files)),
         mock.patch.object(delta.TableWriter, "amend", dying(delta.TableWriter.amend)),
         mock.patch.object(Intake, "save", dying(Intake.save)),
         mock.patch.object(SpoolReader, "discard", dying(SpoolReader.discard)),

@@ -13,11 +13,11 @@ from typing import Any
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
-from aforo.logs.delta import DAY
+from aforo.logs.columns import DAY
 from aforo.logs.rows import Row, RowMaker, row_columns
 from aforo.tables.custom import custom_table, grown
 from aforo.tables.schema import ColumnType, Table
-from aforo.tables.standard import CONSTANT
+from aforo.tables.standard import CONSTANT, INGESTED
 
 Key = tuple[str, str]  # workspace id, table name
 
@@ -81,7 +81,7 @@ class CustomTables:
             fields = DeltaTable(self._root.joinpath(*key)).schema().fields
         except TableNotFoundError:
             return None
-        given = {*CONSTANT, DAY}
+        given = {*CONSTANT, INGESTED, DAY}
         columns = [(f.name, _STORED.get(_name(f), ColumnType.STRING)) for f in fields if f.name not in given]
         return custom_table(key[1], [(n, kind.value, "") for n, kind in columns])
 

@@ -11,41 +11,26 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
-from arro3.core import Array, DataType, Field, RecordBatch, Schema
+from arro3.core import Table as ArrowTable
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.transaction import AddAction, RemoveAction
 
-from aforo.logs.rows import Row, row_columns
-from aforo.tables.schema import ColumnType, Table
-from aforo.tables.standard import INGESTED
+from aforo.logs import day_files
+from aforo.logs.columns import DAY, DAY_US, EPOCH, Columns, DayRows
+from aforo.logs.rows import Row
+from aforo.tables.schema import Table
 
 log = logging.getLogger("aforo.logs")
 
-DAY = "_day"
 _TRIES = 3
-_DAY_US = 86_400_000_000
-_EPOCH = date(1970, 1, 1)
-
-_MICROSECONDS = DataType.timestamp("us", tz="UTC")
-_ARROW = {
-    ColumnType.BOOL: DataType.bool(),
-    ColumnType.INT: DataType.int32(),
-    ColumnType.LONG: DataType.int64(),
-    ColumnType.REAL: DataType.float64(),
-    ColumnType.DECIMAL: DataType.decimal128(38, 12),
-    ColumnType.STRING: DataType.utf8(),
-    ColumnType.DATETIME: _MICROSECONDS,
-    ColumnType.TIMESPAN: DataType.int64(),
-    ColumnType.GUID: DataType.utf8(),
-    ColumnType.DYNAMIC: DataType.utf8(),
-}
-
+# What makes a commit of files; tests let it fail.
+commit_files = DeltaTable.create_write_transaction
 # With several commits a second the log is what makes a commit slow (measured: 17 ms, 34 ms after 400 commits
 # without checkpoints). So it is kept short: a checkpoint every 32 commits, log files for two minutes, and files
 # that compaction replaced for five (logs/retention.py takes them away), which is how long a reader may take.
@@ -60,14 +45,9 @@ _CONFIGURATION = {
 
 def writer_properties() -> WriterProperties:
     """How Parquet is written, by commits and by compaction alike."""
-    return WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=128 * 1024)
-
-
-def arrow_schema(table: Table) -> Schema:
-    """The columns of a table's files, when rows were written, and the partition."""
-    fields = [Field(c.name, _ARROW[c.type], nullable=True) for c in table.columns]
-    further = (Field(INGESTED, _MICROSECONDS, nullable=True), Field(DAY, DataType.date32(), nullable=True))
-    return Schema([*fields, *further])
+    return WriterProperties(
+        compression="ZSTD", compression_level=1, max_row_group_size=day_files.ROW_GROUP_ROWS
+    )
 
 
 class TableWriter:
@@ -93,8 +73,7 @@ class TableWriter:
         self.path = path
         self.table = table
         self._workspace_id = workspace_id
-        self._schema = arrow_schema(table)
-        self._columns = row_columns(table)
+        self._columns = Columns(table, workspace_id)
         self._properties = writer_properties()
         self._delta: DeltaTable | None = None
         self._positions: dict[str, int] = {}
@@ -112,7 +91,7 @@ class TableWriter:
     def fits(self, row: Row) -> bool:
         """Whether the columns can hold the values of a row."""
         try:
-            self._batch([row])
+            self._columns.by_day([row], 0)
         except (TypeError, ValueError, OverflowError):
             return False
         return True
@@ -123,19 +102,14 @@ class TableWriter:
         TypeError, ValueError, OverflowError: a value does not fit its column, nothing was written. Anything
         else leaves it open whether the commit was made: ask `position` again before another try.
         """
-        batch = self._batch(rows)
+        parts = self._columns.by_day(rows, int(self._clock() * 1e6))
+        adds: list[AddAction | RemoveAction] | None = None
         for left in reversed(range(_TRIES)):
             delta = self._opened() or self._create()
             try:
-                write_deltalake(
-                    delta,
-                    batch,
-                    mode="append",
-                    writer_properties=self._properties,
-                    commit_properties=CommitProperties(
-                        app_transactions=[Transaction(a, p) for a, p in positions.items()]
-                    ),
-                )
+                if adds is None and isinstance(self.path, Path) and day_files.can_write():
+                    adds = day_files.write(self.path, parts, self._columns.unlike)
+                self._commit(delta, parts, adds, [Transaction(a, p) for a, p in positions.items()])
             except CommitFailedError:
                 # Somebody else's commit came first. That may have been a day that was deleted, and we try again;
                 # if it was another writer of the same frames, they must not be there twice.
@@ -161,7 +135,7 @@ class TableWriter:
         if delta is None:
             return
         ids = ", ".join(f"'{_plain(i)}'" for i in correlation_ids)
-        first, last = (_EPOCH + timedelta(days=t // _DAY_US) for t in (since_us, until_us))
+        first, last = (EPOCH + timedelta(days=t // DAY_US) for t in (since_us, until_us))
         try:
             delta.update(
                 updates={name: f"'{_plain(value)}'" for name, value in values.items()},
@@ -174,8 +148,7 @@ class TableWriter:
     def grow(self, table: Table) -> None:
         """The table has further columns from now on, all of them behind those that it had."""
         self.table = table
-        self._schema = arrow_schema(table)
-        self._columns = row_columns(table)
+        self._columns = Columns(table, self._workspace_id)
         self._delta = None
 
     def forget(self) -> None:
@@ -199,6 +172,29 @@ class TableWriter:
                 _fsync(name)
         self._synced = wanted
 
+    def _commit(
+        self,
+        delta: DeltaTable,
+        parts: Sequence[DayRows],
+        adds: list[AddAction | RemoveAction] | None,
+        positions: list[Transaction],
+    ) -> None:
+        """Rows that lie in files already, or else the rows themselves."""
+        properties = CommitProperties(app_transactions=positions)
+        if adds is not None:
+            schema = DeltaSchema.from_arrow(self._columns.schema)
+            commit_files(delta, adds, "append", schema, [DAY], commit_properties=properties)
+            delta.update_incremental()
+            return
+        batches = [self._columns.with_day(part) for part in parts]
+        write_deltalake(
+            delta,
+            ArrowTable.from_batches(batches, schema=self._columns.schema),
+            mode="append",
+            writer_properties=self._properties,
+            commit_properties=properties,
+        )
+
     # -- the table -------------------------------------------------------------------------------------
 
     def _opened(self) -> DeltaTable | None:
@@ -215,7 +211,7 @@ class TableWriter:
             Path(self.path).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._delta = DeltaTable.create(
             self.path,
-            schema=self._schema,
+            schema=self._columns.schema,
             partition_by=[DAY],
             name=self.table.name,
             configuration=dict(self._configuration),
@@ -226,38 +222,14 @@ class TableWriter:
     def _grown(self, delta: DeltaTable) -> DeltaTable:
         """Columns that were declared since the table was made are added to it."""
         have = {f.name for f in delta.schema().fields}
-        missing = [n for n in self._schema.names if n not in have]
+        missing = [n for n in self._columns.schema.names if n not in have]
         if not missing:
             return delta
         log.info("table %s gets the columns %s", self.path, ", ".join(missing))
-        delta.alter.add_columns([f for f in DeltaSchema.from_arrow(self._schema).fields if f.name in missing])
+        delta.alter.add_columns(
+            [f for f in DeltaSchema.from_arrow(self._columns.schema).fields if f.name in missing]
+        )
         return DeltaTable(self.path, storage_options=self._options)
-
-    def _batch(self, rows: Sequence[Row]) -> RecordBatch:
-        constants = {
-            "SourceSystem": "Azure",
-            "TenantId": self._workspace_id,
-            "Type": self.table.name,
-        }
-        cells_by_column = zip(*rows, strict=True) if rows else [()] * len(self._columns)
-        values = dict(zip((c.name for c in self._columns), cells_by_column, strict=True))
-        arrays = []
-        for column in self.table.columns:
-            given = values.get(column.name)
-            cells = list(given) if given is not None else [constants[column.name]] * len(rows)
-            arrays.append(_array(cells, column.type))
-        arrays.append(_array([int(self._clock() * 1e6)] * len(rows), ColumnType.DATETIME))
-        days = [t // _DAY_US for t in values["TimeGenerated"]]
-        arrays.append(Array(days, type=DataType.int32()).cast(DataType.date32()))
-        return RecordBatch.from_arrays(arrays, schema=self._schema)
-
-
-def _array(cells: list[Any], kind: ColumnType) -> Array:
-    if kind is ColumnType.DATETIME:
-        return Array(cells, type=DataType.int64()).cast(_MICROSECONDS)
-    if kind is ColumnType.DECIMAL:
-        return Array(cells, type=DataType.float64()).cast(_ARROW[kind])
-    return Array(cells, type=_ARROW[kind])
 
 
 def _plain(text: str) -> str:

@@ -18,7 +18,8 @@ from pathlib import Path
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from aforo.logs.delta import DAY, writer_properties
+from aforo.logs.columns import DAY
+from aforo.logs.delta import writer_properties
 
 log = logging.getLogger("aforo.logs")
 

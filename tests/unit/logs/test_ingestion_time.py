@@ -11,7 +11,8 @@ import pytest
 from arro3.core import Array, DataType, RecordBatch, Schema
 from deltalake import DeltaTable, write_deltalake
 
-from aforo.logs.delta import DAY, TableWriter, arrow_schema
+from aforo.logs.columns import DAY, arrow_schema
+from aforo.logs.delta import TableWriter
 from aforo.logs.evaluate import Evaluator
 from aforo.logs.metadata import asked_table
 from aforo.logs.question import Outcome, QueryAnswer, QueryRequest

@@ -163,7 +163,7 @@ def test_a_store_that_fails_gets_each_row_once_when_it_is_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     writer, context = open_writer(tmp_path / "spool" / "g")
-    real = delta.write_deltalake
+    real = delta.commit_files
     calls = 0
 
     def failing(*args: Any, **options: Any) -> None:
@@ -179,7 +179,7 @@ def test_a_store_that_fails_gets_each_row_once_when_it_is_back(
     with writer, shipper_of(tmp_path) as shipper:
         writer.append_call(make_call(number=0, context=context))
         shipper.run_once()
-        monkeypatch.setattr(delta, "write_deltalake", failing)
+        monkeypatch.setattr(delta, "commit_files", failing)
         for number in range(1, 6):
             writer.append_call(make_call(number=number, context=context))
         failures = 0
@@ -202,7 +202,7 @@ def test_run_ships_until_it_is_stopped_and_outlasts_failures(
     monkeypatch.setattr("aforo.logs.shipper._BACKOFF_S", (0.0,))
     writer, context = open_writer(tmp_path / "spool" / "g")
     stored, stop = threading.Event(), threading.Event()
-    real = delta.write_deltalake
+    real = delta.commit_files
     failures = iter([OSError("away"), ValueError("odd")])
 
     def sometimes(*args: Any, **options: Any) -> None:
@@ -211,7 +211,7 @@ def test_run_ships_until_it_is_stopped_and_outlasts_failures(
         real(*args, **options)
         stored.set()
 
-    monkeypatch.setattr(delta, "write_deltalake", sometimes)
+    monkeypatch.setattr(delta, "commit_files", sometimes)
     with writer, shipper_of(tmp_path, interval_s=0.001) as shipper:
         thread = threading.Thread(target=shipper.run, args=(stop,))
         thread.start()

@@ -1,0 +1,87 @@
+"""Rows of a day as a Parquet file of their own, for a commit that names it. It commits nothing.
+
+`deltalake` writes and commits in one; its writer asks a query engine for each batch and compresses each of a hundred
+columns, most of which hold one value: for a few rows three times the work (docs/decisions, 0156). Where `arro3-io` is not
+installed, and for tables in object storage, it is what writes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+from deltalake.transaction import AddAction, RemoveAction
+
+from aforo.logs.columns import DAY, DayRows
+
+parquet: Callable[..., None] | None
+try:
+    from arro3.io import write_parquet as parquet
+except ImportError:  # the extra `export` is not there
+    parquet = None
+
+ROW_GROUP_ROWS = 128 * 1024
+_COMPRESSION = "zstd(1)"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def can_write() -> bool:
+    """Whether files can be written here."""
+    return parquet is not None
+
+
+def write(root: Path, parts: Sequence[DayRows], unlike: Sequence[str]) -> list[AddAction | RemoveAction]:
+    """One file per day below the table's folder, and what a commit says of each. `unlike`: columns whose values differ
+    from row to row.
+
+    OSError, or what the Parquet library raises: nothing is left but files that no commit names.
+    """
+    return [_write(root, part, unlike) for part in parts]
+
+
+def _write(root: Path, part: DayRows, unlike: Sequence[str]) -> AddAction:
+    day = part.day.isoformat()
+    name = f"{DAY}={day}/part-00000-{uuid.uuid4()}-c000.zstd.parquet"
+    path = root / name
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    assert parquet is not None
+    try:
+        parquet(
+            part.columns,
+            path,
+            column_compression=dict.fromkeys(part.varied, _COMPRESSION),
+            column_dictionary_enabled=dict.fromkeys(unlike, False),
+            max_row_group_size=ROW_GROUP_ROWS,
+            # Parquet's own types say all: Arrow's schema would be 9 KB of each file.
+            skip_arrow_metadata=True,
+        )
+        size = path.stat().st_size
+    except BaseException:
+        with contextlib.suppress(OSError):  # a full disk needs the room
+            path.unlink(missing_ok=True)
+        raise
+    return AddAction(
+        name, size, {DAY: day}, int(time.time() * 1_000), data_change=True, stats=_statistics(part)
+    )
+
+
+def _statistics(part: DayRows) -> str:
+    """As `deltalake` writes them for the one column that tables keep them of; the protocol cuts times to milliseconds."""
+    found: dict[str, Any] = {
+        "numRecords": part.columns.num_rows,
+        "minValues": {"TimeGenerated": _stamp(part.first_us)},
+        "maxValues": {"TimeGenerated": _stamp(part.last_us)},
+        "nullCount": {"TimeGenerated": 0},
+    }
+    return orjson.dumps(found).decode()
+
+
+def _stamp(time_us: int) -> str:
+    moment = _EPOCH + timedelta(microseconds=time_us)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1_000:03d}Z"
