@@ -1,11 +1,12 @@
 """What limits cost on counters in memory, with a journal, and on a Valkey server: `python -m bench.limit_cost [operations]`.
 
-Prints microseconds per operation, of this process's CPU and of the clock (what a call waits), in sequence and with many
+Prints (`--write`: puts into RESULTS.md) microseconds per operation, of this process's CPU and of the clock (what a call waits), in sequence and with many
 calls at once, and the server's own CPU; each is the best of three rounds.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import resource
@@ -26,12 +27,14 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
 from aforo.app.counters_server import program
 from aforo.app.counting import AnyAddress
 from aforo.egress.valkey import Valkey
+from aforo.errors import Invalid
 from aforo.gateway.counter_journal import CounterJournal
 from aforo.gateway.counters import MemoryCounters
 from aforo.gateway.signal import driven
 from aforo.gateway.valkey_counters import ValkeyCounters
 from aforo.gateway.valkey_leases import ValkeyLeases
 from aforo.model.valkey_address import ValkeyAddress
+from bench import sections
 
 LIMIT = 1 << 40
 AT_ONCE = 64
@@ -121,32 +124,29 @@ def served(folder: Path) -> Iterator[tuple[str, int]]:
         process.wait()
 
 
-async def main(times: int) -> None:
+class Limit(NamedTuple):
+    """One limit in all its places; None where it has none. `server_us` is the server's CPU per operation."""
+
+    name: str
+    memory: Cost | None
+    journal: Cost | None
+    alone: Cost | None
+    many: Cost | None
+    server_us: float | None
+
+
+async def limits(times: int) -> list[Limit]:
+    """Measures all of them; without a server on this machine, what needs none."""
     folder = Path(tempfile.mkdtemp(prefix="limit-cost-"))
-    print(f"{'':34}{'memory':>9}{'journal':>9}{'Valkey, one by one':>22}{f'Valkey, {AT_ONCE} at once':>34}")
-    print(
-        f"{'us per call':34}{'CPU':>9}{'CPU':>9}{'CPU':>11}{'waits':>11}{'CPU':>11}{'clock':>10}{'server':>13}"
-    )
     try:
+        in_process = [(name, *await _in_process(folder, operation, times)) for name, operation in OPERATIONS]
+        try:
+            program()
+        except Invalid:
+            return [Limit(name, memory, journal, None, None, None) for name, memory, journal in in_process]
         with served(folder) as (path, pid):
             server = Valkey(ValkeyAddress(path=path), AnyAddress)
             shared = ValkeyCounters(server, "bench")
-            for name, operation in OPERATIONS:
-                memory = MemoryCounters()
-                journaled = MemoryCounters()
-                journal = CounterJournal(folder / "journal")
-                journal.restore(journaled)
-                plain = await measured(operation, memory, times, 1)
-                kept = await measured(operation, journaled, times, 1)
-                journal.close()
-                alone = await measured(operation, shared, times // 4, 1)
-                before = _server_cpu_s(pid)
-                many = await measured(operation, shared, times, AT_ONCE)
-                own = (_server_cpu_s(pid) - before) / (ROUNDS * (times // AT_ONCE * AT_ONCE)) * 1e6
-                print(
-                    f"{name:34}{plain.cpu_us:9.1f}{kept.cpu_us:9.1f}{alone.cpu_us:11.1f}{alone.wall_us:11.1f}"
-                    f"{many.cpu_us:11.1f}{many.wall_us:10.1f}{own:13.1f}"
-                )
             leases = ValkeyLeases(server, "bench")
 
             async def place(_: Any) -> None:
@@ -154,16 +154,84 @@ async def main(times: int) -> None:
                 assert leave is not None
                 leave()
 
-            alone = await measured(place, None, times // 4, 1)
-            many = await measured(place, None, times, AT_ONCE)
-            print(
-                f"{'limit-concurrency':34}{'':18}{alone.cpu_us:11.1f}{alone.wall_us:11.1f}"
-                f"{many.cpu_us:11.1f}{many.wall_us:10.1f}"
-            )
+            found = []
+            for (name, memory, journal), (_, operation) in zip(in_process, OPERATIONS, strict=True):
+                found.append(Limit(name, memory, journal, *await _on_server(operation, shared, times, pid)))
+            found.append(Limit("limit-concurrency", None, None, *await _on_server(place, None, times, pid)))
             await shared.close()
+            return found
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+async def _in_process(folder: Path, operation: Operation, times: int) -> tuple[Cost, Cost]:
+    """(in memory, in memory with a journal)"""
+    memory, journaled = MemoryCounters(), MemoryCounters()
+    journal = CounterJournal(folder / "journal")
+    journal.restore(journaled)
+    plain = await measured(operation, memory, times, 1)
+    kept = await measured(operation, journaled, times, 1)
+    journal.close()
+    return plain, kept
+
+
+async def _on_server(operation: Operation, port: Any, times: int, pid: int) -> tuple[Cost, Cost, float]:
+    """(one by one, many at once, CPU of the server for each of the many)"""
+    alone = await measured(operation, port, times // 4, 1)
+    before = _server_cpu_s(pid)
+    many = await measured(operation, port, times, AT_ONCE)
+    own = (_server_cpu_s(pid) - before) / (ROUNDS * (times // AT_ONCE * AT_ONCE)) * 1e6
+    return alone, many, own
+
+
+def markdown(found: list[Limit], times: int) -> list[str]:
+    """The section of RESULTS.md."""
+    out = [
+        "",
+        "## Limits",
+        "",
+        f"What a limit costs a call, in microseconds: {times:,} operations, the best of {ROUNDS} rounds. In memory and with "
+        "the journal of counters nothing is waited for; on a Valkey server (Unix socket, append-only file) a call waits as "
+        f"long as stands there. `limit-concurrency` without a server is a number in the process. With {AT_ONCE} at once, "
+        "what goes to the server shares its way.",
+        "",
+        "| | memory: CPU | with the journal: CPU | Valkey, one by one: CPU | waits | "
+        f"{AT_ONCE} at once: CPU | time | CPU of the server |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for limit in found:
+        cells = [
+            limit.name,
+            _shown(limit.memory and limit.memory.cpu_us),
+            _shown(limit.journal and limit.journal.cpu_us),
+            _shown(limit.alone and limit.alone.cpu_us),
+            _shown(limit.alone and limit.alone.wall_us),
+            _shown(limit.many and limit.many.cpu_us),
+            _shown(limit.many and limit.many.wall_us),
+            _shown(limit.server_us),
+        ]
+        out.append(f"| {' | '.join(cells)} |")
+    if all(limit.many is None for limit in found):
+        out += ["", "- left out: Valkey (there is no server on this machine)"]
+    return out
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench.limit_cost", description=__doc__)
+    parser.add_argument("operations", nargs="?", type=int, default=20_000)
+    parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
+    parser.add_argument("--quick", action="store_true", help="2,000 operations; nothing is written")
+    wanted = parser.parse_args()
+    times = 2_000 if wanted.quick else max(4 * AT_ONCE, wanted.operations)
+    part = markdown(uvloop.run(limits(times)), times)
+    print("\n".join(part))
+    if wanted.write and not wanted.quick:
+        sections.write("Limits", part, "python -m bench.limit_cost")
+
+
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000))
+    main()
