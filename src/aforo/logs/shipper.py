@@ -214,11 +214,13 @@ class Shipper:
         self._turn += 1
         for number in range(len(intakes)):
             intake = intakes[(self._turn + number) % len(intakes)]
+            # Asked before reading: what was written until then is seen.
+            over = (gone or intake.oldest_begun is not None) and _is_gone(intake)
             taken = intake.take(self._batch_frames - batch.frames)
             batch.frames += taken.frames
             batch.refused += [(intake, found, reason) for found, reason in taken.unreadable]
             self._project(batch, intake, taken.items)
-            self._break_off(batch, intake, gone=gone and _is_gone(intake))
+            self._break_off(batch, intake, gone=over and not taken.frames)
             if batch.frames >= self._batch_frames:
                 break
         return batch

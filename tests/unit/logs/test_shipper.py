@@ -316,6 +316,27 @@ def test_a_call_that_was_begun_by_a_process_that_died_is_an_aborted_row(tmp_path
     assert [r[1:] for r in rows] == [("gateway", None), ("", 200), ("", 200)]
 
 
+def test_who_is_not_started_again_keeps_nothing_open(tmp_path: Path) -> None:
+    """A system that is started with fewer workers has spools that nobody writes: no later session ends their calls."""
+    writer, context = open_writer(tmp_path / "spool" / "g")
+    with writer, shipper_of(tmp_path, batch_frames=2) as shipper:
+        writer.append_begin(BeginRecord(make_call(number=1, context=context, status=0)))
+        writer.append_begin(BeginRecord(make_call(number=2, context=context, status=0)))
+        for _ in range(3):
+            shipper.run_once()
+        assert ids(tmp_path) == []
+        for number in (3, 4, 5, 2):
+            writer.append_call(make_call(number=number, context=context))
+        writer.close()
+        shipper.run_once()
+        assert ids(tmp_path) == [3, 4]  # what is written is read first: the end of a call may be there
+        for _ in range(4):
+            shipper.run_once()
+        assert shipper.status()[0].pending == 0
+    rows = rows_of(tmp_path / "tables", LOGS, "CorrelationId", "Aborted")
+    assert sorted(a for _, a in rows) == ["", "", "", "", "gateway"]
+
+
 def test_draining_a_dead_spool_settles_what_was_begun(tmp_path: Path) -> None:
     writer, context = open_writer(tmp_path / "spool" / "g")
     with writer:
