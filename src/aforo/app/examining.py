@@ -13,6 +13,7 @@ from aforo.app.in_force import stated
 from aforo.app.spec import snapshot_stamp
 from aforo.errors import Refusal
 from aforo.logs.accounting import account_of
+from aforo.logs.delivery.state import states
 from aforo.logs.intake import load_state
 from aforo.settings import Layout
 from aforo.snapshot import bundle_file
@@ -88,6 +89,23 @@ def _spool(folder: Path, now_s: float, *, running: bool) -> list[Finding]:
     if aside:
         says = f"put aside, for somebody to look at and remove: {', '.join(aside)}"
         found.append(Finding("damage", name, WARNING, says))
+    return found
+
+
+def deliveries(layout: Layout, now_s: float) -> list[Finding]:
+    """Each destination of logs: whether it gets them, how much waits for it, and what it missed."""
+    found: list[Finding] = []
+    for each in states(layout.deliveries):
+        facts = {"records": each.records, "pending": each.pending, "skipped": each.skipped}
+        says, state = f"{each.records} records delivered, {each.pending} frames pending", GOOD
+        if each.failing_since:
+            failing_s = now_s - each.failing_since
+            says += f"; it has failed for {failing_s:.0f} s: {each.error}"
+            state = WRONG if failing_s > LAG_WRONG_S else WARNING
+        if each.skipped:
+            says += f"; {each.skipped} frames were given up, for more waited than is held"
+            state = WARNING if state == GOOD else state
+        found.append(Finding("delivery", each.destination.rpartition("/")[2], state, says, facts))
     return found
 
 

@@ -17,7 +17,7 @@ def doctor(
     format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",  # noqa: A002
     data: running.Data = running.DATA,
 ) -> None:
-    """Look at spools, processes, certificates, disk, clock and backends; exit code 1 when something is wrong."""
+    """Look at spools, deliveries, processes, certificates, disk, clock and backends; exit code 1 when something is wrong."""
     one_of("--format", format, ("table", "json"))
     if not data.is_dir():
         raise Failure(f"{data} is no data directory.", hint="Name one with --data.", code=Exit.USAGE)
@@ -43,6 +43,7 @@ def doctor(
                 found.append(Finding("listener", name, GOOD if live else WRONG, says))
         found += examining.workers(layout, dict(system.endpoints.get("pids") or {}))
     found += examining.spools(layout, now_s, running=system is not None)
+    found += examining.deliveries(layout, now_s)
     found += [examining.disk(layout), examining.clock(layout, now_s)]
     bundle = None
     try:
