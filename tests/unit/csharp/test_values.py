@@ -55,7 +55,7 @@ VALUES = [
     ('string.Join("|", Regex.Match("k=v", "(?<key>.)=(?<val>.)").Groups.Cast<Group>().Select(g => g.Name + ":" + g.Value))', "0:k=v|key:k|val:v"),
     ('new Regex("a").Replace("aaa", "b", 2) + new Regex("a").Replace("aaa", m => m.Index.ToString(), 1) + string.Join("|", new Regex(",").Split("a,b,c", 2)) + new Regex("a").Match("aba", 1).Index', "bba0aaa|b,c2"),
     ("Regex.Replace(\"aXb\", \"x\", m => \"<\" + m.Value + \">\", RegexOptions.IgnoreCase) + Regex.IsMatch(\"A\", \"a\", RegexOptions.IgnoreCase, TimeSpan.FromSeconds(1)) + Match.Empty.Success", "a<X>bTrueFalse"),
-    ('Regex.Escape("a.b*c [d]\\n") + Regex.Unescape(@"a\\.b\\n\\u0041") + string.Join(",", new Regex("(?<x>a)(b)").GetGroupNames()) + new Regex("a+").ToString()', "a\\.b\\*c\\ \\[d]\\na.b\nA0,x,2a+"),
+    ('Regex.Escape("a.b*c [d]\\n") + Regex.Unescape(@"a\\.b\\n\\u0041") + string.Join(",", new Regex("(?<x>a)(b)").GetGroupNames()) + new Regex("a+").ToString()', "a\\.b\\*c\\ \\[d]\\na.b\nA0,1,xa+"),
     ('Regex.Match("ab", "(a)(?<n>b)", RegexOptions.ExplicitCapture).Groups.Count + "" + Regex.Match("aab", "a", RegexOptions.RightToLeft).Index + Regex.Replace("ab", "(a)(b)", "$2$1$`$\'$+")', "21bab"),
 ]  # fmt: skip
 

@@ -12,9 +12,11 @@ from aforo.csharp.runtime.exceptions import (
     ArgumentNullException,
     ArgumentOutOfRangeException,
     RegexMatchTimeoutException,
+    given,
 )
 from aforo.csharp.runtime.limits import REGEX_TIMEOUT_S, count, look_at_clock, made, nodes, read, room
 from aforo.csharp.runtime.objects import Obj
+from aforo.csharp.runtime.regex_syntax import Numbering, translated
 from aforo.csharp.runtime.spans import SECOND, TimeSpan
 from aforo.regex_size import expanded
 
@@ -39,7 +41,7 @@ class RegexOptions(IntFlag):
 class Regex(Obj):
     """`timeout` is the policy's own; ours holds where it is longer."""
 
-    __slots__ = ("options", "pattern", "source", "timeout")
+    __slots__ = ("numbering", "options", "pattern", "source", "timeout")
     net_name = "System.Text.RegularExpressions.Regex"
 
     def __init__(self, pattern: str | None, options: int = 0, timeout: TimeSpan | None = None) -> None:
@@ -47,7 +49,7 @@ class Regex(Obj):
             raise ArgumentNullException("Value cannot be null.\r\nParameter name: pattern")
         self.source = pattern
         self.options = int(options)
-        self.pattern = compiled(pattern, self.options)
+        self.pattern, self.numbering = compiled(pattern, self.options)
         wanted = REGEX_TIMEOUT_S if timeout is None or timeout.ticks <= 0 else timeout.ticks / SECOND
         self.timeout = min(wanted, REGEX_TIMEOUT_S)
 
@@ -58,14 +60,16 @@ class Regex(Obj):
 class Match(Obj):
     """A match, a group of one, or neither (`found` None): `Success` is false then."""
 
-    __slots__ = ("at", "found", "group", "owner")
+    __slots__ = ("at", "found", "group", "number", "owner")
     net_name = "System.Text.RegularExpressions.Match"
 
-    def __init__(self, found: Any, group: int | str = 0, owner: Regex | None = None) -> None:
+    def __init__(self, found: Any, number: int = 0, owner: Regex | None = None) -> None:
+        """`number` is .NET's, `group` the one that `found` knows."""
         self.found = found
         self.owner = owner
-        self.group = group
-        self.at = -1 if found is None else found.start(group)
+        self.number = number
+        self.group = 0 if owner is None else owner.numbering.slots[number]
+        self.at = -1 if found is None else found.start(self.group)
 
     def text(self, _spec: str | None = None) -> str:
         return match_value(self)
@@ -93,15 +97,13 @@ class Groups(Obj):
         self.match = match
 
     def elements(self) -> list[Match]:
-        size = group_count(self)
-        nodes(size)
-        return [group_at(self, i) for i in range(size)]
+        nodes(group_count(self))
+        owner = self.match.owner
+        return [group_at(self, n) for n in (owner.numbering.slots if owner is not None else (0,))]
 
 
 def regex_problem(pattern: str, options: int = 0) -> str:
     """Why a pattern cannot be used here; empty when it can. Asked when a policy is saved."""
-    if re.search(r"\(\?<[A-Za-z_]\w*-[A-Za-z_]\w*>", pattern):
-        return "balancing groups do not exist in our regular expressions"
     try:
         compiled(pattern, options)
     except ArgumentException as error:
@@ -109,17 +111,8 @@ def regex_problem(pattern: str, options: int = 0) -> str:
     return ""
 
 
-def _anchor(match: re.Match[str]) -> str:
-    """`\\z` is the very end, `\\Z` also before a last line feed; ours has one name for the first only."""
-    return {"z": r"\Z", "Z": r"(?=\n?\Z)"}.get(match[1], match[0])
-
-
-def _silent(match: re.Match[str]) -> str:
-    return "(?:" if match[0] == "(" else match[0]
-
-
 @lru_cache(maxsize=512)
-def compiled(pattern: str, options: int) -> Any:
+def compiled(pattern: str, options: int) -> tuple[Any, Numbering]:
     # 10 MB of a gateway's memory, for those whose policies match patterns.
     import regex
 
@@ -138,12 +131,9 @@ def compiled(pattern: str, options: int) -> Any:
         raise ArgumentException(
             f"parsing the pattern failed - with its repetitions it is larger than {MAX_NODES} nodes"
         )
-    translated = re.sub(r"\\(.)", _anchor, pattern, flags=re.DOTALL)
-    if options & 4:
-        # Only groups with names capture. A parenthesis in a class or behind a backslash is none.
-        translated = re.sub(r"\\.|\[(?:\\.|[^\]\\])*\]|\((?!\?)", _silent, translated, flags=re.DOTALL)
+    written, numbering = translated(pattern, options)
     try:
-        return regex.compile(translated, flags)
+        return regex.compile(written, flags), numbering
     except (regex.error, RecursionError, OverflowError, ValueError) as error:
         raise ArgumentException(f"parsing the pattern failed - {str(error)[:80]}") from None
 
@@ -206,7 +196,7 @@ def regex_replace(pattern: Regex, text: str | None, replacement: str | None, num
         return _input(text)
 
     def one(found: Any) -> str:
-        piece = expand(found, template)
+        piece = expand(pattern, found, template)
         room(len(piece))
         return piece
 
@@ -224,23 +214,20 @@ def regex_replace_with(pattern: Regex, text: str | None, evaluator: Any, number:
     return str(_run(pattern, pattern.pattern.sub, one, _input(text), _times(number)))
 
 
-def expand(found: Any, template: str) -> str:
+def expand(pattern: Regex, found: Any, template: str) -> str:
     """`$1`, `${name}`, `$$`, `$&`, `` $` ``, `$'`, `$+`, `$_`."""
-    text = found.string
+    text, slots = found.string, pattern.numbering.slots
 
     def one(m: re.Match[str]) -> str:
         word = m[0][1:]
         token = m[1] or m[2]
         if token is None:
             start, end = found.span()
-            last = found.group(found.re.groups) if found.re.groups else ""
+            last = found.group(max(slots.items())[1]) if len(slots) > 1 else ""
             known = {"$": "$", "&": found.group(0), "`": text[:start], "'": text[end:], "+": last, "_": text}
             return made(known[word] or "")
-        group: Any = int(token) if token.isdigit() else token
-        try:
-            return found.group(group) or ""
-        except IndexError:
-            return m[0]
+        group = slots.get(pattern.numbering.number(token))
+        return m[0] if group is None else found.group(group) or ""
 
     return re.sub(r"\$(?:[$&`'+_]|(\d{1,4})|\{(\w+)\})", one, template)
 
@@ -248,9 +235,16 @@ def expand(found: Any, template: str) -> str:
 def regex_split(pattern: Regex, text: str | None, number: int = 0) -> list[str]:
     if number == 1:
         return [made(_input(text))]
-    return [
-        p for p in _run(pattern, pattern.pattern.split, _input(text), max(0, number - 1)) if p is not None
-    ]
+    parts = _run(pattern, pattern.pattern.split, _input(text), max(0, number - 1))
+    order = list(pattern.numbering.slots.values())  # 0 first: the text in front of the match
+    if order != sorted(order):
+        parts = [
+            parts[at + each]
+            for at in range(0, len(parts), len(order))
+            for each in order
+            if at + each < len(parts)
+        ]
+    return [p for p in parts if p is not None]
 
 
 _ESCAPES: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f"}
@@ -320,13 +314,19 @@ def static_split(
 
 
 def group_names(pattern: Regex) -> list[str]:
-    by_number = {number: name for name, number in pattern.pattern.groupindex.items()}
-    return [by_number.get(i, str(i)) for i in range(pattern.pattern.groups + 1)]
+    return [pattern.numbering.name(number) for number in pattern.numbering.slots]
 
 
-def group_number(pattern: Regex, name: str) -> int:
-    found = pattern.pattern.groupindex.get(name, -1)
-    return int(name) if found < 0 and name.isdigit() and int(name) <= pattern.pattern.groups else int(found)
+def group_numbers(pattern: Regex) -> list[int]:
+    return list(pattern.numbering.slots)
+
+
+def group_number(pattern: Regex, name: str | None) -> int:
+    return pattern.numbering.number(given(name, "name"))
+
+
+def group_name(pattern: Regex, number: int) -> str:
+    return pattern.numbering.name(number) if number in pattern.numbering.slots else ""
 
 
 def regex_options(pattern: Regex) -> RegexOptions:
@@ -368,41 +368,34 @@ def match_captures(value: Match) -> list[Captured]:
 
 
 def match_name(value: Match) -> str:
-    if value.found is None:
-        return ""
-    names = {number: name for name, number in value.found.re.groupindex.items()}
-    return names.get(value.group, str(value.group)) if isinstance(value.group, int) else value.group
+    return "" if value.found is None or value.owner is None else value.owner.numbering.name(value.number)
 
 
 def match_result(value: Match, template: str | None) -> str:
     if template is None:
         raise ArgumentNullException("Value cannot be null.\r\nParameter name: replacement")
-    if value.found is None:
+    if value.found is None or value.owner is None:
         from aforo.csharp.runtime.exceptions import NotSupportedException
 
         raise NotSupportedException("Result cannot be called on a failed Match.")
-    return expand(value.found, template)
+    return expand(value.owner, value.found, template)
 
 
-def group_at(groups: Groups, index: int) -> Match:
-    found = groups.match.found
-    if found is None or not 0 <= index <= found.re.groups:
+def group_at(groups: Groups, number: int) -> Match:
+    match = groups.match
+    if match.found is None or match.owner is None or number not in match.owner.numbering.slots:
         return Match(None)
-    return Match(found, index)
+    return Match(match.found, number, match.owner)
 
 
-def group_named(groups: Groups, name: str) -> Match:
-    found = groups.match.found
-    if found is None:
-        return Match(None)
-    if name.isdigit():
-        return group_at(groups, int(name))
-    return Match(found, name) if name in found.re.groupindex else Match(None)
+def group_named(groups: Groups, name: str | None) -> Match:
+    owner = groups.match.owner
+    return Match(None) if owner is None else group_at(groups, owner.numbering.number(given(name, "key")))
 
 
 def group_count(groups: Groups) -> int:
-    found = groups.match.found
-    return 1 if found is None else int(found.re.groups) + 1
+    owner = groups.match.owner
+    return 1 if owner is None or groups.match.found is None else len(owner.numbering.slots)
 
 
 def capture_at(items: list[Captured], index: int) -> Captured:
