@@ -30,6 +30,7 @@ class Covering:
         self._tls = tls
         self._wanted: frozenset[int] = frozenset()
         self._open: dict[int, list[asyncio.Server]] = {}
+        self._stale: set[int] = set()  # of those that are open, with another context of https
         self._at_work: asyncio.Task[None] | None = None
 
     def use(self, indexes: tuple[int, ...]) -> None:
@@ -39,8 +40,8 @@ class Covering:
 
     def again(self) -> None:
         """The context of https is another one."""
-        for index in list(self._open):
-            self._leave(index)
+        # Also those that are just being opened.
+        self._stale |= self._wanted
         self._begin()
 
     def close(self) -> None:
@@ -50,25 +51,37 @@ class Covering:
                 sock.close()
 
     def _begin(self) -> None:
-        if self._at_work is None and self._wanted != frozenset(self._open) and not self._server.draining:
+        if self._at_work is None and self._is_wanting():
             self._at_work = asyncio.get_running_loop().create_task(self._follow())
             self._at_work.add_done_callback(self._done)
+
+    def _is_wanting(self) -> bool:
+        if self._server.draining:
+            return False
+        return self._wanted != frozenset(self._open) or not self._stale.isdisjoint(self._open)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._at_work = None
         if not task.cancelled() and task.exception() is not None:
+            # Tried again when there is something new to serve.
             log.error("sockets of a gateway without a process are not served", exc_info=task.exception())
             return
         self._begin()
 
     async def _follow(self) -> None:
-        for index in frozenset(self._open) - self._wanted:
+        for index in [i for i in self._open if i not in self._wanted or i in self._stale]:
             self._leave(index)
         for index in self._wanted - frozenset(self._open):
+            self._stale.discard(index)
             opened = self._open[index] = []
-            for name, sock in self._sockets[index].items():
-                # A descriptor of its own: the socket goes on listening when this listener is closed.
-                opened.append(await self._server.listen(sock.dup(), self._tls() if name == "https" else None))
+            try:
+                for name, sock in self._sockets[index].items():
+                    # A descriptor of its own: the socket goes on listening when this listener is closed.
+                    tls = self._tls() if name == "https" else None
+                    opened.append(await self._server.listen(sock.dup(), tls))
+            except BaseException:
+                self._leave(index)
+                raise
 
     def _leave(self, index: int) -> None:
         for listener in self._open.pop(index):

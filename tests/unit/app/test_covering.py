@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+from typing import cast
+
+import pytest
 
 from aforo.app.covering import Covering
 from aforo.app.listeners import listening
+from aforo.gateway.server import Server
 from tests.support.gateway import gate, story, until
 
 
@@ -50,5 +55,71 @@ async def test_sockets_are_served_while_they_are_to_be() -> None:
         covering.again()
         await until(lambda: len(g.server.listeners) == before)
         assert (await answered(port)).startswith(b"HTTP/1.1 200")
+        covering.close()
+    sock.close()
+
+
+class SlowServer:
+    """Opens a listener in several turns of the loop."""
+
+    draining = False
+
+    def __init__(self) -> None:
+        self.listeners: list[object] = []
+        self.opened = 0
+
+    async def listen(self, sock: socket.socket, tls: object) -> object:
+        await asyncio.sleep(0)
+        sock.close()
+        self.opened += 1
+        listener = (self.opened, tls)
+        self.listeners.append(listener)
+        return listener
+
+    def dismiss(self, listener: object) -> None:
+        self.listeners.remove(listener)
+
+
+@story
+async def test_another_context_while_a_socket_is_being_opened_leaves_no_listener_behind() -> None:
+    (sock,) = listening("127.0.0.1", 0, "gateway")
+    server = SlowServer()
+    context = 1
+    sockets = {name: sock.dup().detach() for name in ("http", "https")}
+    covering = Covering({1: sockets}, cast(Server, server), lambda: cast(ssl.SSLContext, context))
+    covering.use((1,))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert server.listeners == [(1, None)]
+    context = 2
+    covering.again()
+    await until(lambda: covering._at_work is None)
+    assert [tls for _, tls in server.listeners] == [None, 2]  # type: ignore[misc]
+    covering.use(())
+    await until(lambda: covering._at_work is None)
+    assert server.listeners == []
+    covering.close()
+    sock.close()
+
+
+@story
+async def test_what_cannot_be_opened_is_told_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    (sock,) = listening("127.0.0.1", 0, "gateway")
+    contexts = 0
+
+    def no_context() -> ssl.SSLContext:
+        nonlocal contexts
+        contexts += 1
+        raise OSError("no descriptor is left")
+
+    async with gate() as g:
+        sockets = {"http": sock.dup().detach(), "https": sock.dup().detach()}
+        covering = Covering({1: sockets}, g.server, no_context)
+        before = len(g.server.listeners)
+        for tries in (1, 2):
+            covering.use((1,))
+            await until(lambda: covering._at_work is None)
+            assert (contexts, len(g.server.listeners)) == (tries, before)
+        assert "no descriptor is left" in caplog.text
         covering.close()
     sock.close()
