@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
 import threading
 from functools import partial
-from pathlib import Path
 from urllib.parse import quote
 
 import msgspec
@@ -18,20 +16,19 @@ from aforo.app.certificates import Certificate, certificate
 from aforo.app.counting import Counting
 from aforo.app.covering import Covering
 from aforo.app.ending_threads import EndingThreads
+from aforo.app.gateway_identity import GatewayIdentity
 from aforo.app.held_loop import HeldLoop
+from aforo.app.housekeeping import Housekeeping
 from aforo.app.https_listener import HttpsListener
-from aforo.app.identity_places import identity_places
 from aforo.app.in_force import Acknowledgement, InForce
 from aforo.app.listeners import inherited
 from aforo.app.recording import recorder
 from aforo.app.spec import Said, Spec, Told, on_stop, say, snapshot_stamp
 from aforo.app.watched_backends import WatchedBackends
-from aforo.egress.fetch import fetch
 from aforo.egress.policy import EgressPolicy, parse
 from aforo.egress.pool import Pool
 from aforo.egress.valkey import Valkey
 from aforo.errors import Refusal
-from aforo.errors import Upstream as UpstreamRefusal
 from aforo.gateway.authorizations import Connections
 from aforo.gateway.cache import MemoryCache
 from aforo.gateway.crowd import most_connections
@@ -45,15 +42,12 @@ from aforo.gateway.owners import Owners
 from aforo.gateway.proxy import Proxy
 from aforo.gateway.server import Server
 from aforo.gateway.services import GatewayServices
-from aforo.gateway.signing_keys import ENTRA, FetchedSigningKeys
 from aforo.gateway.traces import Traces
 from aforo.gateway.upstream import Upstream
 from aforo.identity import debug_token
-from aforo.identity.identity_sources import IDENTITY_PATH, AppServiceIdentity, HttpAnswer, detect
 from aforo.identity.keys import Secrets
-from aforo.identity.managed import ManagedTokens, NoIdentity, TokenSource
+from aforo.identity.managed import ManagedTokens
 from aforo.identity.seal import subkey
-from aforo.messages import Headers, parse_url
 from aforo.model.valkey_address import ValkeyAddress
 from aforo.snapshot import bundle_file
 from aforo.snapshot.build import Builder
@@ -68,19 +62,13 @@ log = logging.getLogger("aforo.gateway")
 
 # A look costs one `stat` (3 µs); whoever changes something waits for it.
 POLL_S = 0.05
-_ISSUER_DOCUMENTS = frozenset(
-    f"{path}{version}{name}"
-    for path, name in (("", ".well-known/openid-configuration"), ("discovery/", "keys"))
-    for version in ("", "v2.0/")
-)
-_ISSUER_TOKENS = frozenset(("oauth2/token", "oauth2/v2.0/token"))
 # How long a gateway waits at its start for what control publishes at the same time.
 PATIENCE_S = 2.0
 DRAIN_S = 30.0
 # How long the events that are queued are sent after the last call.
 EVENTS_S = 10.0
-# Of 100 ms: how often the garbage of long-lived connections is looked for too.
-FULL_BEATS = 300
+# How long it waits before it tries again to put in force what could not be for want of descriptors or disk.
+AGAIN_S = 1.0
 
 
 def main(spec: Spec) -> None:
@@ -103,18 +91,12 @@ class _Gateway:
         self._told_to_end = asyncio.Event()
         self._covering: Covering | None = None
         self._held = HeldLoop()
+        self._room = True  # in the spool, as far as has been told
         self._seen = (0, 0)  # of the snapshot that is in force
         self._acknowledgement = Acknowledgement(self._layout.snapshots, spec.index)
         self._ca = self._layout.secrets / "ca.pem"
-        self._identity_pool = Pool(EgressPolicy(), self._ca)
-        # The issuer's documents, and nothing else of control, may be asked for by an address in a policy.
-        issuer = frozenset({(spec.local_host, p) for p in (spec.control_port, spec.control_tls_port)})
-        self._issuer_pool = Pool(EgressPolicy(allowed_ports=issuer), self._ca)
-        self._tenant = ""
-        self._keys = FetchedSigningKeys(
-            self._issuer_document, entra=os.environ.get("AZURE_AUTHORITY_HOST") or ENTRA
-        )
         self._pool = Pool(self._egress(()), self._ca)
+        self._identity = GatewayIdentity(spec, self._pool, self._ca)
         self._upstream = Upstream(self._pool)
         self._watched = WatchedBackends(
             self._layout.snapshots, spec.index, self._upstream, self._secrets.master_key
@@ -152,7 +134,7 @@ class _Gateway:
         folder = self._layout.spool / (f"gateway-{spec.index}" + (f".{spec.slot}" if spec.slot else ""))
         # No thread of the spool's own: the supervisor syncs (app/spool_sync.py).
         with SpoolWriter(folder, sync_interval_s=0) as spool:
-            source, path = self._identity(bundle)
+            source, path = self._identity.source(bundle)
             tokens = ManagedTokens(source, sealer=self._secrets.sealer("gateway-tokens"), path=path)
             counting = self._counting = Counting(spec, bundle.resource_id, self._ca)
             services = GatewayServices(
@@ -170,15 +152,15 @@ class _Gateway:
                 recorder(spool, runtime, self._lost, self._secrets.master_key),
                 lambda: not self._stop.is_set() and spool.has_room(),
             )
-            services.signing_keys = self._keys
-            services.authorizations = Connections(self._provider_token, services)
+            services.signing_keys = self._identity.keys
+            services.authorizations = Connections(self._identity.provider_token, services)
             services.authorizations.use(runtime.authorizations)
             proxy.traces = Traces(self._layout.traces, subkey(self._secrets.master_key, debug_token.PURPOSE))
             services.events = Loggers(partial(self._sink, tokens))
             services.events.configure(runtime.loggers)
             metrics.follow(bundle)
             self._watched.probe_with(tokens, metrics)
-            self._use_tenant(bundle)
+            self._identity.use_tenant(bundle.tenant_id)
             server = Server(proxy)
             server.most = most_connections()
             tls = certificate(spec.certificate, spec.certificate_key, self._secrets.tls)
@@ -190,7 +172,8 @@ class _Gateway:
             self._collect_less()
             self._acknowledge(bundle, self._seen)
             say(Said(ready=True, snapshot_ns=self._seen[0]))
-            housekeeping = asyncio.create_task(self._keep_house(proxy, server, spool, tls, metrics))
+            house = self._housekeeping(proxy, server, spool, tls, metrics)
+            housekeeping = asyncio.create_task(house.run())
             following = asyncio.create_task(self._follow(proxy, spool, tokens, metrics, services))
             await self._stop.wait()
             self._held.end()
@@ -211,9 +194,8 @@ class _Gateway:
             await counting.close()
             services.owners.close()
             await tokens.close()
-            await self._keys.close()
+            await self._identity.close()
             await services.authorizations.close()
-            self._issuer_pool.close()
             self._pool.close()
 
     def _external_cache(self, name: str, address: ValkeyAddress) -> ExternalCache:
@@ -308,75 +290,6 @@ class _Gateway:
         # It is not what was published: who waits for this gateway waits for a configuration that compiles.
         return msgspec.structs.replace(instead, version=0), runtime
 
-    def _identity(self, bundle: Bundle) -> tuple[TokenSource, Path]:
-        """Where this gateway's tokens come from, and the file that keeps them.
-
-        With a local account: our own issuer. Without one: what the environment offers (App Service, a virtual
-        machine, a workload identity), by azure-identity's variables.
-        """
-        spec = self._spec
-        source: TokenSource = (
-            NoIdentity() if bundle.local_identity else detect(os.environ, self._ask_identity)
-        )
-        if isinstance(source, NoIdentity):
-            allowed = EgressPolicy(allowed_ports=frozenset({(spec.local_host, spec.control_port)}))
-            endpoint = spec.url("http", spec.control_port) + IDENTITY_PATH
-            source, name = AppServiceIdentity(endpoint, spec.identity_header, self._ask_identity), "tokens"
-        else:
-            # The cloud's identity service is mostly link-local; the environment of this process names it.
-            allowed, name = EgressPolicy(identity=identity_places(os.environ)), "tokens-environment"
-        # Such tokens are fetched from there alone, and nothing else may be reached through this pool.
-        self._identity_pool.policy = allowed
-        # Sealed beside the snapshot, so that a gateway whose control plane is away goes on after a restart.
-        return source, self._layout.snapshots / f"{name}-{spec.index}.sealed"
-
-    def _use_tenant(self, bundle: Bundle) -> None:
-        """The local issuer answers for its own tenant; for all others Entra, or what AZURE_AUTHORITY_HOST names."""
-        self._tenant = bundle.tenant_id.lower()
-        own = self._spec.url("http", self._spec.control_port)
-        self._keys.tenants = {self._tenant: own} if self._tenant else {}
-
-    async def _issuer_document(self, url: str) -> bytes:
-        pool = self._issuer_pool if self._is_own_issuer(url, _ISSUER_DOCUMENTS) else self._pool
-        headers = Headers.of(((b"accept", b"application/json"),))
-        answer = await fetch(
-            pool, "GET", url, headers, timeout_s=10.0, max_bytes=1 << 20, follow_redirects=pool is self._pool
-        )
-        if answer.status != 200:
-            raise UpstreamRefusal(f"the issuer answered {answer.status}")
-        return answer.body
-
-    async def _provider_token(self, url: str, form: bytes) -> tuple[int, bytes]:
-        """A token of a credential provider, our own issuer among them."""
-        pool = self._issuer_pool if self._is_own_issuer(url, _ISSUER_TOKENS) else self._pool
-        headers = Headers.of(
-            ((b"accept", b"application/json"), (b"content-type", b"application/x-www-form-urlencoded"))
-        )
-        answer = await fetch(pool, "POST", url, headers, form, timeout_s=10.0, max_bytes=1 << 20)
-        return answer.status, answer.body
-
-    def _is_own_issuer(self, url: str, documents: frozenset[str]) -> bool:
-        try:
-            parts = parse_url(url)
-        except ValueError:
-            return False
-        spec = self._spec
-        inside, _, document = parts.path.removeprefix("/").partition("/")
-        return (
-            parts.host in (spec.local_host, "localhost")
-            and parts.port in (spec.control_port, spec.control_tls_port)
-            and bool(self._tenant)
-            and inside.lower() == self._tenant
-            and document in documents
-        )
-
-    async def _ask_identity(
-        self, method: str, url: str, headers: tuple[tuple[bytes, bytes], ...], body: bytes = b""
-    ) -> HttpAnswer:
-        pool = self._identity_pool
-        answer = await fetch(pool, method, url, Headers.of(headers), body, timeout_s=10.0, max_bytes=1 << 20)
-        return HttpAnswer(answer.status, answer.body)
-
     async def _follow(
         self,
         proxy: Proxy,
@@ -394,30 +307,48 @@ class _Gateway:
                 continue
             self._seen = stamp
             try:
-                bundle = bundle_file.load(self._path, self._signing)
+                await self._take_up(stamp, proxy, spool, tokens, metrics, services)
             except (Refusal, FileNotFoundError) as error:
                 log.error("the published snapshot is not taken: %s", error)
-                continue
-            runtime = await self._built_aside(bundle)
-            if runtime is not None:
-                self._use_tenant(bundle)
-                if await self._https.use(bundle.client_cas) and self._covering is not None:
-                    self._covering.again()
-                policy = self._egress(bundle.egress_private)
-                if policy != self._pool.policy:
-                    # What is idle was judged by the old one.
-                    self._pool.policy = policy
-                    self._pool.close()
-                    if services.shared.cache is not None:
-                        services.shared.cache.renew()
-                if bundle.local_identity != proxy.runtime.bundle.local_identity:
-                    tokens.use(*self._identity(bundle))
-                proxy.swap(runtime, recorder(spool, runtime, self._lost, self._secrets.master_key))
-                metrics.follow(bundle)
-                self._acknowledge(bundle, stamp)
-                self._keep_good(stamp)
-                self._collect_less()
-                say(Said(snapshot_ns=stamp[0]))
+            except OSError as error:
+                log.error("the published snapshot is not in force yet: %s", error)
+                self._seen = (0, 0)
+                await asyncio.sleep(AGAIN_S)
+            except Exception:
+                log.exception("bug: the published snapshot could not be taken")
+
+    async def _take_up(
+        self,
+        stamp: tuple[int, int],
+        proxy: Proxy,
+        spool: SpoolWriter,
+        tokens: ManagedTokens,
+        metrics: SpooledMetrics,
+        services: GatewayServices,
+    ) -> None:
+        """Put what is published in force, unless it does not compile."""
+        bundle = bundle_file.load(self._path, self._signing)
+        runtime = await self._built_aside(bundle)
+        if runtime is None:
+            return
+        self._identity.use_tenant(bundle.tenant_id)
+        if await self._https.use(bundle.client_cas) and self._covering is not None:
+            self._covering.again()
+        policy = self._egress(bundle.egress_private)
+        if policy != self._pool.policy:
+            # What is idle was judged by the old one.
+            self._pool.policy = policy
+            self._pool.close()
+            if services.shared.cache is not None:
+                services.shared.cache.renew()
+        if bundle.local_identity != proxy.runtime.bundle.local_identity:
+            tokens.use(*self._identity.source(bundle))
+        proxy.swap(runtime, recorder(spool, runtime, self._lost, self._secrets.master_key))
+        metrics.follow(bundle)
+        self._acknowledge(bundle, stamp)
+        self._keep_good(stamp)
+        self._collect_less()
+        say(Said(snapshot_ns=stamp[0]))
 
     def _acknowledge(self, bundle: Bundle, stamp: tuple[int, int]) -> None:
         try:
@@ -446,40 +377,50 @@ class _Gateway:
             log.exception("revision %d could not be built; the one before stays in force", bundle.version)
             return None
 
-    async def _keep_house(
+    def _housekeeping(
         self, proxy: Proxy, server: Server, spool: SpoolWriter, tls: Certificate, metrics: SpooledMetrics
-    ) -> None:
-        """What must be looked at now and then, of all calls together: cheaper than a timer for each."""
-        beat = 0
-        room = True
-        while True:
+    ) -> Housekeeping:
+        def beat() -> None:
             if not self._stop.is_set():
                 self._held.beat()
-            await asyncio.sleep(0.1)
-            beat += 1
-            spool.prepare()
-            self._counting.beat()
-            self._upstream.sweep()
-            self._watched.sweep(proxy.runtime)
-            if beat % 10 == 0:
-                server.sweep()
-                metrics.flush()
-                self._pool.sweep()
-                self._identity_pool.sweep()
-                self._issuer_pool.sweep()
-                tls.reload()
+
+        def traces() -> None:
+            if proxy.traces is not None:
+                proxy.traces.sweep()
+
+        return Housekeeping(
+            often=(
+                beat,
+                spool.prepare,
+                self._counting.beat,
+                self._upstream.sweep,
+                lambda: self._watched.sweep(proxy.runtime),
+            ),
+            each_second=(
+                server.sweep,
+                metrics.flush,
+                self._pool.sweep,
+                self._identity.sweep,
+                tls.reload,
                 # A closed connection and its last call may be a circle, and a body hangs on it: of large ones the
                 # collector's own counting (of objects) would let hundreds wait.
-                gc.collect(2 if beat % FULL_BEATS == 0 else 1)
-                if beat % FULL_BEATS == 0 and proxy.traces is not None:
-                    proxy.traces.sweep()
-                if spool.has_room() != room:
-                    room = not room
-                    full = "the log is full: calls are refused until it has been stored or the disk has room"
-                    log.error(full if not room else "the log has room again")
-                    # Also where no disk is needed to hear it.
-                    say(Said(warning=full if not room else "the log has room again"))
-                self._lost.tell(proxy.runtime.bundle)
+                lambda: gc.collect(1),
+                lambda: self._look_for_room(spool),
+                lambda: self._lost.tell(proxy.runtime.bundle),
+            ),
+            # The garbage of long-lived connections too.
+            seldom=(gc.collect, traces),
+        )
+
+    def _look_for_room(self, spool: SpoolWriter) -> None:
+        """Tell it when the spool is full, and when it is no more."""
+        if spool.has_room() == self._room:
+            return
+        self._room = not self._room
+        full = "the log is full: calls are refused until it has been stored or the disk has room"
+        log.error(full if not self._room else "the log has room again")
+        # Also where no disk is needed to hear it.
+        say(Said(warning=full if not self._room else "the log has room again"))
 
     @staticmethod
     def _collect_less() -> None:
