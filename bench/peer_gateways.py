@@ -40,6 +40,7 @@ class Peer:
     settles_s: float = 0.0
     holds_s: float = 0.0
     log: str = "none"
+    slow: bool = False
     ready_s: float | None = None
     # CPU seconds and MB, where they are not those of the processes' trees.
     own_cpu_s: Callable[[], float] | None = None
@@ -54,6 +55,11 @@ class Peer:
     def mb(self) -> float:
         """Memory of the gateway's processes."""
         return self.own_mb() if self.own_mb else sum(map(tree_mb, self.pids()))
+
+    @property
+    def needs_more(self) -> bool:
+        """Whether it needs more than its own processes."""
+        return self.all_cpu_s is not None or bool(self.beside())
 
     def whole_cpu_s(self) -> float:
         """The same with what it needs besides."""
@@ -330,7 +336,7 @@ def _get(port: int, path: str) -> bytes:
 
 
 def _psql(folder: Path, sql: str) -> int:
-    command = ["psql", "-h", str(folder), "-U", "aforo", "postgres", "-Atc", sql]
+    command = [str(postgres.tool("psql")), "-h", str(folder), "-U", "aforo", "postgres", "-Atc", sql]
     return int(subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout)
 
 

@@ -94,7 +94,7 @@ def markdown(found: PeerFindings) -> list[str]:
 def _line(name: str, seen: Seen, direct: Seen | None, aforo: Seen | None) -> str:
     cpu = median(seen.cpu_us)
     ratio = cpu / median(aforo.cpu_us) if aforo and aforo.cpu_us and name != "direct" else None
-    whole = bool(seen.whole_cpu_us) and seen.whole_cpu_us != seen.cpu_us
+    whole = bool(seen.whole_cpu_us)  # only of those that need more than their own processes
     added = late = ""
     if direct and direct.first_byte_ms and seen.first_byte_ms:
         added = f"{median(seen.first_byte_ms) - median(direct.first_byte_ms):.2f}"

@@ -29,7 +29,7 @@ LIMIT_S = 165.0
 # Each stream is a descriptor here, one in the upstream and two in the gateway; these many are for everything else.
 SPARE = 512
 MANY, MANY_PERIOD_S = 64, 0.02
-_Trouble = (RuntimeError, AssertionError, OSError, HTTPException, ValueError)
+_TROUBLE = (RuntimeError, AssertionError, OSError, HTTPException, ValueError)
 
 
 @dataclass(slots=True)
@@ -71,9 +71,13 @@ def main() -> int:
             f"{wanted.streams:,} streams (a process may have {hard:,} descriptors here, and a stream has two in a proxy)"
         )
     names = wanted.only.split(",") if wanted.only else None
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aforo-bench-")))
-        _measure(stack, folder, found, names, wanted)
+    try:
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aforo-bench-")))
+            _measure(stack, folder, found, names, wanted)
+    except _TROUBLE as error:
+        # What was measured until then is told all the same.
+        found.absent.append(f"what should have come after this: {type(error).__name__}: {str(error)[:300]}")
     part = stream_report.markdown(found)
     print("\n".join(part))
     if wanted.write and not wanted.quick:
@@ -128,7 +132,7 @@ def _measure(
 def _tried(found: StreamFindings, subject: Subject, work: Callable[[Subject], None]) -> None:
     try:
         work(subject)
-    except (*_Trouble, TimeoutError) as error:
+    except _TROUBLE as error:
         found.seen[subject.name].failed.append(f"{type(error).__name__}: {str(error)[:300]}")
         _say(f"{subject.name}: {type(error).__name__}: {error}")
 
