@@ -53,8 +53,12 @@ _NAMES_MANY = frozenset(("file_ids", "vector_store_ids"))
 _CALLERS_OWN = frozenset(("metadata", "parameters"))
 # `{"type": "file_id", "id": ...}` names a file too.
 _SOURCE = "file_id"
-# Where a body may name one of them: as it is written, in any case, or with an escape that stands for a letter.
-_MAY_NAME = re.compile(rb'"(?:' + "|".join(sorted(_NAMES_ONE | _NAMES_MANY)).encode() + rb')"|\\u00[4-7]')
+# Where a body may name one of them: in any case, or with an escape that stands for a letter. Two searches with a plain
+# beginning each take a tenth of the time of one without.
+_NAMES = sorted(_NAMES_ONE | _NAMES_MANY)
+_FIRST = "".join(sorted({name[0] + name[0].upper() for name in _NAMES}))
+_MAY_NAME = re.compile(f'"(?=[{_FIRST}])(?i:{"|".join(_NAMES)})"'.encode())
+_ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
 # Files of a tool's container: they live and die within a response, and nobody is told when they are made.
 _FLEETING = ("cfile_", "cntr_", "container")
 # Where answers name what was made beside.
@@ -116,7 +120,7 @@ def named_in(body: bytes, *, form: bool = False) -> list[str]:
         return []
     if b"\0" in body:
         raise ValueError("it is not in UTF-8")
-    if _MAY_NAME.search(body.lower()) is None:
+    if _MAY_NAME.search(body) is None and _ESCAPED_LETTER.search(body) is None:
         return []
     try:
         return named_ids(json.loads(body.decode("utf-8-sig"), object_pairs_hook=_Pairs))
