@@ -33,7 +33,7 @@ def main() -> int:
     parser.add_argument(
         "--rows",
         type=int,
-        default=200_000,
+        default=1_000_000,
         help="calls that queries are measured over (10000000: about 12 minutes)",
     )
     wanted = parser.parse_args()
