@@ -53,6 +53,10 @@ WHOLE = (
     "kql/sql/duckdb",
     "kql/functions",
     "logs",
+    "app",
+    "gateway",
+    "egress",
+    "spool",
 )
 
 

@@ -1,5 +1,15 @@
-"""The composition root: supervisor (start, watch, stop), spec (what a process is told), listeners, and one file per
-process: gateway, control, account, shipper. recording makes the recorders, scraping answers `/metrics`, watched_backends probes, held_backends tells who is taken out. gateways replaces them while they serve,
-covering has one serve the sockets of another, counting chooses what limits count on, counters_server is the Valkey server of
-several workers. What planes ask of each other stands in reading, auditing, audiences,
-collecting and declaring. examining and examining_reach are what `aforo doctor` looks at. region is a scripted account by itself. The only place where planes meet and settings are read."""
+"""The composition root: the only place where planes meet and settings are read.
+
+supervisor       starts, watches and stops what a system is made of, and syncs its spools (spool_sync); ownership (of the
+                 data directory), listeners, journal (its own log); child (one process), spec (what it is told and says),
+                 counters_server with counters_exec (the Valkey of several workers), gateways (replaced while they serve)
+gateway_process  calls: counting (what limits count on), recording (the recorders), gateway_identity and identity_places
+                 (tokens, keys), https_listener and certificates, covering (the sockets of dead siblings), watched_backends
+                 (probes), in_force and held_backends (what is told in files), housekeeping, held_loop, ending_threads
+control_process  resources and questions, over http_server; what planes ask of each other: reading, resource_rows,
+                 auditing, audiences, collecting, declaring; scraping (`/metrics`)
+shipper_process  logs
+account_process  the local account; region: one by itself
+last_words       what a process says that fails, and log_flood: how often
+examining        what `aforo doctor` looks at, and examining_reach: what it asks
+"""
