@@ -1,9 +1,7 @@
-"""Draws docs/pictures/outage.svg: plays `aforo demo outage` once and keeps its screen as an animation of frames.
+"""Draws docs/pictures/outage.svg: plays `aforo demo outage` once and keeps its screen as frames of an animation.
 
-    .venv/bin/python -m docs.outage_picture [--seconds 15] [--frames DIR]
-
-Nothing is written by hand: each frame is what the command shows on a terminal (aforo.cli.outage.picture), at the time when it
-showed it, played faster. `--frames` writes each one as a file of its own besides, to look at with a viewer that stands still.
+Each frame is what the command shows on a terminal (aforo.cli.outage.picture), when it showed it; nothing is written by hand.
+Run: .venv/bin/python -m docs.outage_picture. `--frames DIR` writes each one as a picture that stands still besides.
 """
 
 from __future__ import annotations

@@ -160,6 +160,7 @@ class Call(Exchange):
         "sink",
         "steps",
         "target",
+        "unkept_bytes",
         "version",
         "whole",
     )
@@ -170,6 +171,7 @@ class Call(Exchange):
     admission: Admission
     log: LogPlan  # from the first look at it on
     most_bytes: int  # of a body that is collected
+    unkept_bytes: int  # of one that is kept for another try alone: how large it may be without (0: no limit)
     debug_header: tuple[bytes, bytes]  # where `trace_flags` say that a trace was asked for
 
     def __init__(
@@ -280,8 +282,9 @@ class Call(Exchange):
         """More of the request body."""
         received = self.received = self.received + len(data)
         if self.max_body_bytes and received > self.max_body_bytes and not self._grow():
-            self.aborted = self.aborted or "gateway"
-            self.client.abort()
+            if not self._outgrow(data):
+                self.aborted = self.aborted or "gateway"
+                self.client.abort()
             return
         if self.sink is not None:
             if received <= self.keep_bytes:
@@ -300,6 +303,17 @@ class Call(Exchange):
         if self.received > wanted or not self.client.hold(wanted - had):
             return False
         self.max_body_bytes = wanted
+        return True
+
+    def _outgrow(self, data: bytes) -> bool:
+        """Whether a body that has become too large to be kept may go on as it comes: see `keep`."""
+        limit, waiting = getattr(self, "unkept_bytes", -1), self.whole
+        if limit < 0 or waiting is None or (limit and self.received > limit):
+            return False
+        self.max_body_bytes, self.most_bytes, self.whole = limit, 0, None
+        self.chunks.append(data)
+        self.client.pause_reading()
+        waiting.set()
         return True
 
     def received_all(self) -> None:
@@ -325,12 +339,37 @@ class Call(Exchange):
             if self.content_length > WHOLE_BODY_BYTES and not self.client.hold(self.content_length):
                 message = "other calls hold all the room for bodies"
                 raise PolicyFailure(LastError("gateway", "BodiesHeld", message, http_status=503))
-            # One of unknown length takes room as it grows.
-            self.max_body_bytes = most if self.content_length >= 0 else min(most, WHOLE_BODY_BYTES)
-            self.whole = Signal()
-            self.client.resume_reading()
-            await self.whole
+            await self._take(most)
         return self.body()
+
+    async def keep(self) -> bool:
+        """Wait for the whole request body, so that it can be sent again. False where it is too large for that, or there is
+        no room now: then it has to go on as it comes, and can be sent once."""
+        if not self.complete:
+            size, limit = self.content_length, self.max_body_bytes
+            if size > MAX_COLLECTED_BYTES or (size > WHOLE_BODY_BYTES and not self.client.hold(size)):
+                return False
+            most = self.most_bytes = min(limit or MAX_COLLECTED_BYTES, MAX_COLLECTED_BYTES)
+            self.unkept_bytes = limit
+            await self._take(most)
+        return self.complete
+
+    async def _take(self, most: int) -> None:
+        """Read on until the body is complete, or has outgrown what it may take."""
+        # One of unknown length takes room as it grows.
+        self.max_body_bytes = most if self.content_length >= 0 else min(most, WHOLE_BODY_BYTES)
+        whole = self.whole = Signal()
+        self.client.resume_reading()
+        await whole
+
+    def trim(self) -> None:
+        """Of a body that has been passed on only what the record keeps of it stays here."""
+        size = 0
+        for at, chunk in enumerate(self.chunks):
+            if size >= self.keep_bytes:
+                del self.chunks[at:]
+                return
+            size += len(chunk)
 
     async def decoded(self) -> bytes:
         """The whole request body without its content coding. PolicyFailure with 415, 413 or 400 when it cannot be."""

@@ -273,7 +273,8 @@ async def _at_hand(call: Call, options: ForwardOptions) -> bytes | None:
             "the request's body has been streamed to a backend already; buffer-request-body keeps it for another try",
         )
     if options.buffer_request_body or options.follow_redirects or call.complete:
-        return await call.collect()
+        # What is too large to be kept is sent once, as it comes, rather than not at all.
+        return call.body() if await call.keep() else None
     return None
 
 
@@ -317,11 +318,13 @@ def _head(
 
 
 def _attach(call: Call, arrival: Arrival) -> None:
-    """From here on the rest of the request body goes straight to the backend."""
+    """From here on the rest of the request body goes straight to the backend, and nobody can have it again."""
     call.sink = arrival
+    call.request.body.load = None
     arrival.upload = True
     for chunk in call.chunks:
         arrival.push(chunk, last=False)
+    call.trim()
     if call.complete:
         arrival.push(b"", last=True)
     elif call.expects_continue:

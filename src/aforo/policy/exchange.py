@@ -34,7 +34,7 @@ from aforo.policy.subject import Api, Deployment, Operation, Product, Subscripti
 
 
 class Body(msgspec.Struct, eq=False):
-    """A message body: complete bytes, or bytes still on their way that `load` collects.
+    """A message body: complete bytes, or bytes still on their way that `load` collects; without either it is `gone`.
 
     `data` is None while the body is not at hand. Policies that read a body declare it, and the section's
     element awaits `read()` before the (synchronous) expression runs; `text` and the rest are then plain.
@@ -55,6 +55,11 @@ class Body(msgspec.Struct, eq=False):
             assert self.load is not None
             self.data = await self.load()
         return self.data
+
+    @property
+    def gone(self) -> bool:
+        """Whether it went on as it came, and is nowhere any more."""
+        return self.data is None and self.load is None
 
     def shown(self) -> bytes | None:
         """The data as expressions see it; None while it is not at hand."""

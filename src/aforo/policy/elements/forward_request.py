@@ -95,7 +95,8 @@ ELEMENT = Element(
         ),
         Attribute(
             "buffer-request-body",
-            "Keep the request's body, so that a retry can send it again.",
+            "Keep the request's body, so that a retry can send it again. One of more than 64 MiB, or for which there is no "
+            "room now, is sent as it comes all the same, and once.",
             "bool",
             default="false",
         ),

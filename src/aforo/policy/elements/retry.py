@@ -25,6 +25,7 @@ _LONGEST_S = 86_400.0
 async def run(exchange: Exchange, attempt: Callable[[], Awaitable[Again | None]], count: int) -> None:
     """`attempt` runs the policies and says how long to wait before the next time, None when it is enough."""
     failures: list[PolicyFailure] = []
+    gone = exchange.request.body.gone
     for number in range(1, count + 1):
         again = await attempt()
         if again is None:
@@ -32,15 +33,20 @@ async def run(exchange: Exchange, attempt: Callable[[], Awaitable[Again | None]]
             for failure in failures:
                 failure.error.recovered = True
             return
+        if exchange.request.body.gone and not gone:
+            # It went on as it came, and was not kept: it cannot be sent again. What this attempt brought is the answer.
+            enough(exchange, again[4])
+            break
         if again[4] is not None:
             failures.append(again[4])
         exchange.last_error = None
         seconds = pause_s(number, *again[:4])
         if seconds > 0:
             await exchange.services.pause(seconds)
-    again = await attempt()
-    if again is not None:
-        enough(exchange, again[4])
+    else:
+        again = await attempt()
+        if again is not None:
+            enough(exchange, again[4])
     for failure in failures:
         failure.error.recovered = True
 
@@ -159,7 +165,8 @@ def _guard(inner: Emitter) -> str:
 ELEMENT = Element(
     "retry",
     "Runs the policies inside once, and again while the condition is true. A `forward-request` that fails is looked at "
-    "as the answer that the client would get (500, 503); any other failure inside ends it.",
+    "as the answer that the client would get (500, 503); any other failure inside ends it. A request whose body went on "
+    "as it came (`buffer-request-body` keeps it) is not sent again: what its only attempt brought is the answer.",
     write,
     attributes=(
         Attribute("condition", "true: try again. It is asked after each attempt.", "bool", required=True),
