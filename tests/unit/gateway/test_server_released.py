@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from aforo.gateway import released
+from aforo.gateway.arrival import FREE_BYTES
+from aforo.gateway.crowd import Room
 from aforo.gateway.released import ReleasedRelay
 from aforo.gateway.traces import Traces
 from aforo.identity.debug_token import DebugToken, make
@@ -321,6 +323,30 @@ async def test_a_stream_that_is_too_large_to_read_still_passes(monkeypatch: pyte
         g.backend.plays(STREAM_HEAD, *map(chunk, EVENTS), b"0\r\n\r\n")
         assert (await g.call(post(stream=True))).body == b"".join((TEXT, TEXT, DONE))
         assert [e.message for e in g.records[0].errors] == ["the answer is too large to read"]
+
+
+@story
+async def test_streams_that_policies_read_share_the_room_of_bodies() -> None:
+    big = b'data: {"choices":[{"index":0,"delta":{"content":"' + b"x" * 300_000 + b'"}}]}\n\n'
+    sent = [chunk(piece) for piece in (big, big, TOLD, DONE)]
+    async with gate(events()) as g:
+        g.server.room = Room(2 << 20)
+        hold = asyncio.Event()
+        g.backend.plays(STREAM_HEAD, *sent[:2], hold, *sent[2:], b"0\r\n\r\n")
+        calling = asyncio.create_task(g.call(post(stream=True)))
+        await until(lambda: g.server.room.left < 2 << 20)
+        left = g.server.room.left
+        hold.set()
+        assert (await calling).body == big + big + DONE
+        await until(lambda: g.server.room.left == 2 << 20)
+        assert (2 << 20) - left >= 300_000 - FREE_BYTES
+        assert told_by(g) == ["50"]
+        # Another call has the rest of it: the client gets its stream, the policies hear why they do not.
+        g.server.room = Room(1_000)
+        g.backend.plays(STREAM_HEAD, *sent, b"0\r\n\r\n")
+        assert (await g.call(post(stream=True))).body.startswith(big + big)
+        assert [e.message for e in g.records[1].errors] == ["other calls hold all the room for bodies"]
+        assert g.server.room.left == 1_000
 
 
 @story
