@@ -398,6 +398,7 @@ class _Gateway:
             ),
             each_second=(
                 server.sweep,
+                self._upstream.sweep_arriving,
                 metrics.flush,
                 self._pool.sweep,
                 self._identity.sweep,

@@ -218,6 +218,10 @@ class Upstream:
         for arrival in list(self.waiting):
             if arrival.deadline < now:
                 arrival.expire()
+
+    def sweep_arriving(self) -> None:
+        """Give up the answers of which nothing more comes; once a second is enough, and there may be thousands."""
+        now = time.perf_counter()
         for arrival in list(self.arriving):
             if arrival.is_over(now):
                 self.arriving.discard(arrival)

@@ -322,9 +322,9 @@ async def test_a_backend_that_stalls_within_a_body_is_given_up(begun: bytes, cam
             client = await g.connect()
             await client.send(GET)
             head = await client.reader.readuntil(came)
-            g.upstream.sweep()  # something has come since the last look
+            g.upstream.sweep_arriving()  # something has come since the last look
             assert len(g.upstream.arriving) == 1
-            g.upstream.sweep()
+            g.upstream.sweep_arriving()
             rest = await client.rest()
             await g.settled()
             (record,) = g.records
@@ -355,11 +355,11 @@ async def test_a_stall_that_is_not_the_backends_is_not_its_end() -> None:
             (waiting,) = g.upstream.arriving
             waiting.connection.pause()  # as for a client that does not read
             for _ in range(3):
-                g.upstream.sweep()
+                g.upstream.sweep_arriving()
             waiting.connection.resume()
             more.set()
             assert (await client.reader.readuntil(b"0\r\n\r\n")).count(EVENT) == 1
-            g.upstream.sweep()
+            g.upstream.sweep_arriving()
             assert not g.upstream.arriving
             await g.settled()
             assert [(r.aborted, r.errors) for r in g.records] == [("", [])]
