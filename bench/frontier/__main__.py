@@ -23,7 +23,7 @@ from bench.frontier.sides import Place
 from bench.frontier.tables import Scale
 from bench.processes import find
 
-FULL = Scale(seconds=1.2, runs=5, searches=3)
+FULL = Scale(seconds=1.0, runs=5, searches=3)
 QUICK = Scale(seconds=0.5, runs=1, searches=1, quick=True)
 
 
@@ -43,7 +43,7 @@ PARTS = (
     Part(
         "throughput",
         "Throughput frontier",
-        420,
+        480,
         throughput.Throughput,
         throughput.measure,
         throughput.markdown,

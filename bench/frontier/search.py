@@ -14,22 +14,24 @@ LOWEST, HIGHEST = 50.0, 60_000.0
 
 @dataclass(slots=True)
 class Search:
-    """Doubles from `start` until the widest limit is broken, then halves what is between, for each limit in turn.
+    """Measures `starts`, goes on by `step` until the widest limit is broken, then halves what is between, limit by limit.
 
     `limits_ms` ascending. `precision`: a held rate and a broken one so near to each other (as a ratio) are enough.
     `tries`: rates that are measured at most.
     """
 
     limits_ms: Sequence[float]
-    start: float = 1000.0
+    starts: Sequence[float] = (1000.0,)
+    step: float = 2.0
     precision: float = 1.12
     tries: int = 16
     points: dict[float, float] = field(default_factory=dict)  # rate -> p99 in ms; infinite where calls failed
 
     def next(self) -> float | None:
         """The rate to measure now; None when every limit is known well enough."""
-        if not self.points:
-            return self.start
+        for rate in self.starts:
+            if rate not in self.points:
+                return rate
         if len(self.points) >= self.tries:
             return None
         for limit in reversed(self.limits_ms):
@@ -37,6 +39,13 @@ class Search:
             if rate is not None:
                 return rate
         return None
+
+    def again(self) -> Search:
+        """A search of the same limits that begins where this one ended, in smaller steps."""
+        held = {rate for limit in self.limits_ms if (rate := self.held(limit)) is not None}
+        return Search(
+            self.limits_ms, sorted(held) or self.starts, min(self.step, 1.25), self.precision, self.tries
+        )
 
     def note(self, rate: float, p99_ms: float) -> None:
         """What was measured."""
@@ -68,7 +77,7 @@ class Search:
         good, bad = self._bounds(limit_ms)
         if good is None:
             assert bad is not None
-            return max(LOWEST, bad / 2) if bad > LOWEST else None
+            return max(LOWEST, bad / self.step) if bad > LOWEST else None
         if bad is None:
-            return min(HIGHEST, good * 2) if good < HIGHEST else None
-        return math.sqrt(good * bad) if bad / good > self.precision else None
+            return min(HIGHEST, good * self.step) if good < HIGHEST else None
+        return min(math.sqrt(good * bad), good * self.step) if bad / good > self.precision else None

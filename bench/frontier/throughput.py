@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from dataclasses import dataclass, field
 
 from bench import open_loop
@@ -17,6 +19,9 @@ GENERATOR_SHARE = 0.85
 # A generator that was later than this (p99 of a run) was kept from its work.
 LATE_MS = 0.5
 TRIES = 3
+DISTURBED = 20
+# Another search is not begun when it would end later than this.
+ENOUGH_S = 360.0
 
 
 @dataclass(slots=True)
@@ -37,23 +42,29 @@ def measure(place: Place, scale: Scale, found: Throughput) -> None:
     with place.sides(sides.ALL) as started:
         for side in started:
             warm(side)
+        tries = 8 if scale.quick else 16
+        searching = {side.name: Search(LIMITS_MS, tries=tries) for side in started}
+        began = time.monotonic()
         for turn in range(scale.searches):
-            searching = {side.name: _search(found, side.name, scale) for side in started}
-            for name, search in searching.items():
-                found.searches.setdefault(name, []).append(search)
+            if turn:
+                # On a machine that others use too, one search may take the time of three.
+                took_s = (time.monotonic() - began) / turn
+                if time.monotonic() - began + took_s > ENOUGH_S:
+                    break
+                searching = {name: search.again() for name, search in searching.items()}
+            if not turn:
+                # What the first search has found counts also when it is cut off; of the others only whole ones.
+                found.searches = {name: [search] for name, search in searching.items()}
             while _step(started, searching, found, turn):
                 pass
+            if turn:
+                for name, search in searching.items():
+                    found.searches[name].append(search)
 
 
 def warm(side: Side) -> None:
     """A little load, that what is made on first use is there."""
     side.settle(open_loop.run(side.port, 300, 0.5, key=side.key).answered)
-
-
-def _search(found: Throughput, name: str, scale: Scale) -> Search:
-    before = found.searches.get(name)
-    known = before[-1].held(LIMITS_MS[-1]) if before else None
-    return Search(LIMITS_MS, start=known or 1000.0, tries=8 if scale.quick else 16)
 
 
 def _step(started: list[Side], searching: dict[str, Search], found: Throughput, turn: int) -> bool:
@@ -66,6 +77,7 @@ def _step(started: list[Side], searching: dict[str, Search], found: Throughput, 
             continue
         any_left = True
         seen = _undisturbed(side, rate, found, turn * 100 + len(search.points))
+        print(f"{side.name}: {rate:,.0f}/s, p99 {seen.ms(0.99):.2f} ms", file=sys.stderr, flush=True)
         search.note(rate, seen.ms(0.99) if seen.is_whole else float("inf"))
         if seen.cpu_s > GENERATOR_SHARE * seen.elapsed_s:
             found.own_end.setdefault(side.name, set()).add(rate)
@@ -81,7 +93,8 @@ def _undisturbed(side: Side, rate: float, found: Throughput, seed: int) -> Seen:
         behind_s = side.settle(seen.answered, seen.unanswered + seen.broken)
         if side.name == sides.AFORO:
             found.behind_s.append(behind_s)
-        if seen.late_p99_ms < LATE_MS or seen.cpu_s > GENERATOR_SHARE * seen.elapsed_s:
+        is_busy = seen.cpu_s > GENERATOR_SHARE * seen.elapsed_s
+        if seen.late_p99_ms < LATE_MS or is_busy or found.disturbed >= DISTURBED:
             break
         found.disturbed += 1
     return seen

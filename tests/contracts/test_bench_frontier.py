@@ -31,7 +31,10 @@ def seen(took_us: list[int], *, rate: float = 100.0, failed: int = 0, unanswered
 
 def searched(p99_ms_at_capacity: float, capacity: float, limits: tuple[float, ...]) -> Search:
     """A search on a system whose p99 grows towards its capacity, where it breaks."""
-    search = Search(limits)
+    return went_on(Search(limits), p99_ms_at_capacity, capacity)
+
+
+def went_on(search: Search, p99_ms_at_capacity: float, capacity: float) -> Search:
     while (rate := search.next()) is not None:
         search.note(
             rate, float("inf") if rate >= capacity else p99_ms_at_capacity * (rate / capacity) ** 3 + 0.1
@@ -42,16 +45,19 @@ def searched(p99_ms_at_capacity: float, capacity: float, limits: tuple[float, ..
 @pytest.mark.parametrize("capacity", [130.0, 900.0, 3_000.0, 14_000.0])
 def test_each_limit_is_found_to_the_precision_that_was_asked(capacity: float) -> None:
     limits = (1.0, 5.0, 10.0, 50.0)
-    search = searched(60.0, capacity, limits)
-    for limit in limits:
-        exact = capacity * ((limit - 0.1) / 60.0) ** (1 / 3)
-        held = search.held(limit)
-        if exact < LOWEST:
-            assert held is None
-            continue
-        assert held is not None
-        assert exact / 1.3 <= held < exact
-    assert len(search.points) <= 16
+    first = searched(60.0, capacity, limits)
+    # Found again where the system has become somewhat slower, or faster, with fewer rates.
+    for change, search in ((1.0, first), (0.9, first.again()), (1.2, first.again())):
+        went_on(search, 60.0, capacity * change)
+        for limit in limits:
+            exact = change * capacity * ((limit - 0.1) / 60.0) ** (1 / 3)
+            held = search.held(limit)
+            if exact < LOWEST:
+                assert held is None
+                continue
+            assert held is not None
+            assert exact / 1.3 <= held < exact
+        assert len(search.points) <= 16
 
 
 def test_what_never_breaks_is_tried_up_to_the_highest_rate_and_what_always_does_down_to_the_lowest() -> None:
