@@ -98,6 +98,86 @@ def test_gateways_are_replaced_without_a_dropped_call(tmp_path: Path, workers: i
         )
 
 
+class Stream(threading.Thread):
+    """A call whose answer comes slowly; `texts` are the events as they have come."""
+
+    def __init__(self, system: System) -> None:
+        super().__init__()
+        self._url = urlsplit(system.gateway)
+        self._headers = {"api-key": system.key, "Content-Type": "application/json"}
+        self.texts: list[str] = []
+        self.failure = ""
+        self.start()
+
+    def run(self) -> None:
+        assert self._url.hostname
+        connection = http.client.HTTPConnection(self._url.hostname, self._url.port, timeout=30)
+        try:
+            connection.request("POST", CHAT, json.dumps({**json.loads(BODY), "stream": True}), self._headers)
+            answer = connection.getresponse()
+            assert answer.status == 200
+            while line := answer.readline():
+                if line.startswith(b"data: "):
+                    self.texts.append(line[6:].strip().decode())
+        except (OSError, http.client.HTTPException, AssertionError) as error:
+            self.failure = repr(error)
+        finally:
+            connection.close()
+
+    @property
+    def said(self) -> str:
+        chunks = (json.loads(t) for t in self.texts if t != "[DONE]")
+        return "".join(c["delta"].get("content") or "" for chunk in chunks for c in chunk["choices"])
+
+
+def test_streams_under_way_end_where_they_began_and_new_calls_go_to_the_new_workers(tmp_path: Path) -> None:
+    with running_system(tmp_path, workers=2) as system:
+        spoken = " ".join(f"w{n}" for n in range(60))
+        script = {"text": spoken, "tokens": 60, "tokens_per_second": 12}
+        provider = (
+            f"/subscriptions/{system['subscription_id']}/resourceGroups/{system['resource_group']}"
+            "/providers/Microsoft.CognitiveServices/accounts"
+        )
+        version = "?api-version=2023-05-01"
+        (account,) = system.admin("GET", provider + version).json()["value"]
+        deployment = f"{provider}/{account['name']}/deployments/gpt-35-turbo{version}"
+        was = system.admin("GET", deployment).json()
+        slow = {"sku": was.get("sku"), "properties": {**was["properties"], "script": script}}
+        assert system.admin("PUT", deployment, slow).status in (200, 201)
+        before = set(system.pids("gateway"))
+        streams = [Stream(system) for _ in range(6)]
+        eventually("all of them", lambda: all(s.said for s in streams))
+        assert system.admin("PUT", deployment, {**slow, "properties": was["properties"]}).status == 200
+        os.kill(system.supervisor, signal.SIGUSR2)
+        eventually("the new ones", lambda: reload(system) == (1, False, ""), within_s=60)
+        assert not set(system.pids("gateway")) & before
+        assert all(s.is_alive() for s in streams), "they have ended too early to show anything"
+        for pid in before:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            # Who is new is served by the new ones: the old ones do nothing now.
+            with Load(system, 2, keep=False) as fresh:
+                eventually("calls", lambda: fresh.seen["200"] >= 10)
+        finally:
+            for pid in before:
+                os.kill(pid, signal.SIGCONT)
+        for stream in streams:
+            stream.join(30)
+            assert (stream.failure, stream.said, stream.texts[-1]) == ("", spoken, "[DONE]")
+        assert set(fresh.seen) == {"200"}
+        told = "ApiManagementGatewayLogs | where IsStream | summarize n=count(), whole=countif(StreamComplete and Aborted == '')"
+        eventually("their rows", lambda: system.query(told) == [{"n": 6, "whole": 6}], within_s=20)
+        eventually("the end of the old ones", lambda: not any(is_alive(pid) for pid in before))
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def reload(system: System) -> tuple[int, bool, str]:
     said = json.loads((system.data / "endpoints.json").read_bytes())["reload"]
     return said["number"], said["under_way"], said["error"]
