@@ -6,6 +6,7 @@ from hashlib import sha256
 
 import pytest
 
+from aforo.gateway import server
 from aforo.gateway.record import masked_target
 from tests.support.gateway import gate, story
 
@@ -26,20 +27,24 @@ def test_a_broken_chunk_is_answered(body: bytes) -> None:
     told()
 
 
+@pytest.mark.parametrize("endless", [b"1\r\na\r\n0\r\nX: ", b"1;x="], ids=["trailers", "chunk extensions"])
 @story
-async def test_trailers_have_an_end() -> None:
+async def test_what_frames_a_body_has_an_end(endless: bytes) -> None:
     async with gate() as g:
         client = await g.connect()
-        await client.send(CHUNKED + b"1\r\na\r\n0\r\nX: ")
-        sent = 0
-        try:
-            while sent < 16 * 1024 * 1024:
-                await client.send(b"y" * 65536)
-                sent += 65536
-        except ConnectionError:
-            pass
-        assert (await client.rest()).startswith(b"HTTP/1.1 400") or sent < 16 * 1024 * 1024
+        await client.send(CHUNKED + endless)
+        for _ in range(server.MAX_FRAMING_BYTES // 65_536):
+            assert not g.records
+            await client.send(b"y" * 65_536)
+        answer = await client.answer()
+        assert (answer.status, answer.values("connection")) == (400, ["close"])
         await g.settled()
+        (record,) = g.records
+        assert (record.status, record.aborted, record.errors[-1].reason) == (
+            0,
+            "client",
+            "ClientConnectionFailure",
+        )
 
 
 KEY = "0123456789abcdef0123456789abcdef"

@@ -142,6 +142,8 @@ async def test_a_client_who_leaves_is_charged_for_what_was_produced() -> None:
         client.leave()
         await g.settled()
         assert metrics.emitted == [("Total Tokens", 30), ("Prompt Tokens", 10), ("Completion Tokens", 20)]
+        (record,) = g.records
+        assert (record.aborted, record.response.body.count(b"abcdefgh")) == ("client", 10)
         g.backend.plays(plain(said()))
         assert told(await g.call(post())) == (200, ["0"], ["50"])  # 60 - 30 - 50
 

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from aforo.errors import Unavailable
+from aforo.gateway.counters import MemoryCounters
 from aforo.llm.asked import completion_bound
-from tests.support.gateway import gate, story
+from aforo.policy.services import CounterState
+from tests.support.gateway import gate, story, until
 from tests.support.metered import STREAM_HEAD, TEXT, chunk, plain, policy, said, told
 
 LIMIT = (
@@ -61,6 +64,49 @@ async def test_a_client_that_leaves_is_charged_for_what_was_produced() -> None:
         left = int((await g.call(post(max_tokens=1))).values("x-left")[0])
         # Ten of the prompt, the twenty that came, ten of this call: not the 500 that were reserved.
         assert left == 960
+
+
+BOTH = (
+    '<llm-token-limit counter-key="k" tokens-per-minute="100" token-quota="1000" token-quota-period="Daily"'
+    ' reserve-completion-tokens="50" remaining-quota-tokens-header-name="x-quota" />'
+)
+
+
+class HeldUp(MemoryCounters):
+    """The minute's counter does not answer, or is away."""
+
+    asked = 0
+    is_away = False
+
+    async def reserve(self, key: str, *amounts: Any, **how: Any) -> CounterState:
+        if key.endswith(":minute"):
+            self.asked += 1
+            if self.is_away:
+                raise Unavailable("Limits cannot be checked at the moment.", code="CountersUnavailable")
+            await asyncio.Event().wait()
+        return await super().reserve(key, *amounts, **how)
+
+
+@pytest.mark.parametrize("is_away", [True, False])
+@story
+async def test_what_one_limit_has_taken_goes_back_when_the_other_one_does_not_answer(is_away: bool) -> None:
+    counters = HeldUp()
+    counters.is_away = is_away
+    async with gate(policy(BOTH)) as g:
+        g.proxy._services.counters = counters
+        client = await g.connect()
+        await client.send(post())
+        if is_away:
+            assert (await client.answer()).status == 503
+        else:
+            await until(lambda: counters.asked)
+            (window,) = counters.windows.values()
+            assert window.taken == 60
+            client.leave()
+        await g.settled()
+        (window,) = counters.windows.values()
+        assert (window.taken, window.holds) == (0, {})
+        assert g.backend.heard == []
 
 
 @pytest.mark.parametrize(

@@ -150,29 +150,33 @@ async def admit_tokens(
     meter = _Meter(asked, names, prompt)
     if names.in_head:
         owed(exchange).heads.append(meter.head)
-    for limit in limits:
-        asked.append(limit)
-        if prompt + answer:
-            state = await counters.reserve(
-                limit.name,
-                prompt + answer,
-                limit.limit,
-                limit.window_s,
-                sliding=False,
-                epoch_s=limit.epoch_s,
-                bucket=limit.bucket,
-                held_s=HELD_S,
-            )
-            limit.remaining, limit.reservation = state.remaining, state.reservation
-        else:
-            state = await limit.look(counters)
-        if limit.variable:
-            exchange.variables[limit.variable] = limit.remaining
-        if not state.admitted:
-            for each in asked:
-                await each.give_back(counters)
-            too_much = prompt + answer if reserve is not None and prompt + answer > limit.limit else 0
-            raise _refused(exchange, source, limit, state.retry_after_s, names, too_much)
+    try:
+        for limit in limits:
+            asked.append(limit)
+            if prompt + answer:
+                state = await counters.reserve(
+                    limit.name,
+                    prompt + answer,
+                    limit.limit,
+                    limit.window_s,
+                    sliding=False,
+                    epoch_s=limit.epoch_s,
+                    bucket=limit.bucket,
+                    held_s=HELD_S,
+                )
+                limit.remaining, limit.reservation = state.remaining, state.reservation
+            else:
+                state = await limit.look(counters)
+            if limit.variable:
+                exchange.variables[limit.variable] = limit.remaining
+            if not state.admitted:
+                too_much = prompt + answer if reserve is not None and prompt + answer > limit.limit else 0
+                raise _refused(exchange, source, limit, state.retry_after_s, names, too_much)
+    except BaseException:
+        # Refused, given up while it waited, or the counters are away: what the other limit has taken goes back.
+        for each in asked:
+            await each.give_back(counters)
+        raise
     if names.consumed_variable:
         exchange.variables[names.consumed_variable] = prompt
     if exchange.meters is None:
