@@ -23,6 +23,7 @@ from aforo.kql.bound import (
     Windowed,
     references,
 )  # fmt: skip
+from aforo.kql.first_rows import bounded
 from aforo.kql.ingested import OPERATION as INGESTION_TIME
 from aforo.kql.ingested import IngestionTimes
 from aforo.kql.plan import (
@@ -68,7 +69,7 @@ def lower(relation: Relation) -> Lowered:
     lowering.survey(relation)
     rewritten = lowering.rewrite(relation)
     pruned = lowering.prune(rewritten, {c.id for c in rewritten.columns})
-    return Lowered(pruned, lowering.ranges)
+    return Lowered(bounded(pruned, lowering.prune), lowering.ranges)
 
 
 @dataclass(slots=True)
