@@ -10,24 +10,28 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import orjson
+from arro3.core import DataType, RecordBatch, RecordBatchReader
 from deltalake.transaction import AddAction, RemoveAction
 
 from aforo.logs.columns import DAY, DayRows
 
 parquet: Callable[..., None] | None
 try:
+    from arro3.io import read_parquet
     from arro3.io import write_parquet as parquet
 except ImportError:  # the extra `export` is not there
     parquet = None
 
 ROW_GROUP_ROWS = 128 * 1024
 _COMPRESSION = "zstd(1)"
+MICROSECONDS = DataType.timestamp("us", tz="UTC")
+WHOLE = DataType.int64()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -67,16 +71,33 @@ def _write(root: Path, part: DayRows, unlike: Sequence[str]) -> AddAction:
             path.unlink(missing_ok=True)
         raise
     return AddAction(
-        name, size, {DAY: day}, int(time.time() * 1_000), data_change=True, stats=_statistics(part)
+        name,
+        size,
+        {DAY: day},
+        int(time.time() * 1_000),
+        data_change=True,
+        stats=statistics(part.columns.num_rows, part.first_us, part.last_us),
     )
 
 
-def _statistics(part: DayRows) -> str:
+def write_whole(rows: RecordBatchReader, path: Path, group_rows: int) -> None:
+    """A large file of rows that come one batch after the other: each column compressed, with dictionaries where they
+    help."""
+    assert parquet is not None
+    parquet(rows, path, compression=_COMPRESSION, max_row_group_size=group_rows, skip_arrow_metadata=True)
+
+
+def read(path: Path, batch_rows: int) -> Iterator[RecordBatch]:
+    """The rows of a file, so many at a time. FileNotFoundError."""
+    yield from read_parquet(path, batch_size=batch_rows)
+
+
+def statistics(rows: int, first_us: int, last_us: int) -> str:
     """As `deltalake` writes them for the one column that tables keep them of; the protocol cuts times to milliseconds."""
     found: dict[str, Any] = {
-        "numRecords": part.columns.num_rows,
-        "minValues": {"TimeGenerated": _stamp(part.first_us)},
-        "maxValues": {"TimeGenerated": _stamp(part.last_us)},
+        "numRecords": rows,
+        "minValues": {"TimeGenerated": _stamp(first_us)},
+        "maxValues": {"TimeGenerated": _stamp(last_us)},
         "nullCount": {"TimeGenerated": 0},
     }
     return orjson.dumps(found).decode()

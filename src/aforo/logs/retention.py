@@ -8,6 +8,8 @@ setting.
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -65,21 +67,21 @@ class Maintenance:
             if not (path / "_delta_log").is_dir():
                 continue
             try:
-                self._look_after(path)
+                self._look_after(path, stop)
             except TableNotFoundError:
                 continue
             except (DeltaError, OSError) as error:
                 self._tables.pop(path, None)
                 log.warning("table %s: %s; it is looked after again in the next round", path, error)
 
-    def _look_after(self, path: Path) -> None:
+    def _look_after(self, path: Path, stop: threading.Event | None) -> None:
         table = self._tables.get(path)
         if table is None:
             table = self._tables[path] = DeltaTable(path)
         else:
             table.update_incremental()
         self._drop_old_days(path, table)
-        self._compact(table)
+        self._compact(path, table, stop)
         self._vacuum(path, table)
 
     def _drop_old_days(self, path: Path, table: DeltaTable) -> None:
@@ -94,7 +96,7 @@ class Maintenance:
         table.delete(f"{DAY} < '{first}'")
         log.info("table %s: the days %s to %s are over their retention and gone", path, old[0], old[-1])
 
-    def _compact(self, table: DeltaTable) -> None:
+    def _compact(self, path: Path, table: DeltaTable, stop: threading.Event | None) -> None:
         files = table.get_add_actions(flatten=True)
         sizes = files.column("size_bytes").to_pylist()
         if f"partition.{DAY}" not in files.schema.names:  # no files at all
@@ -104,17 +106,29 @@ class Maintenance:
         middle = Counter(d for d, s in zip(days, sizes, strict=True) if _SMALL_BYTES <= s < _LARGE_BYTES)
         for day in small.keys() | middle.keys():
             if middle[day] >= _MIDDLE_FILES:
-                self._rewrite(table, str(day), _LARGE_BYTES)
+                self._rewrite_beside(path, str(day), stop)
             elif small[day] >= _SMALL_FILES:
-                self._rewrite(table, str(day), _SMALL_BYTES)
+                table.optimize.compact(
+                    partition_filters=[(DAY, "=", str(day))],
+                    target_size=_SMALL_BYTES,
+                    max_concurrent_tasks=1,
+                    writer_properties=writer_properties(),
+                )
 
-    def _rewrite(self, table: DeltaTable, day: str, size: int) -> None:
-        table.optimize.compact(
-            partition_filters=[(DAY, "=", day)],
-            target_size=size,
-            max_concurrent_tasks=1,
-            writer_properties=writer_properties(),
-        )
+    def _rewrite_beside(self, path: Path, day: str, stop: threading.Event | None) -> None:
+        """What takes much memory, in a process that gives it back by ending (compacting.py)."""
+        command = [sys.executable, "-m", "aforo.logs.compacting", str(path), day, str(_LARGE_BYTES)]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+            while True:
+                try:
+                    _, said = process.communicate(timeout=0.5)
+                    break
+                except subprocess.TimeoutExpired:
+                    if stop is not None and stop.is_set():
+                        process.terminate()
+        if process.returncode > 0:
+            last = said.decode("utf-8", "replace").strip().rpartition("\n")[2]
+            raise OSError(f"the files of {day} could not be made one: {last[:300]}")
 
     def _vacuum(self, path: Path, table: DeltaTable) -> None:
         now_s = time.monotonic()
