@@ -43,6 +43,7 @@ from aforo.gateway.proxy import Proxy
 from aforo.gateway.server import Server
 from aforo.gateway.services import GatewayServices
 from aforo.gateway.traces import Traces
+from aforo.gateway.unserved import Unserved
 from aforo.gateway.upstream import Upstream
 from aforo.identity import debug_token
 from aforo.identity.keys import Secrets
@@ -408,6 +409,7 @@ class _Gateway:
                 lambda: gc.collect(1),
                 lambda: self._look_for_room(spool),
                 lambda: self._lost.tell(proxy.runtime.bundle),
+                Unserved(server, metrics, spool.folder.name).tell,
             ),
             # The garbage of long-lived connections too.
             seldom=(gc.collect, traces),

@@ -1,7 +1,7 @@
 """The data plane: a call from its first byte to its record.
 
 server      the client's side; with draining (how it ends), framing, proxy_protocol, client_certificate, call (one call),
-            crowd (whose connection ends when there are too many, and the room for bodies)
+            crowd (whose connection ends when there are too many, and the room for bodies), unserved (who came to no call)
 proxy       the way of a call, in one sentence; with signal (how it waits), known (what is remembered of targets and
             keys), keys, addresses, usage (asking for it), encoding
 upstream    the backend's side: backends, models, credentials, redirects, arrival (the answer on its way), first_byte

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import resource
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pytest
 
 from aforo.gateway import server
 from aforo.gateway.crowd import BODY_BYTES_PER_S, SLOW_SECONDS, Room, SlowBodies, most_connections
+from aforo.gateway.metrics import NoMetrics
+from aforo.gateway.unserved import Unserved
 from tests.support.certificates import certificate, server_context
 from tests.support.gateway import gate, story, until
 from tests.support.metered import policy
@@ -99,6 +102,33 @@ async def test_who_has_been_idle_longest_makes_room() -> None:
         assert (await first.answer()).status == 200
         await until(lambda: len(g.server.connections) == 3)
         assert g.server.turned_away == 1
+
+
+@story
+async def test_who_came_to_no_call_is_counted_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[tuple[float, dict[str, str]]] = []
+
+    class Told(NoMetrics):
+        def emit(self, namespace: str, name: str, value: float, dimensions: Mapping[str, str]) -> None:
+            assert (namespace, name) == ("Aforo", "Refused Clients")
+            told.append((value, dict(dimensions)))
+
+    async with gate() as g:
+        unserved = Unserved(g.server, Told(), "gateway-0")
+        unserved.tell()
+        for _ in range(2):
+            assert (await g.transcript(b"GET /echo/x HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+        await until(lambda: not g.server.connections)
+        g.server.most = 0
+        assert (await g.transcript(b"")).startswith(b"HTTP/1.1 503 ")
+        unserved.tell()
+        unserved.tell()
+        assert told == [
+            (2.0, {"Reason": "NoRequest", "Gateway": "gateway-0"}),
+            (1.0, {"Reason": "NoRoom", "Gateway": "gateway-0"}),
+        ]
+        assert "1 clients came when all connections were taken" in caplog.text
+        assert not g.records
 
 
 @story
