@@ -117,7 +117,10 @@ async def test_who_came_to_no_call_is_counted_and_told(caplog: pytest.LogCapture
         unserved = Unserved(g.server, Told(), "gateway-0")
         unserved.tell()
         for _ in range(2):
-            assert (await g.transcript(b"GET /echo/x HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+            client = await g.connect()
+            await client.send(b"GET /echo/x HTTP/1.1\r\n\r\n")
+            assert (await client.answer()).status == 400
+            client.leave()
         await until(lambda: not g.server.connections)
         g.server.most = 0
         assert (await g.transcript(b"")).startswith(b"HTTP/1.1 503 ")
