@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import mkdtemp
 
 from bench.frontier import proxies
 from bench.processes import cpu_s
@@ -25,6 +26,13 @@ SIZES = (32 << 10, 256 << 10, 5 << 20)
 # Two gateways, their upstream and the load want a processor each.
 PROCESSORS_FOR_TWO = 4
 _ROWS_S = 60.0
+
+
+FAILED = (RuntimeError, OSError, AssertionError)
+
+
+class AbsentError(Exception):
+    """A system that this machine, or this environment, does not have."""
 
 
 def _exact_cpu_s(pid: int) -> float:
@@ -122,10 +130,16 @@ class Place:
             upstream = stack.enter_context(proxies.upstream(self.folder, scripted.port, SIZES))
             started: list[Side] = []
             for name in wanted:
-                try:
-                    started.append(self._start(stack, name, upstream.port, upstream.pid, files))
-                except (RuntimeError, OSError, AssertionError) as error:
-                    self.absent[name] = str(error).partition("\n")[0]
+                for attempt in (1, 2):
+                    try:
+                        started.append(self._start(stack, name, upstream.port, upstream.pid, files))
+                    except (AbsentError, *FAILED) as error:
+                        # A port that was free may be taken a moment later; what is not there is not there again.
+                        if isinstance(error, AbsentError) or attempt == 2:
+                            self.absent[name] = str(error).partition("\n")[0]
+                            break
+                    else:
+                        break
             yield started
             for side in started:
                 if isinstance(side, AforoSide):
@@ -141,12 +155,12 @@ class Place:
             workers = 2 if name == AFORO_2 else 1
             count = os.cpu_count() or 1
             if workers == 2 and count < PROCESSORS_FOR_TWO:
-                raise RuntimeError(
+                raise AbsentError(
                     f"this machine has {count} processors; two workers beside their upstream, the load and what stores "
                     "the records would measure each other"
                 )
-            place = self.folder / f"aforo-{workers}"
-            place.mkdir(exist_ok=True)
+            # A folder of its own for each start: a system goes on with what it finds, also with an upstream that is gone.
+            place = Path(mkdtemp(prefix=f"aforo-{workers}-", dir=self.folder))
             return AforoSide(name, stack.enter_context(aforo(place, upstream_port, workers)))
         make: Callable[..., proxies.Proxy] = proxies.nginx if name in (NGINX, NGINX_LOG) else proxies.envoy
         proxy = make(
