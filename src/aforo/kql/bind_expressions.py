@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
+from aforo.kql.bind_dynamics import hints_of, mixed
 from aforo.kql.bound import (
     Aggregation,
     Column,
@@ -231,6 +232,8 @@ class ExpressionBinder:
             return BROKEN
         if operand.type in NUMBERS or operand.type is TIMESPAN:
             return apply("negate", (operand,), LONG if operand.type is INT else operand.type)
+        if operand.type is DYNAMIC:
+            return apply("dynamic_negate", (operand,), DYNAMIC)
         return self.broken(
             say.wrong_type("what '-' is applied to", "a number or a timespan", operand.type.value, span)
         )
@@ -448,12 +451,9 @@ class ExpressionBinder:
             return apply(name, (cast(left, number), cast(right, number)), number)
         if (rule := TIME_RULES.get((op, a, b))) is not None:
             return rule(left, right)
-        hints = []
-        if DYNAMIC in (a, b):
-            hints.append("a dynamic value is read with tolong(...), todouble(...) or their kin first")
-        elif op == "+" and STRING in (a, b):
-            hints.append("strcat(...) joins texts")
-        return self.broken(say.no_operator(op, a.value, b.value, span, *hints))
+        if (found := mixed(op, name, left, right)) is not None:
+            return found
+        return self.broken(say.no_operator(op, a.value, b.value, span, *hints_of(op, a, b)))
 
 
 # What may stand behind `*`.
