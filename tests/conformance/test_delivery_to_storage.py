@@ -27,6 +27,8 @@ from tests.support.calls import RESOURCE, make_call, open_writer
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.storage_servers import ACCOUNT, ACCOUNT_KEY, blob_server, make_bucket, s3_server
 
+pytestmark = pytest.mark.slow
+
 FOLDER = "insights-logs-gatewaylogs/resourceId=/R/y=2026/m=11/d=18/h=11/m=00"
 CATEGORIES = ("GatewayLogs", "GatewayLlmLogs", "AllMetrics")
 TO = Destination("s#delta", RESOURCE, CATEGORIES, "delta", "there")
