@@ -138,7 +138,7 @@ def test_the_tables_that_are_read() -> None:
         ("ApiManagementGatewayLogs | where TimeGenerated > 'soon'", "KQL0302"),
         ("ApiManagementGatewayLogs | where sum(TotalTime) > 1", "KQL0305"),
         ("ApiManagementGatewayLogs | summarize sum(Url)", "KQL0301"),
-        ("ApiManagementGatewayLogs | extend x = parse_json(Url).a + 1", "KQL0302"),
+        ("ApiManagementGatewayLogs | extend x = 1h * parse_json(Url).a", "KQL0302"),
         ("ApiManagementGatewayLogs | summarize count() by parse_json(Url).a", "KQL0301"),
         ("ApiManagementGatewayLogs | project Url, Url = 1, Url = 2", "KQL0204"),
         ("ApiManagementGatewayLogs | join kind=sideways (AzureDiagnostics) on Category", "KQL0101"),
