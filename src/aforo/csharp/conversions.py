@@ -336,6 +336,8 @@ class Conversions:
             default = decl.default if decl is not None and type_.name not in ("Nullable", "[]") else None
             if type_.is_tuple:
                 default = make_tuple(*(self.info(a).default for a in type_.args))
+            elif type_.name == "KeyValuePair":
+                default = rc.Pair(*(self.info(a).default for a in type_.args))
             python = self.python(type_) or object
             found = ro.TypeInfo(type_.name, python, default, self.caster(type_, python), element)
             self._infos[type_] = found

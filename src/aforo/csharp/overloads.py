@@ -274,9 +274,10 @@ class Overloads:
     ) -> b.Expr:
         args: list[b.Expr] = [] if receiver is None else [receiver]
         if member.typed:
+            names = (member.typed,) if isinstance(member.typed, str) else member.type_params
             args += [
                 b.Const(self.conversions.info(substitute(Type(n), binding)), OBJECT, span)
-                for n in member.type_params
+                for n in names
                 if not member.extension or n in _result_names(member)
             ]
         outs: list[tuple[Parameter, Given]] = []

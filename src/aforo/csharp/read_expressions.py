@@ -300,6 +300,9 @@ class ExpressionReader(Reader):
     def x_declaration_expression(self, node: Node) -> s.Expr:
         written = self.field(node, "type")
         name = node.child_by_field_name("name")
+        if written.type == "pointer_type" and name is not None:
+            # There are no pointers here: the grammar takes `a * b` for one where a declaration could stand.
+            return s.Binary(self.expr(self.only(written)), "*", self.expr(name), self.span(node))
         declared = None if written.type == "implicit_type" else self.type_ref(written)
         text = self.raw(name) if name is not None else ""
         return s.Declaration(declared, "" if text == "_" else text, self.span(node))
@@ -354,8 +357,28 @@ class ExpressionReader(Reader):
                     mode = c.type
             if len(inner) != 1:
                 raise self.wrong(child)
+            if not mode and not name and inner[0].type == "declaration_expression":
+                compared = self.compared(inner[0])
+                if compared:
+                    out += [s.Argument(each, "", "", each.span) for each in compared]
+                    continue
             out.append(s.Argument(self.expr(inner[0]), name, mode, self.span(child)))
         return tuple(out)
+
+    def compared(self, node: Node) -> tuple[s.Binary, ...]:
+        """`a < b, c > d`, which the grammar takes for a declaration of a `d` that is an `a<b, c>`: that needs an `out`."""
+        written, name = self.field(node, "type"), node.child_by_field_name("name")
+        if written.type != "generic_name" or name is None:
+            return ()
+        left, given = named(written)
+        between = named(given)
+        if len(between) != 2 or any(each.type not in ("identifier", "qualified_name") for each in between):
+            return ()
+        first, second = self.expr(between[0]), self.expr(between[1])
+        return (
+            s.Binary(self.expr(left), "<", first, self.span(left).to(first.span)),
+            s.Binary(second, ">", self.expr(name), second.span.to(self.span(name))),
+        )
 
     # --- creation ----------------------------------------------------------------------------------------
 

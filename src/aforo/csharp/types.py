@@ -93,7 +93,7 @@ class Member:
 
     `kind`: method, property, index, new, implicit, explicit, operator. `run` is called with the receiver (none
     for static ones), then the arguments; `attr` is read from the receiver instead. `typed` puts a `TypeInfo` for
-    each generic argument in front of the arguments. `effects` are labels that the caller of the compiler gets
+    each generic argument in front of the arguments, or for the parameter of the declaring type that it names. `effects` are labels that the caller of the compiler gets
     back, with the first argument where it is a literal. `null_ok` members are called on null too. `root` properties
     get, behind the receiver, what the first name of the world stands for.
     """
@@ -108,7 +108,7 @@ class Member:
     may_be_null: bool
     run: Callable[..., Any] | None = None
     attr: str | None = None
-    typed: bool = False
+    typed: bool | str = False
     effects: tuple[str, ...] = ()
     store: Callable[..., Any] | None = None
     const: object = MISSING
@@ -143,7 +143,7 @@ def member(
     run: Callable[..., Any] | None = None,
     *,
     attr: str | None = None,
-    typed: bool = False,
+    typed: bool | str = False,
     effects: tuple[str, ...] = (),
     store: Callable[..., Any] | None = None,
     const: object = MISSING,

@@ -142,14 +142,12 @@ def find_last(info: TypeInfo, items: list[Any], match: Test) -> Any:
     return next((x for x in reversed(items) if match(x)), info.default)
 
 
-def find_in_list(items: list[Any], match: Test) -> Any:
-    work(len(items))
-    return next((x for x in items if match(x)), None)
+def find_in_list(items: list[Any], info: TypeInfo, match: Test) -> Any:
+    return find(info, items, match)
 
 
-def find_last_in_list(items: list[Any], match: Test) -> Any:
-    work(len(items))
-    return next((x for x in reversed(items) if match(x)), None)
+def find_last_in_list(items: list[Any], info: TypeInfo, match: Test) -> Any:
+    return find_last(info, items, match)
 
 
 def find_all(items: list[Any], match: Test) -> list[Any]:
@@ -229,6 +227,19 @@ def length_of(items: Any, dimension: int) -> int:
     if dimension != 0:
         raise IndexOutOfRangeException
     return len(items)
+
+
+def upper_bound(items: Any, dimension: int) -> int:
+    return length_of(items, dimension) - 1
+
+
+def lower_bound(items: Any, dimension: int) -> int:
+    return length_of(items, dimension) * 0
+
+
+def fill(items: Any, value: Any) -> None:
+    work(len(items))
+    items[:] = bytes((value,)) * len(items) if isinstance(items, bytearray) else [value] * len(items)
 
 
 def rank(_items: Any) -> int:
@@ -361,14 +372,18 @@ MEMBERS: Final = (
     member("long LongLength", len),
     member("int Rank", rank),
     member("int GetLength(int dimension)", length_of),
+    member("int GetUpperBound(int dimension)", upper_bound),
+    member("int GetLowerBound(int dimension)", lower_bound),
+    member("static void Fill<T>(T[] array, T value)", fill),
+    member("static IReadOnlyList<T> AsReadOnly<T>(T[] array)", as_read_only),
     member("object GetValue(int index)", value_at),
     member("void SetValue(object value, int index)", put_value),
     member("object Clone()", copied),
 )
 
 LIST_MEMBERS: Final = (
-    member("T? Find(Predicate<T> match)", find_in_list),
-    member("T? FindLast(Predicate<T> match)", find_last_in_list),
+    member("T? Find(Predicate<T> match)", find_in_list, typed="T"),
+    member("T? FindLast(Predicate<T> match)", find_last_in_list, typed="T"),
     member("List<T> FindAll(Predicate<T> match)", find_all_in_list),
     member("int FindIndex(Predicate<T> match)", find_index),
     member("int FindLastIndex(Predicate<T> match)", find_last_index),

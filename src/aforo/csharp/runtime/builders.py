@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from aforo.csharp.runtime.collections import each
-from aforo.csharp.runtime.exceptions import ArgumentOutOfRangeException, IndexOutOfRangeException
+from aforo.csharp.runtime.collections import array_copy_from, each
+from aforo.csharp.runtime.exceptions import (
+    ArgumentOutOfRangeException,
+    IndexOutOfRangeException,
+    given,
+)
 from aforo.csharp.runtime.limits import room
 from aforo.csharp.runtime.objects import Obj, to_string
 from aforo.csharp.runtime.strings import (
@@ -129,6 +133,19 @@ def builder_part(builder: StringBuilder, at: int, size: int) -> str:
     return substring(builder.text(), at, size)
 
 
+def builder_copy(builder: StringBuilder, at: int, target: Any, to: int, size: int) -> None:
+    units = list(_units(builder, at, size)[at : at + size])
+    array_copy_from(units, 0, given(target, "destination"), to, size)
+
+
+def ensure_capacity(builder: StringBuilder, size: int) -> int:
+    if size < 0:
+        raise ArgumentOutOfRangeException(
+            "Capacity must be greater than or equal to zero.\r\nParameter name: capacity"
+        )
+    return max(builder_capacity(builder), size)
+
+
 def builder_at(builder: StringBuilder, at: int) -> str:
     if not 0 <= at < len(_units(builder, 0, 0)):
         raise IndexOutOfRangeException
@@ -162,6 +179,10 @@ def builder_capacity(builder: StringBuilder) -> int:
     while capacity < builder.size:
         capacity *= 2
     return capacity
+
+
+def max_capacity(_builder: StringBuilder) -> int:
+    return 2**31 - 1
 
 
 def builder_equals(builder: StringBuilder, other: StringBuilder | None) -> bool:
@@ -207,6 +228,11 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         ),
         member("string ToString(int startIndex, int length)", builder_part),
         member("char this[int index]", builder_at, store=builder_put),
+        member(
+            "void CopyTo(int sourceIndex, char[] destination, int destinationIndex, int count)", builder_copy
+        ),
+        member("int EnsureCapacity(int capacity)", ensure_capacity),
+        member("int MaxCapacity", max_capacity),
         member("int Capacity", builder_capacity, store=set_builder_capacity),
         member("bool Equals(StringBuilder sb)", builder_equals),
         member("int Length", builder_length, store=set_builder_length),

@@ -101,6 +101,26 @@ def compare_char(left: str, right: str) -> int:
     return ord(left) - ord(right)
 
 
+def is_high_surrogate(char: str) -> bool:
+    return "\ud800" <= char <= "\udbff"
+
+
+def is_low_surrogate(char: str) -> bool:
+    return "\udc00" <= char <= "\udfff"
+
+
+def is_pair(high: str, low: str) -> bool:
+    return is_high_surrogate(high) and is_low_surrogate(low)
+
+
+def code_point(high: str, low: str) -> int:
+    if not is_pair(high, low):
+        raise ArgumentOutOfRangeException(
+            "A valid high surrogate character is between 0xd800 and 0xdbff, inclusive.\r\nParameter name: highSurrogate"
+        )
+    return 0x10000 + (ord(high) - 0xD800) * 0x400 + ord(low) - 0xDC00
+
+
 def _at(run: Callable[[str], bool]) -> Callable[[str | None, int], bool]:
     """The same question about a character of a string."""
 
@@ -119,6 +139,7 @@ _CHAR_TESTS: Final = (
     ("IsDigit", is_digit), ("IsNumber", str.isnumeric), ("IsLetter", is_letter), ("IsLetterOrDigit", is_letter_or_digit),
     ("IsWhiteSpace", is_white_space), ("IsUpper", is_upper), ("IsLower", is_lower), ("IsPunctuation", is_punctuation),
     ("IsControl", is_control), ("IsSymbol", is_symbol), ("IsSeparator", is_separator), ("IsSurrogate", is_surrogate),
+    ("IsHighSurrogate", is_high_surrogate), ("IsLowSurrogate", is_low_surrogate),
 )  # fmt: skip
 
 TYPES: Final[tuple[TypeDecl, ...]] = (
@@ -127,6 +148,8 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         *(member(f"static bool {name}(char c)", run) for name, run in _CHAR_TESTS),
         *(member(f"static bool {name}(string s, int index)", _at(run)) for name, run in _CHAR_TESTS),
         member("static double GetNumericValue(char c)", numeric_value),
+        member("static bool IsSurrogatePair(char highSurrogate, char lowSurrogate)", is_pair),
+        member("static int ConvertToUtf32(char highSurrogate, char lowSurrogate)", code_point),
         member("static char Parse(string s)", parse_char),
         member("static bool TryParse(string s, out char result)", try_parse_char),
         member("static char MaxValue", const="\uffff"),

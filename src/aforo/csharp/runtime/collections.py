@@ -17,7 +17,7 @@ from aforo.csharp.runtime.exceptions import (
     OverflowException,
 )
 from aforo.csharp.runtime.limits import count, made, nodes, room, work
-from aforo.csharp.runtime.objects import Obj, equals, to_string
+from aforo.csharp.runtime.objects import Obj, TypeInfo, equals, to_string
 from aforo.csharp.runtime.ordering import compare_values
 from aforo.csharp.runtime.strings import StringComparer, characters
 
@@ -329,9 +329,9 @@ def dictionary_has(items: dict[Any, Any], key: Any) -> bool:
     return _key(items, key) in items
 
 
-def dictionary_get(items: dict[Any, Any], key: Any) -> tuple[bool, Any]:
+def dictionary_get(items: dict[Any, Any], info: TypeInfo, key: Any) -> tuple[bool, Any]:
     real = _key(items, key)
-    return (True, items[real]) if real in items else (False, None)
+    return (True, items[real]) if real in items else (False, info.default)
 
 
 def dictionary_remove(items: dict[Any, Any], key: Any) -> bool:
@@ -350,6 +350,10 @@ def dictionary_keys(items: dict[Any, Any]) -> list[Any]:
 def dictionary_values(items: dict[Any, Any]) -> list[Any]:
     work(len(items))
     return list(items.values())
+
+
+def value_or_its_default(items: dict[Any, Any], info: TypeInfo, key: Any) -> Any:
+    return items.get(_key(items, key), info.default)
 
 
 def value_or_default(items: dict[Any, Any], key: Any, default: Any = None) -> Any:

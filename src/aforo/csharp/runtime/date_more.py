@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from aforo.csharp.runtime.date_formats import MONTHS
 from aforo.csharp.runtime.dates import (
+    EPOCH,
     MIN_DATE,
     DateTime,
     DateTimeOffset,
@@ -301,6 +302,25 @@ def ole_date(value: DateTime) -> float:
     return millis / 86_400_000
 
 
+def from_ole_date(value: float) -> DateTime:
+    """The whole part counts days, also below zero; the part behind the point is the time of the day."""
+    if not -657435.0 < value < 2958466.0:
+        raise ArgumentException("Not a legal OleAut date.")
+    millis = int(value * 86_400_000 + (0.5 if value >= 0 else -0.5))
+    if millis < 0:
+        millis -= millis % -86_400_000 * 2
+    return DateTime(millis * 10_000 + 599264352000000000)
+
+
+def from_binary(value: int) -> DateTime:
+    kind = value >> 62 & 3
+    return DateTime(value & (1 << 62) - 1, min(kind, 2))
+
+
+def offset_from_file_time(value: int) -> DateTimeOffset:
+    return DateTimeOffset(value + _FILE_EPOCH)
+
+
 def binary(value: DateTime) -> int:
     return value.ticks | value.kind << 62 if value.kind < 2 else value.ticks - (1 << 63)
 
@@ -362,6 +382,9 @@ DATE_MEMBERS: Final = (
     member("static bool TryParseExact(string s, string[] formats, IFormatProvider provider, DateTimeStyles style, out DateTime result)", try_parse_exact_any),
     member("static DateTime FromFileTimeUtc(long fileTime)", from_file_time),
     member("static DateTime FromFileTime(long fileTime)", from_file_time_local),
+    member("static DateTime FromOADate(double d)", from_ole_date),
+    member("static DateTime FromBinary(long dateData)", from_binary),
+    member("static DateTime UnixEpoch", const=DateTime(EPOCH, 1)),
     member("string ToShortDateString()", short_date),
     member("string ToLongDateString()", long_date),
     member("string ToShortTimeString()", short_time),
@@ -391,6 +414,8 @@ OFFSET_MEMBERS: Final = (
     member("static DateTimeOffset ParseExact(string input, string format, IFormatProvider formatProvider)", offset_exact),
     member("static DateTimeOffset ParseExact(string input, string format, IFormatProvider formatProvider, DateTimeStyles styles)", offset_exact),
     member("static bool TryParseExact(string input, string format, IFormatProvider formatProvider, DateTimeStyles styles, out DateTimeOffset result)", try_offset_exact),
+    member("static DateTimeOffset FromFileTime(long fileTime)", offset_from_file_time),
+    member("static DateTimeOffset UnixEpoch", const=DateTimeOffset(EPOCH)),
     member("DateTimeOffset ToOffset(TimeSpan offset)", to_offset),
     member("bool EqualsExact(DateTimeOffset other)", equals_exact),
     member("long UtcTicks", utc_ticks),

@@ -147,6 +147,10 @@ def max_bytes(encoding: Encoding, count: int) -> int:
     return (count + 1) * encoding.width
 
 
+def max_chars(_encoding: Encoding, count: int) -> int:
+    return count + 1
+
+
 def preamble(encoding: Encoding) -> bytearray:
     return bytearray(encoding.mark)
 
@@ -224,6 +228,7 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("int GetByteCount(char[] chars)", count_chars),
         member("int GetCharCount(byte[] bytes)", char_count),
         member("int GetMaxByteCount(int charCount)", max_bytes),
+        member("int GetMaxCharCount(int byteCount)", max_chars),
         member("byte[] GetPreamble()", preamble),
         member("string EncodingName", encoding_name),
         member("string WebName", web_name),

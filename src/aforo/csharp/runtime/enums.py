@@ -178,6 +178,10 @@ def formatted(value: Any, spec: str | None) -> str:
     return f"{int(value) & 0xFFFFFFFF:08X}" if spec in "xX" else number_text(int(value), "D")
 
 
+def format_of(_kind: NetType, value: Any, spec: str | None) -> str:
+    return formatted(value, spec)
+
+
 def compare(value: Any, other: Any) -> int:
     return int(int(value) > int(other)) - int(int(value) < int(other))
 
@@ -198,6 +202,7 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("static string[] GetNames(Type enumType)", names_of),
         member("static object[] GetValues(Type enumType)", values_of),
         member("static object ToObject(Type enumType, int value)", enum_of),
+        member("static string Format(Type enumType, object value, string format)", format_of),
         member("bool HasFlag(object flag)", has_flag),
         member("string ToString(string format)", formatted),
         member("int CompareTo(object target)", compare),

@@ -350,4 +350,5 @@ def compare(left: Any, right: Any) -> int:
 
 
 def same(left: Any, right: Any) -> bool:
-    return bool(left == right)
+    """NaN equals itself here."""
+    return bool(left == right or (left != left and right != right))

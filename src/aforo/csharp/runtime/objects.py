@@ -166,7 +166,8 @@ def equals(left: Any, right: Any) -> bool:
         return False
     if isinstance(left, (list, dict, set, bytearray)):
         return False
-    return bool(left == right)
+    # NaN equals itself, as a value of an object.
+    return bool(left == right) or (isinstance(left, float) and left != left and right != right)
 
 
 def method_equals(left: Any, right: Any) -> bool:

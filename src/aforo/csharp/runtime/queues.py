@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, Final
 
-from aforo.csharp.runtime.collections import array_index_of, each
-from aforo.csharp.runtime.exceptions import InvalidOperationException
+from aforo.csharp.runtime.collections import array_copy_from, array_index_of, each
+from aforo.csharp.runtime.exceptions import InvalidOperationException, given
 from aforo.csharp.runtime.limits import count, made, work
 from aforo.csharp.runtime.objects import Obj, to_string
 from aforo.csharp.types import TypeDecl, declare, member
@@ -97,6 +97,14 @@ def to_array(items: Queue | Stack) -> list[Any]:
     return items.elements()
 
 
+def copy_to(items: Queue | Stack, target: Any, at: int) -> None:
+    array_copy_from(to_array(items), 0, given(target, "array"), at, len(items.items))
+
+
+def trim(_items: Queue | Stack) -> None:
+    """Nothing is set aside."""
+
+
 class Tuple(Obj):
     __slots__ = ("values",)
     net_name = "System.Tuple"
@@ -157,6 +165,8 @@ _COMMON: Final = (
     member("void Clear()", clear),
     member("bool Contains(T item)", has),
     member("T[] ToArray()", to_array),
+    member("void CopyTo(T[] array, int arrayIndex)", copy_to),
+    member("void TrimExcess()", trim),
 )
 
 

@@ -6,8 +6,10 @@ import re
 from typing import Any, Final
 
 from aforo.csharp.runtime.exceptions import (
+    ArgumentException,
     ArgumentNullException,
     ArgumentOutOfRangeException,
+    CsException,
     FormatException,
     OverflowException,
 )
@@ -221,6 +223,42 @@ def parse_span_exact(text: str | None, spec: str | None, _culture: Any = None) -
     return TimeSpan(whole + int(fraction.ljust(7, "0")))
 
 
+def try_parse_span_exact(text: str | None, spec: str | None, culture: Any = None) -> tuple[bool, TimeSpan]:
+    try:
+        return True, parse_span_exact(text, spec, culture)
+    except CsException:
+        return False, ZERO_SPAN
+
+
+def times(value: TimeSpan, factor: float) -> TimeSpan:
+    """To the nearest tick."""
+    if factor != factor:
+        raise ArgumentException("TimeSpan does not accept floating point Not-a-Number values.")
+    return _rounded(value.ticks * factor)
+
+
+def _rounded(ticks: float) -> TimeSpan:
+    if not abs(ticks) < 2**63:
+        raise OverflowException("TimeSpan overflowed because the duration is too long.")
+    return TimeSpan(round(ticks))
+
+
+def times_reversed(factor: float, value: TimeSpan) -> TimeSpan:
+    return times(value, factor)
+
+
+def parted(value: TimeSpan, divisor: float) -> TimeSpan:
+    if divisor != divisor:
+        raise ArgumentException("TimeSpan does not accept floating point Not-a-Number values.")
+    return _rounded(value.ticks / divisor if divisor else float("nan"))
+
+
+def ratio(value: TimeSpan, other: TimeSpan) -> float:
+    if not other.ticks:
+        return float("nan") if not value.ticks else float("inf") * (1 if value.ticks > 0 else -1)
+    return value.ticks / other.ticks
+
+
 def compare_spans(left: TimeSpan, right: TimeSpan) -> int:
     return compare(left, right)
 
@@ -257,6 +295,17 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
             "static TimeSpan ParseExact(string input, string format, IFormatProvider provider)",
             parse_span_exact,
         ),
+        member(
+            "static bool TryParseExact(string input, string format, IFormatProvider formatProvider, out TimeSpan result)",
+            try_parse_span_exact,
+        ),
+        member("TimeSpan operator *(TimeSpan timeSpan, double factor)", times),
+        member("TimeSpan operator *(double factor, TimeSpan timeSpan)", times_reversed),
+        member("TimeSpan operator /(TimeSpan timeSpan, double divisor)", parted),
+        member("double operator /(TimeSpan t1, TimeSpan t2)", ratio),
+        member("TimeSpan Multiply(double factor)", times),
+        member("TimeSpan Divide(double divisor)", parted),
+        member("double Divide(TimeSpan ts)", ratio),
         member("static int Compare(TimeSpan t1, TimeSpan t2)", compare_spans),
         *(member(f"static long TicksPer{name.removesuffix('s')}", const=unit) for name, unit, _ in _UNITS),
         member("string ToString(string format, IFormatProvider provider)", culture_text),

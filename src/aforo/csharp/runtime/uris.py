@@ -12,8 +12,10 @@ from aforo.csharp.runtime.encodings import well_formed
 from aforo.csharp.runtime.exceptions import (
     ArgumentException,
     ArgumentNullException,
+    ArgumentOutOfRangeException,
     InvalidOperationException,
     UriFormatException,
+    given,
 )
 from aforo.csharp.runtime.limits import fits, made, room
 from aforo.csharp.runtime.objects import Obj
@@ -300,6 +302,60 @@ def relative_to(base: Uri, other: Uri) -> Uri:
     return Uri(path + query(other) + fragment(other), UriKind.RelativeOrAbsolute)
 
 
+def is_base_of(base: Uri, other: Uri | None) -> bool:
+    """Whether what stands in front of the last `/` is where the other one begins."""
+    there = given(other, "uri")
+    if (base.scheme, base.host, base.port) != (there.scheme, there.host, there.port):
+        return False
+    return there.path.startswith(base.path[: base.path.rfind("/") + 1])
+
+
+def is_well_formed_original(uri: Uri) -> bool:
+    return is_well_formed(uri.original, 0)
+
+
+def is_scheme(name: str | None) -> bool:
+    return name is not None and re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", name) is not None
+
+
+def is_hex_digit(char: str) -> bool:
+    return char in "0123456789abcdefABCDEF"
+
+
+def from_hex(char: str) -> int:
+    if not is_hex_digit(char):
+        raise ArgumentException("Value does not fall within the expected range.\r\nParameter name: digit")
+    return int(char, 16)
+
+
+def hex_escape(char: str) -> str:
+    if ord(char) > 255:
+        raise ArgumentOutOfRangeException(
+            "Specified argument was out of the range of valid values.\r\nParameter name: character"
+        )
+    return f"%{ord(char):02X}"
+
+
+def is_hex_encoding(text: str | None, at: int) -> bool:
+    return re.match(r"%[0-9A-Fa-f]{2}", given(text, "pattern")[max(at, 0) : max(at, 0) + 3]) is not None
+
+
+def hex_unescape(text: str | None, at: int) -> tuple[str, int]:
+    """One character from that place, and the place behind it."""
+    pattern = given(text, "pattern")
+    if not 0 <= at < len(pattern):
+        raise ArgumentOutOfRangeException(
+            "Specified argument was out of the range of valid values.\r\nParameter name: index"
+        )
+    if is_hex_encoding(pattern, at):
+        return chr(int(pattern[at + 1 : at + 3], 16)), at + 3
+    return pattern[at], at + 1
+
+
+def never(_uri: Uri) -> bool:
+    return False
+
+
 def try_create(text: str | None, kind: int) -> tuple[bool, Uri | None]:
     try:
         return True, Uri(text, kind)
@@ -357,6 +413,16 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("static bool TryCreate(string uriString, UriKind uriKind, out Uri result)", try_create),
         member("static bool IsWellFormedUriString(string uriString, UriKind uriKind)", is_well_formed),
         member("static UriHostNameType CheckHostName(string name)", check_host),
+        member("static bool CheckSchemeName(string schemeName)", is_scheme),
+        member("static bool IsHexDigit(char character)", is_hex_digit),
+        member("static int FromHex(char digit)", from_hex),
+        member("static string HexEscape(char character)", hex_escape),
+        member("static bool IsHexEncoding(string pattern, int index)", is_hex_encoding),
+        member("static char HexUnescape(string pattern, ref int index)", hex_unescape),
+        member("bool IsBaseOf(Uri uri)", is_base_of),
+        member("bool IsWellFormedOriginalString()", is_well_formed_original),
+        member("bool IsUnc", never),
+        member("bool UserEscaped", never),
         member("string Host", host),
         member("string DnsSafeHost", dns_host),
         member("string IdnHost", dns_host),

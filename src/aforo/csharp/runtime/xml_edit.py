@@ -419,6 +419,18 @@ def document_order(left: XNode | None, right: XNode | None) -> int:
     return -1 if first < second else 1
 
 
+def is_after(node: XNode, other: XNode | None) -> bool:
+    return document_order(node, other) > 0
+
+
+def is_before(node: XNode, other: XNode | None) -> bool:
+    return document_order(node, other) < 0
+
+
+def nodes_with_self(item: XElement) -> list[Any]:
+    return [item, *descendant_nodes(item)]
+
+
 def in_document_order(items: list[Any]) -> list[Any]:
     work(len(items) * 4)
     return sorted(items, key=_path)

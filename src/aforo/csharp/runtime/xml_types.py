@@ -8,8 +8,10 @@ from typing import Any, Final
 from aforo.csharp.runtime import xml_change as change
 from aforo.csharp.runtime import xml_edit as e
 from aforo.csharp.runtime import xml_model as m
+from aforo.csharp.runtime.exceptions import given
 from aforo.csharp.runtime.numbers import same
 from aforo.csharp.runtime.objects import Obj
+from aforo.csharp.runtime.readers import Reader, Writer, read_to_end, write
 from aforo.csharp.runtime.xml_dom import read_from
 from aforo.csharp.runtime.xml_read import read_document
 from aforo.csharp.runtime.xml_write import XML, XMLNS, node_text
@@ -29,6 +31,18 @@ class LoadOptions(IntFlag):
     PreserveWhitespace = 1
     SetBaseUri = 2
     SetLineInfo = 4
+
+
+def load_element(reader: Reader | None) -> m.XElement:
+    return e.parse_element(read_to_end(given(reader, "textReader")))
+
+
+def save(item: m.XElement | m.XDocument, writer: Writer | None, options: int = 0) -> None:
+    """With the declaration that a writer of .NET's own characters gives it."""
+    own = item.declaration if isinstance(item, m.XDocument) else None
+    alone = f' standalone="{own.standalone}"' if own is not None and own.standalone else ""
+    head = f'<?xml version="1.0" encoding="utf-16"{alone}?>' + ("" if int(options) & 1 else "\r\n")
+    write(given(writer, "textWriter"), head + node_text(item, options))
 
 
 class NodeEquality(Obj):
@@ -179,6 +193,8 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         "XNode",
         member("static bool DeepEquals(XNode n1, XNode n2)", e.deep_equals),
         member("static int CompareDocumentOrder(XNode n1, XNode n2)", e.document_order),
+        member("bool IsAfter(XNode node)", e.is_after),
+        member("bool IsBefore(XNode node)", e.is_before),
         member("static XNode ReadFrom(XmlReader reader)", read_from),
         member("string ToString(SaveOptions options)", node_text),
         member("IEnumerable<XElement> Ancestors()", e.ancestors),
@@ -268,6 +284,10 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("new(XElement other)", e.copy_element),
         member("static XElement Parse(string text)", e.parse_element),
         member("static XElement Parse(string text, LoadOptions options)", e.parse_element),
+        member("static XElement Load(TextReader textReader)", load_element),
+        member("IEnumerable<XNode> DescendantNodesAndSelf()", e.nodes_with_self),
+        member("void Save(TextWriter textWriter)", save),
+        member("void Save(TextWriter textWriter, SaveOptions options)", save),
         member("XName Name", attr="name", store=change.set_name),
         member("string Value", m.value_of, store=change.set_text),
         member("bool HasElements", e.has_elements),
@@ -304,6 +324,8 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("new(XDocument other)", m.clone),
         member("static XDocument Parse(string text)", read_document),
         member("static XDocument Parse(string text, LoadOptions options)", e.parse_document),
+        member("void Save(TextWriter textWriter)", save),
+        member("void Save(TextWriter textWriter, SaveOptions options)", save),
         member("XElement? Root", e.root),
         member("XDeclaration? Declaration", attr="declaration"),
         namespace=_LINQ,
