@@ -6,15 +6,64 @@ import ast
 import re
 from pathlib import Path
 
+from aforo.app import counters_server, spool_sync
+from aforo.gateway import call, counters, crowd, server, valkey_leases, windows
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "faults.md"
 LINK = re.compile(r"\[(\w+)\]\(\.\./(tests/[\w/]+\.py)\)")
 
 
+INEXACT = "## What cannot be exact"
+
+
 def rows() -> list[str]:
-    """The rows of all tables of the page, without heads."""
-    lines = [line for line in PAGE.read_text().splitlines() if line.startswith("|")]
+    """The rows of all tables of faults, without heads."""
+    faults, found, _ = PAGE.read_text().partition(INEXACT)
+    assert found
+    lines = [line for line in faults.splitlines() if line.startswith("|")]
     return [line for line in lines if not line.startswith(("| ---", "| fault |"))]
+
+
+# What the page says of the gateway's bounds, and where the gateway has it from.
+FIGURES = {
+    f"closed after {server.IDLE_TIMEOUT_S:g} s": "idle connections",
+    f"closed {server.HEAD_TIMEOUT_S:g} s after their first byte": "heads that drip",
+    f"closed after {server.HEAD_TIMEOUT_S:g} s": "TLS handshakes that do not end",
+    f"cut after a minute below {crowd.BODY_BYTES_PER_S} bytes a second": "bodies that drip",
+    f"hold {crowd.HELD_BYTES >> 30} GiB": "large bodies",
+    f"{call.WHOLE_BODY_BYTES >> 10} KB each": "large bodies",
+    f"cut after {server.WRITE_TIMEOUT_S:g} s": "answers that nobody takes",
+    f"at {server.MAX_HEAD_BYTES >> 10} KB, {server.MAX_HEAD_FIELDS} fields, {server.MAX_TARGET_BYTES >> 10} KB of URL": "huge heads",
+}
+
+
+def test_the_bounds_that_are_told_are_those_that_hold() -> None:
+    assert (crowd.SLOW_SECONDS, server.MAX_FRAMING_BYTES) == (60, 256 * 1024)
+    for figure, fault in FIGURES.items():
+        assert any(row.startswith(f"| {fault}") and figure in row for row in rows()), (fault, figure)
+
+
+def test_what_cannot_be_exact_is_said_with_its_reason() -> None:
+    said = PAGE.read_text().partition(INEXACT)[2]
+    lines = [line for line in said.splitlines() if line.startswith("|") and not line.startswith("| ---")]
+    assert len(lines) > 20
+    for line in lines:
+        assert len([cell for cell in line.strip("|").split("|") if cell.strip()]) == 3, line
+    for what in (
+        "--counters-away open",
+        "UsageSource",
+        "reserve-completion-tokens",
+        "half-closed",
+        "power cut",
+    ):
+        assert what in said
+    assert f"places of a worker that died are free after {valkey_leases.LEASE_S:g} s" in said
+    assert f"records of {spool_sync.INTERVAL_S * 1000:g} ms" in said
+    assert f"windows of up to {'a minute' if counters.JOURNALED_S == 60 else counters.JOURNALED_S}" in said
+    assert counters_server._MEMORY == "512mb"
+    assert "512 MB on the server" in said
+    assert windows.SLICES == 50
 
 
 def defined(path: str) -> set[str]:
