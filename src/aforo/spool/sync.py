@@ -15,6 +15,17 @@ log = logging.getLogger("aforo.spool")
 _LIVE = 2
 
 
+def sync_folder(folder: Path) -> None:
+    """Make new names in a folder durable; where that fails it is said, once for each time."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        log.exception("spool %s: the folder cannot be synced", folder)
+    finally:
+        os.close(descriptor)
+
+
 class FolderSync:
     """Syncs one spool folder. `is_dirty` is cheap; `sync` blocks until the disk has it."""
 
@@ -29,6 +40,9 @@ class FolderSync:
     def sync(self) -> None:
         """Bring what was appended onto the disk; what fails is tried again with the next call."""
         live = self._live()
+        if not live.keys() <= self._synced.keys():
+            # The writer does not wait for the disk to have the name of a new segment.
+            sync_folder(self._folder)
         for name, stamp in live.items():
             if self._synced.get(name) == stamp:
                 continue

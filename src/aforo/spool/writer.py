@@ -35,6 +35,7 @@ from aforo.spool.records import (
     RowsRecord,
 )
 from aforo.spool.recover import lock_folder, recover, save_identity
+from aforo.spool.sync import sync_folder
 
 log = logging.getLogger("aforo.spool")
 
@@ -86,6 +87,7 @@ class SpoolWriter:
         self._exhausted = False  # the last try to reserve a segment was refused
         self._retry_at = 0.0  # until then nobody but the owner asks again
         self._dirty = False
+        self._renamed = False  # a segment has a name that the disk may not have
         self._closed = False
         try:
             state = recover(folder)
@@ -97,6 +99,8 @@ class SpoolWriter:
             self._session = session
             save_identity(folder, self._id, session, self._frames)
             self._rotate(0)
+            # The identity's name too: a session's number is never used twice.
+            sync_folder(folder)
         except BaseException:
             os.close(lock)
             raise
@@ -226,8 +230,11 @@ class SpoolWriter:
                 return
             retired, self._retired = self._retired, []
             dirty, self._dirty = self._dirty, False
+            renamed, self._renamed = self._renamed, False
             current = os.dup(self._fd) if dirty else -1
         try:
+            if renamed:
+                sync_folder(self.folder)
             for fd in retired:
                 os.fsync(fd)
             if current >= 0:
@@ -317,7 +324,9 @@ class SpoolWriter:
                     os.close(fd)
                 path.unlink(missing_ok=True)
                 raise self._full(error) from error
-            _sync_folder(self.folder)
+            # Its name comes to the disk with its frames, with the next sync: this is the path of a call, and a slow
+            # disk takes a quarter of a second for it.
+            self._renamed = True
             if self._fd >= 0:
                 self._seal_current()
                 self._retired.append(self._fd)
@@ -415,14 +424,3 @@ def _datasync(fd: int) -> None:
         os.fdatasync(fd)
     else:
         os.fsync(fd)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new name in a folder durable."""
-    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    except OSError:
-        log.exception("spool %s: the folder cannot be synced", folder)
-    finally:
-        os.close(fd)

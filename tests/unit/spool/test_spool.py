@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import stat
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from aforo.errors import Conflict, Invalid, Unavailable
 from aforo.spool import frame
 from aforo.spool.reader import SpoolReader
 from aforo.spool.records import KIND_CONTEXT, KIND_ROWS, CallRecord, Message, RowsRecord
+from aforo.spool.sync import FolderSync
 from aforo.spool.writer import SpoolWriter
 from tests.support.calls import make_call
 
@@ -293,3 +295,35 @@ def test_prepare_reserves_ahead_without_syncing(tmp_path: Path, monkeypatch: pyt
             assert len(writer._retired) == 0
     assert len(SpoolReader(tmp_path).read()) == 30
     writer.prepare()
+
+
+def test_a_new_segment_waits_for_no_disk_and_its_name_is_synced_from_outside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync, folders = os.fsync, []
+
+    def spy(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            folders.append(descriptor)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    with SpoolWriter(tmp_path, segment_bytes=4096, reserve_bytes=1500, sync_interval_s=0) as writer:
+        outside = FolderSync(tmp_path)
+        outside.sync()
+        folders.clear()
+        with monkeypatch.context() as patched:
+            patched.delattr(os, "fsync")
+            patched.delattr(os, "fdatasync")
+            for _ in range(4):
+                writer.append(KIND_ROWS, b"p" * 1000)
+        outside.sync()
+        assert len(folders) == 1
+        writer.append(KIND_ROWS, b"p")
+        outside.sync()
+        assert len(folders) == 1
+        # An owner that syncs by itself does both.
+        writer.sync()
+        assert len(folders) == 2
+        writer.sync()
+        assert len(folders) == 2
