@@ -202,7 +202,7 @@ def litellm(stack: ExitStack, folder: Path, upstream: int) -> list[Peer]:
     logged = started("LiteLLM, logging", ", callbacks: [generic_api]")
     logged.rows = lambda: int(_get(receiver.port, "/count"))
     # It sends every five seconds.
-    logged.settles_s, logged.holds_s = 7.0, 7.0
+    logged.settles_s, logged.holds_s = 6.0, 7.0
     logged.log = (
         "its `generic_api` logger, both bodies, in batches to a receiver of ours, which is not counted; its spend log "
         "needs a database through Prisma, whose engines no package carries"

@@ -63,6 +63,15 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
 
+def exact_cpu_s(pid: int) -> float:
+    """The same, to the nanosecond where the kernel counts so; a thread that has ended is not in it any more."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").glob("*/schedstat"))
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9 or cpu_s(pid)
+    except (OSError, ValueError, IndexError):
+        return cpu_s(pid)
+
+
 def rss_mb(pid: int) -> float:
     """Resident memory in MB (10^6 bytes)."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():

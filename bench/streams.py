@@ -21,7 +21,7 @@ from pathlib import Path
 import uvloop
 
 from bench import held_client, load, neighbours, sections, stream_report
-from bench.processes import Process, cpu_s, find, free_port, rss_mb
+from bench.processes import Process, exact_cpu_s, find, free_port, rss_mb
 from bench.stream_report import Held, StreamFindings
 from bench.system import Measured, aforo
 
@@ -55,7 +55,7 @@ def main() -> int:
         "--hold", type=float, default=6.0, help="seconds that they are held while events come"
     )
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="length of a round of many events")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of a round of many events")
     parser.add_argument("--only", help="names of proxies, with commas")
     parser.add_argument("--write", action="store_true", help="put the tables into RESULTS.md")
     parser.add_argument("--quick", action="store_true", help="1,000 streams, two rounds; nothing is written")
@@ -178,11 +178,11 @@ def _many(found: StreamFindings, subject: Subject, upstream: int, seconds: float
         try:
             await _ask(upstream, f"/trickle/{MANY_PERIOD_S}")
             await asyncio.sleep(0.3)
-            before, first = cpu_s(subject.pid), sum(stream.events for stream in streams)
+            before, first = exact_cpu_s(subject.pid), sum(stream.events for stream in streams)
             began = time.monotonic()
             await asyncio.sleep(seconds)
             events = sum(stream.events for stream in streams) - first
-            used, took_s = cpu_s(subject.pid) - before, time.monotonic() - began
+            used, took_s = exact_cpu_s(subject.pid) - before, time.monotonic() - began
             seen = found.seen[subject.name]
             seen.event_us.append(used / events * 1e6)
             seen.event_rate.append(events / took_s)
@@ -209,10 +209,10 @@ def _held(found: StreamFindings, subject: Subject, upstream: int) -> None:
         seen.begun_kb = (rss_mb(subject.pid) - before_mb) * 1000 / len(streams)
         period_s = max(1.0, found.hold_s / 3)
         await _ask(upstream, f"/trickle/{period_s}")
-        before, first = cpu_s(subject.pid), sum(stream.events for stream in streams)
+        before, first = exact_cpu_s(subject.pid), sum(stream.events for stream in streams)
         await asyncio.sleep(found.hold_s)
         events = sum(stream.events for stream in streams) - first
-        seen.held_event_us = (cpu_s(subject.pid) - before) / max(1, events) * 1e6
+        seen.held_event_us = (exact_cpu_s(subject.pid) - before) / max(1, events) * 1e6
         seen.events_each = events / len(streams) + 1
         seen.held_kb = (rss_mb(subject.pid) - before_mb) * 1000 / len(streams)
         await _ask(upstream, "/end")

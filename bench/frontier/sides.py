@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from bench.frontier import proxies
-from bench.processes import cpu_s
+from bench.processes import exact_cpu_s
 from bench.system import configuration
 from tests.support.certificates import certificate
 from tests.support.system import System, running_system
@@ -35,15 +35,6 @@ class AbsentError(Exception):
     """A system that this machine, or this environment, does not have."""
 
 
-def _exact_cpu_s(pid: int) -> float:
-    """CPU seconds of a process, to the nanosecond where the kernel counts so: rounds at low rates use few ticks."""
-    try:
-        tasks = list(Path(f"/proc/{pid}/task").glob("*/schedstat"))
-        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9 or cpu_s(pid)
-    except (OSError, ValueError, IndexError):
-        return cpu_s(pid)
-
-
 class Side:
     """One system while it runs. `tls_port` 0: it speaks no https here."""
 
@@ -57,7 +48,7 @@ class Side:
 
     def cpu_s(self) -> float:
         """CPU of the processes that calls go through."""
-        return sum(_exact_cpu_s(pid) for pid in self._pids)
+        return sum(exact_cpu_s(pid) for pid in self._pids)
 
     def settle(self, answered: int, under_way: int = 0) -> float:
         """To be called after each load: seconds until all of it is recorded, where calls are."""
