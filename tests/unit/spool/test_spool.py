@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import stat
 import sys
 from pathlib import Path
 
