@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any, Final
 
 from aforo.csharp.runtime.exceptions import FormatException
@@ -63,28 +63,25 @@ def number_text(value: Any, spec: str | None) -> str:
     return run(value, digits, letter)
 
 
-def _exact(value: Any) -> Decimal:
-    return (
-        value
-        if isinstance(value, Decimal)
-        else Decimal(value)
-        if isinstance(value, int)
-        else Decimal(repr(float(value)))
-    )
+# As many digits as any double has, in front of the point and behind it.
+_WIDE: Final = Context(prec=1500, rounding=ROUND_HALF_UP)
 
 
-def _rounded(value: Any, digits: int) -> tuple[str, str, str]:
-    """(sign, whole digits, fraction digits), rounded half away from zero."""
-    exact = _exact(value)
-    digits = min(digits, 400)
-    from decimal import Context
+def _shortest(value: Any) -> Decimal:
+    """A double as it is written: custom formats see no more digits of it."""
+    return Decimal(repr(float(value))) if isinstance(value, float) else Decimal(value)
 
-    context = Context(prec=900)
-    rounded = exact.quantize(Decimal(1).scaleb(-digits), rounding=ROUND_HALF_UP, context=context)
-    text = f"{abs(rounded):f}"
-    whole, _, fraction = text.partition(".")
-    negative = rounded < 0
-    return ("-" if negative else ""), whole, fraction
+
+def _rounded(value: Any, digits: int, shift: int = 0) -> tuple[str, str, str]:
+    """(sign, whole digits, fraction digits), rounded half away from zero: of all the digits that a double has, which
+    keeps its sign where nothing else is left of it. `shift` moves the point to the right."""
+    exact = value if isinstance(value, Decimal) else Decimal(value)
+    if shift:
+        exact = exact.scaleb(shift, _WIDE)
+    rounded = exact.quantize(Decimal(1).scaleb(-min(digits, 400)), context=_WIDE)
+    whole, _, fraction = f"{rounded.copy_abs():f}".partition(".")
+    signed = math.copysign(1, value) < 0 if isinstance(value, float) else rounded < 0
+    return ("-" if signed else ""), whole, fraction
 
 
 def _fixed(value: Any, digits: int | None, _letter: str) -> str:
@@ -94,9 +91,9 @@ def _fixed(value: Any, digits: int | None, _letter: str) -> str:
     return sign + whole + ("." + fraction if want else "")
 
 
-def _grouped(value: Any, digits: int | None, _letter: str) -> str:
+def _grouped(value: Any, digits: int | None, _letter: str, shift: int = 0) -> str:
     want = 2 if digits is None else digits
-    sign, whole, fraction = _rounded(value, want)
+    sign, whole, fraction = _rounded(value, want, shift)
     fraction = fraction.ljust(want, "0")
     return sign + f"{int(whole):,}" + ("." + fraction if want else "")
 
@@ -107,7 +104,7 @@ def _currency(value: Any, digits: int | None, letter: str) -> str:
 
 
 def _percent(value: Any, digits: int | None, letter: str) -> str:
-    return _grouped(_exact(value) * 100, digits, letter) + " %"
+    return _grouped(value, digits, letter, 2) + " %"
 
 
 def _whole(value: Any, digits: int | None, _letter: str) -> str:
@@ -127,18 +124,24 @@ def _hex(value: Any, digits: int | None, letter: str) -> str:
     return text.rjust(digits or 0, "0")
 
 
+def _scientific(value: Any, digits: int) -> str:
+    """`d.ddde+x` with so many digits behind the point."""
+    exact = value if isinstance(value, Decimal) else Decimal(value)
+    if not exact:
+        return f"{0.0:.{digits}e}"
+    return f"{exact.normalize(Context(prec=digits + 1, rounding=ROUND_HALF_UP)):.{digits}e}"
+
+
 def _exponent(value: Any, digits: int | None, letter: str) -> str:
     want = min(6 if digits is None else digits, 400)
-    mantissa, _, power = f"{_exact(value):.{want}e}".partition("e")
+    mantissa, _, power = _scientific(value, want).partition("e")
     return f"{mantissa}{letter}{'-' if power.startswith('-') else '+'}{abs(int(power)):03d}"
 
 
 def _general(value: Any, digits: int | None, letter: str) -> str:
     if not digits:
         return number_text(value, None)
-    exact = _exact(value)
-    text = f"{exact:.{min(digits, 400) - 1}e}"
-    mantissa, _, power_text = text.partition("e")
+    mantissa, _, power_text = _scientific(value, min(digits, 400) - 1).partition("e")
     power = int(power_text)
     if -5 < power < digits:
         return f"{Decimal(mantissa + 'e' + power_text).normalize():f}"
@@ -160,7 +163,7 @@ _FORMS: Final[dict[str, Callable[[Any, int | None, str], str]]] = {
 def _custom(value: Any, spec: str) -> str:
     """A custom format: `0`, `#`, `.`, `,` between digits, `%`, quoted text, sections for negative and zero."""
     sections = _split_sections(spec)
-    exact = _exact(value)
+    exact = _shortest(value)
     section, negative = sections[0], exact < 0
     if exact == 0 and len(sections) > 2:
         section = sections[2]
