@@ -125,6 +125,7 @@ def test_bounds_and_what_is_no_series() -> None:
     assert answer("print series_periods_detect(dynamic([1, null, 3]), 0, 9, 3)")[1] == [[None, None]]
     assert answer("print series_periods_detect(dynamic({'a': 1}), 0, 9, 3)")[1] == [[None, None]]
     assert answer(f"print series_periods_detect({ys}, 0, 9, 0)")[1] == [[None, None]]
+    assert cells(f"series_periods_validate({ys}, 14)")[0] == [14]
     many = ", ".join(["4"] * 17)
     assert "1 to 16 periods" in mistakes(f"print series_periods_validate({ys}, {many})")[0]
     assert "-1 to find it" in mistakes(f"print series_decompose({ys}, -2)")[0]

@@ -61,7 +61,7 @@ FUNCTIONS: tuple[Scalar, ...] = (
     scalar("series_seasonal", "series:dynamic, period?:long", DYNAMIC, "The medians of its season."),
     scalar("series_outliers",
            "series:dynamic, kind?:string, ignore_val?:dynamic|number, min_percentile?:number, max_percentile?:number",
-           DYNAMIC, "How far each element stands out of the middle."),
+           DYNAMIC, "How far each element stands out of the middle.", naming=_FIRST),
     scalar("series_decompose_forecast",
            "series:dynamic, points:long, seasonality?:long, trend?:string, threshold?:real", DYNAMIC,
            "What season and trend foretell of the last points.", operation="series_decompose_forecast_dynamic"),
@@ -77,7 +77,7 @@ _PARTS = "baseline:dynamic, seasonal:dynamic, trend:dynamic, residual:dynamic"
 SEVERAL: tuple[Several, ...] = (
     several("series_periods_detect", "series:dynamic, min_period:real, max_period:real, num_periods:long", _PERIODS,
             "The periods that a series has, in columns.", operation="series_periods_detect_dynamic"),
-    several("series_periods_validate", "series:dynamic, period:real|number, more:real|number...", _PERIODS,
+    several("series_periods_validate", "series:dynamic, period:real|number...", _PERIODS,
             "How far a series has these periods, in columns.", operation="series_periods_validate_dynamic"),
     several("series_stats", "series:dynamic, ignore_nonfinite?:bool", _STATS, "Statistics in columns.",
             operation="series_stats_dynamic"),
