@@ -75,7 +75,8 @@ def hand_over(
 
 def _unrecorded(call: Call) -> bytes:
     """What the client gets in the place of an answer whose record could not be kept (`spoolFull: refuse`)."""
-    instead = answers.answer(503, "The log of this gateway did not take the record of this call")
+    message = "The log of this gateway did not take the record of this call"
+    instead = answers.answer(503, message, headers=((b"retry-after", b"5"),))
     body = instead.body.data or b""
     return _head(call, instead, b"content-length: %d" % len(body), b"" if call.method == "HEAD" else body)
 

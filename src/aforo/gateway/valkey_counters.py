@@ -351,11 +351,7 @@ class ValkeyCounters:
 
     def _let_pass(self) -> None:
         if self._closed:
-            raise Unavailable(
-                "Limits cannot be checked at the moment. Try again later.",
-                code="CountersUnavailable",
-                retry_after_s=1.0,
-            )
+            raise unchecked()
 
     async def _charge(self, name: Name, amount: int, limit: int, epoch_s: int) -> CounterState:
         left = await self._ask(scripts.CHARGE, name, epoch_s, limit, amount)
@@ -414,6 +410,15 @@ class ValkeyCounters:
         """A local state, with what was seen of the server."""
         left = max(0, state.remaining - self._share.used(name, epoch_s, limit))
         return CounterState(state.admitted, left, state.retry_after_s)
+
+
+def unchecked() -> Unavailable:
+    """The refusal of a call whose limit nobody can check."""
+    return Unavailable(
+        "Limits cannot be checked at the moment. Try again later.",
+        code="CountersUnavailable",
+        retry_after_s=1.0,
+    )
 
 
 def _end(reservation: _Shared, amount: int) -> tuple[int | str, ...]:

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from aforo.egress.valkey import Valkey
-from aforo.errors import Refusal, Unavailable
+from aforo.errors import Refusal
 from aforo.gateway import valkey_scripts as scripts
 from aforo.gateway.signal import Reply
+from aforo.gateway.valkey_counters import unchecked
 
 LEASE_S: Final = 15.0
 RENEW_S: Final = 5.0
@@ -54,11 +55,7 @@ class ValkeyLeases:
         if isinstance(reply.value, Refusal):
             if self._closed:
                 self._leave(name, place)
-                raise Unavailable(
-                    "Limits cannot be checked at the moment. Try again later.",
-                    code="CountersUnavailable",
-                    retry_after_s=1.0,
-                )
+                raise unchecked()
             entered = len(mine) <= most
         else:
             entered = bool(reply.value)

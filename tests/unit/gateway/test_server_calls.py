@@ -275,9 +275,13 @@ async def test_a_full_log_refuses_calls_and_a_broken_one_counts() -> None:
         # It had room, and took the record all the same not: this call does not end well.
         g.spool.full, g.spool.broken = False, True
         answer = await g.call(GET)
-        assert answer.status == 503
+        assert (answer.status, answer.values("retry-after")) == (503, ["5"])
         assert b"did not take the record" in answer.body
         assert g.proxy.recorder.dropped == 1
+        # As a disk that is full: not even the record of the refusal is taken.
+        g.spool.full = True
+        answer = await g.call(GET)
+        assert (answer.status, answer.values("retry-after")) == (503, ["5"])
     async with gate(log=msgspec.structs.replace(LOG_ALL, on_full="count")) as g:
         g.spool.broken = True
         assert (await g.call(GET)).raw == PLAIN
