@@ -71,7 +71,9 @@ def main() -> int:
             measure(stack, folder, found, names, wanted.rounds, time.monotonic() + LIMIT_S)
     except _TROUBLE as error:
         # What was measured until then is told all the same.
-        found.absent.append(f"what should have come after this: {type(error).__name__}: {str(error)[:300]}")
+        found.absent.append(
+            sections.nameless(f"what should have come after this: {type(error).__name__}: {error}")
+        )
     part = peer_report.markdown(found)
     print("\n".join(part))
     if wanted.write and not wanted.quick:
@@ -105,7 +107,7 @@ def measure(
                 continue
             except _TROUBLE as error:
                 why = str(error) or type(error).__name__
-        found.absent.append(f"{name} ({why[:300]})")
+        found.absent.append(f"{name} ({sections.nameless(why)})")
         _say(f"{name} is left out: {why[:300]}")
     for peer in subjects:
         found.seen[peer.name] = Seen(log=peer.log, ready_s=peer.ready_s)
@@ -176,7 +178,7 @@ def _each(peers: list[Peer], found: PeerFindings, work: Callable[[Peer], None]) 
             work(peer)
             left.append(peer)
         except _TROUBLE as error:
-            found.seen[peer.name].failed = f"{type(error).__name__}: {str(error)[:300]}"
+            found.seen[peer.name].failed = sections.nameless(f"{type(error).__name__}: {error}")
             _say(f"{peer.name} is out: {found.seen[peer.name].failed}")
     return left
 
@@ -256,7 +258,7 @@ def _streams(peers: list[Peer], found: PeerFindings, until: float) -> None:
             try:
                 took_ms = _first_byte_ms(connections[peer.name], peer)
             except _TROUBLE as error:
-                found.seen[peer.name].failed = f"streams: {type(error).__name__}: {str(error)[:300]}"
+                found.seen[peer.name].failed = sections.nameless(f"streams: {type(error).__name__}: {error}")
                 peers = [other for other in peers if other is not peer]
                 continue
             if number >= 3:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -9,6 +10,7 @@ from bench.processes import ROOT
 
 RESULTS = ROOT / "bench" / "RESULTS.md"
 _MARK = "\n## "
+_NAMES = re.compile(r"[\w+.-]+://[^\s'\"`)]+|(?<![\w.])/[^\s'\"`)]+")
 
 
 def renewed(results: str, title: str, part: Sequence[str]) -> str:
@@ -29,6 +31,11 @@ def write(title: str, part: Sequence[str], command: str) -> None:
     """Puts a section into RESULTS.md, with the command that measured it and the time."""
     alone = f"Measured by `{command}` on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
     RESULTS.write_text(renewed(RESULTS.read_text(), title, [*part, "", alone]))
+
+
+def nameless(reason: str) -> str:
+    """What went wrong, in a line without addresses and without paths of this machine."""
+    return _NAMES.sub("...", " ".join(reason.split()))[:300]
 
 
 def _by_title(results: str) -> dict[str, str]:

@@ -77,7 +77,9 @@ def main() -> int:
             _measure(stack, folder, found, names, wanted)
     except _TROUBLE as error:
         # What was measured until then is told all the same.
-        found.absent.append(f"what should have come after this: {type(error).__name__}: {str(error)[:300]}")
+        found.absent.append(
+            sections.nameless(f"what should have come after this: {type(error).__name__}: {error}")
+        )
     part = stream_report.markdown(found)
     print("\n".join(part))
     if wanted.write and not wanted.quick:
@@ -133,7 +135,7 @@ def _tried(found: StreamFindings, subject: Subject, work: Callable[[Subject], No
     try:
         work(subject)
     except _TROUBLE as error:
-        found.seen[subject.name].failed.append(f"{type(error).__name__}: {str(error)[:300]}")
+        found.seen[subject.name].failed.append(sections.nameless(f"{type(error).__name__}: {error}"))
         _say(f"{subject.name}: {type(error).__name__}: {error}")
 
 

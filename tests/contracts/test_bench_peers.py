@@ -19,6 +19,7 @@ from bench import (
     log_receiver,
     peer_gateways,
     peer_report,
+    sections,
     served,
     stream_report,
 )
@@ -93,6 +94,13 @@ def test_why_a_peer_is_absent_comes_from_its_installation(
     (tmp_path / "mlflow").mkdir()
     (tmp_path / "mlflow" / ".lock").write_text("x")
     assert peer_gateways.absent("mlflow") is None
+
+
+def test_reasons_name_no_address_and_no_path() -> None:
+    said = "cannot fetch `https://files.example.org/a/b.whl` into /var/x/peers:\n HTTP 403; `sh bench/peer_versions/install.sh`"
+    assert (
+        sections.nameless(said) == "cannot fetch `...` into ... HTTP 403; `sh bench/peer_versions/install.sh`"
+    )
 
 
 def test_only_rows_with_both_bodies_count() -> None:
