@@ -32,6 +32,7 @@ T = 'datatable(a: string, b: long, d: dynamic)["x", 1, dynamic({"y z": [1, 2]})]
             ["count_:long", "count_1:long", "sum_b:long", "sum_b1:long"],
         ),
         ("summarize count() by bin(b, 10), tostring(d.q)", ["b:long", "d_q:string", "count_:long"]),
+        ("project d, a | mv-apply d on (extend y = 1)", ["a:string", "d:dynamic", "y:long"]),
         ("project series_outliers(d)", ["d:dynamic"]),
         ("project a, a", ["a:string", "a1:string"]),
         ("mv-expand split(a, ',')", ["a:dynamic", "b:long", "d:dynamic"]),

@@ -182,14 +182,16 @@ def bind_mv_apply(b: Binder, relation: Relation, tree: MvApply, scope: Scope) ->
     if not is_by_row(result, shown) and not is_ordered(plan):
         # The parts come in the order of their rows, as Kusto goes through them.
         plan = Sort(plan, tuple(SortKey(Reference(k), True, True) for k in keys))
-    return _joined(relation, result, plan, dict(zip((c.name for c in carried), held, strict=True)))
+    return _joined(carried, result, plan, dict(zip((c.name for c in carried), held, strict=True)))
 
 
-def _joined(relation: Relation, result: Relation, plan: Relation, held: dict[str, Column]) -> Relation:
-    """The columns of the row that was taken apart, then those that the subquery adds."""
+def _joined(
+    carried: tuple[Column, ...], result: Relation, plan: Relation, held: dict[str, Column]
+) -> Relation:
+    """The columns of the row that were not taken apart, then those of the subquery."""
     by_name = {c.name: c for c in result.columns}
     columns: list[Column] = []
-    for c in relation.columns:
+    for c in carried:
         if (own := by_name.pop(c.name, None)) is not None:
             columns.append(own)
         elif c.name in held:
