@@ -82,6 +82,14 @@ class ExpressionReader(Reader):
         name, args = self.generic(right)
         return s.Member(self.expr(left), name, args, False, self.span(right), self.span(node))
 
+    def x_array_type(self, node: Node) -> s.Expr:
+        """`(a[0]) - 1` has its first part from a cast."""
+        rank = self.field(node, "rank")
+        places = tuple(s.Argument(self.expr(each), "", "", self.span(each)) for each in named(rank))
+        if not places:
+            raise self.wrong(node)
+        return s.Index(self.expr(self.field(node, "type")), places, False, self.span(node))
+
     def x_parenthesized_expression(self, node: Node) -> s.Expr:
         return s.Paren(self.expr(self.only(node)), self.span(node))
 

@@ -37,6 +37,7 @@ _INNER: Final = {
     "conditional_access_expression": "condition",
 }
 _TESTS: Final = {"as_expression": "left", "is_expression": "left", "is_pattern_expression": "expression"}
+_SIGNS: Final = ("+", "-", "*", "&", "^")
 _LEVEL: Final = {
     "??": 2, "||": 3, "&&": 4, "|": 5, "^": 6, "&": 7, "==": 8, "!=": 8, "<": 9, ">": 9, "<=": 9, ">=": 9, "test": 9,
     "<<": 10, ">>": 10, "+": 11, "-": 11, "*": 12, "/": 12, "%": 12,
@@ -108,7 +109,34 @@ def flatten(node: Node) -> list[Operand | Operator]:
             first = items[0]
             assert isinstance(first, Operand)
             first.prefixes.insert(0, each)
-    return _generics(items)
+    return _generics([each for item in items for each in _uncast(item)])
+
+
+def _uncast(item: Operand | Operator) -> list[Operand | Operator]:
+    """`(a) - b` is no cast of `-b`: C# decides this by the sign behind, but for what can only be a type."""
+    if isinstance(item, Operator):
+        return [item]
+    for at, prefix in enumerate(item.prefixes):
+        type_ = prefix.child_by_field_name("type") if prefix.type == "cast_expression" else None
+        if type_ is None or not _reads_as_value(type_):
+            continue
+        following = item.prefixes[at + 1] if at + 1 < len(item.prefixes) else item.base
+        if following.type != "prefix_unary_expression" or following.children[0].type not in _SIGNS:
+            continue
+        inner = at + 1 < len(item.prefixes)
+        rest = Operand(
+            item.prefixes[at + 2 :], item.base if inner else following.children[-1], list(item.links)
+        )
+        first = Operand(item.prefixes[:at], type_)
+        return [first, Operator(following.children[0].type, following), *_uncast(rest)]
+    return [item]
+
+
+def _reads_as_value(type_: Node) -> bool:
+    if type_.type == "array_type":
+        rank = type_.child_by_field_name("rank")
+        return rank is not None and rank.named_child_count > 0
+    return type_.type in ("identifier", "qualified_name")
 
 
 def _is_literal(node: Node) -> bool:

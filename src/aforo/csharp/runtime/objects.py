@@ -9,6 +9,9 @@ from enum import IntEnum, IntFlag
 from typing import Any, Final
 
 from aforo.csharp.runtime.exceptions import (
+    ArgumentException,
+    ArgumentNullException,
+    ArgumentOutOfRangeException,
     CsException,
     InvalidCastException,
     NullReferenceException,
@@ -16,7 +19,7 @@ from aforo.csharp.runtime.exceptions import (
 from aforo.csharp.runtime.formatting import number_text
 from aforo.csharp.runtime.limits import room, work
 from aforo.csharp.runtime.numbers import BOXES, NET_NAMES
-from aforo.csharp.types import TypeDecl, declare, member
+from aforo.csharp.types import Declared, TypeDecl, declare, member
 
 
 class Char(str):
@@ -353,13 +356,10 @@ def _exceptions() -> tuple[TypeDecl, ...]:
         shown = "Exception" if kind is CsException else name
         parent = kind.__mro__[1]
         base = () if kind is CsException else ("Exception" if parent is CsException else parent.__name__,)
-        maker = _maker(kind)
         out.append(
             declare(
                 shown,
-                member("new()", maker),
-                member("new(string message)", maker),
-                member("new(string message, Exception innerException)", maker),
+                *_makers(kind),
                 member("string Message", exception_message),
                 member("Exception? InnerException", exception_inner),
                 member("Exception GetBaseException()", exception_base),
@@ -373,6 +373,40 @@ def _exceptions() -> tuple[TypeDecl, ...]:
             )
         )
     return tuple(out)
+
+
+def _makers(kind: type[CsException]) -> tuple[Declared, ...]:
+    """Those of arguments name the parameter, two of them first of all."""
+    maker = _maker(kind)
+    usual = member("new()", maker), member("new(string message, Exception innerException)", maker)
+    if kind is ArgumentException:
+        named = _named(kind, lambda message, name: f"{message}\r\nParameter name: {name}")
+        return (
+            *usual,
+            member("new(string message)", maker),
+            member("new(string message, string paramName)", named),
+        )
+    if kind in (ArgumentNullException, ArgumentOutOfRangeException):
+        own = (
+            "Value cannot be null."
+            if kind is ArgumentNullException
+            else "Specified argument was out of the range of valid values."
+        )
+        first = _named(kind, lambda name, message=own: f"{message}\r\nParameter name: {name}")
+        return (
+            *usual,
+            member("new(string paramName)", first),
+            member("new(string paramName, string message)", first),
+        )
+    return *usual, member("new(string message)", maker)
+
+
+def _named(kind: type[CsException], text: Callable[..., str]) -> Callable[..., CsException]:
+    def make(*given: str | None) -> CsException:
+        return kind(text(*given))
+
+    make.__qualname__ = f"make_named_{kind.__name__}"
+    return make
 
 
 def _maker(kind: type[CsException]) -> Callable[..., CsException]:
