@@ -13,6 +13,7 @@ from aforo.spool.recover import segments
 from tests.support.counting_client import (
     MARKS,
     PATH,
+    PLAIN,
     CountingClient,
     every_finished_call_has_one_row,
 )
@@ -54,6 +55,9 @@ def test_a_full_disk_refuses_calls_and_loses_none_that_finished(tmp_path: Path) 
                 "what the supervisor says", lambda: system.said() if "log is full" in system.said() else ""
             )
             assert "calls are refused until it has been stored or the disk has room" in said
+            body, headers = PLAIN, {"api-key": system.key, "Content-Type": "application/json"}
+            answer = call("POST", system.gateway + PATH, body=body, headers=headers)
+            assert (answer.status, answer.headers.get("retry-after")) == (503, "5"), answer
             room()
             clients.wait_for(30)
         assert set(clients.seen.statuses) == {503}
@@ -64,13 +68,13 @@ def test_where_the_api_says_count_calls_pass_and_the_count_is_exact(tmp_path: Pa
     with running_system(tmp_path, config=lab_file(tmp_path, options="spoolFull: count")) as system:
         with CountingClient(system) as clients:
             clients.wait_for(30)
-            room = full_disk(system.pids("gateway"))
+            full_disk(system.pids("gateway"))
             clients.wait_for(60)
             # Also the count survives a process that is killed while it cannot tell it.
             before = system.pids("gateway")
             system.kill("gateway")
             eventually("another gateway", lambda: set(system.pids("gateway")) - set(before), within_s=30)
-            room = room and full_disk(system.pids("gateway"))
+            room = full_disk(system.pids("gateway"))
             clients.wait_for(60)
             room()
             clients.wait_for(30)

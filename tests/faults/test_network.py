@@ -18,6 +18,8 @@ from tests.support.cutting_proxy import CuttingProxy
 from tests.support.fault_lab import lab_file
 from tests.support.system import Reply, System, call, eventually, running_system
 
+CUT = "ApiManagementGatewayLogs | where Aborted == 'backend' | summarize n = count()"
+
 
 @dataclass
 class Lab:
@@ -25,6 +27,7 @@ class Lab:
 
     system: System
     proxy: CuttingProxy
+    cut_before: int = 0  # rows of calls that their backend had cut, as far as they were counted
 
     def use(self, address: str) -> None:
         """Another address of the backend, in force when this comes back."""
@@ -36,6 +39,10 @@ class Lab:
         )
         done = system.admin("PUT", path, {"properties": {"displayName": "openai-endpoint", "value": address}})
         assert done.status in (200, 201), done.body
+
+    def cut(self) -> int:
+        """How many rows are there of calls that their backend has cut."""
+        return int(self.system.query(CUT)[0]["n"])
 
     def chat(self, mark: str) -> Reply:
         headers = {"api-key": self.system.key, "Content-Type": "application/json"}
@@ -76,6 +83,13 @@ def test_answers_that_are_cut_are_not_taken_for_whole(lab: Lab, after: int) -> N
     assert set(clients.seen.statuses) <= {500}
     rows = every_finished_call_has_one_row(lab.system, clients.seen)
     assert clients.seen.refused.keys() <= rows.keys()
+    if after < 100:
+        assert clients.seen.statuses[500] > 10
+    # What had begun is cut for its client, and its row says so.
+    begun = lab.cut_before + clients.seen.broken
+    eventually("their rows", lambda: lab.cut() >= begun)
+    lab.cut_before = lab.cut()
+    assert after < 100 or clients.seen.broken > 5
 
 
 def test_a_backend_that_stalls_keeps_its_callers_waiting_and_no_more(lab: Lab) -> None:

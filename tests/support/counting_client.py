@@ -6,6 +6,7 @@ A call is known by the mark in its URL, which its row has too.
 from __future__ import annotations
 
 import http.client
+import json
 import threading
 import time
 import uuid
@@ -31,7 +32,9 @@ class Seen:
     sent: int = 0
     finished: set[str] = field(default_factory=set)
     refused: dict[str, int] = field(default_factory=dict)  # mark: status
-    broken: int = 0  # cut, refused by the kernel, timed out
+    broken: int = 0  # cut, refused by the kernel, timed out, ended with an error event
+    told: int = 0  # of them: streams that ended with an error event
+    silent: set[str] = field(default_factory=set)  # marks of answers that looked whole, and were not
     last_success: float = 0.0  # time.monotonic() at which the last call that succeeded was sent
 
     @property
@@ -109,8 +112,11 @@ class CountingClient:
             with self._lock:
                 if response.status != 200:
                     seen.refused[mark] = response.status
-                elif body is STREAM and b"data: [DONE]" not in text:
+                elif body is STREAM and b'data: {"error"' in text:
                     seen.broken += 1
+                    seen.told += 1
+                elif not _is_whole(body, text):
+                    seen.silent.add(mark)
                 else:
                     seen.finished.add(mark)
                     seen.last_success = max(seen.last_success, sent_at)
@@ -120,10 +126,20 @@ class CountingClient:
             connection.close()
 
 
+def _is_whole(asked: bytes, text: bytes) -> bool:
+    if asked is STREAM:
+        return text.endswith(b"data: [DONE]\n\n")
+    try:
+        return bool(json.loads(text)["choices"])
+    except (ValueError, KeyError):
+        return False
+
+
 def every_finished_call_has_one_row(system: System, seen: Seen, within_s: float = 60.0) -> dict[str, int]:
     """Asks until all are there, then whether one is there twice; mark to status of all rows."""
     finished = set(seen.finished)
     assert finished
+    assert seen.silent == set(), f"parts that were taken for whole answers: {len(seen.silent)}"
 
     def complete() -> dict[str, int] | None:
         rows = system.query(MARKS)

@@ -45,7 +45,8 @@ def write(use: Use, emit: Emitter) -> None:
     else:
         timeout = 300.0
     if known and all(isinstance(f, bool) for f in flags):
-        made = ForwardOptions(timeout, *(bool(f) for f in flags), retried=retried)
+        buffered, failing, following = (bool(f) for f in flags)
+        made = ForwardOptions(timeout, buffered, failing, following, retried)
         emit.facts.forward = made
         emit.do("await x.services.forward(x, OPTIONS)", OPTIONS=made)
         return

@@ -11,7 +11,7 @@ from aforo.csharp.runtime.exceptions import FormatException
 from aforo.messages import Headers
 from aforo.policy import diagnostics as say
 from aforo.policy.emit import Emitter, Use, Value
-from aforo.policy.exchange import Body, Exchange, PolicyFailure, ResponseState
+from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, ResponseState
 from aforo.policy.running import Site, placed
 from aforo.policy.spec import Attribute, Element
 from aforo.policy.tracing import trace
@@ -35,6 +35,7 @@ async def run(exchange: Exchange, attempt: Callable[[], Awaitable[Again | None]]
             return
         if exchange.request.body.gone and not gone:
             # It went on as it came, and was not kept: it cannot be sent again. What this attempt brought is the answer.
+            exchange.errors.append(_not_again(exchange))
             enough(exchange, again[4])
             break
         if again[4] is not None:
@@ -49,6 +50,18 @@ async def run(exchange: Exchange, attempt: Callable[[], Awaitable[Again | None]]
             enough(exchange, again[4])
     for failure in failures:
         failure.error.recovered = True
+
+
+def _not_again(exchange: Exchange) -> LastError:
+    """Tells in the record why there was no other attempt."""
+    error = LastError(
+        "retry",
+        "RequestBodyNotKept",
+        "the request's body went on as it came and cannot be sent again; buffer-request-body keeps it, up to 64 MiB",
+        section="backend",
+    )
+    error.recovered = exchange.response is not None and exchange.response.status < 400
+    return error
 
 
 def missed(exchange: Exchange, failure: PolicyFailure, site: Site) -> PolicyFailure:
