@@ -74,6 +74,7 @@ class Answer(NamedTuple):
 
 _NO_ANSWER = Answer("", _RESPONSE.nothing)
 _NO_COUNTS = (None, None, None, None, None, "")
+_NO_ERRORS: tuple[Any, ...] = (None, "", "", "", "", "", None)
 
 
 def correlation_id(call_id: str) -> str:
@@ -119,14 +120,13 @@ def gateway_row(call: CallRecord, context: Context, read: Digest | None, size_by
             answer = _NO_ANSWER
         if withheld & WITHHOLD_BACKEND_RESPONSE:
             backend_answer = _NO_ANSWER
-    errors = call.errors
-    last = next((e for e in reversed(errors) if not e.recovered), None) if errors else None
     flags = call.trace_flags
     stream = response.stream
     usage = read.usage if read is not None else None
     status = call.status
     route = call.route
-    return (
+    # Several tuples in a row: one with stars inside is built cell by cell.
+    azure = (
         started_us,
         started_us,
         correlation,
@@ -167,13 +167,8 @@ def gateway_row(call: CallRecord, context: Context, read: Digest | None, size_by
         answer.text,
         sent_text,
         backend_answer.text,
-        None if last is None else _milliseconds(last.elapsed_us),
-        "" if last is None else last.message,
-        "" if last is None else last.reason,
-        "" if last is None else last.scope,
-        "" if last is None else last.section,
-        "" if last is None else last.source,
-        json_text([_error(e) for e in errors]) if errors else None,
+    )
+    traced = (
         json_text([_traced(r) for r in call.trace_records]) if call.trace_records else None,
         flags & 1 != 0,
         flags & 2 != 0,
@@ -199,21 +194,40 @@ def gateway_row(call: CallRecord, context: Context, read: Digest | None, size_by
         call.deployment,
         read.model if read is not None else "",
         call.api_version,
-        *(
-            _NO_COUNTS
-            if usage is None
-            else (usage.prompt, usage.completion, usage.total, usage.cached, usage.reasoning, usage.source)
-        ),
+    )
+    counts = (
+        _NO_COUNTS
+        if usage is None
+        else (usage.prompt, usage.completion, usage.total, usage.cached, usage.reasoning, usage.source)
+    )
+    rest = (
         read.finish_reason if read is not None else "",
         json_text(read.content_filter) if read is not None and read.content_filter else None,
         read.end_user if read is not None else "",
         json_text(call.claims) if call.claims else None,
         json_text(attempts_of(route)) if route is not None and route.attempts else None,
         json_text(route_of(route)) if route is not None else None,
-        *spending_cells(call, read, context.prices),
-        *answer.promoted,
-        *backend_answer.promoted,
     )
+    return (
+        azure
+        + (_error_cells(call.errors) if call.errors else _NO_ERRORS)
+        + traced
+        + counts
+        + rest
+        + spending_cells(call, read, context.prices)
+        + answer.promoted
+        + backend_answer.promoted
+    )
+
+
+def _error_cells(errors: list[CallError]) -> tuple[Any, ...]:
+    """The cells of `LastError*` and `Errors`."""
+    cells = _NO_ERRORS[:-1]
+    last = next((e for e in reversed(errors) if not e.recovered), None)
+    if last is not None:
+        elapsed = _milliseconds(last.elapsed_us)
+        cells = (elapsed, last.message, last.reason, last.scope, last.section, last.source)
+    return (*cells, json_text([_error(e) for e in errors]))
 
 
 def trace_rows(call: CallRecord, context: Context) -> list[dict[str, Any]]:

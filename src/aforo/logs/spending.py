@@ -54,30 +54,22 @@ def spending_cells(call: CallRecord, read: Digest | None, prices: PriceList) -> 
             verdicts = filtered(read.content_filter)
             filters = (verdicts.prompt, verdicts.completion, ",".join(verdicts.categories))
     claims, noted = call.claims, call.noted
-    return (
-        *parts,
-        *filters,
-        *(
-            (
-                claims.get("oid", "") or claims.get("sub", ""),
-                claims.get("appid", ""),
-                claims.get("name", ""),
-                claims.get("tid", ""),
-            )
-            if claims
-            else _NOBODY
-        ),
-        *(
-            (
-                noted.get(NOTED_CLAIMED_CALLER, ""),
-                noted.get(NOTED_TRACE, ""),
-                noted.get(NOTED_SPAN, ""),
-                noted.get(NOTED_PARENT_SPAN, ""),
-            )
-            if noted
-            else _NOBODY
-        ),
-    )
+    caller = trace = _NOBODY
+    if claims:
+        caller = (
+            claims.get("oid", "") or claims.get("sub", ""),
+            claims.get("appid", ""),
+            claims.get("name", ""),
+            claims.get("tid", ""),
+        )
+    if noted:
+        trace = (
+            noted.get(NOTED_CLAIMED_CALLER, ""),
+            noted.get(NOTED_TRACE, ""),
+            noted.get(NOTED_SPAN, ""),
+            noted.get(NOTED_PARENT_SPAN, ""),
+        )
+    return parts + filters + caller + trace
 
 
 def _parts(usage: Usage | None, raw: Json | None, cost: Cost | None) -> tuple[Any, ...]:

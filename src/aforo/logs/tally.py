@@ -38,8 +38,6 @@ class Metric:
 
     def key(self, values: Labels) -> Labels:
         """The series that these values count in."""
-        if values in self._known:
-            return values
         bounded = tuple(map(self._bounded, self._values, values))
         if bounded not in self._known:
             if len(self._known) >= MOST_SERIES:
@@ -80,9 +78,13 @@ class Counter(Metric):
         super().__init__(name, doc, labels)
         self.values: dict[Labels, float] = {}
 
-    def add(self, amount: float, *values: str) -> None:
-        key = self.key(values)
-        self.values[key] = self.values.get(key, 0) + amount
+    def add(self, amount: float, *labels: str) -> None:
+        values = self.values
+        if labels in values:
+            values[labels] += amount
+            return
+        key = self.key(labels)
+        values[key] = values.get(key, 0) + amount
 
     def series(self, key: Labels) -> Iterator[str]:
         yield f"{self.name}{self.shown(key)} {_number(self.values[key])}"
@@ -101,13 +103,14 @@ class Histogram(Metric):
         self.counts: dict[Labels, list[int]] = {}
         self.sums: dict[Labels, float] = {}
 
-    def observe(self, value: float, *values: str) -> None:
-        key = self.key(values)
-        counts = self.counts.get(key)
+    def observe(self, value: float, *labels: str) -> None:
+        counts = self.counts.get(labels)
         if counts is None:
-            counts = self.counts[key] = [0] * (len(self.bounds) + 1)
+            labels = self.key(labels)
+            counts = self.counts.setdefault(labels, [0] * (len(self.bounds) + 1))
+            self.sums.setdefault(labels, 0.0)
         counts[bisect_left(self.bounds, value)] += 1
-        self.sums[key] = self.sums.get(key, 0.0) + value
+        self.sums[labels] += value
 
     def series(self, key: Labels) -> Iterator[str]:
         total = 0
@@ -200,20 +203,22 @@ class Tally:
     def _model(self, call: CallRecord, whose: Labels, read: Digest, prices: PriceList) -> None:
         usage = read.usage
         model = read.model or call.deployment
-        verdicts = filtered(read.content_filter)
-        for side, cut in (("prompt", verdicts.prompt), ("completion", verdicts.completion)):
-            if cut:
-                self.filtered.add(1, *whose, side)
+        if read.content_filter:
+            verdicts = filtered(read.content_filter)
+            for side, cut in (("prompt", verdicts.prompt), ("completion", verdicts.completion)):
+                if cut:
+                    self.filtered.add(1, *whose, side)
         if usage is None:
             return
-        for kind, count in (
-            ("prompt", usage.prompt),
-            ("completion", usage.completion),
-            ("cached", usage.cached),
-            ("reasoning", usage.reasoning),
-        ):
-            if count:
-                self.tokens.add(count, *whose, model, kind, usage.source)
+        source, add = usage.source, self.tokens.add
+        if usage.prompt:
+            add(usage.prompt, *whose, model, "prompt", source)
+        if usage.completion:
+            add(usage.completion, *whose, model, "completion", source)
+        if usage.cached:
+            add(usage.cached, *whose, model, "cached", source)
+        if usage.reasoning:
+            add(usage.reasoning, *whose, model, "reasoning", source)
         cost = cost_of(call, read, prices)
         if cost is not None:
             self.cost.add(cost.amount, *whose, model, cost.currency)
