@@ -33,7 +33,6 @@ class Seen:
     finished: set[str] = field(default_factory=set)
     refused: dict[str, int] = field(default_factory=dict)  # mark: status
     broken: int = 0  # cut, refused by the kernel, timed out, ended with an error event
-    told: int = 0  # of them: streams that ended with an error event
     silent: set[str] = field(default_factory=set)  # marks of answers that looked whole, and were not
     last_success: float = 0.0  # time.monotonic() at which the last call that succeeded was sent
 
@@ -114,7 +113,6 @@ class CountingClient:
                     seen.refused[mark] = response.status
                 elif body is STREAM and b'data: {"error"' in text:
                     seen.broken += 1
-                    seen.told += 1
                 elif not _is_whole(body, text):
                     seen.silent.add(mark)
                 else:
