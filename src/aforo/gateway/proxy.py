@@ -98,6 +98,7 @@ class Proxy:
                     give_back()
             # What a call holds points back at it; untied, it is freed at once and the collector has no work.
             del call.request
+            call.response = call.answer = call.backend_request = call.owed = call.meters = None
         call.steps = None
         call.relay = None
         arrival = call.arrival

@@ -208,6 +208,7 @@ class ReleasedRelay(Relay):
         """The policies were cancelled, for the client has left."""
         self._through = True
         self._write_record()
+        self._answer.body.load = None  # as in `Release.end`, which is not asked any more
         self.set()
 
     def _forward(self, chunks: list[bytes], head: bytes) -> None:

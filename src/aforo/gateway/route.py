@@ -82,6 +82,7 @@ def again(call: Call) -> None:
     if arrival is not None:
         _note(call, arrival.connection.status, "", arrival.sent_at)
         arrival.release()
+        arrival.response = None  # they hold each other
         call.arrival = None
         call.response = None
     else:

@@ -204,7 +204,7 @@ class ServerConnection(asyncio.Protocol):
     def connection_lost(self, _exc: Exception | None) -> None:
         self._server.connections.discard(self)
         # The parser holds this connection, and what it has read of a message that never ended.
-        self.transport = self._parser = None
+        self.transport = self._parser = self._reading = self._waiting = None
         calls = [c for c in (self.current, *self._queue) if c is not None]
         self._queue.clear()
         self.current = None

@@ -85,6 +85,8 @@ async def failed(call: X, pipeline: Pipeline, stage: Stage[X, R], error: Excepti
     """Jump to on-error: the built-in answer first, which the section may change."""
     failure = _failure(call, stage, error)
     last = _told(call, pipeline, failure)
+    # The places that it came through hold it, and the call with all its bytes: nobody looks at them any more.
+    error.__traceback__ = None
     call.last_error = last
     # What a refusal says is its answer.
     response = failure.response or (

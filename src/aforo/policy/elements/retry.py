@@ -77,7 +77,8 @@ def missed(exchange: Exchange, failure: PolicyFailure, site: Site) -> PolicyFail
     exchange.response = failure.response or ResponseState(
         status, HTTPStatus(status).phrase, Headers(), Body(b"")
     )
-    return failure
+    # Whoever asked keeps it: with the places it came through it would keep them, and the call, in turn.
+    return failure.with_traceback(None)
 
 
 def enough(exchange: Exchange, failure: PolicyFailure | None) -> None:
