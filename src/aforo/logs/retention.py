@@ -26,7 +26,7 @@ from aforo.logs.delta import writer_properties
 log = logging.getLogger("aforo.logs")
 
 # Two sizes, so that a day's data is not rewritten each time that a few small files have come.
-_SMALL_BYTES = 8 * 1024 * 1024
+_SMALL_BYTES = 4 * 1024 * 1024
 _LARGE_BYTES = 128 * 1024 * 1024
 _SMALL_FILES = 24
 _MIDDLE_FILES = 12
