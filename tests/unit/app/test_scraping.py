@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -45,3 +46,14 @@ def test_what_is_counted_and_how_far_the_spools_are(tmp_path: Path) -> None:
     assert text.startswith("aforo_calls_total 5\n")
     assert '\naforo_spool_frames_accepted_total{spool="gateway-0"} 2\n' in text  # the call, and its context
     assert '\naforo_spool_frames_pending{spool="gateway-0"} 2\n' in text
+
+
+def test_every_figure_is_documented() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "costs.md").read_text()
+    told = 0
+    for node in ast.walk(ast.parse(Path(scraping.__file__).read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "gauge":
+            name, doc, label = (ast.literal_eval(argument) for argument in node.args[:3])
+            assert f"| `{name}` | `{label}` | {doc} |" in text
+            told += 1
+    assert told > 8
