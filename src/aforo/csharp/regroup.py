@@ -123,12 +123,15 @@ def _uncast(item: Operand | Operator) -> list[Operand | Operator]:
         following = item.prefixes[at + 1] if at + 1 < len(item.prefixes) else item.base
         if following.type != "prefix_unary_expression" or following.children[0].type not in _SIGNS:
             continue
+        symbol, behind = following.children[0].type, at + 2
+        second = item.prefixes[at + 2] if at + 2 < len(item.prefixes) else None
+        if symbol == "&" and second is not None and second.start_byte == following.start_byte + 1:
+            symbol, behind = "&&", at + 3  # `&&`, taken for two signs
         inner = at + 1 < len(item.prefixes)
         rest = Operand(
-            item.prefixes[at + 2 :], item.base if inner else following.children[-1], list(item.links)
+            item.prefixes[behind:], item.base if inner else following.children[-1], list(item.links)
         )
-        first = Operand(item.prefixes[:at], type_)
-        return [first, Operator(following.children[0].type, following), *_uncast(rest)]
+        return [Operand(item.prefixes[:at], type_), Operator(symbol, following), *_uncast(rest)]
     return [item]
 
 
