@@ -73,6 +73,10 @@ class Gateways:
         except Refusal as refusal:
             log.error("gateways are not replaced: %s", refusal.message)
             self.reload.error = refusal.message
+        except Exception as error:
+            # Whoever waits for it must not take it for done.
+            log.exception("bug: gateways are not replaced")
+            self.reload.error = f"{type(error).__name__}: {error}"
         finally:
             self.reload.under_way = False
             self._changed()
