@@ -1,8 +1,7 @@
-"""Files of a day become few: `python -m aforo.logs.compacting TABLE DAY BYTES`, a process that does it and ends.
+"""Files of a day become few. It reads some rows at a time: so much memory it takes, however many files there are.
 
-In a process of its own, because what reading and writing a hundred megabytes takes goes back with it, and because it
-would hold the interpreter while the shipper waits. It reads a few hundred rows at a time: so much memory it takes, however
-many files there are. It knows no setting and no spool.
+Small files within the shipper; large ones by `python -m aforo.logs.compacting TABLE DAY BYTES`, a process that ends: it
+would hold the interpreter for seconds while the shipper waits. It knows no setting and no spool.
 """
 
 from __future__ import annotations
@@ -44,12 +43,12 @@ class _File:
     last_us: int
 
 
-def compact(path: Path, day: str, target_bytes: int) -> int:
+def compact(path: Path, day: str, target_bytes: int, table: DeltaTable | None = None) -> int:
     """Make files below that size into files of about that size, rows in the order of time; how many files went.
 
     CommitFailedError: somebody else has changed the same files meanwhile; nothing is changed then.
     """
-    table = DeltaTable(path)
+    table = table or DeltaTable(path)
     files = _files(table, day, target_bytes)
     if not day_files.can_write() or files is None:
         done = table.optimize.compact(
@@ -122,7 +121,10 @@ def _rewrite(table: DeltaTable, root: Path, day: str, files: Sequence[_File]) ->
     written = root / name
     try:
         reader = RecordBatchReader.from_batches(wanted, _batches(root, files, wanted, batch_rows))
-        day_files.write_whole(reader, written, group_rows)
+        try:
+            day_files.write_whole(reader, written, group_rows)
+        except Exception as error:  # the library raises that very class, for files that it cannot read too
+            raise OSError(f"{len(files)} files could not be made one: {error}") from error
         now_ms = int(time.time() * 1_000)
         stats = day_files.statistics(rows, min(f.first_us for f in files), max(f.last_us for f in files))
         add = AddAction(name, written.stat().st_size, {DAY: day}, now_ms, data_change=False, stats=stats)

@@ -21,7 +21,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from aforo.logs.columns import DAY
-from aforo.logs.delta import writer_properties
+from aforo.logs.compacting import compact
 
 log = logging.getLogger("aforo.logs")
 
@@ -108,12 +108,7 @@ class Maintenance:
             if middle[day] >= _MIDDLE_FILES:
                 self._rewrite_beside(path, str(day), stop)
             elif small[day] >= _SMALL_FILES:
-                table.optimize.compact(
-                    partition_filters=[(DAY, "=", str(day))],
-                    target_size=_SMALL_BYTES,
-                    max_concurrent_tasks=1,
-                    writer_properties=writer_properties(),
-                )
+                compact(path, str(day), _SMALL_BYTES, table)
 
     def _rewrite_beside(self, path: Path, day: str, stop: threading.Event | None) -> None:
         """What takes much memory, in a process that gives it back by ending (compacting.py)."""

@@ -131,7 +131,10 @@ def test_a_file_that_lacks_rows_takes_none_of_the_others_with_it(table: Path) ->
     broken.write_bytes(
         sorted(table.glob("_day=2025-11-18/*"), key=lambda f: -f.stat().st_size)[0].read_bytes()
     )
-    with pytest.raises(Exception, match="rows, and its table says"):
+    with pytest.raises(OSError, match="rows, and its table says"):
+        compacting.compact(table, DAY, 1 << 20)
+    broken.write_bytes(b"PAR1")
+    with pytest.raises(OSError, match="could not be made one"):
         compacting.compact(table, DAY, 1 << 20)
     broken.write_bytes(kept)
     assert rows_of(table) == before
