@@ -82,7 +82,8 @@ class Generator:
         count = len(self._due)
         self._took = [0.0] * count  # seconds from the moment that was meant; 0: no answer
         self._first = [0.0] * count
-        self._late: list[float] = []  # a connection was there, and this process was late
+        self._late: list[float] = []  # a connection was free, and this process was late
+        self._free_since = 0.0  # none was free before
         self._statuses: dict[int, int] = {}
         self._broken = 0
         self._done = 0
@@ -116,7 +117,7 @@ class Generator:
         while self._done < count:
             now = time.monotonic()
             while index < count and self._idle and start + due[index] <= now:
-                self._late.append(now - start - due[index])
+                self._late.append(now - max(start + due[index], self._free_since))
                 self._send(self._idle.popleft(), index)
                 index += 1
                 now = time.monotonic()
@@ -252,6 +253,8 @@ class Generator:
             # Answered before the body was sent: nothing more can be said on this connection.
             self._drop(connection)
         else:
+            if not self._idle:
+                self._free_since = now
             self._idle.append(connection)
 
     def _break(self, connection: _Connection) -> None:

@@ -88,14 +88,13 @@ def run(part: Part, scale: Scale) -> list[str]:
             with limited(part.limit_s):
                 part.measure(place, scale, found)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other parts go on and this one says it
-            said = str(error).partition("\n")[0].replace(name, "")
-            failed = f"{type(error).__name__}: {said}"
+            failed = sections.nameless(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
             print(f"{part.name}: {failed}", *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
     out = ["", f"### {part.title}", "", *part.markdown(found)]
     if failed:
         out += ["", f"**This part was not finished.** {failed}"]
     if place.absent:
-        out += ["", *(f"- left out: {name} ({why})" for name, why in place.absent.items())]
+        out += ["", *(f"- left out: {side} ({sections.nameless(why)})" for side, why in place.absent.items())]
     if place.rows:
         out += ["", f"Aforo answered {place.calls:,} calls, and {place.rows:,} rows were there at the end."]
     print(f"{part.name}: {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass, field
+from statistics import median
 
 from bench import open_loop
 from bench.frontier import sides
-from bench.frontier.search import HIGHEST, Search
+from bench.frontier.search import HIGHEST, LOWEST, Search
 from bench.frontier.sides import Place, Side
 from bench.frontier.tables import Scale, header, number, ratio, row, spread
 from bench.open_loop import Seen
@@ -120,7 +121,8 @@ def markdown(found: Throughput) -> list[str]:
                 search.is_open(limit) or (search.broken(limit) or 0.0) in found.own_end.get(name, ())
                 for search in found.searches[name]
             )
-            cells.append(("at least " if own else "") + spread(values, 0))
+            text = spread(values, 0) if median(values or [0.0]) else f"below {LOWEST:g}"
+            cells.append(("at least " if own else "") + text)
         out.append(row(name, *cells))
     if sides.AFORO in rates:
         out += [
