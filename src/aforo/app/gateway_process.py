@@ -17,6 +17,7 @@ from aforo.app.counting import Counting
 from aforo.app.covering import Covering
 from aforo.app.ending_threads import EndingThreads
 from aforo.app.gateway_identity import GatewayIdentity
+from aforo.app.heap import Heap
 from aforo.app.held_loop import HeldLoop
 from aforo.app.housekeeping import Housekeeping
 from aforo.app.https_listener import HttpsListener
@@ -412,7 +413,7 @@ class _Gateway:
                 Unserved(server, metrics, spool.folder.name).tell,
             ),
             # The garbage of long-lived connections too.
-            seldom=(gc.collect, traces),
+            seldom=(gc.collect, traces, Heap(server.room.most_held).sweep),
         )
 
     def _look_for_room(self, spool: SpoolWriter) -> None:

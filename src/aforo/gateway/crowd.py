@@ -54,14 +54,20 @@ class Room:
     """Bytes that all calls together may hold of bodies that must be seen whole."""
 
     def __init__(self, most_bytes: int = HELD_BYTES) -> None:
-        self.left = most_bytes
+        self.left = self._least = self._most = most_bytes
 
     def take(self, size: int) -> bool:
         """Whether there was so much; it is taken then."""
         if size > self.left:
             return False
         self.left -= size
+        self._least = min(self._least, self.left)
         return True
+
+    def most_held(self) -> int:
+        """The most that was held at once since this was last asked."""
+        held, self._least = self._most - self._least, self.left
+        return held
 
     def give_back(self, size: int) -> None:
         self.left += size
