@@ -214,6 +214,10 @@ class ExpressionReader(Reader):
         for link in item.links:
             if isinstance(link, regroup.GenericCall):
                 result = self.generic_call(result, link)
+            elif isinstance(link, regroup.Subscript):
+                inner = [self.only(self.only(each)) for each in named(link.node)]
+                places = tuple(s.Argument(self.expr(each), "", "", self.span(each)) for each in inner)
+                result = s.Index(result, places, False, Span(start.start, self.span(link.node).end))
             else:
                 result = self.link(result, link, start)
         for prefix in reversed(item.prefixes):
@@ -223,7 +227,7 @@ class ExpressionReader(Reader):
     def generic_call(self, target: s.Expr, call: regroup.GenericCall) -> s.Expr:
         last: Node = call.type.base
         for link in call.type.links:
-            assert not isinstance(link, regroup.GenericCall)
+            assert not isinstance(link, (regroup.GenericCall, regroup.Subscript))
             last = link
         type_span = self.span(call.type.base).to(self.span(last))
         if call.type.links:

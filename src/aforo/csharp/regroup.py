@@ -53,12 +53,19 @@ class GenericCall:
 
 
 @dataclass(slots=True)
+class Subscript:
+    """`(a)[0]`, which the grammar took for a cast of a list."""
+
+    node: Node
+
+
+@dataclass(slots=True)
 class Operand:
     """`prefixes` (casts, signs) outermost first, the innermost node, and the links of the chain on it."""
 
     prefixes: list[Node]
     base: Node
-    links: list[Node | GenericCall] = field(default_factory=list)
+    links: list[Node | GenericCall | Subscript] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -120,6 +127,8 @@ def _uncast(item: Operand | Operator) -> list[Operand | Operator]:
         type_ = prefix.child_by_field_name("type") if prefix.type == "cast_expression" else None
         if type_ is None or not _reads_as_value(type_):
             continue
+        if at + 1 == len(item.prefixes) and item.base.type == "collection_expression":
+            return [Operand(item.prefixes[:at], type_, [Subscript(item.base), *item.links])]
         following = item.prefixes[at + 1] if at + 1 < len(item.prefixes) else item.base
         if following.type != "prefix_unary_expression" or following.children[0].type not in _SIGNS:
             continue
@@ -164,7 +173,7 @@ def _generics(items: list[Operand | Operator]) -> list[Operand | Operator]:
             and not type_.prefixes
             and type_.base.type in ("identifier", "generic_name", "qualified_name")
             and all(
-                not isinstance(link, GenericCall) and link.type == "member_access_expression"
+                not isinstance(link, (GenericCall, Subscript)) and link.type == "member_access_expression"
                 for link in type_.links
             )
             and not call.prefixes

@@ -76,6 +76,9 @@ class TimeSpan(Ticks):
         while at < len(spec):
             c = spec[at]
             run = len(spec[at:]) - len(spec[at:].lstrip(c))
+            if c == "%" and len(spec) == 2:  # one specifier on its own
+                at += 1
+                continue
             if c in parts:
                 out += str(parts[c]).rjust(run, "0")
             elif c in "fF":
