@@ -46,6 +46,11 @@ class Link(asyncio.Protocol):
         self._watch: asyncio.TimerHandle | None = None
         self._why = ""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether commands still go out."""
+        return self._transport is not None and not self._why
+
     # --- for whoever asks -----------------------------------------------------------------------------------------------
 
     def ask(self, command: tuple[bytes | str | int, ...], then: Then) -> None:

@@ -155,7 +155,10 @@ class Valkey:
                 async with asyncio.timeout(CONNECT_S):
                     link = await self._connected()
                 break
-            except (Refusal, OSError, TimeoutError) as error:
+            except Exception as error:
+                if not isinstance(error, (Refusal, OSError)):
+                    # Without the next attempt everybody who asks would wait for ever.
+                    log.exception("bug: connecting to %s failed", self._name)
                 self._failures += 1
                 self._tell_away(_reason(error))
                 self._refuse_early()
@@ -184,6 +187,9 @@ class Valkey:
         except BaseException:
             link.close("signing in did not succeed")
             raise
+        if not link.is_open:
+            # It ended behind its last reply, and told nobody: it was not in use yet.
+            raise ConnectionError("the server closed the connection")
         return link
 
     async def _connect_to_host(self, loop: asyncio.AbstractEventLoop, link: Link) -> None:

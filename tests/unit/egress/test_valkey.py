@@ -13,6 +13,7 @@ import pytest
 
 from aforo.egress import resp
 from aforo.egress.policy import EgressPolicy
+from aforo.egress.resp import Link
 from aforo.egress.valkey import Script, Valkey
 from aforo.errors import Unavailable, Upstream
 from tests.support.certificates import certificate, server_context
@@ -253,3 +254,48 @@ async def test_tls_is_verified(server: ValkeyServer, tmp_path: Path) -> None:
             await bad.query("PING")
         await bad.close()
     relay.close()
+
+
+@story
+async def test_a_connection_that_ends_behind_its_last_reply_is_not_taken_for_one(
+    server: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, tries = Valkey._sign_in, 0
+
+    async def ends(self: Valkey, link: Link) -> None:
+        nonlocal tries
+        tries += 1
+        await real(self, link)
+        if tries == 1:
+            link.close("the other side has closed it")
+            await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(Valkey, "_sign_in", ends)
+    valkey = client(f"unix://{server.path}")
+    with pytest.raises(Unavailable):
+        await valkey.query("PING")
+    assert not valkey.is_up
+    await until(lambda: valkey.is_up)
+    assert (tries, await valkey.query("PING")) == (2, b"PONG")
+
+
+@story
+async def test_whatever_connecting_fails_of_nobody_waits_for_ever(
+    server: ValkeyServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real, tries = Valkey._sign_in, 0
+
+    async def fails(self: Valkey, link: Link) -> None:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise ValueError("a mistake of ours")
+        await real(self, link)
+
+    monkeypatch.setattr(Valkey, "_sign_in", fails)
+    valkey = client(f"unix://{server.path}")
+    with pytest.raises(Unavailable):
+        await valkey.query("PING")
+    assert "a mistake of ours" in caplog.text
+    await until(lambda: valkey.is_up)
+    assert await valkey.query("PING") == b"PONG"
