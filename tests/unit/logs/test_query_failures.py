@@ -32,8 +32,8 @@ def ask(evaluator: Evaluator, text: str, timeout_s: float = 60.0, number: int = 
 @pytest.mark.parametrize(
     "text",
     [
-        "print 9223372036854775807 + 1",
-        "range x from 1 to 3 step 1 | extend y = 9223372036854775807 + x",
+        "print timespan(10000000d) + timespan(10000000d)",
+        "range x from 1 to 3 step 1 | extend y = 10000000d * x",
         "print todecimal('99999999999999999999999999') * todecimal('99999999999999999999999999')",
         "range x from 1 to 3 step 1 | take toscalar(print -1)",
         "range x from 1 to 3 step 1 | take toscalar(print long(null))",

@@ -8,6 +8,7 @@ from aforo.kql.bound import Constant
 from aforo.kql.sql import tree as t
 from aforo.kql.sql.duckdb import percentiles
 from aforo.kql.sql.duckdb.convert import CONVERSIONS, TYPE_NAMES
+from aforo.kql.sql.duckdb.overflow import wrapped_sum
 from aforo.kql.sql.duckdb.request import Request
 from aforo.kql.sql.tree import Node
 from aforo.kql.types import DYNAMIC, STRING, KqlType
@@ -24,6 +25,8 @@ def _addends(r: Request) -> Node:
 
 
 def _sum(r: Request) -> Node:
+    if r.result is KqlType.LONG and r.bound[0].type is KqlType.LONG:
+        return wrapped_sum(r.zero(t.call("sum", _addends(r))))
     return t.cast(r.zero(t.call("sum", _addends(r))), TYPE_NAMES[r.result])
 
 

@@ -20,6 +20,11 @@ MACROS: dict[str, str] = {
     "kql_average_decimal": """(total, n) AS CASE WHEN n > 0 THEN
         kql_units_decimal(kql_divide_units(kql_decimal_units(total), n)) END""",
     "kql_modulo": "(a, b) AS CASE WHEN b <> 0 THEN (a % b + abs(b)) % abs(b) END",
+    # The lowest 64 bits, of at most 127, as a long has them.
+    "kql_wrapped": (
+        "(x) AS CAST(((x + 9223372036854775808::HUGEINT) & 18446744073709551615::HUGEINT)"
+        " - 9223372036854775808::HUGEINT AS BIGINT)"
+    ),
     "kql_as_real": "(x) AS x::DOUBLE",
     "kql_multiply_span": "(a, n) AS a * n",
     "kql_multiply_span_real": "(a, n) AS TRY_CAST(round(a * n) AS BIGINT)",

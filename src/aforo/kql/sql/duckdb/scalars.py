@@ -13,7 +13,7 @@ from aforo.kql.natives.catalog import NATIVES
 from aforo.kql.natives.spec import Native
 from aforo.kql.patterns import as_re2
 from aforo.kql.sql import tree as t
-from aforo.kql.sql.duckdb import texts, times
+from aforo.kql.sql.duckdb import overflow, texts, times
 from aforo.kql.sql.duckdb.builder import Builder, as_json, as_text, json_path
 from aforo.kql.sql.duckdb.convert import CONVERSIONS
 from aforo.kql.sql.tree import Node
@@ -48,6 +48,10 @@ _BINARY = {"add": "Add", "subtract": "Sub", "multiply": "Mul"}
 
 def write(operation: str, arguments: Sequence[Node], bound: Sequence[Expression], result: KqlType) -> Node:
     """The operation over its arguments."""
+    if result is LONG and overflow.may_overflow(operation, bound):
+        return overflow.wrapped(
+            operation, [_widened(n, b) for n, b in zip(arguments, bound, strict=True)], bound
+        )
     if result is not DATETIME or operation not in _MOVING:
         return _written(operation, arguments, bound, result)
     # A chain of additions is checked once, at its end: the check repeats what it checks.
