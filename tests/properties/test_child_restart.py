@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,6 +69,42 @@ def test_what_dies_is_started_again_until_it_is_stopped(
 
     asyncio.run(tell())
     assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_cannot_be_started_for_a_while_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = pretend(tmp_path, TEXT, monkeypatch)
+    monkeypatch.setattr(child_module, "_PAUSES_S", (0.0,))
+    real, refused = asyncio.create_subprocess_exec, 0
+
+    async def no_memory(*arguments: Any, **options: Any) -> asyncio.subprocess.Process:
+        nonlocal refused
+        if refused < 3:
+            refused += 1
+            raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+        return await real(*arguments, **options)
+
+    async def tell() -> None:
+        child = Child("gateway-0", "gateway", (), log, lambda c: None)
+        child.spec.set_result(SPEC)
+        running = asyncio.ensure_future(child.keep_alive())
+        await until(lambda: child.pid)
+        first = child.pid
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", no_memory)
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: child.pid and child.pid != first)
+        assert refused == 3
+        await child.stop()
+        await asyncio.wait_for(running, 10)
+        # At the very first start it is an error of the start.
+        monkeypatch.setattr(child_module.sys, "executable", str(tmp_path / "none"))
+        never = Child("gateway-1", "gateway", (), log, lambda c: None)
+        with pytest.raises(FileNotFoundError):
+            await never.keep_alive()
+
+    asyncio.run(tell())
+    assert caplog.text.count("could not be run (Cannot allocate memory)") == 3
 
 
 def test_what_never_becomes_ready_is_given_up_with_its_last_words(

@@ -76,7 +76,13 @@ class Child:
         failures = 0
         while not self._stopping:
             started = time.monotonic()
-            ended = how_it_ended(await self._run())
+            try:
+                ended = how_it_ended(await self._run())
+            except OSError as error:
+                # No memory or descriptor for it, or a full disk: the others go on, and it is tried again.
+                if not self.ready.is_set():
+                    raise
+                ended = f"could not be run ({error.strerror or error})"
             lived_s = time.monotonic() - started
             if self.is_stopping():
                 log.info("%s: stopped (%s)", self.name, ended)
