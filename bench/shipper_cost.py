@@ -1,4 +1,4 @@
-"""What a recorded call costs behind the gateway: CPU of spool, projection, table write, compaction.
+"""What a recorded call costs behind the gateway: CPU of spool, projection, counting and table write.
 
 `python -m bench.shipper_cost [calls]` prints microseconds of CPU per recorded call (700-byte JSON bodies, both
 logged, with messages) and rows per second.
@@ -14,6 +14,7 @@ from pathlib import Path
 import orjson
 
 from aforo.logs.shipper import Shipper
+from aforo.logs.tally_file import TallyFile
 from aforo.spool.records import CallRecord, Message
 from aforo.spool.writer import SpoolWriter
 
@@ -105,7 +106,8 @@ def main(calls: int) -> None:
             for record in records:
                 writer.append_call(record)
             spool_us = (time.process_time() - cpu) / calls * 1e6
-        with Shipper(root / "spool", root / "tables") as shipper:
+        tally = TallyFile(root / "metrics.prom")
+        with Shipper(root / "spool", root / "tables", watchers=[tally]) as shipper:
             wall, cpu = time.perf_counter(), time.process_time()
             shipper.drain()
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu

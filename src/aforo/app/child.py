@@ -37,7 +37,7 @@ _MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(320 * 1024),
     "MALLOC_TRIM_THRESHOLD_": str(512 * 1024),
     # The tables' library brings an allocator of its own, which keeps what was freed, a heap for each of eight threads: by
-    # itself a shipper of 100 MB has 220 after some minutes (docs/decisions/0159).
+    # itself a shipper of 100 MB has 220 after some minutes (docs/decisions/0160).
     "_RJEM_MALLOC_CONF": "narenas:1,dirty_decay_ms:200,muzzy_decay_ms:0,background_thread:true,lg_tcache_max:13",
 }
 

@@ -1,7 +1,7 @@
 """Rows of a day as a Parquet file of their own, for a commit that names it. It commits nothing.
 
 `deltalake` writes and commits in one; its writer asks a query engine for each batch and compresses each of a hundred
-columns, most of which hold one value: for a few rows three times the work (docs/decisions, 0159). Where `arro3-io` is not
+columns, most of which hold one value: for a few rows three times the work (docs/decisions/0160). Where `arro3-io` is not
 installed, and for tables in object storage, it is what writes.
 """
 
