@@ -66,8 +66,8 @@ class Connections:
         entry = self._entries.get((provider_id.lower(), authorization_id.lower()))
         if entry is None:
             raise NotFound(f"There is no authorization '{authorization_id}' of provider '{provider_id}'.")
+        held = self._held[entry]  # as of now: another configuration may come while the caller is looked at
         await self._admit(entry, identity)
-        held = self._held[entry]
         if held.ends_at - self._clock() <= USABLE_S:
             if held.flight is None and self._clock() - held.failed_at < RETRY_S:
                 raise Upstream(held.failure)

@@ -181,3 +181,23 @@ async def test_a_caller_whom_an_access_policy_names_gets_it_and_others_do_not() 
     ):  # fmt: skip
         with pytest.raises(Denied):
             await provider.get(wrong)
+
+
+@story
+async def test_a_configuration_that_comes_while_a_caller_is_looked_at_fails_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    provider = Provider(changed(objects=((TENANT, "ada"),)))
+    looking, go = asyncio.Event(), asyncio.Event()
+
+    async def looked_at(*_: Any) -> tuple[str, str]:
+        looking.set()
+        await go.wait()
+        return TENANT, "ada"
+
+    monkeypatch.setattr(provider.port, "_caller", looked_at)
+    asking = asyncio.create_task(provider.get("a token"))
+    await looking.wait()
+    provider.port.use(())
+    go.set()
+    assert await asking == "token-1"
