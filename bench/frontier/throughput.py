@@ -43,7 +43,7 @@ def measure(place: Place, scale: Scale, found: Throughput) -> None:
     with place.sides(sides.ALL) as started:
         for side in started:
             warm(side)
-        tries = 8 if scale.quick else 16
+        tries = 6 if scale.quick else 16
         searching = {side.name: Search(LIMITS_MS, tries=tries) for side in started}
         began = time.monotonic()
         for turn in range(scale.searches):
