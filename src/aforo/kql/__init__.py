@@ -6,10 +6,12 @@ syntax.py token_cursor.py expressions.py parser.py      tokens to syntax (operat
 types.py symbols.py                             Kusto's types; what a caller says about tables
 bound.py scope.py convert.py naming.py          typed expressions; names; implicit conversions; column names
 binder.py bind_functions.py bind_expressions.py bind_calls.py bind_forms.py bind_windows.py      syntax to plan
-call_checks.py time_rules.py patterns.py        arguments; arithmetic with times; constant regular expressions
+call_checks.py patterns.py                      what arguments must be; constant regular expressions
+time_rules.py bind_dynamics.py                  arithmetic with times, and with dynamic values
 places.py set_options.py external.py            other workspaces; `set`; files that `externaldata` names
 plan.py answer.py parts.py size.py              relational algebra; what binding comes to; a subquery for each part; limits
 lower.py time_ranges.py                         promoted paths, pruning; which moments conditions leave
+ingested.py first_rows.py                       when rows came in; the first of many rows without sorting all their text
 functions/      every function, declared once (catalog.py lists them)
 operators/      every tabular operator: syntax, grammar, binding (catalog.py lists them)
 natives/        functions in Python, for what no SQL has
