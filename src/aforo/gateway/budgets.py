@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import orjson
 
 from aforo.gateway.call import Call
+from aforo.gateway.metrics import NAMESPACE
 from aforo.gateway.model_errors import in_clients_form
 from aforo.llm.prices import PriceList
 from aforo.llm.usage import ESTIMATED, PROVIDER
@@ -22,7 +23,6 @@ from aforo.policy.services import Usage
 from aforo.policy.tracing import records
 from aforo.snapshot.snapshot import Budget
 
-NAMESPACE = "Aforo"
 WARNING = b"aforo-budget-warning"
 _NANO = 10**9
 _PICO_PER_NANO = 1_000

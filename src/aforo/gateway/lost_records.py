@@ -12,6 +12,7 @@ from collections import deque
 from typing import Protocol
 
 from aforo.errors import Refusal
+from aforo.gateway.metrics import NAMESPACE
 from aforo.snapshot.snapshot import Bundle
 from aforo.spool.dropped import Dropped
 from aforo.spool.records import AmendRecord, RowsRecord
@@ -22,7 +23,7 @@ log = logging.getLogger("aforo.gateway")
 
 # Of calls that were begun in audit mode, and whose end could not be written. More than these end with the process.
 _MOST_OPEN = 10_000
-METRIC = ("Aforo", "Dropped Log Records")
+METRIC = (NAMESPACE, "Dropped Log Records")
 
 
 class Sink(Protocol):

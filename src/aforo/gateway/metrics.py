@@ -19,6 +19,8 @@ from aforo.tables.azure_metrics import Measure
 
 log = logging.getLogger("aforo.gateway")
 
+# Of what gateways themselves measure; docs/costs.md lists it.
+NAMESPACE = "Aforo"
 # Values of dimensions may be anything that callers send: so many series are written down before their second is over.
 MOST_SERIES = 2_000
 _ROWS = 200  # of one record

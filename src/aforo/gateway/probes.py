@@ -15,7 +15,7 @@ from aforo.errors import Refusal
 from aforo.gateway.backends import Backend, Backends
 from aforo.gateway.breakers import Guard
 from aforo.gateway.credentials import add_headers, add_query
-from aforo.gateway.route import NAMESPACE
+from aforo.gateway.metrics import NAMESPACE
 from aforo.gateway.upstream import Upstream
 from aforo.messages import Headers
 from aforo.policy.services import Metrics, Tokens

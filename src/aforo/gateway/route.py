@@ -15,6 +15,7 @@ from aforo.gateway.arrival import Arrival, broken
 from aforo.gateway.backends import Backend, Backends
 from aforo.gateway.breakers import Guard, Held
 from aforo.gateway.call import Call
+from aforo.gateway.metrics import NAMESPACE
 from aforo.gateway.pools import BackendPool
 from aforo.gateway.retry_after import retry_after_s
 from aforo.gateway.tried import Route
@@ -24,7 +25,6 @@ from aforo.spool.records import Attempt, BackendRoute, PassedOver
 
 log = logging.getLogger("aforo.gateway")
 
-NAMESPACE = "Aforo"
 _NOBODY: tuple[str, ...] = ()
 
 

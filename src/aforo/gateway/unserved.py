@@ -7,11 +7,12 @@ from __future__ import annotations
 import logging
 from typing import Protocol
 
+from aforo.gateway.metrics import NAMESPACE
 from aforo.policy.services import Metrics
 
 log = logging.getLogger("aforo.gateway")
 
-METRIC = ("Aforo", "Refused Clients")
+METRIC = (NAMESPACE, "Refused Clients")
 
 
 class Counted(Protocol):

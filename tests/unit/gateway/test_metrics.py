@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import time
 import uuid
 from pathlib import Path
@@ -111,3 +112,21 @@ def test_a_spool_that_takes_nothing_fails_no_call() -> None:
     metrics.emit("n", "a", 1.0, {})
     metrics.flush()
     assert len(sink.rows) == 1
+
+
+def test_what_gateways_measure_themselves_is_documented() -> None:
+    root = Path(__file__).parents[3]
+    page = (root / "docs" / "costs.md").read_text()
+    names = set()
+    for file in (root / "src" / "aforo" / "gateway").glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call):
+                words = node.args
+            elif isinstance(node, ast.Tuple):
+                words = node.elts
+            else:
+                continue
+            if len(words) > 1 and isinstance(words[0], ast.Name) and words[0].id == "NAMESPACE":
+                names.add(ast.literal_eval(words[1]))
+    assert len(names) == 6
+    assert {name for name in names if f"\n| `{name}` | " not in page} == set()
