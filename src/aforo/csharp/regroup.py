@@ -133,8 +133,8 @@ def _uncast(item: Operand | Operator) -> list[Operand | Operator]:
         if following.type != "prefix_unary_expression" or following.children[0].type not in _SIGNS:
             continue
         symbol, behind = following.children[0].type, at + 2
-        second = item.prefixes[at + 2] if at + 2 < len(item.prefixes) else None
-        if symbol == "&" and second is not None and second.start_byte == following.start_byte + 1:
+        second = item.prefixes[at + 2] if at + 2 < len(item.prefixes) else following
+        if symbol == "&" and second.type == following.type and second.start_byte == following.start_byte + 1:
             symbol, behind = "&&", at + 3  # `&&`, taken for two signs
         inner = at + 1 < len(item.prefixes)
         rest = Operand(

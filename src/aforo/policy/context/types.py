@@ -353,6 +353,7 @@ _TYPES: Final[tuple[TypeDecl, ...]] = (
         *plain(
             ("string Source", "source"), ("string Reason", "reason"), ("string Message", "message"), ("string Scope", "scope"),
             ("string Section", "section"), ("string Path", "path"), ("string PolicyId", "policy_id"),
+            ("int HttpErrorCode", "http_status"),
         ),
         namespace=APIM,
         python=LastError,
