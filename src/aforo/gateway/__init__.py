@@ -6,7 +6,7 @@ proxy       the way of a call, in one sentence; with signal (how it waits), know
             keys), keys, addresses, usage (asking for it), encoding
 upstream    the backend's side: backends, models, credentials, redirects, arrival (the answer on its way), first_byte
 route       which backend a call goes to, and what each attempt came to (tried): pools (members), breakers (who is taken
-            out), retry_after, probes
+            out), retry_after, probes, trips (told)
 beforehand  what is done before policies, where a configuration wants it: budgets, owned (stateful calls, with owners,
             their database), trace_context; model_errors (refusals in their clients' form)
 streaming   the answer to the client; keeping (what caches store), released (streams that policies read), metering

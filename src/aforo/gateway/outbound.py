@@ -7,22 +7,22 @@ import time
 from aforo.egress.fetch import fetch
 from aforo.egress.pool import Pool
 from aforo.errors import Invalid, Refusal, Timeout
-from aforo.gateway import encoding
+from aforo.gateway import encoding, trips
 from aforo.gateway.backends import Backends
 from aforo.gateway.breakers import Guard
 from aforo.gateway.credentials import add_headers, add_query, way_of
 from aforo.gateway.retry_after import retry_after_s
 from aforo.messages import Headers
 from aforo.policy.exchange import Body, LastError, PolicyFailure, ResponseState
-from aforo.policy.services import OutboundRequest, Tokens
+from aforo.policy.services import Metrics, OutboundRequest, Tokens
 
 
 async def send(
-    pool: Pool, request: OutboundRequest, backends: Backends | None, tokens: Tokens
+    pool: Pool, request: OutboundRequest, backends: Backends | None, tokens: Tokens, metrics: Metrics
 ) -> ResponseState:
     """The answer, its body decoded. PolicyFailure when there is none: Timeout or BackendConnectionFailure."""
     try:
-        return await _send(pool, request, backends, tokens)
+        return await _send(pool, request, backends, tokens, metrics)
     except Timeout as error:
         raise PolicyFailure(LastError("send-request", "Timeout", error.message)) from error
     except Refusal as error:
@@ -30,7 +30,7 @@ async def send(
 
 
 async def _send(
-    pool: Pool, request: OutboundRequest, backends: Backends | None, tokens: Tokens
+    pool: Pool, request: OutboundRequest, backends: Backends | None, tokens: Tokens, metrics: Metrics
 ) -> ResponseState:
     url, headers = request.url, Headers.of(request.headers)
     way = way_of(request.certificate, request.proxy)
@@ -66,11 +66,13 @@ async def _send(
     except Refusal as refusal:
         if guard is not None and not isinstance(refusal, Invalid):
             reason = "Timeout" if isinstance(refusal, Timeout) else "BackendConnectionFailure"
-            guard.saw(began, time.perf_counter(), 0, reason)
+            if guard.saw(began, time.perf_counter(), 0, reason):
+                trips.tell(guard, reason, metrics)
         raise
     if guard is not None:
         told = retry_after_s(answer.headers) if answer.status >= 400 else None
-        guard.saw(began, time.perf_counter(), answer.status, "", told)
+        if guard.saw(began, time.perf_counter(), answer.status, "", told):
+            trips.tell(guard, str(answer.status), metrics)
     data = encoding.decode(answer.body, answer.headers.get(b"content-encoding"))
     given = answer.headers.passed_on()
     given.remove(b"content-encoding")

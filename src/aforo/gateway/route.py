@@ -5,25 +5,22 @@ A call to a backend that nothing stands before, and that answers well, never com
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Awaitable, Callable
 from math import ceil
 
 from aforo.egress.http1 import WireError
+from aforo.gateway import trips
 from aforo.gateway.arrival import Arrival, broken
 from aforo.gateway.backends import Backend, Backends
 from aforo.gateway.breakers import Guard, Held
 from aforo.gateway.call import Call
-from aforo.gateway.metrics import NAMESPACE
 from aforo.gateway.pools import BackendPool
 from aforo.gateway.retry_after import retry_after_s
 from aforo.gateway.tried import Route
 from aforo.policy import answers
 from aforo.policy.exchange import LastError, PolicyFailure, ResponseState
 from aforo.spool.records import Attempt, BackendRoute, PassedOver
-
-log = logging.getLogger("aforo.gateway")
 
 _NOBODY: tuple[str, ...] = ()
 
@@ -100,7 +97,7 @@ def answered(call: Call, guard: Guard | None, response: ResponseState, arrival: 
         response.body.load = _watched(call, arrival.decoded)
         told = retry_after_s(arrival.connection.headers) if status >= 400 else None
         if guard.saw(arrival.sent_at, now, status, "", told):
-            _tell_trip(call, guard, str(status))
+            trips.tell(guard, str(status), call.services.metrics)
     route = call.route
     if route is not None and route.cookie and status < 500 and status != 429:
         response.headers.append(b"set-cookie", route.cookie)
@@ -110,7 +107,7 @@ def missed(call: Call, guard: Guard | None, error: LastError, began: float) -> N
     """An attempt has got no answer."""
     _note(call, 0, error.reason, began)
     if guard is not None and guard.saw(began, time.perf_counter(), 0, error.reason):
-        _tell_trip(call, guard, error.reason)
+        trips.tell(guard, error.reason, call.services.metrics)
 
 
 def broke(call: Call, failure: WireError) -> None:
@@ -125,7 +122,7 @@ def _broke(call: Call, reason: str) -> None:
     guard, route.guard = route.guard, None  # once
     began = call.arrival.sent_at if call.arrival is not None else time.perf_counter()
     if guard.broke(began, time.perf_counter(), reason):
-        _tell_trip(call, guard, reason)
+        trips.tell(guard, reason, call.services.metrics)
 
 
 def _watched(call: Call, load: Callable[[], Awaitable[bytes]]) -> Callable[[], Awaitable[bytes]]:
@@ -181,16 +178,3 @@ def _passed_over(call: Call, held: list[Held]) -> None:
         if each.backend_id not in known:
             left_ms = int(each.left_s * 1000)
             passed.append(PassedOver(each.backend_id, each.why, each.rule, left_ms))
-
-
-def _tell_trip(call: Call, guard: Guard, cause: str) -> None:
-    breaker = guard.breaker
-    rule = breaker.tripped if breaker is not None else None
-    if breaker is None or rule is None:
-        return
-    for_s = breaker.open_until - breaker.tripped_at
-    log.warning(
-        "backend %r is taken out for %.1f s by its rule %r (%s)", guard.backend_id, for_s, rule.name, cause
-    )
-    dimensions = {"Backend ID": guard.backend_id, "Rule": rule.name, "Cause": cause}
-    call.services.metrics.emit(NAMESPACE, "Backend Breaker Trips", 1.0, dimensions)

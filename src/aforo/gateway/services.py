@@ -123,7 +123,7 @@ class GatewayServices:
 
     async def send(self, request: OutboundRequest) -> ResponseState:
         backends = self.upstream.backends(self._runtime) if request.backend_id and self._runtime else None
-        return await outbound.send(self.upstream.pool, request, backends, self.tokens)
+        return await outbound.send(self.upstream.pool, request, backends, self.tokens, self.metrics)
 
 
 def _no_cache(name: str, _address: ValkeyAddress) -> ExternalCache:

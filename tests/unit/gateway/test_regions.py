@@ -317,21 +317,26 @@ async def test_a_base_url_has_its_retries_in_the_record() -> None:
         assert (route.asked, ways(route)) == ("", [("", 503, ""), ("", 200, "")])
 
 
+class Told(NoMetrics):
+    """What was measured."""
+
+    def __init__(self) -> None:
+        self.all: list[tuple[str, dict[str, str]]] = []
+
+    def emit(self, namespace: str, name: str, value: float, dimensions: Mapping[str, str]) -> None:
+        self.all.append((f"{namespace}/{name}", dict(dimensions)))
+
+
 @story
 async def test_a_trip_is_told_to_the_metrics_with_its_cause() -> None:
-    told: list[tuple[str, dict[str, str]]] = []
-
-    class Told(NoMetrics):
-        def emit(self, namespace: str, name: str, value: float, dimensions: Mapping[str, str]) -> None:
-            told.append((f"{namespace}/{name}", dict(dimensions)))
-
+    told = Told()
     async with regions() as r:
-        r.gate.proxy._services.metrics = Told()
+        r.gate.proxy._services.metrics = told
         r.east.plays(answer(429))
         await r.west.stop()
         await r.gate.call(POST)
         name = "Aforo/Backend Breaker Trips"
-        assert told == [
+        assert told.all == [
             (name, {"Backend ID": "east", "Rule": "throttled", "Cause": "429"}),
             (name, {"Backend ID": "west", "Rule": "throttled", "Cause": "BackendConnectionFailure"}),
         ]
@@ -339,19 +344,24 @@ async def test_a_trip_is_told_to_the_metrics_with_its_cause() -> None:
 
 @story
 async def test_what_a_policy_asks_itself_counts_for_the_breaker_too() -> None:
+    told = Told()
     async with regions() as r:
         g = r.gate
         known = g.upstream.backends(g.proxy.runtime)
         request = OutboundRequest("GET", "/ask", (), b"", 5.0, backend_id="pool")
         r.east.plays(answer(429))
-        statuses = [(await send(g.pool, request, known, NoTokens())).status for _ in range(2)]
+        statuses = [(await send(g.pool, request, known, NoTokens(), told)).status for _ in range(2)]
         assert statuses == [429, 200]
         await r.west.stop()
         for reason in ("BackendConnectionFailure", "BackendConnectionFailure"):
             with pytest.raises(PolicyFailure) as failed:
-                await send(g.pool, request, known, NoTokens())
+                await send(g.pool, request, known, NoTokens(), told)
             assert failed.value.error.reason == reason
         assert [h.backend_id for h in g.upstream.guards.held(time.perf_counter())] == ["east", "west"]
+        assert [(d["Backend ID"], d["Cause"]) for _, d in told.all] == [
+            ("east", "429"),
+            ("west", "BackendConnectionFailure"),
+        ]
 
 
 @story
