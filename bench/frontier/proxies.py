@@ -23,9 +23,12 @@ _UPSTREAM = """
       proxy_pass http://scripted; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;
     }}
     location ~ /deployments/size-(?<size>[0-9]+)/ {{
+      # The whole request is read before it is answered, as a model does: who mirrors a request wants its body.
+      mirror /dropped; client_body_buffer_size {limit}m;
       # A file has no POST; it is given all the same.
       rewrite ^ /answer-$size.json break; root {folder}; error_page 405 =200 /answer-$size.json;
     }}
+    location = /dropped {{ internal; return 204; }}
     location /answer- {{ internal; root {folder}; default_type application/json; }}
     location / {{ default_type application/json; return 200 '{answer}'; }}
   }}
@@ -99,7 +102,12 @@ def upstream(folder: Path, scripted_port: int, sizes: tuple[int, ...]) -> Proces
     for size in sizes:
         (folder / f"answer-{size}.json").write_text(padded_answer(neighbours.ANSWER, size))
     text = _UPSTREAM.format(
-        port=port, scripted=scripted_port, kept=KEPT, folder=folder, answer=neighbours.ANSWER
+        port=port,
+        scripted=scripted_port,
+        kept=KEPT,
+        folder=folder,
+        limit=BODY_LIMIT_MB,
+        answer=neighbours.ANSWER,
     )
     return neighbours.nginx(folder, "upstream", port, text)
 
