@@ -191,16 +191,16 @@ class CallBinder(ExpressionBinder):
         return bind_forms.part_of_call(self, target, key, row)
 
     def unified(
-        self, trees: tuple[s.Syntax, ...], row: Row, what: str
+        self, trees: tuple[s.Syntax, ...], row: Row, what: str, *, plain: bool = False
     ) -> tuple[tuple[Expression, ...], KqlType] | None:
-        """Several alternatives brought to their common type."""
+        """Several alternatives brought to their common type; with `plain` a dynamic one is read as that of the others."""
         bound = [self.scalar(t, row) for t in trees]
         type_: KqlType | None = None
         for expression in bound:
             null = (
                 isinstance(expression, Constant) and expression.value is None and expression.type is DYNAMIC
             )
-            if expression is BROKEN or null:
+            if expression is BROKEN or null or (plain and expression.type is DYNAMIC):
                 continue
             merged = expression.type if type_ is None else common(type_, expression.type)
             if merged is None:
@@ -310,7 +310,7 @@ def _iff(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
     if not _arity(binder, tree, 3, 3):
         return BROKEN
     condition = binder.condition(tree.arguments[0], row, f"the condition of {tree.function}()")
-    unified = binder.unified(tree.arguments[1:], row, f"{tree.function}()")
+    unified = binder.unified(tree.arguments[1:], row, f"{tree.function}()", plain=True)
     if unified is None:
         return BROKEN
     (yes, no), type_ = unified
@@ -324,7 +324,7 @@ def _case(binder: CallBinder, tree: s.Call, row: Row) -> Expression:
         return binder.broken(say.bad_argument("case() takes pairs of condition and value, then one value", tree.span,
                                               "the last argument is the value for all other rows"))  # fmt: skip
     conditions = [binder.condition(t, row, "a condition of case()") for t in tree.arguments[:-1:2]]
-    unified = binder.unified((*tree.arguments[1::2], tree.arguments[-1]), row, "case()")
+    unified = binder.unified((*tree.arguments[1::2], tree.arguments[-1]), row, "case()", plain=True)
     if unified is None:
         return BROKEN
     values, type_ = unified

@@ -68,3 +68,32 @@ def test_tokens_are_added_as_people_write_it() -> None:
     | extend u = parse_json(x).usage | extend total = u.prompt_tokens + u.completion_tokens
     | where total > 10 | summarize sum(tolong(total)), sum(u.prompt_tokens * 1.5)"""
     assert answer(text) == (["sum_total:long", "sum_:real"], [[15, 15.0]])
+
+
+@pytest.mark.parametrize(
+    ("expression", "kind", "value"),
+    [
+        ("iff(true, d.a, 'n')", "string", "7"),
+        ("iff(false, 'n', d.l)", "string", "[1]"),
+        ("iff(true, d.nothing, 'n')", "string", ""),
+        ("iif(true, d.a, 2)", "long", 7),
+        ("iff(true, 2.5, d.a)", "real", 2.5),
+        ("iff(true, d.t, datetime(2026-11-22))", "datetime", "2026-11-22T10:00:00Z"),
+        ("case(false, 'x', false, d.a, d.u)", "string", "x"),
+        ("case(false, 1, true, d.f, 2.5)", "real", 1.5),
+        ("iff(true, d.a, d.b)", "dynamic", "7"),
+        ("iff(true, d.a, dynamic(null))", "dynamic", "7"),
+        ("coalesce(d.a, d.b)", "dynamic", "7"),
+    ],
+)
+def test_a_choice_between_a_dynamic_value_and_another_is_of_the_other_type(
+    expression: str, kind: str, value: object
+) -> None:
+    columns, rows = answer(f"{D} | project r = {expression}")
+    assert columns == [f"r:{kind}"]
+    assert rows == [[value]]
+
+
+def test_such_a_choice_is_grouped_and_sorted_by() -> None:
+    text = f"{D} | extend k = iff(isempty('x'), 'none', d.s) | summarize n = count() by k | sort by k asc"
+    assert answer(text) == (["k:string", "n:long"], [["5", 1]])
