@@ -41,8 +41,12 @@ def main(spec: Spec) -> None:
         caring.start()
         delivering.start()
         say(Said(ready=True))
-        shipper.run(stop)
-        delivering.close()
-        if exporter is not None:
-            exporter.close()
-        caring.join()
+        try:
+            shipper.run(stop)
+        finally:
+            # Also where it failed: a process whose threads live on looks as if it shipped.
+            stop.set()
+            delivering.close()
+            if exporter is not None:
+                exporter.close()
+            caring.join()

@@ -56,15 +56,16 @@ def _write(root: Path, part: DayRows, unlike: Sequence[str]) -> AddAction:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     assert parquet is not None
     try:
-        parquet(
-            part.columns,
-            path,
-            column_compression=dict.fromkeys(part.varied, _COMPRESSION),
-            column_dictionary_enabled=dict.fromkeys(unlike, False),
-            max_row_group_size=ROW_GROUP_ROWS,
-            # Parquet's own types say all: Arrow's schema would be 9 KB of each file.
-            skip_arrow_metadata=True,
-        )
+        with _panics_as_errors():
+            parquet(
+                part.columns,
+                path,
+                column_compression=dict.fromkeys(part.varied, _COMPRESSION),
+                column_dictionary_enabled=dict.fromkeys(unlike, False),
+                max_row_group_size=ROW_GROUP_ROWS,
+                # Parquet's own types say all: Arrow's schema would be 9 KB of each file.
+                skip_arrow_metadata=True,
+            )
         size = path.stat().st_size
     except BaseException:
         with contextlib.suppress(OSError):  # a full disk needs the room
@@ -84,12 +85,24 @@ def write_whole(rows: RecordBatchReader, path: Path, group_rows: int) -> None:
     """A large file of rows that come one batch after the other: each column compressed, with dictionaries where they
     help."""
     assert parquet is not None
-    parquet(rows, path, compression=_COMPRESSION, max_row_group_size=group_rows, skip_arrow_metadata=True)
+    with _panics_as_errors():
+        parquet(rows, path, compression=_COMPRESSION, max_row_group_size=group_rows, skip_arrow_metadata=True)
 
 
 def read(path: Path, batch_rows: int) -> Iterator[RecordBatch]:
     """The rows of a file, so many at a time. FileNotFoundError."""
     yield from read_parquet(path, batch_size=batch_rows)
+
+
+@contextlib.contextmanager
+def _panics_as_errors() -> Iterator[None]:
+    """The library panics where a disk is full, and a panic is no Exception: whoever tries again would not catch it."""
+    try:
+        yield
+    except (Exception, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as panic:
+        raise OSError(f"a Parquet file could not be written: {panic}") from panic
 
 
 def statistics(rows: int, first_us: int, last_us: int) -> str:

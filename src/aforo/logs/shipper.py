@@ -121,7 +121,9 @@ class Shipper:
             started = time.monotonic()
             try:
                 taken = self.run_once()
-            except Exception:
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException:  # a panic of a library (a full disk makes some) is no Exception
                 wait_s = _BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)]
                 failures += 1
                 log.exception("records cannot be stored now; next try in %s s", wait_s)
@@ -138,7 +140,7 @@ class Shipper:
         try:
             while self.run_once() >= self._batch_frames:
                 pass
-        except Exception:
+        except BaseException:  # as above
             log.exception("the last records wait in the spool")
 
     def run_once(self) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aforo.errors import Conflict
-from aforo.logs import delta
+from aforo.logs import day_files, delta
 from aforo.logs.shipper import Shipper
 from aforo.logs.status import spool_status
 from aforo.spool.records import (
@@ -335,6 +335,49 @@ def test_who_is_not_started_again_keeps_nothing_open(tmp_path: Path) -> None:
         assert shipper.status()[0].pending == 0
     rows = rows_of(tmp_path / "tables", LOGS, "CorrelationId", "Aborted")
     assert sorted(a for _, a in rows) == ["", "", "", "", "gateway"]
+
+
+class _Panic(BaseException):
+    """As Rust's panics reach Python: no Exception."""
+
+
+@pytest.mark.parametrize("place", ["library", "shipper"])
+def test_a_panic_of_a_library_is_tried_again_like_any_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """A full disk makes the library that writes Parquet panic."""
+    writer, context = open_writer(tmp_path / "spool" / "g")
+    stop = threading.Event()
+    tried: list[int] = []
+
+    def panics(work: Any) -> Any:
+        def once(*args: Any, **options: Any) -> Any:
+            tried.append(1)
+            if len(tried) == 1:
+                raise _Panic("called `Result::unwrap()` on an `Err` value: StorageFull")
+            return work(*args, **options)
+
+        return once
+
+    with writer, shipper_of(tmp_path) as shipper:
+        writer.append_call(make_call(number=1, context=context))
+        if place == "library":
+            monkeypatch.setattr(day_files, "parquet", panics(day_files.parquet))
+        else:
+            monkeypatch.setattr(shipper, "run_once", panics(shipper.run_once))
+        shipping = threading.Thread(target=shipper.run, args=(stop,))
+        shipping.start()
+        for _ in range(200):
+            if len(tried) > 1 and (tmp_path / "tables").is_dir() and shipper.status()[0].pending == 0:
+                break
+            stop.wait(0.05)
+        stop.set()
+        shipping.join(10)
+    assert ids(tmp_path) == [1]
+    if place == "library":
+        tried.clear()
+        with pytest.raises(OSError, match="StorageFull"):
+            day_files.write_whole(None, tmp_path / "x", 1)  # type: ignore[arg-type]
 
 
 def test_draining_a_dead_spool_settles_what_was_begun(tmp_path: Path) -> None:
