@@ -10,9 +10,9 @@ from aforo.policy.exchange import Body, Exchange, ResponseState, Returned
 from aforo.policy.spec import Attribute, Child, Element
 
 
-def from_variable(exchange: Exchange, name: str) -> ResponseState:
+def from_variable(exchange: Exchange, name: str | None) -> ResponseState:
     """A copy of the response that a variable holds; the statements change the copy."""
-    held: Any = exchange.variables.get(name)
+    held: Any = exchange.variables.get(name or "")
     if held is None:
         raise KeyNotFoundException(f"There is no response in the variable '{name}'.")
     if not isinstance(held, ResponseState):
@@ -23,11 +23,12 @@ def from_variable(exchange: Exchange, name: str) -> ResponseState:
 
 
 def write(use: Use, emit: Emitter) -> None:
-    emit.site(use)
     response = emit.local("response")
     name = emit.value(use, "response-variable-name")
-    if name is not None and name.const is not None:
-        emit.do(f"{response} = F(x, NAME)", F=from_variable, NAME=name.const.strip())
+    emit.site(use, name)
+    if name is not None:
+        known = name if name.const is None else name.const.strip()
+        emit.do(f"{response} = F(x, NAME)", F=from_variable, NAME=known)
     else:
         emit.do(f"{response} = F()", F=ResponseState.empty)
     inner = emit.block(response)
@@ -49,7 +50,6 @@ ELEMENT = Element(
             "response-variable-name",
             "A variable with a response to start from, as send-request leaves it.",
             "name",
-            expressions=False,
         ),
     ),
     children=(
