@@ -16,6 +16,7 @@ from aforo.logs.delta import TableWriter
 from aforo.logs.evaluate import Evaluator
 from aforo.logs.metadata import asked_table
 from aforo.logs.question import Outcome, QueryAnswer, QueryRequest
+from aforo.logs.retention import Maintenance
 from aforo.logs.versions import TableVersions
 from aforo.tables.schema import Column, ColumnType, Table
 from aforo.tables.standard import INGESTED, STANDARD, TIME
@@ -126,6 +127,18 @@ def test_compaction_keeps_the_time_of_each_row(files: Files) -> None:
     assert len(DeltaTable(path).file_uris()) == 1
     assert files.rows("T_CL | summarize count() by ago = datetime_diff('minute', now(), ingestion_time()) | sort by ago") \
         == [[60, 2], [2, 1]]  # fmt: skip
+
+
+def test_what_the_product_compacts_keeps_it_too(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    for minute in range(30):
+        files.append(T, minute, row("r", minute))
+    path = tmp_path / W / "T_CL"
+    before = len(DeltaTable(path).file_uris())
+    Maintenance(tmp_path, retention_days=lambda _w, _t: 0).run_once()
+    assert len(DeltaTable(path).file_uris()) < before == 30
+    late_by = "T_CL | where datetime_diff('minute', now(), ingestion_time()) == N | count"
+    assert files.rows(late_by) == [[30]]
 
 
 def test_an_amended_row_keeps_its_time(files: Files) -> None:
