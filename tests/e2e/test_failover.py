@@ -154,7 +154,7 @@ def test_a_region_that_fails_costs_no_call(tmp_path: Path) -> None:
 
         west.says = completion("west")
         # Throttled: the next region answers in the same call. Then its own word lets it in again.
-        east.says = answer(429, b"{}", b"retry-after: 1")
+        east.says = answer(429, b"{}", b"retry-after: 5")
         assert said() == "west"
         assert eventually("east is shown", lambda: taken_out(system)) == [("east", "busy")]
         east.says = completion("east")
