@@ -65,12 +65,12 @@ def compact(path: Path, day: str, target_bytes: int, table: DeltaTable | None = 
             _rewrite(table, path, day, together)
             gone += len(together)
     finally:
-        _give_back()
+        give_back()
     return gone
 
 
-def _give_back() -> None:
-    """What was freed within the heap of this thread goes back (45 MB of a shipper): nothing else makes glibc look there.
+def give_back() -> None:
+    """What was freed within glibc's heaps goes back (45 MB of a shipper): it looks at their ends alone by itself.
     Where the system's allocator is another one there is no such call."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

@@ -21,7 +21,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from aforo.logs.columns import DAY
-from aforo.logs.compacting import compact
+from aforo.logs.compacting import compact, give_back
 
 log = logging.getLogger("aforo.logs")
 
@@ -32,6 +32,7 @@ _SMALL_FILES = 24
 _MIDDLE_FILES = 12
 
 _VACUUM_EVERY_S = 120.0
+_GIVE_BACK_EVERY_S = 60.0
 
 
 class Maintenance:
@@ -53,11 +54,16 @@ class Maintenance:
         self._clock = clock
         self._tables: dict[Path, DeltaTable] = {}
         self._vacuumed_s: dict[Path, float] = {}
+        self._given_back_s = 0.0
 
     def run(self, stop: threading.Event, interval_s: float = 5.0) -> None:
         """Look after the tables until told to stop."""
         while not stop.wait(interval_s):
             self.run_once(stop)
+            if time.monotonic() - self._given_back_s > _GIVE_BACK_EVERY_S:
+                # What a burst of calls has taken, too.
+                self._given_back_s = time.monotonic()
+                give_back()
 
     def run_once(self, stop: threading.Event | None = None) -> None:
         """One round over all tables. What fails is reported and tried again in the next."""
