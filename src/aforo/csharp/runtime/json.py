@@ -25,7 +25,7 @@ from aforo.csharp.runtime.exceptions import (
     InvalidOperationException,
 )
 from aforo.csharp.runtime.guids import Guid
-from aforo.csharp.runtime.limits import LimitExceeded, count, nodes, room, work
+from aforo.csharp.runtime.limits import LimitExceeded, count, made, nodes, room, work
 from aforo.csharp.runtime.objects import Obj, TypeInfo, to_string
 from aforo.csharp.runtime.spans import TimeSpan
 
@@ -279,8 +279,7 @@ def write_plain(value: Any, *, indented: bool) -> str:
             raise LimitExceeded("an expression wrote JSON that is nested too deeply") from None
     if "null" in text and json_special.there(value, _plain):
         return write_plain(json_special.named(value, _plain), indented=indented)
-    room(len(text))
-    return text.replace("\n", "\r\n") if indented else text
+    return made(json_special.escaped(text.replace("\n", "\r\n") if indented else text))
 
 
 def _plain_or_text(value: Any) -> Any:

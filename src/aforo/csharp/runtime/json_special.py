@@ -1,5 +1,5 @@
 """NaN and the infinities in JSON that is written: Newtonsoft gives their names as texts (`FloatFormatHandling.String`, its
-default), `orjson` null. It knows no tree: it is told what becomes of a node.
+default), `orjson` null. And the ends of lines that Newtonsoft escapes. It knows no tree: it is told what becomes of a node.
 """
 
 from __future__ import annotations
@@ -47,3 +47,12 @@ def named(value: Any, plain: Callable[[Any], Any]) -> Any:
     if value is None or type(value) in _SIMPLE:
         return value
     return named(plain(value), plain)
+
+
+def escaped(text: str) -> str:
+    """The ends of lines that JSON takes as they are and JavaScript did not."""
+    if not text.isascii():
+        for end in "\u0085\u2028\u2029":
+            if end in text:
+                text = text.replace(end, f"\\u{ord(end):04x}")
+    return text
