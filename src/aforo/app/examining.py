@@ -24,8 +24,8 @@ from aforo.spool.recover import segments
 GOOD, WARNING, WRONG = "ok", "warning", "wrong"
 # A row is visible within a second; a shipper that waits between its tries needs 30.
 LAG_WARNING_S, LAG_WRONG_S = 5.0, 60.0
-# A writer reserves a segment of 32 MB ahead of its need.
-ROOM_WRONG_BYTES, ROOM_WARNING_BYTES = 64 << 20, 1 << 30
+# A writer reserves a segment of 32 MB ahead of its need, where 64 MB more stay free.
+ROOM_WRONG_BYTES, ROOM_WARNING_BYTES = 96 << 20, 1 << 30
 ROOM_WARNING_SHARE = 0.05
 AHEAD_S = 5.0
 

@@ -8,6 +8,7 @@ bounded by `sync` (every 100 ms). Space is reserved before it is needed, so that
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -42,6 +43,9 @@ log = logging.getLogger("aforo.spool")
 _SPARE = "next.spare"
 _BUFFER_BYTES = 64 * 1024
 _RETRY_S = 0.05
+# What stays free on the disk behind a new segment (or two of its size): who takes records out of the spool must write
+# them down first, often on the same disk. Without it a full spool could never be emptied again.
+_KEPT_FREE_BYTES = 64 * 1024 * 1024
 # What a larger record made of the buffer goes with it: it may have been the only one of its kind.
 _LARGE_RECORD_BYTES = 512 * 1024
 
@@ -369,6 +373,8 @@ class SpoolWriter:
         path = self.folder / _SPARE
         path.unlink(missing_ok=True)
         try:
+            if _free(self.folder) < size + min(2 * size, _KEPT_FREE_BYTES):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
                 _reserve(fd, size)
@@ -406,6 +412,12 @@ def _write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
+
+
+def _free(folder: Path) -> int:
+    """Bytes that may still be written to its disk."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
 
 
 def _reserve(fd: int, size: int) -> None:

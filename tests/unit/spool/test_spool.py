@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ import pytest
 
 from aforo.errors import Conflict, Invalid, Unavailable
 from aforo.spool import frame
+from aforo.spool import writer as writer_module
 from aforo.spool.reader import SpoolReader
 from aforo.spool.records import KIND_CONTEXT, KIND_ROWS, CallRecord, Message, RowsRecord
 from aforo.spool.sync import FolderSync
@@ -326,3 +328,26 @@ def test_a_new_segment_waits_for_no_disk_and_its_name_is_synced_from_outside(
         assert len(folders) == 2
         writer.sync()
         assert len(folders) == 2
+
+
+def test_the_disk_is_left_room_for_who_empties_the_spool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records leave the spool by being written down elsewhere, often on the same disk."""
+    size, free = 64 * 1024, 1 << 40
+    monkeypatch.setattr(writer_module, "_free", lambda _: free)
+    with SpoolWriter(tmp_path, segment_bytes=size) as writer:
+        free = 3 * size - 1
+        written = 0
+        with pytest.raises(Unavailable, match="No space left"):  # noqa: PT012 - which of them is not ours to say
+            for _ in range(200):
+                writer.append(KIND_ROWS, bytes(1_000))
+                written += 1
+        assert written > 50  # what was reserved could be written to its end
+        assert not writer.has_room()
+        free = 3 * size
+        time.sleep(0.06)
+        writer.prepare()
+        assert writer.has_room()
+        writer.append(KIND_ROWS, b"again")
+    assert len(payloads(SpoolReader(tmp_path))) == written + 1
