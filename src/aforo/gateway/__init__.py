@@ -10,8 +10,8 @@ route       which backend a call goes to, and what each attempt came to (tried):
 beforehand  what is done before policies, where a configuration wants it: budgets, owned (stateful calls, with owners,
             their database), trace_context; model_errors (refusals in their clients' form)
 streaming   the answer to the client; keeping (what caches store), released (streams that policies read), metering
-record      what is written down, of messages kept; refused_record (calls without an operation), lost_records (what the spool did not
-            take), traces, metrics, masking/ (what may be)
+record      what is written down (of a message: logged_messages); refused_record (calls without an operation),
+            lost_records (what the spool did not take), traces, metrics, masking/ (what may be)
 services    what policies get (the ports of policy/services.py): cache, vectors, external_cache, external_vectors,
             certificates, signing_keys, authorizations, outbound, events, kafka
 counters    of limits, in memory (windows; counter_journal and counter_replay keep them over a kill) or on a server that

@@ -16,8 +16,8 @@ from aforo.gateway.addresses import is_loopback
 from aforo.gateway.beforehand import prepared
 from aforo.gateway.call import WHOLE_BODY_BYTES, Call
 from aforo.gateway.keeping import hand_over_kept
-from aforo.gateway.kept import BODY_CAP, body_limit
 from aforo.gateway.known import OWN_PATHS, Admission, Known, Target
+from aforo.gateway.logged_messages import BODY_CAP, body_limit
 from aforo.gateway.record import Recorder
 from aforo.gateway.released import Release, prepare
 from aforo.gateway.services import GatewayServices

@@ -22,7 +22,15 @@ from aforo.gateway import route
 from aforo.gateway.addresses import TrustedProxies
 from aforo.gateway.arrival import Arrival
 from aforo.gateway.call import Call
-from aforo.gateway.kept import BODY_CAP, MASKED, body_limit, decoded, fields_of, plain, request_message
+from aforo.gateway.logged_messages import (
+    BODY_CAP,
+    MASKED,
+    body_limit,
+    decoded,
+    fields_of,
+    plain,
+    request_message,
+)
 from aforo.gateway.masking.marks import Marks
 from aforo.gateway.refused_record import error_entry as _error
 from aforo.gateway.refused_record import record_of_refused

@@ -11,7 +11,7 @@ from aforo.errors import Refusal
 from aforo.gateway import encoding
 from aforo.gateway.arrival import FREE_BYTES, MAX_BUFFERED_ANSWER, Arrival, broken
 from aforo.gateway.call import Call, Records
-from aforo.gateway.kept import body_limit
+from aforo.gateway.logged_messages import body_limit
 from aforo.gateway.metering import Produced, streams_events
 from aforo.gateway.signal import Signal
 from aforo.gateway.streaming import BLANK_LINE, LAST_EVENT, TAIL, Relay, hides_usage

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from aforo.gateway import kept
+from aforo.gateway import logged_messages
 from aforo.gateway import record as record_module
 from aforo.gateway.record import masked_target
 from aforo.gateway.server import ServerConnection
@@ -108,7 +108,7 @@ def test_masked_targets(target: str, shown: str) -> None:
 @pytest.mark.parametrize("name", sorted(CREDENTIAL_HEADERS))
 def test_headers_that_are_credentials_to_policies_are_masked_in_the_log(name: str) -> None:
     field = name.encode()
-    listed = kept.fields_of(Headers.of(((field, b"s"), (b"a", b"b"))), frozenset((field, b"a")))
+    listed = logged_messages.fields_of(Headers.of(((field, b"s"), (b"a", b"b"))), frozenset((field, b"a")))
     assert listed == [(field, b"*****"), (b"a", b"b")]
 
 
