@@ -34,6 +34,7 @@ READY_TIMEOUT_S = 60.0
 # Until all gateways have what control published at this start; longer only says so.
 IN_FORCE_TIMEOUT_S = 2.0
 KILLED = 130
+ENDPOINTS_AGAIN_S = 10.0
 # Gateways first: their last calls still need the rest. The shipper last: it stores what the others wrote.
 _SERVING = ("counters", "control", "gateway", "account")
 _STOP_ORDER = ("gateway", "account", "control", "shipper", "counters")
@@ -347,6 +348,8 @@ class _System:
                 self._write_endpoints()
             except OSError as error:
                 log.error("%s cannot be written: %s", self._layout.endpoints, error.strerror)
+                # A full disk gets room again, and nobody may change until then.
+                asyncio.get_running_loop().call_later(ENDPOINTS_AGAIN_S, self._tell_endpoints)
 
     def _write_endpoints(self) -> None:
         first = self._plans[0][0].spec.result()
