@@ -189,7 +189,6 @@ def test_seasons_of_a_length_that_is_told() -> None:
     [
         "series_outliers(dynamic([1]), 'ctukey', 0, 20, 80)",
         "series_decompose_anomalies(dynamic([1]), 1.5, 0, 'avg', 5)",
-        "series_fit_2lines(dynamic([1]))",
         "series_fft(dynamic([1]))",
     ],
 )

@@ -58,6 +58,7 @@ FUNCTIONS: tuple[Scalar, ...] = (
     scalar("series_iir", "series:dynamic, numerators:dynamic, denominators:dynamic", DYNAMIC,
            "A filter with an infinite response.", naming=_FIRST),
     scalar("series_fit_line_dynamic", "series:dynamic", DYNAMIC, "The line that fits best, as a bag."),
+    scalar("series_fit_2lines_dynamic", "series:dynamic", DYNAMIC, "The two lines that fit best, as a bag."),
     scalar("series_seasonal", "series:dynamic, period?:long", DYNAMIC, "The medians of its season."),
     scalar("series_outliers",
            "series:dynamic, kind?:string, ignore_val?:dynamic|number, min_percentile?:number, max_percentile?:number",
@@ -68,6 +69,10 @@ FUNCTIONS: tuple[Scalar, ...] = (
 )  # fmt: skip
 
 _LINE = "rsquare:real, slope:real, variance:real, rvariance:real, interception:real, line_fit:dynamic"
+_SIDE = "rsquare", "slope", "interception", "variance", "rvariance"
+_TWO_LINES = "rsquare:real, split_idx:long, variance:real, rvariance:real, line_fit:dynamic, " + ", ".join(
+    f"{side}_{name}:real" for side in ("right", "left") for name in _SIDE
+)
 _STATS = "min:real, min_idx:long, max:real, max_idx:long, avg:real, stdev:real, variance:real"
 _POLY = "rsquare:real, coefficients:dynamic, variance:real, rvariance:real, poly_fit:dynamic"
 _ANOMALIES = "ad_flag:dynamic, ad_score:dynamic, baseline:dynamic"
@@ -83,6 +88,8 @@ SEVERAL: tuple[Several, ...] = (
             operation="series_stats_dynamic"),
     several("series_fit_line", "series:dynamic", _LINE, "The line that fits best, in columns.",
             operation="series_fit_line_dynamic"),
+    several("series_fit_2lines", "series:dynamic", _TWO_LINES, "The two lines that fit best, in columns.",
+            operation="series_fit_2lines"),
     several("series_fit_poly", "y_series:dynamic, x_series?:dynamic, degree?:long", _POLY,
             "The polynomial that fits best, in columns.", operation="series_fit_poly_dynamic"),
     several("series_decompose", "series:dynamic, seasonality?:long, trend?:string, test_points?:long, threshold?:real",

@@ -11,8 +11,6 @@ KNOWN_UNSUPPORTED = frozenset(
         "geo_polygon_to_h3cells",
         "series_fft",
         "series_ifft",
-        "series_fit_2lines_dynamic",
-        "series_fit_2lines",
         "cursor_after",
         "cursor_before_or_at",
         "cursor_current",
@@ -52,8 +50,4 @@ REASONS: dict[str, str] = {
     **dict.fromkeys(("materialized_view", "entity_group", "external_table", "stored_query_result"), _ELSEWHERE),
     **dict.fromkeys(("hash_combine", "hash_many"), "how they mix is not published"),
     **dict.fromkeys(("series_fft", "series_ifft"), "which of the two divides by the length is not published"),
-    **dict.fromkeys(
-        ("series_fit_2lines", "series_fit_2lines_dynamic"),
-        "where the second line starts counting, and how short a line may be, is not published",
-    ),
 }  # fmt: skip

@@ -27,24 +27,25 @@ def line(values: list[float]) -> tuple[float, float]:
 
 def fit_line(json: str | None) -> str | None:
     values = finite(json)
-    if values is None or len(values) < 2:
-        return None
+    return None if values is None or len(values) < 2 else written(fitted_line(values))
+
+
+def fitted_line(values: list[float]) -> dict[str, object]:
+    """What `series_fit_line` tells of two values at least."""
     slope, start = line(values)
     fitted = [slope * (i + 1) + start for i in range(len(values))]
-    spread, rest = _variances(values, fitted)
-    return written(
-        {
-            "rsquare": plain(1 - divide(rest, spread)),
-            "slope": slope,
-            "variance": spread,
-            "rvariance": rest,
-            "interception": start,
-            "line_fit": fitted,
-        }
-    )
+    spread, rest = variances(values, fitted)
+    return {
+        "rsquare": plain(1 - divide(rest, spread)),
+        "slope": slope,
+        "variance": spread,
+        "rvariance": rest,
+        "interception": start,
+        "line_fit": fitted,
+    }
 
 
-def _variances(values: list[float], fitted: list[float]) -> tuple[float, float]:
+def variances(values: list[float], fitted: list[float]) -> tuple[float, float]:
     """Of the values, and of what the fit leaves, both as of a sample."""
     rest = added((y - f) * (y - f) for y, f in zip(values, fitted, strict=True)) / (len(values) - 1)
     return variance(values), rest
@@ -69,7 +70,7 @@ def fit_poly(json: str | None, xs: str | None, degree: int | None) -> str | None
     if found is None:
         return None
     coefficients = found[0]
-    spread, rest = _variances(ys, fitted)
+    spread, rest = variances(ys, fitted)
     return written(
         {
             "rsquare": plain(1 - divide(rest, spread)),
