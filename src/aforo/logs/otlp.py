@@ -109,8 +109,14 @@ class OtlpExporter:
         self._guard = threading.Lock()  # of the metrics
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="otlp")
-        self.dropped = 0
+        self._not_taken = 0  # spans for which there was no room; the shipper's thread counts them
+        self._not_sent = 0  # this one's own
         self.sent = 0
+
+    @property
+    def dropped(self) -> int:
+        """Spans that no collector is going to see."""
+        return self._not_taken + self._not_sent
 
     def start(self) -> None:
         self._thread.start()
@@ -122,10 +128,11 @@ class OtlpExporter:
 
     def saw(self, call: CallRecord, context: Context, read: Digest | None) -> None:
         if self._settings.traces_url and sampled(call):
+            spans = spans_of(call, read, context.prices)
             if len(self._waiting) >= MOST_WAITING:
-                self.dropped += 1
+                self._not_taken += len(spans)
             else:
-                self._waiting.extend(spans_of(call, read, context.prices))
+                self._waiting.extend(spans)
         if self._settings.metrics_url and read is not None and call.attempts:
             with self._guard:
                 self._metrics.saw(call, read, context.prices)
@@ -143,10 +150,13 @@ class OtlpExporter:
         try:
             while True:
                 last = self._stop.is_set()
-                await self._send_spans(pool, last=last)
-                if self._settings.metrics_url and (last or time.monotonic() >= next_metrics):
-                    next_metrics = time.monotonic() + self._settings.metrics_every_s
-                    await self._send_metrics(pool, last=last)
+                try:
+                    await self._send_spans(pool, last=last)
+                    if self._settings.metrics_url and (last or time.monotonic() >= next_metrics):
+                        next_metrics = time.monotonic() + self._settings.metrics_every_s
+                        await self._send_metrics(pool, last=last)
+                except Exception:
+                    log.exception("bug: what was to be sent to the collector is lost; the next goes on")
                 if self.dropped > told:
                     log.warning("%d spans could not be sent to the collector so far", self.dropped)
                     told = self.dropped
@@ -166,8 +176,12 @@ class OtlpExporter:
             }
             if await self._post(pool, self._settings.traces_url, body, last=last):
                 self.sent += len(batch)
-            else:
-                self.dropped += len(batch)
+                continue
+            self._not_sent += len(batch)
+            if last or self._stop.is_set():
+                # A stop does not wait for a collector again and again.
+                self._not_sent += len(self._waiting)
+                self._waiting.clear()
 
     async def _send_metrics(self, pool: Pool, *, last: bool) -> None:
         with self._guard:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -192,6 +193,40 @@ def test_what_the_collector_refuses_is_dropped_and_counted() -> None:
         exporter.start()
         exporter.close()
     assert (exporter.sent, exporter.dropped, len(heard.heard)) == (0, 1, 1)
+
+
+def test_a_stop_asks_a_collector_that_takes_nothing_once() -> None:
+    with collector() as heard:
+        heard.statuses = [503] * 5
+        exporter = OtlpExporter(OtlpSettings(f"http://127.0.0.1:{heard.port}/v1/traces", "", (), ()))
+        for n in range(700):
+            exporter.saw(make_call(number=n), CONTEXT, None)
+        exporter._stop.set()
+        exporter.start()
+        exporter.close()
+    assert len(heard.heard) == 1
+    assert (exporter.sent, exporter.dropped) == (0, 700)
+
+
+def test_a_mistake_of_ours_does_not_end_the_sending(monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = [ValueError("a bug")]
+
+    async def fails_once(self: OtlpExporter, pool: object, *, last: bool) -> None:
+        if failures:
+            raise failures.pop()
+        await sends(self, pool, last=last)  # type: ignore[arg-type]
+
+    sends = OtlpExporter._send_spans
+    monkeypatch.setattr(OtlpExporter, "_send_spans", fails_once)
+    monkeypatch.setattr("aforo.logs.otlp._LINGER_S", 0.01)
+    with collector() as heard:
+        exporter = OtlpExporter(OtlpSettings(f"http://127.0.0.1:{heard.port}/v1/traces", "", (), ()))
+        exporter.saw(make_call(), CONTEXT, None)
+        exporter.start()
+        while failures or not exporter.sent:
+            time.sleep(0.005)
+        exporter.close()
+    assert exporter.sent == 1
 
 
 @pytest.mark.parametrize(
