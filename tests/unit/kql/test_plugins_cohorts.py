@@ -76,7 +76,50 @@ def test_engagement() -> None:
     ]
     # Z came before the start, and counts for the window that reaches back to it.
     assert [row[1:] for row in rows] == [[2, 3, 2 / 3], [1, 2, 0.5], [1, 2, 0.5]]
-    assert "start" in mistakes(f"{VISITS} | evaluate activity_engagement(u, t, 1d, 2d)")[0]
+
+
+def test_engagement_of_all_rows() -> None:
+    columns, rows = answer(f"{VISITS} | evaluate activity_engagement(u, t, 1d, 2d)")
+    assert columns[0] == "t:datetime"
+    # A day begins at midnight, whenever its first row came; none is told behind the last one.
+    assert [[row[0][:10], *row[1:]] for row in rows] == [
+        ["2019-12-31", 1, 1, 1.0],
+        ["2020-01-01", 2, 3, 2 / 3],
+        ["2020-01-02", 1, 2, 0.5],
+        ["2020-01-03", 1, 2, 0.5],
+    ]
+    late = f"{VISITS} | extend t = t + 7h"
+    assert [r[1:] for r in answer(f"{late} | evaluate activity_engagement(u, t, 1d, 2d)")[1]] == [
+        row[1:] for row in rows
+    ]
+    assert answer(f"{VISITS} | where false | evaluate activity_engagement(u, t, 1d, 2d)")[1] == []
+    nulls = f"{VISITS} | extend t = iff(u == 'A', datetime(null), t)"
+    assert [r[1:] for r in answer(f"{nulls} | evaluate activity_engagement(u, t, 1d, 2d)")[1]] == [
+        [1, 1, 1.0],
+        [1, 2, 0.5],
+        [0, 1, 0.0],
+        [1, 1, 1.0],
+    ]
+
+
+def test_engagement_of_all_rows_by_dimension() -> None:
+    columns, rows = answer(f"{VISITS} | evaluate activity_engagement(u, t, 1d, 2d, k)")
+    bounds = "datetime(2019-12-31), datetime(2020-01-03)"
+    assert (columns, sorted(rows)) == (
+        (bounded := answer(f"{VISITS} | evaluate activity_engagement(u, t, {bounds}, 1d, 2d, k)"))[0],
+        sorted(bounded[1]),
+    )
+    numbers = "datatable(u: long, n: long)[1, 0, 2, 3, 1, 4]"
+    assert answer(f"{numbers} | evaluate activity_engagement(u, n, 2, 4)")[1] == [
+        [0, 1, 1, 1.0],
+        [2, 1, 2, 0.5],
+        [4, 1, 2, 0.5],
+    ]
+    said = mistakes(f"{VISITS} | evaluate activity_engagement(u, t, datetime(2020-01-01), 1d)")
+    assert said == mistakes(f"{VISITS} | evaluate activity_engagement(u, t, datetime(2020-01-01), 1d, k)")
+    assert said
+    said = mistakes(f"{VISITS} | evaluate activity_engagement(u, t, datetime(2020-01-01), now(), 1d)")
+    assert "an outer window" in said[0]
 
 
 @pytest.mark.parametrize(

@@ -44,9 +44,10 @@ def arguments(
     scope: Scope,
     *distances: str,
     trees: Sequence[s.Syntax] = (),
+    bounded: bool = True,
 ) -> _Call | None:
     """`distances` names the arguments behind the end; one that begins with `#` is a count. `trees` are the arguments,
-    where they are not those of the call as they stand."""
+    where they are not those of the call as they stand. What is not `bounded` has neither start nor end."""
     trees = trees or call.arguments
     who, when = column_of(b, relation, trees[0]), column_of(b, relation, trees[1])
     if who is None or when is None:
@@ -57,7 +58,7 @@ def arguments(
     place, distance = types
     values: dict[str, Meaning] = {}
     wanted: Sequence[tuple[str, KqlType]] = [
-        ("_start", place), ("_end", place), *((d.lstrip("#"), LONG if d.startswith("#") else distance) for d in distances)
+        *((name, place) for name in ("_start", "_end") if bounded), *((d.lstrip("#"), LONG if d.startswith("#") else distance) for d in distances)
     ]  # fmt: skip
     for (name, type_), tree in zip(wanted, trees[2:], strict=False):
         constant = constant_of(b, tree, scope, type_)
@@ -79,9 +80,8 @@ def arguments(
             *((c, Reference(c)) for c in dims),
         ),
     )
-    start = values["_start"]
-    assert isinstance(start, Constant)
-    values["_from"] = start
+    if bounded:
+        values["_from"] = values["_start"]
     return _Call(rows, when, tuple(dims), values)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
 from aforo.kql.binder import Binder
-from aforo.kql.bound import Column, Constant, Reference, Relation
+from aforo.kql.bound import Column, Constant, Reference, Relation, Windowed
 from aforo.kql.call_checks import percentile_problem
 from aforo.kql.operators.plugins.activity import DATA, arguments, earlier, read
 from aforo.kql.operators.plugins.library import column_of, constant_of, quoted, timeline, written
 from aforo.kql.operators.plugins.spec import Plugin, PluginCall
-from aforo.kql.plan import Project
+from aforo.kql.plan import Project, Window
 from aforo.kql.scope import Meaning, Scope
 from aforo.kql.types import DATETIME, LONG, NUMBERS, REAL, TIMESPAN
 
@@ -19,23 +19,40 @@ _CALENDAR = ("week", "month", "year")
 
 def activity_engagement(b: Binder, relation: Relation, call: PluginCall, scope: Scope) -> Relation:
     """For each inner window, how many were there in it and in the outer window that ends with it."""
-    if len(call.arguments) == 4:
-        what = "activity_engagement() without a start and an end"
-        b.report(say.unsupported(what, call.span, "write them behind the column of times"))
+    bounded = len(call.arguments) > 4 and not _is_column(relation, call.arguments[4])
+    if bounded and len(call.arguments) == 5:
+        b.report(say.wrong_count(call.name, "an outer window behind the inner one", 5, call.span))
         return relation
-    found = arguments(b, relation, call, scope, "_inner", "_outer")
+    found = arguments(b, relation, call, scope, "_inner", "_outer", bounded=bounded)
     if found is None:
         return relation
-    earlier(found, "_outer")
-    text = f"""{DATA} | summarize by _id{found.by}, _b = bin_at(_t, _inner, _start)
+    rows, within = found.rows, "_w >= _start and _w <= _end"
+    if bounded:
+        earlier(found, "_outer")
+        windows = f"{DATA} | summarize by _id{found.by}, _b = bin_at(_t, _inner, _start)"
+    else:
+        windows = f"T | where isnotnull(_t) | summarize by _id{found.by}, _b = bin(_t, _inner)"
+        seen = written(b, call, windows, found.names(rows))
+        if seen is None:
+            return relation
+        rows, windows, within = _with_last(b, seen), "T", "_w <= _last"
+    text = f"""{windows}
     | extend _w = range(_b, _b + _outer - _inner, _inner) | mv-expand _w | extend _w = {read(found.when)}
-    | where _w >= _start and _w <= _end
+    | where {within}
     | summarize _own = countif(_w == _b) by _id{found.by}, _w
     | summarize dcount_activities_inner = countif(_own > 0), dcount_activities_outer = count()
         by {quoted(found.when.name)} = _w{found.by}
     | extend activity_ratio = todouble(dcount_activities_inner) / dcount_activities_outer
     | sort by {quoted(found.when.name)} asc"""
-    return written(b, call, text, found.names(found.rows)) or relation
+    return written(b, call, text, found.names(rows)) or relation
+
+
+def _with_last(b: Binder, seen: Relation) -> Relation:
+    """`_last` beside `_b`: the greatest of all rows, whose dimensions do not count."""
+    begins = next(c for c in seen.columns if c.name == "_b")
+    last = b.column("_last", begins.type)
+    told = Window(seen, ((last, Windowed("whole:max", (Reference(begins),), last.type)),))
+    return Project(told, tuple((c, Reference(c)) for c in told.columns))
 
 
 def new_activity_metrics(b: Binder, relation: Relation, call: PluginCall, scope: Scope) -> Relation:
