@@ -16,7 +16,7 @@ from aforo.gateway.call import Call
 from aforo.gateway.model_errors import in_clients_form
 from aforo.gateway.owners import Owner, Owners
 from aforo.llm.digest import read_object
-from aforo.llm.stateful import Stateful, is_kept, made_ids, named_in, without
+from aforo.llm.stateful import Stateful, is_kept, made_ids, named_in, taken_up_in, without
 from aforo.llm.wire import objects
 from aforo.messages import is_event_stream
 from aforo.policy.exchange import Exchange, LastError, PolicyFailure, Services
@@ -35,7 +35,8 @@ async def admit(call: Call, what: Stateful, owners: Owners) -> None:
     body = await _body(call, what)
     if body:
         named += _named_in(call, body)
-    place = _place_of(call, named, owners) if named else ""
+    taken_up = taken_up_in(body) if what.collection == "responses" and body else []
+    place = _place_of(call, named, taken_up, owners) if named or taken_up else ""
     if place:
         call.services = cast(Services, _Pinned(call.services, place))
     if what.asks_model:
@@ -65,11 +66,12 @@ async def _body(call: Call, what: Stateful) -> bytes:
     return await call.request.body.read()
 
 
-def _place_of(call: Call, named: Sequence[str], owners: Owners) -> str:
-    """Where all of these are, "" where any backend does."""
-    known = owners.find(named)
+def _place_of(call: Call, named: Sequence[str], taken_up: Sequence[str], owners: Owners) -> str:
+    """Where all of these are, "" where any backend does. Of items `taken_up` those alone are known that models put out:
+    the others are the service's to judge."""
+    known = owners.find([*named, *taken_up])
     mine = call.admission.subscription_id
-    for name in named:
+    for name in (*named, *(i for i in taken_up if i in known)):
         owner = known.get(name)
         if owner is None or owner.subscription != mine:
             # Whether it exists is nobody's business but its owner's.
@@ -80,7 +82,7 @@ def _place_of(call: Call, named: Sequence[str], owners: Owners) -> str:
         error = LastError("forward-request", "KeptElsewhere", message, section="inbound", http_status=400)
         response = in_clients_form(call, 400, "kept_elsewhere", "invalid_request_error", message)
         raise PolicyFailure(error, response)
-    return places.pop()
+    return places.pop() if places else ""
 
 
 def _missing(call: Call, name: str) -> PolicyFailure:
@@ -123,7 +125,7 @@ def _remember_answer(call: Call, what: Stateful, owners: Owners) -> None:
 
     async def meter(x: Exchange, usage: Usage | None) -> None:
         if isinstance(usage, MeteredUsage) and usage.answer_id:
-            owners.put((usage.answer_id,), _own(x), what.lives_s)
+            owners.put((usage.answer_id, *usage.item_ids), _own(x), what.lives_s)
 
     if call.meters is None:
         call.meters = [meter]

@@ -25,6 +25,9 @@ _IMAGES = ("image_url", "input_image", "image")
 _LOOKS_BACK = 4
 
 
+_MOST_ITEMS = 256
+
+
 class Spent(NamedTuple):
     """The usage of an answer; the model, the tier of service and the id that it says it has."""
 
@@ -32,6 +35,7 @@ class Spent(NamedTuple):
     model: str
     tier: str = ""
     id: str = ""
+    items: tuple[str, ...] = ()  # of the Responses API: the ids of what it put out
 
 
 def prompt_tokens(request: Json) -> int:
@@ -156,7 +160,8 @@ def _images(prompt: Any) -> int:
 
 
 def _spent(usage: Usage, said: Json) -> Spent:
-    return Spent(usage, _text(said, "model"), _text(said, "service_tier"), _text(said, "id"))
+    items = tuple(i for o in objects(said.get("output"))[:_MOST_ITEMS] if (i := _text(o, "id")))
+    return Spent(usage, _text(said, "model"), _text(said, "service_tier"), _text(said, "id"), items)
 
 
 def _text(answer: Json, name: str) -> str:

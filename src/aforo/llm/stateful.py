@@ -58,6 +58,7 @@ _SOURCE = "file_id"
 _NAMES = sorted(_NAMES_ONE | _NAMES_MANY)
 _FIRST = "".join(sorted({name[0] + name[0].upper() for name in _NAMES}))
 _MAY_NAME = re.compile(f'"(?=[{_FIRST}])(?i:{"|".join(_NAMES)})"'.encode())
+_MAY_TAKE_UP = re.compile(rb'"(?i:id)"')
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
 # Files of a tool's container: they live and die within a response, and nobody is told when they are made.
 _FLEETING = ("cfile_", "cntr_", "container")
@@ -128,6 +129,33 @@ def named_in(body: bytes, *, form: bool = False) -> list[str]:
         raise ValueError("it is nested too deeply") from None
 
 
+def taken_up_in(body: bytes) -> list[str]:
+    """The ids of single items of earlier answers that a request to a model takes up (`item_reference`), each once;
+    [] where the body is no JSON: `named_in` has judged that."""
+    if _MAY_TAKE_UP.search(body) is None and _ESCAPED_LETTER.search(body) is None:
+        return []
+    try:
+        request = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_Pairs)
+    except (ValueError, RecursionError):
+        return []
+    return list(dict.fromkeys(_references(_value_of("input", request))))
+
+
+def _references(entries: Iterator[Any]) -> Iterator[str]:
+    for listed in entries:
+        for item in listed if isinstance(listed, list) and not isinstance(listed, _Pairs) else ():
+            # The type of a reference may be left out; whatever else an item has, it says itself what it is.
+            types = list(_value_of("type", item))
+            if "item_reference" in types or (isinstance(item, _Pairs) and len(item) == 1):
+                yield from _texts_of("id", item)
+
+
+def _value_of(wanted: str, value: Any) -> Iterator[Any]:
+    """What an object has under a name, in any case, each of its equal names."""
+    if isinstance(value, _Pairs):
+        yield from (each for name, each in value if name.lower() == wanted)
+
+
 class _Pairs(list[tuple[str, Any]]):
     """An object with all its pairs, those with equal names too."""
 
@@ -161,7 +189,7 @@ def _ids(value: Any) -> Iterator[str]:
 
 
 def _texts_of(wanted: str, value: Any) -> Iterator[str]:
-    """What an object has under a name, in any case, each of its equal names."""
+    """The texts that an object has under a name, in any case, each of its equal names."""
     if isinstance(value, _Pairs | dict):
         pairs = value if isinstance(value, _Pairs) else value.items()
         yield from (text for name, text in pairs if name.lower() == wanted and isinstance(text, str))

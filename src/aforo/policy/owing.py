@@ -21,11 +21,13 @@ log = logging.getLogger("aforo.policy")
 
 
 class MeteredUsage(Usage, frozen=True):
-    """A call's usage with what it was read from: all counts of the answer, its tier of service and its id."""
+    """A call's usage with what it was read from: all counts of the answer, its tier of service, its id and those of its
+    items."""
 
     counts: Counts = Counts(0, 0, 0, ESTIMATED)
     tier: str = ""
     answer_id: str = ""
+    item_ids: tuple[str, ...] = ()
 
 
 def owed(exchange: Exchange) -> Owed:
@@ -100,6 +102,7 @@ def usage_of(exchange: Exchange, wire: str, answer: bytes, *, stream: bool) -> U
         known,
         found.tier,
         found.id,
+        found.items,
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from aforo.errors import Unavailable
 from aforo.gateway.owners import Owner, Owners
-from aforo.llm.stateful import Stateful, made_ids, named_ids, named_in, stateful_of, without
+from aforo.llm.stateful import Stateful, made_ids, named_ids, named_in, stateful_of, taken_up_in, without
 from tests.support.gateway import story
 from tests.support.kept_gate import error_of, kept_gate, plain, request
 from tests.support.scripted_backend import ScriptedBackend
@@ -56,6 +56,28 @@ async def test_what_follows_a_response_goes_where_it_is(stream: bool) -> None:
             assert (await g.call(request("GET", "/responses/resp_2"))).status == 200
         other = west if first is g.backend else g.backend
         assert (len(first.heard), len(other.heard)) == (7, 0)
+
+
+@story
+async def test_an_item_of_a_response_is_taken_up_where_it_is_by_whom_it_was_made_for() -> None:
+    async with kept_gate() as (g, west):
+        made = {
+            **response("resp_1"),
+            "output": [{"type": "message", "id": "msg_1"}, {"id": "fc_1"}, {"id": 5}],
+        }
+        g.backend.always = west.always = (plain(made),)
+        assert (await g.call(request("POST", "/responses", {"input": "x"}))).status == 200
+        first = g.backend if g.backend.heard else west
+        first.always = (plain(response("resp_2")),)
+        for item in ({"type": "item_reference", "id": "msg_1"}, {"id": "fc_1"}):
+            for _ in range(3):
+                answer = await g.call(request("POST", "/responses", {"input": [item, {"role": "user"}]}))
+                assert json.loads(answer.body)["id"] == "resp_2"
+            refused = await g.call(request("POST", "/responses", {"input": [item]}, key="bob"))
+            assert (refused.status, error_of(refused)["code"]) == (404, "not_found")
+        # Items that models have not put out (of a conversation, of a request) are the service's to judge.
+        unknown = {"input": [{"type": "item_reference", "id": "msg_unknown"}]}
+        assert (await g.call(request("POST", "/responses", unknown))).status == 200
 
 
 @story
@@ -233,6 +255,27 @@ def test_a_broken_file_is_refused_by_name(tmp_path: Path) -> None:
 )
 def test_operations_on_kept_things(method: str, template: str, expected: Stateful | None) -> None:
     assert stateful_of(method, template) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"input": [{"type": "item_reference", "id": "msg_1"}, {"id": "msg_2"}]}', ["msg_1", "msg_2"]),
+        (b'{"input": [{"type": "message", "id": "msg_1", "content": "x"}], "id": "x"}', []),
+        (rb'{"input": [{"type": "item_reference", "\u0069d": "msg_1"}]}', ["msg_1"]),
+        (
+            b'{"input": 1, "INPUT": [{"Id": "msg_1", "ID": "msg_2", "type": "item_reference"}]}',
+            ["msg_1", "msg_2"],
+        ),
+        (b'{"input": [{"id": 7}, [], "id"]}', []),
+        (b'{"input": "id"}', []),
+        (b'"id"', []),
+        (b'{"id": ', []),
+        (b"[" * 100_000 + b'"id"', []),
+    ],
+)
+def test_items_that_are_taken_up(body: bytes, expected: list[str]) -> None:
+    assert taken_up_in(body) == expected
 
 
 def test_ids_in_bodies() -> None:
