@@ -8,7 +8,7 @@ from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
 from aforo.kql.binder import Binder
 from aforo.kql.bound import Relation
-from aforo.kql.operators.plugins import activity, bags, cohorts, counting, looking_up, pivoting
+from aforo.kql.operators.plugins import activity, bags, cohorts, comparing, counting, looking_up, pivoting
 from aforo.kql.operators.plugins.spec import Plugin, PluginCall
 from aforo.kql.operators.spec import Declared
 from aforo.kql.parser import Parser
@@ -16,7 +16,9 @@ from aforo.kql.scope import Scope
 from aforo.source import Span
 
 PLUGINS: dict[str, Plugin] = {
-    p.name: p for family in (bags, pivoting, activity, cohorts, looking_up, counting) for p in family.PLUGINS
+    p.name: p
+    for family in (bags, pivoting, activity, cohorts, looking_up, counting, comparing)
+    for p in family.PLUGINS
 }
 
 
@@ -32,7 +34,7 @@ FORBIDDEN = {
     **dict.fromkeys(("python", "r", "csharp"), _CODE),
     **dict.fromkeys(("preview", "funnel_sequence"), "it gives several tables, and a query here gives one"),
     **dict.fromkeys(
-        ("autocluster", "basket", "diffpatterns", "diffpatterns_text"),
+        ("autocluster", "basket", "diffpatterns_text"),
         "how it chooses its patterns is not published, and other patterns would be other answers",
     ),
     **dict.fromkeys(
