@@ -284,14 +284,14 @@ class Recorder:
             if self._proxied:
                 client_ip = self.proxies.client_ip(peer_ip, client.proxied_ip, call.headers)
         now = time.perf_counter()
-        method = url = backend_protocol = ""
-        sent_same = got_same = False
-        sent = received = answered = _NOTHING
-        status = backend_status = backend_us = 0
         answer = call.answer
         arrival = call.arrival
         caching = call.caching
-        if call.backend_request is not None:
+        sent = _NOTHING
+        if call.backend_request is None:
+            method = url = ""
+            sent_same = False
+        else:
             method, url, headers, content = call.backend_request
             url = self._urls.get((url, api.key_query)) or self._remember(url, api.key_query)
             if call.tainted is not None and not call.tainted.isdisjoint(PLACES):
@@ -299,7 +299,11 @@ class Recorder:
             sent_same = not content.changed
             if names.backend_request or not sent_same:
                 sent = self._sent(call, plan, api, headers, content)
-        if answer is not None:
+        if answer is None:
+            status = 0
+            answered = _NOTHING
+            got_same = False
+        else:
             status = answer.status
             headers = answer.headers
             changed = answer.body.changed
@@ -311,7 +315,11 @@ class Recorder:
                 listed = self._fit(call, headers, names.frontend_response, frozenset((api.key_header,)))
             answered = Message(listed, kept, call.sent, cut, is_event_stream(headers))
             got_same = arrival is not None and arrival.response is answer and not changed
-        if arrival is not None:
+        if arrival is None:
+            backend_status = backend_us = 0
+            backend_protocol = ""
+            received = _NOTHING
+        else:
             backend_status = arrival.connection.status
             backend_protocol = "HTTP/1.1" if backend_status else ""
             backend_us = int((now - arrival.sent_at) * 1e6)

@@ -408,7 +408,7 @@ class ServerConnection(asyncio.Protocol):
         )
         if self.current is None:
             self.current = call
-            if continues or not 0 <= length <= WHOLE_BODY_BYTES:
+            if continues or length < 0 or length > WHOLE_BODY_BYTES:
                 self._waiting = call
         else:
             self._queue.append(call)
