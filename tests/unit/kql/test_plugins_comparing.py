@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from aforo.kql.natives.difference_patterns import difference_patterns
 from aforo.kql.natives.spec import dumped, parsed
+from aforo.kql.natives.text_differences import text_differences
 from tests.support.kql_run import answer, mistakes
 
 CALLS = """datatable(model: string, region: string, ok: bool)["gpt-4o", "east", true, "gpt-4o", "west", true, "o3", "east", true,
@@ -103,7 +104,7 @@ def test_too_many_different_rows_end_the_query() -> None:
 ROWS = st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 3), *[st.integers(0, 2)] * 3), max_size=30)
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(ROWS)
 def test_counts_are_those_of_the_rows(rows: list[tuple[Any, ...]]) -> None:
     texts = [dumped([side, weight, dumped(values)]) for side, weight, *values in rows]
@@ -129,3 +130,75 @@ def test_counts_are_those_of_the_rows(rows: list[tuple[Any, ...]]) -> None:
         parts = [100 * count[side] / whole[side] for side in "ab"]
         assert told[3:6] == pytest.approx([*parts, abs(parts[0] - parts[1])], abs=0.0051)
         assert told[5] >= 5
+
+
+LINES = """datatable(status: int, message: string)[429, "quota exceeded for gpt-4o", 429, "  quota  exceeded\\tfor o3 ",
+  200, "answered in 12 ms", 200, "answered in 8 ms", 200, "", 500, "* * *"]"""
+TEXT = [
+    "Count_of_True:long",
+    "Count_of_False:long",
+    "Percent_of_True:real",
+    "Percent_of_False:real",
+    "Pattern:string",
+]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rows"),
+    [
+        ("", [[2, 0, 100.0, 0.0, "quota exceeded for *"], [0, 2, 0.0, 50.0, "answered in * ms *"]]),
+        (", 4, 0.6", []),
+        (", 0, 0.6", [[2, 0, 100.0, 0.0, "quota exceeded for *"]]),
+        (", '~', '~', 1", [[2, 0, 100.0, 0.0, "quota"], [0, 2, 0.0, 50.0, "answered"]]),
+        (", 1, 0.05, 4", [[2, 0, 100.0, 0.0, "quota exceeded for *"], [0, 2, 0.0, 50.0, "answered in * ms"]]),
+    ],
+)
+def test_first_words_of_texts(arguments: str, rows: list[list[object]]) -> None:
+    text = f"{LINES} | evaluate diffpatterns_text(message, status == 429{arguments})"
+    assert answer(text) == (TEXT, rows)
+
+
+def test_only_the_first_twenty_words_count() -> None:
+    text = "range i from 1 to 30 step 1 | summarize m = strcat_array(make_list(strcat('w', i)), ' ') by b = i > 31"
+    both = (
+        f"union ({text} | extend b = true), (print m = 'other', b = false) | evaluate diffpatterns_text(m, b)"
+    )
+    assert [r[4] for r in answer(both)[1]] == [" ".join(f"w{i}" for i in range(1, 21)), "other *"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("status, true", "string"),
+        ("message, message", "bool"),
+        ("message, true, 201", "0 to 200"),
+        ("message, true, 1, 2", "0.015 to 1"),
+        ("message, true, 1, 0.1, 21", "1 to 20"),
+        ("message", "arguments"),
+    ],
+)
+def test_mistakes_of_texts(arguments: str, said: str) -> None:
+    assert said in mistakes(f"{LINES} | evaluate diffpatterns_text({arguments})")[0]
+
+
+WORDS = st.lists(st.sampled_from(["x", "y", "z", "*"]), max_size=5)
+
+
+@settings(max_examples=40)
+@given(st.lists(st.tuples(st.booleans(), WORDS), max_size=30), st.integers(0, 3))
+def test_counts_are_those_of_the_texts(rows: list[tuple[bool, list[str]]], least: int) -> None:
+    texts = [dumped([side, 1, " ".join(words)]) for side, words in rows]
+    for told in parsed(text_differences(dumped(texts), 0.05, least, 4)):
+        pattern = told[4].split()
+        assert sum(word != "*" for word in pattern) >= max(least, 1)
+        if pattern[-1] == "*":
+            pattern.pop()
+        for side, count in zip((True, False), told, strict=False):
+            matching = [
+                words
+                for s, words in rows
+                if s is side
+                and len(words) >= len(pattern)
+                and all(p in ("*", w) for p, w in zip(pattern, words, strict=False))
+            ]
+            assert count == len(matching)

@@ -14,14 +14,14 @@ from aforo.kql.types import DYNAMIC, LONG, REAL, STRING
 # Different rows that are compared, patterns that are told, patterns of one length that are followed, values looked at.
 MOST_ROWS, MOST_PATTERNS, BEAM, MOST_STEPS = 50_000, 20, 16, 4_000_000
 # What a threshold may be missed by: parts are doubles.
-_SAME = 1e-12
+SAME = 1e-12
 
 Pattern = tuple[int, ...]
 
 
 @dataclass(slots=True)
-class _Group:
-    """Rows that have the same values (numbers of `_Search.values`), with their weight in either set."""
+class Group:
+    """Rows that have the same values (numbers of `Search.values`), with their weight in either set."""
 
     values: tuple[int, ...]
     a: float
@@ -30,7 +30,7 @@ class _Group:
 
 
 @dataclass(slots=True)
-class _Sums:
+class Sums:
     """What a pattern has of both sets: of all rows, and of the free ones."""
 
     a: float = 0
@@ -38,7 +38,7 @@ class _Sums:
     free_a: float = 0
     free_b: float = 0
 
-    def add(self, group: _Group) -> None:
+    def add(self, group: Group) -> None:
         self.a += group.a
         self.b += group.b
         if group.free:
@@ -46,46 +46,52 @@ class _Sums:
             self.free_b += group.b
 
 
-class _Search:
-    """`columns` are the columns of the values, `whole` the weights of both sets."""
+class Search:
+    """`columns` are the columns of the values, `whole` the weights of both sets. A pattern has `least` to `most` values."""
 
     def __init__(
-        self, groups: list[_Group], columns: Sequence[int], whole: list[float], threshold: float, most: int
+        self,
+        groups: list[Group],
+        columns: Sequence[int],
+        whole: list[float],
+        threshold: float,
+        most: int,
+        least: int = 1,
     ) -> None:
         self.groups = groups
         self.whole_a, self.whole_b = whole
         self.columns = columns
-        self.threshold = threshold - _SAME
-        self.most = most
+        self.threshold = threshold - SAME
+        self.least, self.most = least, most
         self.steps = 0
 
-    def found(self) -> dict[Pattern, _Sums]:
-        out: dict[Pattern, _Sums] = {}
+    def found(self) -> dict[Pattern, Sums]:
+        out: dict[Pattern, Sums] = {}
         while len(out) < MOST_PATTERNS and self.steps < MOST_STEPS and (best := self._best(out)) is not None:
             pattern, sums = best
             out[pattern] = sums
-            for group in self._having(pattern):
+            for group in self.having(pattern):
                 group.free = False
         return out
 
-    def _having(self, pattern: Pattern) -> list[_Group]:
+    def having(self, pattern: Pattern) -> list[Group]:
         wanted = set(pattern)
         return [g for g in self.groups if wanted.issubset(g.values)]
 
-    def _best(self, known: dict[Pattern, _Sums]) -> tuple[Pattern, _Sums] | None:
+    def _best(self, known: dict[Pattern, Sums]) -> tuple[Pattern, Sums] | None:
         """The pattern with the greatest difference among the free rows; of equals the shortest, then the first."""
-        best: tuple[Pattern, _Sums] | None = None
+        best: tuple[Pattern, Sums] | None = None
         greatest = self.threshold
         beam: list[Pattern] = [()]
         for _ in range(self.most):
-            longer: dict[Pattern, _Sums] = {}
+            longer: dict[Pattern, Sums] = {}
             for pattern in beam:
                 if self.steps < MOST_STEPS:
                     self._extend(pattern, longer)
             for pattern, sums in sorted(longer.items()):
                 free, told = self._apart(sums.free_a, sums.free_b), self._apart(sums.a, sums.b)
                 # Apart to the same side with all rows as with the free ones, or it would say the wrong thing.
-                fits = abs(told) >= self.threshold and (told > 0) == (free > 0)
+                fits = len(pattern) >= self.least and abs(told) >= self.threshold and (told > 0) == (free > 0)
                 if fits and pattern not in known and abs(free) > greatest:
                     best, greatest = (pattern, sums), abs(free)
             # What a longer pattern can reach is what this one has of either set.
@@ -102,18 +108,18 @@ class _Search:
     def _apart(self, a: float, b: float) -> float:
         return a / self.whole_a - b / self.whole_b
 
-    def _reaches(self, sums: _Sums, least: float) -> bool:
+    def _reaches(self, sums: Sums, least: float) -> bool:
         return max(sums.free_a / self.whole_a, sums.free_b / self.whole_b) > least
 
-    def _extend(self, pattern: Pattern, longer: dict[Pattern, _Sums]) -> None:
+    def _extend(self, pattern: Pattern, longer: dict[Pattern, Sums]) -> None:
         """The pattern with one value more, of a column that it does not have."""
         taken = {self.columns[v] for v in pattern}
-        sums: dict[int, _Sums] = {}
-        for group in self._having(pattern):
+        sums: dict[int, Sums] = {}
+        for group in self.having(pattern):
             self.steps += len(group.values)
             for value in group.values:
                 if self.columns[value] not in taken:
-                    sums.setdefault(value, _Sums()).add(group)
+                    sums.setdefault(value, Sums()).add(group)
         for value, found in sums.items():
             longer[tuple(sorted((*pattern, value)))] = found
 
@@ -144,7 +150,7 @@ def difference_patterns(
     values, groups = _grouped(weights, whole, wild, threshold)
     columns = [column for column, _ in values]
     length = len(wild) if most is None else min(most, len(wild))
-    found = _Search(groups, columns, whole, threshold, length).found()
+    found = Search(groups, columns, whole, threshold, length).found()
     ranked = sorted(
         found.items(), key=lambda item: (-abs(item[1].a / whole[0] - item[1].b / whole[1]), item[0])
     )
@@ -153,7 +159,7 @@ def difference_patterns(
 
 def _grouped(
     weights: dict[str, list[float]], whole: list[float], wild: list[Any], threshold: float
-) -> tuple[list[tuple[int, str]], list[_Group]]:
+) -> tuple[list[tuple[int, str]], list[Group]]:
     """The values that are frequent enough in one of the sets to be in a pattern, and the rows as these values."""
     parts: dict[tuple[int, str], list[float]] = {}
     rows: list[tuple[list[tuple[int, str]], float, float]] = []
@@ -170,12 +176,12 @@ def _grouped(
             pair = parts.setdefault(value, [0.0, 0.0])
             pair[0] += a / whole[0]
             pair[1] += b / whole[1]
-    values = sorted(value for value, pair in parts.items() if max(pair) >= threshold - _SAME)
+    values = sorted(value for value, pair in parts.items() if max(pair) >= threshold - SAME)
     numbers = {value: i for i, value in enumerate(values)}
-    groups: dict[tuple[int, ...], _Group] = {}
+    groups: dict[tuple[int, ...], Group] = {}
     for row, a, b in rows:
         key = tuple(numbers[value] for value in row if value in numbers)
-        group = groups.setdefault(key, _Group(key, 0, 0))
+        group = groups.setdefault(key, Group(key, 0, 0))
         group.a += a
         group.b += b
     return values, list(groups.values())
@@ -184,7 +190,7 @@ def _grouped(
 def _told(
     number: int,
     pattern: Pattern,
-    sums: _Sums,
+    sums: Sums,
     whole: list[float],
     values: list[tuple[int, str]],
     wild: list[Any],

@@ -34,7 +34,7 @@ FORBIDDEN = {
     **dict.fromkeys(("python", "r", "csharp"), _CODE),
     **dict.fromkeys(("preview", "funnel_sequence"), "it gives several tables, and a query here gives one"),
     **dict.fromkeys(
-        ("autocluster", "basket", "diffpatterns_text"),
+        ("autocluster", "basket"),
         "how it chooses its patterns is not published, and other patterns would be other answers",
     ),
     **dict.fromkeys(

@@ -1,6 +1,8 @@
-"""Plugins that compare two sets of rows: diffpatterns."""
+"""Plugins that compare two sets of rows: diffpatterns, diffpatterns_text."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from aforo.kql import diagnostics as say
 from aforo.kql import syntax as s
@@ -14,11 +16,15 @@ from aforo.kql.operators.plugins.library import column_of, constant_of, written
 from aforo.kql.operators.plugins.spec import Plugin, PluginCall
 from aforo.kql.plan import Project, Unnest
 from aforo.kql.scope import Row, Scope
-from aforo.kql.types import DYNAMIC, INT, LONG, REAL, STRING, KqlType
+from aforo.kql.types import BOOL, DYNAMIC, INT, LONG, REAL, STRING, KqlType
 
 _TOLD = (("SegmentId", LONG), ("CountA", LONG), ("CountB", LONG), ("PercentA", REAL), ("PercentB", REAL),
          ("PercentDiffAB", REAL))  # fmt: skip
+_TOLD_OF_TEXT = (("Count_of_True", LONG), ("Count_of_False", LONG), ("Percent_of_True", REAL),
+                 ("Percent_of_False", REAL), ("Pattern", STRING))  # fmt: skip
 _DEFAULT = "~"
+# Words that a pattern of a text has at most.
+_WORDS = 20
 _THRESHOLD, _LEAST = 0.05, 0.015
 
 
@@ -62,15 +68,55 @@ def diffpatterns(b: Binder, relation: Relation, call: PluginCall, scope: Scope) 
         (Reference(collected.columns[0]), sides[0], sides[1], threshold, most, free),
         DYNAMIC,
     )
-    return _columns(b, collected, found, dims)
+    return _columns(b, collected, found, [*_TOLD, *((c.name, c.type) for c in dims)])
 
 
-def _columns(b: Binder, collected: Relation, found: Expression, dims: list[Column]) -> Relation:
-    """A row for each pattern: what is told of it, then the dimensions."""
+def diffpatterns_text(b: Binder, relation: Relation, call: PluginCall, scope: Scope) -> Relation:
+    """diffpatterns_text(text, condition [, least words, threshold, most words])"""
+    trees = call.arguments
+    column = column_of(b, relation, trees[0])
+    condition = b.scalar(trees[1], Row(relation.columns, scope))
+    if column is None or condition is BROKEN:
+        return relation
+    for found, tree, type_ in (column, trees[0], STRING), (condition, trees[1], BOOL):
+        if found.type is not type_:
+            b.report(
+                say.wrong_type("what diffpatterns_text reads here", type_.value, found.type.value, tree.span)
+            )
+            return relation
+    rest: list[s.Syntax | None] = [None if _is_default(tree) else tree for tree in trees[2:]]
+    rest += [None] * (3 - len(rest))
+    told = len(b.mistakes)
+    least = Constant(1, LONG) if rest[0] is None else _words(b, rest[0], scope, 0, 200)
+    threshold = Constant(_THRESHOLD, REAL) if rest[1] is None else _threshold(b, rest[1], scope)
+    most = Constant(_WORDS, LONG) if rest[2] is None else _words(b, rest[2], scope, 1, _WORDS)
+    if least is None or threshold is None or most is None or len(b.mistakes) > told:
+        return relation
+    rows = Project(relation, ((b.column("_s", BOOL), condition), (b.column("_t", STRING), Reference(column))))
+    first = rf"^\s*(\S+\s+){{0,{most.value}}}\S*"
+    text = f"""T | where isnotnull(_s) | summarize _n = count() by _s, _r = extract(@"{first}", 0, _t) | take {MOST_ROWS + 1}
+    | summarize _all = make_list(tostring(pack_array(_s, _n, _r)))"""
+    collected = written(b, call, text, {"T": rows})
+    if collected is None:
+        return relation
+    patterns = Apply("diffpatterns_text", (Reference(collected.columns[0]), threshold, least, most), DYNAMIC)
+    return _columns(b, collected, patterns, _TOLD_OF_TEXT)
+
+
+def _words(b: Binder, tree: s.Syntax, scope: Scope, low: int, high: int) -> Constant | None:
+    found = constant_of(b, tree, scope, LONG)
+    if found is not None and not (isinstance(found.value, int) and low <= found.value <= high):
+        b.report(say.bad_argument(f"a number of words is from {low} to {high} here", tree.span))
+    return found
+
+
+def _columns(
+    b: Binder, collected: Relation, found: Expression, shown: Sequence[tuple[str, KqlType]]
+) -> Relation:
+    """A row for each pattern, made of an array."""
     element = b.column("pattern", DYNAMIC)
     patterns = Unnest(collected, ((element, found),), None, False, None)
     names = Names(())
-    shown = [*_TOLD, *((c.name, c.type) for c in dims)]
     return Project(
         patterns,
         tuple(
@@ -131,5 +177,11 @@ def _wildcards(b: Binder, trees: list[s.Syntax | None], scope: Scope) -> dict[Kq
 PLUGINS = (
     Plugin(
         "diffpatterns", (3, 64), diffpatterns, "Patterns of values that two sets have in different parts."
+    ),
+    Plugin(
+        "diffpatterns_text",
+        (2, 5),
+        diffpatterns_text,
+        "First words of texts that two sets have in different parts.",
     ),
 )
