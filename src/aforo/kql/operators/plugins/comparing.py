@@ -30,6 +30,8 @@ _THRESHOLD, _LEAST = 0.05, 0.015
 
 def diffpatterns(b: Binder, relation: Relation, call: PluginCall, scope: Scope) -> Relation:
     """diffpatterns(column, a, b [, weight, threshold, most dimensions, wildcard...]), `~` where the default holds."""
+    if _named(b, call):
+        return relation
     trees = call.arguments
     split = column_of(b, relation, trees[0])
     sides = [constant_of(b, tree, scope, STRING) for tree in trees[1:3]]
@@ -73,6 +75,8 @@ def diffpatterns(b: Binder, relation: Relation, call: PluginCall, scope: Scope) 
 
 def diffpatterns_text(b: Binder, relation: Relation, call: PluginCall, scope: Scope) -> Relation:
     """diffpatterns_text(text, condition [, least words, threshold, most words])"""
+    if _named(b, call):
+        return relation
     trees = call.arguments
     column = column_of(b, relation, trees[0])
     condition = b.scalar(trees[1], Row(relation.columns, scope))
@@ -127,6 +131,18 @@ def _columns(
             for i, (name, type_) in enumerate(shown)
         ),
     )
+
+
+def _named(b: Binder, call: PluginCall) -> bool:
+    """Whether (reported) something stands by name, or a schema is declared: arguments here go by their places."""
+    if not call.options and call.schema is None:
+        return False
+    b.report(
+        say.bad_argument(
+            f"{call.name} takes its arguments by their places, and no declared columns", call.span
+        )
+    )
+    return True
 
 
 def _is_default(tree: s.Syntax) -> bool:
