@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.kql_run import answer, mistakes
 
 PEOPLE = """datatable(id: long, d: dynamic)[
@@ -54,3 +56,17 @@ def test_a_plugin_that_is_none_is_told_from_one_that_is_not_made() -> None:
     assert mistakes("print x = 1 | evaluate pivott(x)") == ["there is no plugin 'pivott'"]
     assert "not supported yet" in mistakes("print x = 1 | evaluate schema_merge()")[0]
     assert "not supported yet" in mistakes("print x = 1 | evaluate basket(0.2, '~')")[0]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        (
+            "range k from 1 to 3 step 1 | evaluate pivot(k, x=1)",
+            "pivot knows no 'x'; it takes none of its arguments by name",
+        ),
+        ("print d = dynamic({}) | evaluate bag_unpack(d, columnConflict='error')", "columnsconflict"),
+    ],
+)
+def test_names_of_arguments_that_a_plugin_does_not_have(query: str, said: str) -> None:
+    assert said in mistakes(query)[0]

@@ -89,7 +89,7 @@ def test_sets_without_rows_and_names_that_are_taken() -> None:
         ("ok, 'a', 'b', '~', '~', 0", "one dimension"),
         ("ok, 'a', 'b', '~', '~', '~', rand()", "a wildcard"),
         ("ok, 'a'", "arguments"),
-        ("ok, 'a', 'b', threshold=0.1", "by their places"),
+        ("ok, 'a', 'b', threshold=0.1", "none of its arguments by name"),
     ],
 )
 def test_mistakes(arguments: str, said: str) -> None:
@@ -176,7 +176,7 @@ def test_only_the_first_twenty_words_count() -> None:
         ("message, true, 1, 2", "0.015 to 1"),
         ("message, true, 1, 0.1, 21", "1 to 20"),
         ("message", "arguments"),
-        ("message, true, mintokens=2", "by their places"),
+        ("message, true, mintokens=2", "none of its arguments by name"),
     ],
 )
 def test_mistakes_of_texts(arguments: str, said: str) -> None:

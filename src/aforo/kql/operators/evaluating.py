@@ -112,6 +112,10 @@ def bind(b: Binder, relation: Relation, tree: Evaluate, scope: Scope) -> Relatio
         count = f"{least}" if least == most else f"{least} to {most}"
         b.report(say.wrong_count(call.name, f"{count} arguments", len(call.arguments), call.span))
         return relation
+    for option in call.options.keys() - plugin.options:
+        names = ", ".join(sorted(plugin.options)) or "none of its arguments by name"
+        b.report(say.bad_argument(f"{call.name} knows no {option!r}; it takes {names}", call.span))
+        return relation
     made: Relation = plugin.bind(b, relation, call, scope)
     return made
 

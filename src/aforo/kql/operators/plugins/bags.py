@@ -130,4 +130,12 @@ def _names(b: Binder, tree: s.Syntax | None) -> frozenset[str]:
     return frozenset()
 
 
-PLUGINS = (Plugin("bag_unpack", (1, 4), bag_unpack, "Makes columns of what bags hold, one for each name."),)
+PLUGINS = (
+    Plugin(
+        "bag_unpack",
+        (1, 4),
+        bag_unpack,
+        "Makes columns of what bags hold, one for each name.",
+        frozenset(("outputcolumnprefix", "columnsconflict", "ignoredproperties")),
+    ),
+)

@@ -30,7 +30,7 @@ _THRESHOLD, _LEAST = 0.05, 0.015
 
 def diffpatterns(b: Binder, relation: Relation, call: PluginCall, scope: Scope) -> Relation:
     """diffpatterns(column, a, b [, weight, threshold, most dimensions, wildcard...]), `~` where the default holds."""
-    if _named(b, call):
+    if _declares(b, call):
         return relation
     trees = call.arguments
     split = column_of(b, relation, trees[0])
@@ -75,7 +75,7 @@ def diffpatterns(b: Binder, relation: Relation, call: PluginCall, scope: Scope) 
 
 def diffpatterns_text(b: Binder, relation: Relation, call: PluginCall, scope: Scope) -> Relation:
     """diffpatterns_text(text, condition [, least words, threshold, most words])"""
-    if _named(b, call):
+    if _declares(b, call):
         return relation
     trees = call.arguments
     column = column_of(b, relation, trees[0])
@@ -133,15 +133,11 @@ def _columns(
     )
 
 
-def _named(b: Binder, call: PluginCall) -> bool:
-    """Whether (reported) something stands by name, or a schema is declared: arguments here go by their places."""
-    if not call.options and call.schema is None:
+def _declares(b: Binder, call: PluginCall) -> bool:
+    """Whether (reported) a schema is declared."""
+    if call.schema is None:
         return False
-    b.report(
-        say.bad_argument(
-            f"{call.name} takes its arguments by their places, and no declared columns", call.span
-        )
-    )
+    b.report(say.bad_argument(f"{call.name} takes no declared columns", call.span))
     return True
 
 

@@ -148,11 +148,17 @@ def rows_near(b: Binder, relation: Relation, call: PluginCall, scope: Scope) -> 
     return Project(kept, tuple((c, Reference(c)) for c in relation.columns))
 
 
+_UNMATCHED = frozenset(("return_unmatched",))
+_SHAPES = _UNMATCHED | {"return_lookup_key", "radius"}
+
 PLUGINS = (
-    Plugin("ipv4_lookup", (3, 64), _address_lookup("ipv4_is_in_range"), "Looks IPv4 addresses up in networks."),
-    Plugin("ipv6_lookup", (3, 64), _address_lookup("ipv6_is_in_range"), "Looks IPv6 addresses up in networks."),
+    Plugin("ipv4_lookup", (3, 64), _address_lookup("ipv4_is_in_range"), "Looks IPv4 addresses up in networks.",
+           _UNMATCHED),
+    Plugin("ipv6_lookup", (3, 64), _address_lookup("ipv6_is_in_range"), "Looks IPv6 addresses up in networks.",
+           _UNMATCHED),
     Plugin("geo_polygon_lookup", (4, 8), _shape_lookup("geo_point_in_polygon", "geo_distance_point_to_polygon"),
-           "Looks points up in polygons."),
-    Plugin("geo_line_lookup", (4, 8), _shape_lookup("", "geo_distance_point_to_line"), "Looks points up near lines."),
+           "Looks points up in polygons.", _SHAPES),
+    Plugin("geo_line_lookup", (4, 8), _shape_lookup("", "geo_distance_point_to_line"), "Looks points up near lines.",
+           _SHAPES),
     Plugin("rows_near", (2, 3), rows_near, "The rows around those for which a condition holds."),
 )  # fmt: skip

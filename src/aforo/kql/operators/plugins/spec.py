@@ -26,9 +26,11 @@ class PluginCall:
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """`count` is the least and the greatest number of arguments; `bind` is (binder, input, call, scope) to relation."""
+    """`count` is the least and the greatest number of arguments that stand without a name; `bind` is (binder, input,
+    call, scope) to relation; `options` are the names, in lower case, that others may have."""
 
     name: str
     count: tuple[int, int]
     bind: Callable[..., Any]
     doc: str
+    options: frozenset[str] = frozenset()
