@@ -28,6 +28,8 @@ log = logging.getLogger("aforo.logs.engine")
 
 # The part of the memory limit that DuckDB plans with; the rest is for what it does not count (string vectors).
 _PLANNED_SHARE = 0.6
+# Of addresses alone, which glibc reserves for each of its arenas (query.py says how many); the limit counts them.
+ARENA_BYTES = 64 << 20
 # What a failed allocation, an interrupt or a bug leaves behind is not worth trusting: the process makes room for a
 # new one.
 _LEAVING = frozenset({Outcome.MEMORY, Outcome.TIMEOUT, Outcome.FAILED})
@@ -52,7 +54,7 @@ def main(arguments: list[str]) -> int:
     )
     evaluator.warm()
     geo_addresses.look_in(options.geoip)
-    limit_memory(options.memory)
+    limit_memory(options.memory + options.threads * ARENA_BYTES)
     serve(source, sink, evaluator)
     return 0
 

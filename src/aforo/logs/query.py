@@ -71,8 +71,8 @@ class _Process:
     @classmethod
     async def start(cls, root: Path, memory_bytes: int, threads: int, geoip: Path | None) -> _Process:
         environment = {k: v for k in _ENVIRONMENT if (v := os.environ.get(k)) is not None}
-        # glibc reserves 64 MB of addresses per thread and arena, which the address-space limit counts.
-        environment["MALLOC_ARENA_MAX"] = "2"
+        # With less the engine's threads wait for each other; each reserves addresses (engine.ARENA_BYTES).
+        environment["MALLOC_ARENA_MAX"] = str(2 + threads)
         return cls(
             await asyncio.create_subprocess_exec(
                 sys.executable,
