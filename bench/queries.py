@@ -273,11 +273,11 @@ def _timed(work: Callable[[], None]) -> float:
     return time.monotonic() - began
 
 
-def markdown(found: QueryFindings) -> list[str]:
+def markdown(found: QueryFindings, title: str = "Queries") -> list[str]:
     """The part of RESULTS.md."""
     out = [
         "",
-        "## Queries",
+        f"## {title}",
         "",
         f"Calls with both bodies (1 to 1.5 KB each), the last day of them through spool and shipper; {_THREADS} "
         f"threads, {_MEMORY >> 20} MB. The whole way into a query process and back, in milliseconds; medians. CPU is of "
@@ -323,7 +323,7 @@ def main() -> None:
         "--multiply", type=Path, help="only multiply the calls below this folder by `--rows` more"
     )
     parser.add_argument(
-        "--write", action="store_true", help="put the tables into RESULTS.md, in place of its own"
+        "--write", action="store_true", help="put the tables into RESULTS.md, in a section of that many rows"
     )
     options = parser.parse_args()
     if options.multiply is not None:
@@ -333,10 +333,12 @@ def main() -> None:
         print(ingest(options.ingest, _INGEST_S))
         return
     with tempfile.TemporaryDirectory(prefix="aforo-bench-") as folder:
-        part = markdown(measure(Path(folder), options.rows, options.rounds))
+        # Not the section that `bench.run` writes: it must not take this one's place.
+        title = f"Queries over {options.rows:,} calls"
+        part = markdown(measure(Path(folder), options.rows, options.rounds), title)
     print("\n".join(part))
     if options.write:
-        sections.write("Queries", part, "python -m bench.queries")
+        sections.write(title, part, f"python -m bench.queries --rows {options.rows}")
 
 
 if __name__ == "__main__":
