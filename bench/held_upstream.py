@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import sys
 from typing import cast
 
 import uvloop
 
-from bench.sse_upstream import EVENTS, HEAD, PAUSE_S, event
+from bench.sse_upstream import END, EVENTS, HEAD, LENGTH, PAUSE_S, event
 
 TICK_S = 0.01
-END = b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
 EVENT = event(1)
 # So many streams end in one tick.
 ENDED_AT_ONCE = 100
-_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 class Held:
@@ -92,7 +89,7 @@ class Connection(asyncio.Protocol):
         head, found, rest = self._read.partition(b"\r\n\r\n")
         if not found:
             return
-        length = _LENGTH.search(head)
+        length = LENGTH.search(head)
         if head.startswith(b"GET "):
             said = self._held.control(head.split(b" ", 2)[1].decode())
             self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said))

@@ -19,7 +19,7 @@ from pathlib import Path
 from bench import load, neighbours, peer_gateways, peer_report, sections
 from bench.peer_gateways import STREAMED, Peer
 from bench.peer_report import PeerFindings, Seen
-from bench.processes import Process, find
+from bench.processes import Process, can_measure
 from bench.served import quiet, tree_mb
 from bench.system import Measured, aforo
 
@@ -52,13 +52,8 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help="put the tables into RESULTS.md")
     parser.add_argument("--quick", action="store_true", help="two short rounds; nothing is written")
     wanted = parser.parse_args()
-    for tool in ("nginx", "wrk"):
-        if find(tool) is None:
-            print(
-                f"bench: no {tool}: it is the upstream or the load, so nothing can be measured",
-                file=sys.stderr,
-            )
-            return 1
+    if not can_measure():
+        return 1
     if wanted.install:
         subprocess.run(["sh", str(peer_report.LOCKS / "install.sh")], check=False)
     if wanted.quick:

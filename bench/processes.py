@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,18 @@ def find(tool: str) -> str | None:
         f"{UNPACKED}/usr/bin",
     ]
     return shutil.which(tool, path=os.pathsep.join(places))
+
+
+def can_measure() -> bool:
+    """Whether what every measurement needs is there; what is not is told."""
+    for tool in ("nginx", "wrk"):
+        if find(tool) is None:
+            print(
+                f"bench: no {tool}: it is the upstream or the load, so nothing can be measured",
+                file=sys.stderr,
+            )
+            return False
+    return True
 
 
 def environment() -> dict[str, str]:

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench import load, neighbours, queries, report, sections, visibility
-from bench.processes import Process, cpu_s, find, rss_mb
+from bench.processes import Process, can_measure, cpu_s, rss_mb
 from bench.report import Findings, Proxied
 from bench.system import Measured, aforo
 from tests.support.system import running_system
@@ -37,13 +37,8 @@ def main() -> int:
         help="calls that queries are measured over (10000000: about 12 minutes)",
     )
     wanted = parser.parse_args()
-    for tool in ("nginx", "wrk"):
-        if find(tool) is None:
-            print(
-                f"bench: no {tool}: it is the upstream or the load, so nothing can be measured",
-                file=sys.stderr,
-            )
-            return 1
+    if not can_measure():
+        return 1
     found = Findings(seconds=wanted.seconds)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aforo-bench-")))

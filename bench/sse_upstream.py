@@ -13,7 +13,7 @@ HEAD = (
 )
 EVENTS = 20
 PAUSE_S = 0.002
-_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
 
 def event(index: int) -> bytes:
@@ -32,11 +32,14 @@ def _chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
+END = _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+
+
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
-            length = _LENGTH.search(head)
+            length = LENGTH.search(head)
             if length:
                 await reader.readexactly(int(length[1]))
             elif b"chunked" in head.lower():
@@ -47,7 +50,7 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             for index in range(1, EVENTS):
                 await asyncio.sleep(PAUSE_S)
                 writer.write(event(index))
-            writer.write(_chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+            writer.write(END)
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
         pass

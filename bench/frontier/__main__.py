@@ -21,7 +21,7 @@ from bench import report, sections
 from bench.frontier import bodies, https, mixed, rates, slow_disk, throughput, waiting
 from bench.frontier.sides import Place
 from bench.frontier.tables import Scale
-from bench.processes import find
+from bench.processes import can_measure
 
 FULL = Scale(seconds=1.0, runs=5, searches=3)
 QUICK = Scale(seconds=0.5, runs=1, searches=1, quick=True)
@@ -112,13 +112,8 @@ def main() -> int:
         "--write", action="store_true", help="put the section into RESULTS.md, in place of its own"
     )
     wanted = parser.parse_args()
-    for tool in ("nginx", "wrk"):
-        if find(tool) is None:
-            print(
-                f"bench: no {tool}: it is the upstream or the load, so nothing can be measured",
-                file=sys.stderr,
-            )
-            return 1
+    if not can_measure():
+        return 1
     lines = [
         "",
         "## Frontier",

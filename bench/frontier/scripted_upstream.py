@@ -6,7 +6,6 @@ A deployment named `delay-50` answers after 50 ms; one named `stream` sends its 
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import sys
 from typing import cast
@@ -14,37 +13,14 @@ from typing import cast
 import uvloop
 
 from bench.neighbours import ANSWER
+from bench.sse_upstream import END, HEAD, LENGTH, PAUSE_S, event
 
 EVENTS = 5
-PAUSE_S = 0.002
-_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _DELAY = re.compile(rb"/deployments/delay-(\d+)/")
 _PLAIN = (
     f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(ANSWER)}\r\n\r\n{ANSWER}"
 ).encode()
-_HEAD = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n"
-    b"Transfer-Encoding: chunked\r\n\r\n"
-)
-
-
-def _event(index: int) -> bytes:
-    chunk = {
-        "id": "chatcmpl-stream",
-        "object": "chat.completion.chunk",
-        "created": 1731000000,
-        "model": "gpt-35-turbo",
-        "choices": [{"index": 0, "delta": {"content": f" word{index}"}, "finish_reason": None}],
-    }
-    return _chunk(b"data: " + json.dumps(chunk).encode() + b"\n\n")
-
-
-def _chunk(data: bytes) -> bytes:
-    return b"%x\r\n%s\r\n" % (len(data), data)
-
-
-_EVENTS = [_event(index) for index in range(EVENTS)]
-_END = _chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+_EVENTS = [event(index) for index in range(EVENTS)]
 
 
 class Upstream(asyncio.Protocol):
@@ -66,7 +42,7 @@ class Upstream(asyncio.Protocol):
         end = self._got.find(b"\r\n\r\n") + 4
         if end < 4:
             return
-        length = _LENGTH.search(self._got, 0, end)
+        length = LENGTH.search(self._got, 0, end)
         whole = end + (int(length[1]) if length else 0)
         if len(self._got) < whole:
             return
@@ -75,7 +51,7 @@ class Upstream(asyncio.Protocol):
         del self._got[:whole]
         loop = asyncio.get_running_loop()
         if delay is None:
-            self._write(_HEAD + _EVENTS[0])
+            self._write(HEAD + _EVENTS[0])
             loop.call_later(PAUSE_S, self._next, 1)
         elif wait_s:
             loop.call_later(wait_s, self._write, _PLAIN)
@@ -84,7 +60,7 @@ class Upstream(asyncio.Protocol):
 
     def _next(self, index: int) -> None:
         if index == EVENTS:
-            self._write(_END)
+            self._write(END)
             return
         self._write(_EVENTS[index])
         asyncio.get_running_loop().call_later(PAUSE_S, self._next, index + 1)
