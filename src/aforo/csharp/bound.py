@@ -62,7 +62,7 @@ class CallValue:
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """A declared attribute of a declared class, read directly."""
+    """A declared attribute of a declared class, read directly; "" is the target itself, under another type."""
 
     target: Expr
     attr: str

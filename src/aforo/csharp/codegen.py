@@ -133,7 +133,8 @@ class Codegen:
             case b.CallValue():
                 return ast.Call(self.expr(node.target), [self.expr(a) for a in node.args], [])
             case b.Attribute():
-                return ast.Attribute(self.expr(node.target), node.attr, ast.Load())
+                target = self.expr(node.target)
+                return ast.Attribute(target, node.attr, ast.Load()) if node.attr else target
             case b.Operate():
                 if node.operator in _COMPARISONS:
                     return ast.Compare(

@@ -92,7 +92,7 @@ class Member:
     """One thing that a name, an index, a cast or an operator can mean.
 
     `kind`: method, property, index, new, implicit, explicit, operator. `run` is called with the receiver (none
-    for static ones), then the arguments; `attr` is read from the receiver instead. `typed` puts a `TypeInfo` for
+    for static ones), then the arguments; `attr` is read from the receiver instead ("": the receiver itself). `typed` puts a `TypeInfo` for
     each generic argument in front of the arguments, or for the parameter of the declaring type that it names. `effects` are labels that the caller of the compiler gets
     back, with the first argument where it is a literal. `null_ok` members are called on null too. `root` properties
     get, behind the receiver, what the first name of the world stands for.

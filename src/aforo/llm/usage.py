@@ -18,6 +18,7 @@ BYTES_PER_TOKEN = 4
 _OF_PROMPT = ("prompt_tokens_details", "input_tokens_details", "input_token_details")
 _OF_ANSWER = ("completion_tokens_details", "output_tokens_details", "output_token_details")
 _NO_DETAILS: dict[str, Any] = {}
+_MOST = 1 << 62
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -58,6 +59,8 @@ def read_usage(answer: Any) -> Usage | None:
     if total is None:
         total = (prompt or 0) + (completion or 0)
     of_prompt, of_answer = _details(usage, _OF_PROMPT), _details(usage, _OF_ANSWER)
+    if not of_prompt and not of_answer:
+        return Usage(prompt or 0, completion or 0, total, PROVIDER)
     return Usage(
         prompt or 0,
         completion or 0,
@@ -83,12 +86,13 @@ def estimated(prompt_bytes: int, completion_bytes: int) -> Usage:
 
 
 def _count(usage: dict[str, Any], *names: str) -> int | None:
-    if usage:
-        for name in names:
-            value = usage.get(name)
-            # JSON's numbers are plain ones: `type` leaves out true and false, which are ints too.
-            if type(value) is int and 0 <= value < 1 << 62:
-                return value
+    for name in names:
+        value = usage.get(name)
+        # JSON's numbers are plain ones: `type` leaves out true and false, which are ints too.
+        if type(value) is float and value.is_integer():
+            value = int(value)
+        if type(value) is int and 0 <= value < _MOST:
+            return value
     return None
 
 

@@ -49,8 +49,10 @@ def begin() -> None:
     """An evaluation begins: nothing is used yet."""
     used = USED
     if used.made or used.work or used.began is not None:
-        used.made = used.made_checked = used.work = used.work_checked = 0
-        used.began = None
+        used.made = used.work = 0
+        if used.began is not None:  # what was checked was checked by the clock
+            used.made_checked = used.work_checked = 0
+            used.began = None
 
 
 def look_at_clock() -> None:
@@ -72,10 +74,10 @@ def fits(size: int) -> None:
 
 def room(size: int) -> None:
     """Asked before `size` characters or bytes are made; all that one evaluation makes has one budget."""
-    fits(size)
     used = USED
     made = used.made + size
     if made > SIZE_LIMIT:
+        fits(size)
         raise LimitExceeded(f"an expression made more than {SIZE_LIMIT} characters or bytes in all")
     used.made = made
     if made - used.made_checked > CLOCK_SIZE:

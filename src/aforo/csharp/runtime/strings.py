@@ -404,12 +404,17 @@ def trim_end(text: str, characters: list[str] | None = None) -> str:
 
 
 def to_lower(text: str) -> str:
-    room(len(read(text)))
+    size = len(text)
+    room(size)
+    if size > 255:
+        read(text)
+    if text.isascii():
+        return text.lower()
     lower = text.lower()
     # Python knows the sigma that ends a word, .NET does not; else the same length says that nothing grew.
-    if len(lower) == len(text) and "\u03a3" not in text:
+    if len(lower) == size and "\u03a3" not in text:
         return lower
-    work(len(text))
+    work(size)
     return "".join(low if len(low := c.lower()) == 1 else c for c in text)
 
 

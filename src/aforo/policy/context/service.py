@@ -36,10 +36,6 @@ class BackendType(IntEnum):
     Pool = 1
 
 
-def same(value: Any) -> Any:
-    return value
-
-
 # --- API, product, user ---------------------------------------------------------------------------------------------
 
 
@@ -247,7 +243,7 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         ),
         member("IUrl? ServiceUrl", api_url),
         member("IEnumerable<string> Protocols", protocols),
-        member("ISubscriptionKeyParameterNames SubscriptionKeyParameterNames", same),
+        member("ISubscriptionKeyParameterNames SubscriptionKeyParameterNames", attr=""),
         namespace=APIM,
     ),
     declare("ISubscriptionKeyParameterNames", *plain(("string Header", "key_header"), ("string Query", "key_query")), namespace=APIM),
@@ -296,7 +292,7 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     declare(
         "IDeployment",
         *plain(("string Region", "region"), ("string ServiceId", "service_id"), ("string ServiceName", "service_name"), ("string GatewayId", "gateway_id")),
-        member("IGateway Gateway", same),
+        member("IGateway Gateway", attr=""),
         member("ICertificates Certificates", deployment_certificates, root=True),
         member("ISustainabilityInfo? SustainabilityInfo", nothing),
         namespace=APIM,

@@ -30,7 +30,7 @@ from aforo.csharp.runtime.spans import TimeSpan
 from aforo.csharp.runtime.text import url_encode
 from aforo.csharp.runtime.xml_read import read_document, read_element
 from aforo.csharp.types import MISSING, Type, TypeDecl, Universe, declare, member
-from aforo.policy.context.service import APIM, backend, client_certificate, foundry, nothing, plain, same
+from aforo.policy.context.service import APIM, backend, client_certificate, foundry, nothing, plain
 from aforo.policy.context.service import TYPES as SERVICE
 from aforo.policy.context.tokens import (
     Basic,
@@ -265,7 +265,7 @@ _TYPES: Final[tuple[TypeDecl, ...]] = (
         member("IProduct? Product", attr="product"),
         member("ISubscription? Subscription", attr="subscription"),
         member("IUser? User", attr="user"),
-        member("IRequest Request", same),
+        member("IRequest Request", attr=""),
         member("IContextResponse? Response", attr="response"),
         member("ILastError? LastError", attr="last_error"),
         member("IVariables Variables", attr="variables"),

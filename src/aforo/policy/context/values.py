@@ -21,6 +21,11 @@ class Values(Obj):
     def all(self, name: str) -> list[str]:
         raise NotImplementedError
 
+    def joined(self, name: str) -> str | None:
+        """All values with a comma between them, None where there are none."""
+        found = self.all(name)
+        return ",".join(found) if found else None
+
     def pairs(self) -> Iterator[tuple[str, list[str]]]:
         raise NotImplementedError
 
@@ -33,6 +38,12 @@ class HeaderValues(Values):
 
     def all(self, name: str) -> list[str]:
         return [header_text(v) for v in self.headers.get_all(name.lower().encode("utf-8", "replace"))]
+
+    def joined(self, name: str) -> str | None:
+        value = self.headers.fields.get(name.lower().encode("utf-8", "replace"))
+        if isinstance(value, list):
+            return ",".join([header_text(v) for v in value])
+        return None if value is None else header_text(value)
 
     def pairs(self) -> Iterator[tuple[str, list[str]]]:
         for name in self.headers.names():
@@ -73,8 +84,8 @@ def values_get(values: Values, name: str | None) -> tuple[bool, list[str] | None
 
 def values_or(values: Values, name: str | None, default: str | None = None) -> str | None:
     """`GetValueOrDefault`: all values joined with a comma, else the default."""
-    found = values.all(given(name, "key"))
-    return ",".join(found) if found else default
+    found = values.joined(name if name is not None else given(name, "key"))
+    return default if found is None else found
 
 
 def values_names(values: Values) -> list[str]:
