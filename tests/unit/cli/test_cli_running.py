@@ -222,6 +222,71 @@ def test_status_tells_the_accounts_and_their_deployments(
     assert "there    http://llm.example/v1  embed, large, small" in said
 
 
+def _streamed(*choices: object) -> Response:
+    events = b"".join(b"data: " + json.dumps({"choices": [c]}).encode() + b"\n\n" for c in choices)
+    return Response(200, events + b"data: [DONE]\n\n")
+
+
+def test_chat_bounds_an_answer_and_says_when_it_was_cut(
+    played: Played, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said, cut = {"delta": {"content": "and so on"}}, {"delta": {}, "finish_reason": "length"}
+    played.answers = [_streamed(said, cut) for _ in range(3)]
+    played.answers.append(_streamed(said, {"delta": {}, "finish_reason": "stop"}))
+    shown = []
+    for bound in (chat.MAX_TOKENS, 7, 0, 7):
+        chat.chat("Hello", deployment="m", max_tokens=bound, data=played.data)
+        shown.append(capsys.readouterr())
+    asked = [json.loads(r.body) for r in played.requests]
+    assert [body.get("max_tokens") for body in asked] == [400, 7, None, 7]
+    assert not any("max_completion_tokens" in body for body in asked)
+    # The answer alone is on stdout.
+    assert {each.out for each in shown} == {"and so on\n"}
+    assert "cut short: --max-tokens is 400 (0:" in shown[0].err
+    assert "cut short: --max-tokens is 7 (0:" in shown[1].err
+    assert "longest that the model gives" in shown[2].err
+    assert shown[3].err == ""
+
+
+def test_chat_says_also_of_a_whole_answer_that_it_was_cut(
+    played: Played, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = {"choices": [{"message": {"content": ""}, "finish_reason": "length"}]}
+    played.answers = [Response(200, json.dumps(answer).encode())]
+    chat.chat("Hello", deployment="m", format="json", data=played.data)
+    shown = capsys.readouterr()
+    assert json.loads(shown.out) == answer
+    assert "--max-tokens is 400" in shown.err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": "unsupported_parameter", "param": "max_tokens", "message": "Unsupported parameter."},
+        {"message": "'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."},
+    ],
+)
+def test_chat_bounds_models_that_know_the_newer_name_alone(
+    played: Played, capsys: pytest.CaptureFixture[str], error: dict[str, str]
+) -> None:
+    refusal = Response(400, json.dumps({"error": error}).encode())
+    played.answers = [refusal, _streamed({"delta": {"content": "Good day"}})]
+    chat.chat("Hello", deployment="o4-mini", max_tokens=9, wait=0, data=played.data)
+    assert capsys.readouterr().out == "Good day\n"
+    assert [
+        {k: v for k, v in json.loads(r.body).items() if k.startswith("max_")} for r in played.requests
+    ] == [{"max_tokens": 9}, {"max_completion_tokens": 9}]
+    # Once, and only for that.
+    played.answers = [refusal, refusal]
+    with pytest.raises(Failure, match="400"):
+        chat.chat("Hello", deployment="o4-mini", data=played.data)
+    other = {"param": "max_tokens", "code": "invalid_value", "message": "max_tokens is too large: 900000."}
+    played.answers = [Response(400, json.dumps({"error": other}).encode())]
+    with pytest.raises(Failure, match="too large"):
+        chat.chat("Hello", deployment="o4-mini", max_tokens=900_000, data=played.data)
+    assert played.answers == []
+
+
 def test_chat_tells_a_stream_that_was_cut(played: Played) -> None:
     played.answers = [Response(200, b'data: {"choices": [{"delta": {"content": "Good "}}]}\n\n')]
     with pytest.raises(Failure, match="may not be whole"):
