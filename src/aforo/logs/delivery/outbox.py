@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections import deque
 from pathlib import Path
 
 import msgspec
@@ -58,18 +59,22 @@ _DECODER = msgspec.msgpack.Decoder(Batch)
 
 
 class Outbox:
-    """The batches of one destination in one folder."""
+    """The batches of one destination in one folder, which is this outbox's alone: it is looked through once. A place may
+    be away so long that thousands wait."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = private_directory(folder)
         self.delivered = self._load()
+        # Those that wait, the oldest first: numbers, and sizes in bytes.
+        self._waiting = deque(self._found())
+        self._size = sum(size for _, size in self._waiting)
         if not self.delivered.writer:
             # Also where the positions were lost: the numbers of batches begin anew then.
             self._save(msgspec.structs.replace(self.delivered, writer=secrets.token_hex(4)))
-        newest = max(self._files(), default=None)
-        self.decided = (
-            _DECODER.decode(newest.read_bytes()).positions if newest is not None else self.delivered
-        )
+        self.decided = self.delivered
+        if self._waiting:
+            number, _ = self._waiting[-1]
+            self.decided = _DECODER.decode(self._file(number).read_bytes()).positions
 
     @property
     def writer(self) -> str:
@@ -78,31 +83,45 @@ class Outbox:
 
     def waiting(self) -> int:
         """How many batches."""
-        return len(self._files())
+        return len(self._waiting)
 
     def size(self) -> int:
         """Bytes that wait."""
-        return sum(path.stat().st_size for path in self._files())
+        return self._size
 
     def put(self, positions: Positions, parts: list[Part]) -> None:
         """Decide on a batch. Without records only the positions move."""
-        if parts or self._files():
+        if parts or self._waiting:
             data = msgspec.msgpack.encode(Batch(positions, parts))
-            write_private(self._folder / f"{positions.number:016d}{_SUFFIX}", data)
+            write_private(self._file(positions.number), data)
+            self._waiting.append((positions.number, len(data)))
+            self._size += len(data)
         else:
             self._save(positions)
         self.decided = positions
 
     def first(self) -> Batch | None:
         """The oldest that waits."""
-        oldest = min(self._files(), default=None)
-        return _DECODER.decode(oldest.read_bytes()) if oldest is not None else None
+        while self._waiting:
+            number, _ = self._waiting[0]
+            try:
+                return _DECODER.decode(self._file(number).read_bytes())
+            except FileNotFoundError:
+                log.error("%s has been taken away before it was delivered", self._file(number))
+                self._leave()
+        return None
 
     def done(self, batch: Batch) -> None:
         """It is delivered."""
         count = self.delivered.records + batch.records
         self._save(msgspec.structs.replace(batch.positions, records=count))
-        (self._folder / f"{batch.positions.number:016d}{_SUFFIX}").unlink(missing_ok=True)
+        if self._waiting and self._waiting[0][0] == batch.positions.number:
+            self._leave()
+        self._file(batch.positions.number).unlink(missing_ok=True)
+
+    def _leave(self) -> None:
+        _, size = self._waiting.popleft()
+        self._size -= size
 
     def _save(self, positions: Positions) -> None:
         positions = msgspec.structs.replace(
@@ -122,10 +141,14 @@ class Outbox:
             log.exception("%s cannot be read; delivery begins anew", self._folder)
             return Positions()
         # Killed behind the note and before the file went.
-        for path in self._files():
-            if int(path.stem) <= found.number:
-                path.unlink(missing_ok=True)
+        for number, _ in self._found():
+            if number <= found.number:
+                self._file(number).unlink(missing_ok=True)
         return found
 
-    def _files(self) -> list[Path]:
-        return [p for p in self._folder.iterdir() if p.suffix == _SUFFIX]
+    def _file(self, number: int) -> Path:
+        return self._folder / f"{number:016d}{_SUFFIX}"
+
+    def _found(self) -> list[tuple[int, int]]:
+        """Numbers and sizes of the batches in the folder, in their order."""
+        return sorted((int(p.stem), p.stat().st_size) for p in self._folder.iterdir() if p.suffix == _SUFFIX)
