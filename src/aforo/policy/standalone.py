@@ -101,7 +101,8 @@ def _assuming(
         return Checked(result, scope, ())
     # From here on any backend will do.
     best: Checked | None = None
-    for values_now in _guesses(values, guessed):
+    whatever: set[Diagnostic] | None = None  # what is wrong with every guess
+    for guess, values_now in zip(_GUESSES, _guesses(values, guessed), strict=True):
         now = _compiled(source, CompileContext(values_now, fragments), scope, format_, section)
         # A fragment that is named by a named value is only known by now.
         named = dict.fromkeys(_names(now, _UNKNOWN_FRAGMENT), _FRAGMENT)
@@ -113,8 +114,16 @@ def _assuming(
             best, kept = found, values_now
         if not _errors(found):
             return found
+        if (
+            guess.strip('"') == guess != ""
+        ):  # neither a quote nor nothing at all, which may hide what stands beside it
+            wrong = {d for d in now.diagnostics if d.is_error}
+            whatever = wrong if whatever is None else whatever & wrong
     assert best is not None
-    # One value each: the names do not all stand for the same kind of thing.
+    # One value each: the names do not all stand for the same kind of thing. What is wrong in the same words whatever they
+    # stand for is not wrong because of them.
+    if whatever is not None and _errors(best) == len(whatever):
+        return best
     for name in dict.fromkeys(guessed):
         for guess in _GUESSES:
             tried = {**kept, name: NamedValue(guess, False)}
