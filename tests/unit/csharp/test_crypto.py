@@ -182,9 +182,11 @@ def test_a_certificate_and_its_key(pfx: str) -> None:
         assert evaluate("{" + start + signs + "}") == "TrueFalse256"
     crypts = 'var k = c.GetRSAPrivateKey() as RSACng; return Encoding.UTF8.GetString(k.Decrypt(c.GetRSAPublicKey().Encrypt(Encoding.UTF8.GetBytes("é"), RSAEncryptionPadding.OaepSHA256), RSAEncryptionPadding.OaepSHA256)) + k.KeySize;'
     assert evaluate("{" + start + crypts + "}") == "é2048"
+    cast = "var k = (RSA)c.PrivateKey; return c.GetRSAPublicKey().VerifyData(new byte[1], k.SignData(new byte[1], HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1), HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);"
+    assert evaluate("{" + start + cast + "}") == "True"
     # A certificate without its key has none.
-    public = 'var p = new X509Certificate2(c.Export(X509ContentType.Cert)); return p.Equals(c) + "" + p.HasPrivateKey + (p.GetRSAPrivateKey() == null);'
-    assert evaluate("{" + start + public + "}") == "TrueFalseTrue"
+    public = 'var p = new X509Certificate2(c.Export(X509ContentType.Cert)); return p.Equals(c) + "" + p.HasPrivateKey + (p.GetRSAPrivateKey() == null) + (p.PrivateKey == null);'
+    assert evaluate("{" + start + public + "}") == "TrueFalseTrueTrue"
     assert thrown(f'new X509Certificate2(Convert.FromBase64String("{pfx}"), "q")') == "CryptographicException"
 
 

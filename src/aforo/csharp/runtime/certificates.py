@@ -315,6 +315,16 @@ def rsa_private(cert: X509Certificate) -> Rsa | None:
     return Rsa(key.public_key(), key) if isinstance(key, RSAPrivateKey) else None
 
 
+def private_key(cert: X509Certificate) -> Rsa | None:
+    """As `PrivateKey` has it: null without one, an exception for a key of another kind than RSA."""
+    found = rsa_private(cert)
+    if found is None and cert.key is not None:
+        from aforo.csharp.runtime.exceptions import NotSupportedException
+
+        raise NotSupportedException("The certificate key algorithm is not supported.")
+    return found
+
+
 def public_rsa(key: PublicKey) -> Rsa:
     found = rsa_public(key.cert)
     if found is None:
@@ -424,6 +434,7 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("int Version", cert_version),
         member("string FriendlyName", friendly_name),
         member("bool HasPrivateKey", has_private_key),
+        member("AsymmetricAlgorithm? PrivateKey", private_key),
         member("byte[] RawData", raw_data),
         member("Oid SignatureAlgorithm", signature_algorithm),
         member("PublicKey PublicKey", PublicKey),
