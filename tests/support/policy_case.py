@@ -282,6 +282,7 @@ def report(exchange: Exchange, services: ScriptedServices) -> list[str]:
         if each.body:
             out.append(f"  body: {each.body.decode()}")
     out += [f"pause: {seconds:g} s" for seconds in services.pauses]
+    out += [f"counter: {key} = {taken}" for key, taken in services.counters.taken.items()]
     for namespace, name, value, dimensions in services.metrics.emitted:
         shown = ", ".join(f"{k}={v}" for k, v in dimensions.items())
         out.append(f"metric: {namespace} {name} {value:g} {shown}".rstrip())
