@@ -17,6 +17,11 @@ CURRENCY = "USD"
 # Of a call without a tier, or with one of these, the plain price counts.
 _PLAIN_TIERS = frozenset(("", "default", "auto", "standard"))
 _VERSION = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{4})$")
+# What Azure's versions of a model may be beyond that (`turbo-2024-04-09` and `1106-Preview` of gpt-4, `vision-preview`): there
+# the answer has the bare name, and only the deployment knows.
+_AZURE_VERSION = re.compile(r"-(?:turbo-)?(?:\d{4}-\d{2}-\d{2}|\d{4})(?:-preview)?|-vision-preview")
+# As answers call it, Azure's older ones and OpenAI's.
+_ALSO = dict.fromkeys(("ada", "text-embedding-ada-002-v2"), "text-embedding-ada-002")
 # Prices are for a million tokens: as whole numbers of 10^-12 of a token's price they add up without rounding.
 _PICO = 10**6
 _ONE = 10**12
@@ -136,7 +141,8 @@ class PriceList:
         """What the model may be called, the surest name first.
 
         `answered` is the answer's model, `asked` the deployment or model that the client named. Azure answers some
-        deployments with a model's bare name: then what the deployment was declared with says more.
+        deployments with a model's bare name: then what the deployment was declared with says more. Of another model than
+        the answer's nothing can be known by it: that is what an answer that names none is taken for.
         """
         key = answered, asked, backend_id
         known = self._names.get(key)
@@ -159,8 +165,10 @@ class PriceList:
             for key in (f"{backend_id}/{asked}".lower(), asked.lower())
             if asked and (model := self._deployments.get(key))
         ]
+        answered = _ALSO.get(answered.lower(), answered)
         dated = [answered] if _VERSION.search(answered) else []
-        return tuple(name for name in dict.fromkeys((*dated, *declared, answered, asked)) if name)
+        names = dict.fromkeys((*dated, *declared, answered, asked))
+        return tuple(name for name in names if name and (not answered or _is_same(name, answered)))
 
     def _find(self, models: Sequence[str], day_number: int, tier: str) -> _Rate | None:
         day = date.fromordinal(_FIRST_DAY + day_number).isoformat()
@@ -182,8 +190,20 @@ def _remember(memory: dict[K, V], key: K, value: V) -> V:
     return value
 
 
+def _spelt(name: str) -> str:
+    return name.lower().replace("gpt-35-", "gpt-3.5-")  # as Azure spells it
+
+
+def _is_same(name: str, answered: str) -> bool:
+    """Whether a name is of the model that an answer names: that with another version, or with one in place of none."""
+    name, answered = _spelt(name), _spelt(answered)
+    if _VERSION.sub("", name) == _VERSION.sub("", answered):
+        return True
+    return name.startswith(answered) and _AZURE_VERSION.fullmatch(name, len(answered)) is not None
+
+
 def _in_force(prices: Mapping[str, list[Price]], name: str, day: str, tier: str) -> Price | None:
-    name = name.lower().replace("gpt-35-", "gpt-3.5-")  # as Azure spells it
+    name = _spelt(name)
     for each in dict.fromkeys((name, _VERSION.sub("", name))):
         rows = [p for p in prices.get(each, ()) if p.first <= day and p.tier.lower() == tier]
         if rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 
 import pytest
@@ -120,9 +121,66 @@ def test_the_model_behind_a_deployment() -> None:
         (), {"east/mine": "gpt-4o-2024-05-13", "mine": "gpt-4o-mini", "router": "model-router"}
     )
     assert prices.models("", "Mine", "east") == ("gpt-4o-2024-05-13", "gpt-4o-mini", "Mine")
-    assert prices.models("gpt-4o", "mine", "west") == ("gpt-4o-mini", "gpt-4o", "mine")
-    # An answer that names its version knows best.
-    assert prices.models("gpt-4.1-2025-04-14", "router", "")[0] == "gpt-4.1-2025-04-14"
+    assert prices.models("", "mine", "west") == ("gpt-4o-mini", "mine")
+    # A bare name says less than the deployment, and a version more.
+    assert prices.models("gpt-4o", "mine", "east") == ("gpt-4o-2024-05-13", "gpt-4o")
+    assert prices.models("gpt-4o-2024-11-20", "mine", "east") == ("gpt-4o-2024-11-20", "gpt-4o-2024-05-13")
+    assert prices.models("gpt-4o", "gpt-4o-2024-08-06", "") == ("gpt-4o", "gpt-4o-2024-08-06")
+
+
+DECLARED = {
+    "main": "gpt-4o",
+    "small": "gpt-4o-mini",
+    "older": "gpt-4-1106-Preview",
+    "turbo": "gpt-4-turbo-2024-04-09",
+    "vectors": "text-embedding-ada-002",
+    "router": "model-router",
+    "ours": "our-llama",
+}
+
+
+@pytest.mark.parametrize(
+    ("answered", "asked", "basis"),
+    [
+        # A version without a row of its own costs what its model does.
+        ("gpt-4o-2024-11-20", "main", "gpt-4o"),
+        ("gpt-4o-2031-01-01", "main", "gpt-4o"),
+        ("gpt-4o-2024-05-13", "main", "gpt-4o-2024-05-13"),
+        ("gpt-4o-2024-11-20", "gpt-4o", "gpt-4o"),
+        # What another model than the deployment's costs says its own price alone.
+        ("gpt-4.1-nano-2025-04-14", "router", "gpt-4.1-nano"),
+        ("gpt-4.1-nano", "main", "gpt-4.1-nano"),
+        ("gpt-4o", "small", "gpt-4o"),
+        ("gpt-4o-mini-2024-07-18", "main", "gpt-4o-mini"),
+        # And where it has none, nothing is known.
+        ("grok-3", "main", None),
+        ("grok-3-2025-02-17", "main", None),
+        ("grok-3", "gpt-4o", None),
+        ("gpt-4o-realtime-preview-2024-12-17", "main", None),
+        ("ft:gpt-4o-2024-08-06:acme::abc", "main", None),
+        ("gpt-4o-2024-08-06.ft-0e208cf3", "main", None),
+        ("llama.gguf", "ours", None),
+        ("our-llama-v2", "ours", None),
+        # Azure's answers leave versions out that change the price.
+        ("gpt-4", "older", "gpt-4-1106-preview"),
+        ("gpt-4", "turbo", "gpt-4-turbo"),
+        ("gpt-4-turbo-2024-04-09", "turbo", "gpt-4-turbo"),
+        ("ada", "vectors", "text-embedding-ada-002"),
+        ("text-embedding-ada-002-v2", "vectors", "text-embedding-ada-002"),
+        # An answer that names no model is the deployment's.
+        ("", "small", "gpt-4o-mini"),
+        ("", "gpt-4o-2024-05-13", "gpt-4o-2024-05-13"),
+        ("", "router", None),
+        # Own prices go by the same rule.
+        ("our-llama", "ours", "own our-llama"),
+        ("our-llama-2026-01-01", "main", "own our-llama"),
+    ],
+)
+def test_whose_price_counts(answered: str, asked: str, basis: str | None) -> None:
+    prices = PriceList([Price("our-llama", input=1, output=1)], DECLARED)
+    cost = prices.cost(prices.models(answered, asked, "east"), used(10, 0), NOW)
+    found = None if cost is None else cost.basis
+    assert (found and re.sub(r" \d{4}-\d{2}-\d{2}$", "", found)) == basis
 
 
 def test_the_shipped_table_is_sound() -> None:

@@ -36,9 +36,16 @@ def test_a_model_without_a_price_has_no_cost() -> None:
 def test_prices_and_deployments_of_the_configuration() -> None:
     own = Price("house-model", "2026-01-01", "EUR", input=2.0, output=4.0)
     context = {"prices": [msgspec.to_builtins(own)], "deployments": {"backend/d": "house-model-2026-02-03"}}
-    got = row(make_call(response=answered(model="whatever"), deployment="d", backend_id="backend"), **context)
+    call = make_call(response=answered(model="house-model"), deployment="d", backend_id="backend")
+    got = row(call, **context)
     assert got["Cost"] == pytest.approx((11 * 2 + 2 * 4) / 1e6)
     assert (got["CostCurrency"], got["CostBasis"]) == ("EUR", "own house-model 2026-01-01")
+    # Another model has answered: what that costs is not known.
+    call = make_call(response=answered(model="whatever"), deployment="d", backend_id="backend")
+    assert row(call, **context)["Cost"] is None
+    # None is named: the deployment's.
+    call = make_call(response=answered(model=""), deployment="d", backend_id="backend")
+    assert row(call, **context)["Cost"] == got["Cost"]
 
 
 def test_an_answer_from_a_cache_costs_nothing_and_its_tokens_are_told() -> None:
