@@ -24,7 +24,7 @@ _AZURE_VERSION = re.compile(r"-(?:turbo-)?(?:\d{4}-\d{2}-\d{2}|\d{4})(?:-preview
 _ALSO = dict.fromkeys(("ada", "text-embedding-ada-002-v2"), "text-embedding-ada-002")
 # Prices are for a million tokens: as whole numbers of 10^-12 of a token's price they add up without rounding.
 _PICO = 10**6
-_ONE = 10**12
+ONE = 10**12
 _DAY_NS = 86_400 * 10**9
 _FIRST_DAY = date(1970, 1, 1).toordinal()
 _MOST_REMEMBERED = 4_096
@@ -59,7 +59,7 @@ class Cost(NamedTuple):
 
     @property
     def amount(self) -> float:
-        return self.pico / _ONE
+        return self.pico / ONE
 
 
 class _Rate:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from aforo.llm.azure import filtered
 from aforo.llm.digest import Digest
-from aforo.llm.prices import PriceList
+from aforo.llm.prices import ONE, PriceList
 from aforo.logs.spending import cost_of
-from aforo.spool.records import CallRecord
+from aforo.spool.records import BackendRoute, CallRecord
 
 OTHER = "other"
 MOST_VALUES = 200
@@ -112,6 +113,15 @@ class Histogram(Metric):
         counts[bisect_left(self.bounds, value)] += 1
         self.sums[labels] += value
 
+    def merge(self, counted: Counted, *labels: str) -> None:
+        """What was counted apart, by the same bounds."""
+        if not counted.some:
+            return
+        key = self.key(labels)
+        known = self.counts.get(key) or [0] * (len(self.bounds) + 1)
+        self.counts[key] = [one + other for one, other in zip(known, counted.counts, strict=True)]
+        self.sums[key] = self.sums.get(key, 0.0) + counted.total
+
     def series(self, key: Labels) -> Iterator[str]:
         total = 0
         for bound, count in zip((*map(_number, self.bounds), "+Inf"), self.counts[key], strict=True):
@@ -122,10 +132,44 @@ class Histogram(Metric):
         yield f"{self.name}_count{self.shown(key)} {total}"
 
 
+class Counted:
+    """Values counted apart from their series, by SECONDS."""
+
+    __slots__ = ("counts", "some", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(SECONDS) + 1)
+        self.total = 0.0
+        self.some = False
+
+    def add(self, seconds: float) -> None:
+        self.counts[bisect_left(SECONDS, seconds)] += 1
+        self.total += seconds
+        self.some = True
+
+
+@dataclass(slots=True)
+class _Alike:
+    """Calls that count in the same series, since somebody looked. `pico` are 10^-12 of the currency."""
+
+    calls: int = 0
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    reasoning: int = 0
+    priced: int = 0
+    pico: int = 0
+    unpriced: int = 0
+    duration: Counted = field(default_factory=Counted)
+    first_byte: Counted = field(default_factory=Counted)
+    backend: Counted = field(default_factory=Counted)
+
+
 class Tally:
     """All metrics of calls."""
 
     def __init__(self) -> None:
+        self._alike: dict[tuple[object, ...], _Alike] = {}
         whose = ("api", "product", "subscription")
         self.calls = Counter(
             "aforo_calls_total", "Calls, by the status that the client got.", (*whose, "status")
@@ -170,64 +214,92 @@ class Tally:
             (*whose, "side"),
         )
 
+    def metrics(self) -> list[Metric]:
+        """All of them."""
+        return [metric for metric in vars(self).values() if isinstance(metric, Metric)]
+
     def saw(self, call: CallRecord, read: Digest | None, prices: PriceList) -> None:
-        """Count one call."""
-        api = call.api_id
-        whose = (api, call.product_id, call.subscription_id)
-        self.calls.add(1, *whose, str(call.status))
-        self.duration.observe((call.ended_ns - call.started_ns) / 1e9, api)
+        """Count one call. Most are like others: what they come to is put into the series when somebody looks."""
+        usage = read.usage if read is not None else None
+        cost = cost_of(call, read, prices)
+        key = (
+            call.api_id,
+            call.product_id,
+            call.subscription_id,
+            call.status,
+            call.backend_id,
+            call.backend_status,
+            call.attempts > 0 and call.route is None,
+            (read.model or call.deployment) if read is not None else "",
+            usage.source if usage is not None else "",
+            cost.currency if cost is not None else "",
+        )
+        alike = self._alike.get(key)
+        if alike is None:
+            if len(self._alike) >= MOST_SERIES:
+                self._settle()
+            alike = self._alike[key] = _Alike()
+        alike.calls += 1
+        alike.duration.add((call.ended_ns - call.started_ns) / 1e9)
         if call.first_byte_us:
-            self.first_byte.observe(call.first_byte_us / 1e6, api)
+            alike.first_byte.add(call.first_byte_us / 1e6)
         if call.backend_us:
-            self.backend.observe(call.backend_us / 1e6, call.backend_id)
+            alike.backend.add(call.backend_us / 1e6)
+        if usage is not None:
+            alike.prompt += usage.prompt
+            alike.completion += usage.completion
+            alike.cached += usage.cached or 0
+            alike.reasoning += usage.reasoning or 0
+            if cost is not None:
+                alike.priced += 1
+                alike.pico += cost.pico
+            elif usage.total:
+                alike.unpriced += 1
         if call.aborted:
-            self.aborted.add(1, api, call.aborted)
+            self.aborted.add(1, call.api_id, call.aborted)
         for error in call.errors:
             if not error.recovered:
-                self.refused.add(1, api, error.reason)
-        self._backends(call)
-        if read is not None:
-            self._model(call, whose, read, prices)
+                self.refused.add(1, call.api_id, error.reason)
+        if call.route is not None:
+            self._route(call.route)
+        if read is not None and read.content_filter:
+            verdicts = filtered(read.content_filter)
+            for side, cut in (("prompt", verdicts.prompt), ("completion", verdicts.completion)):
+                if cut:
+                    self.filtered.add(1, call.api_id, call.product_id, call.subscription_id, side)
 
-    def _backends(self, call: CallRecord) -> None:
-        route = call.route
-        if route is None:
-            if call.attempts:
-                self.attempts.add(1, call.backend_id, str(call.backend_status or "none"))
-            return
+    def _route(self, route: BackendRoute) -> None:
         for attempt in route.attempts:
             self.attempts.add(1, attempt.backend, str(attempt.status) if attempt.status else attempt.reason)
         for passed in route.passed_over:
             self.passed.add(1, passed.backend, passed.why)
 
-    def _model(self, call: CallRecord, whose: Labels, read: Digest, prices: PriceList) -> None:
-        usage = read.usage
-        model = read.model or call.deployment
-        if read.content_filter:
-            verdicts = filtered(read.content_filter)
-            for side, cut in (("prompt", verdicts.prompt), ("completion", verdicts.completion)):
-                if cut:
-                    self.filtered.add(1, *whose, side)
-        if usage is None:
-            return
-        source, add = usage.source, self.tokens.add
-        if usage.prompt:
-            add(usage.prompt, *whose, model, "prompt", source)
-        if usage.completion:
-            add(usage.completion, *whose, model, "completion", source)
-        if usage.cached:
-            add(usage.cached, *whose, model, "cached", source)
-        if usage.reasoning:
-            add(usage.reasoning, *whose, model, "reasoning", source)
-        cost = cost_of(call, read, prices)
-        if cost is not None:
-            self.cost.add(cost.amount, *whose, model, cost.currency)
-        elif usage.total:
-            self.unpriced.add(1, model)
+    def _settle(self) -> None:
+        """Put what was counted apart into the series."""
+        for key, alike in self._alike.items():
+            api, product, subscription, status, backend, answered, tried, model, source, currency = map(
+                str, key
+            )
+            whose = (api, product, subscription)
+            self.calls.add(alike.calls, *whose, status)
+            self.duration.merge(alike.duration, api)
+            self.first_byte.merge(alike.first_byte, api)
+            self.backend.merge(alike.backend, backend)
+            if tried == "True":
+                self.attempts.add(alike.calls, backend, answered if answered != "0" else "none")
+            for kind in ("prompt", "completion", "cached", "reasoning"):
+                if tokens := getattr(alike, kind):
+                    self.tokens.add(tokens, *whose, model, kind, source)
+            if alike.priced:
+                self.cost.add(alike.pico / ONE, *whose, model, currency)
+            if alike.unpriced:
+                self.unpriced.add(alike.unpriced, model)
+        self._alike.clear()
 
     def text(self) -> str:
         """All of it in Prometheus' text format, version 0.0.4."""
-        lines = [line for metric in vars(self).values() for line in metric.lines()]
+        self._settle()
+        lines = [line for metric in self.metrics() for line in metric.lines()]
         return "".join(f"{line}\n" for line in lines)
 
 
