@@ -103,6 +103,12 @@ def encode_head(sequence: int, kind: int, payload: bytes | bytearray | memoryvie
     return HEAD.pack(size, crc, sequence, kind)
 
 
+def head_of_checked(sequence: int, kind: int, size: int, crc: int) -> bytes:
+    """The head of a frame whose payload has `size` bytes and that checksum: it was read before its sequence was known."""
+    begun = zlib.crc32(HEAD.pack(size, 0, sequence, kind))
+    return HEAD.pack(size, _joined(begun, crc, size), sequence, kind)
+
+
 def seal(buffer: bytearray, sequence: int, kind: int) -> None:
     """Fill in the head of a frame whose payload already stands in `buffer` behind HEAD_SIZE bytes of room."""
     HEAD.pack_into(buffer, 0, len(buffer) - HEAD_SIZE, 0, sequence, kind)
@@ -121,6 +127,34 @@ def decode(data: bytes | memoryview, offset: int) -> tuple[Frame, int] | None:
     if zlib.crc32(payload, zlib.crc32(HEAD.pack(size, 0, sequence, kind))) != crc:
         return None
     return Frame(sequence, kind, payload), end
+
+
+# Checksums are remainders of polynomials over two elements: bit 31 stands for 1, bit 30 for x. To go on over `n` bytes is to
+# multiply by x to the power of 8 n.
+_ONE = 1 << 31
+_X_BYTE = 1 << 23
+_POLYNOMIAL = 0xEDB88320
+
+
+def _times(one: int, other: int) -> int:
+    """The product of two remainders."""
+    product = 0
+    for bit in range(31, -1, -1):
+        if one >> bit & 1:
+            product ^= other
+        other = other >> 1 ^ (_POLYNOMIAL if other & 1 else 0)
+    return product
+
+
+def _joined(crc: int, following: int, size: int) -> int:
+    """The checksum of bytes with `crc` and of `size` bytes behind them that have the checksum `following`."""
+    power, base = _ONE, _X_BYTE
+    while size:
+        if size & 1:
+            power = _times(power, base)
+        base = _times(base, base)
+        size >>= 1
+    return _times(power, crc) ^ following
 
 
 def wanted_size(data: bytes | memoryview, offset: int) -> int:

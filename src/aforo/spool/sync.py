@@ -26,12 +26,21 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def datasync(fd: int) -> None:
+    """Bring what was written to a file onto the disk, and no more of its metadata than that takes."""
+    if hasattr(os, "fdatasync"):
+        os.fdatasync(fd)
+    else:
+        os.fsync(fd)
+
+
 class FolderSync:
     """Syncs one spool folder. `is_dirty` is cheap; `sync` blocks until the disk has it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._synced: dict[str, int] = {}  # segment -> modification time that is on the disk
+        self._newest = ""  # when all was on the disk
 
     def is_dirty(self) -> bool:
         """Whether something was appended since the last sync."""
@@ -52,7 +61,7 @@ class FolderSync:
                 continue
             try:
                 # What is appended while this runs has a later stamp and is synced next time.
-                getattr(os, "fdatasync", os.fsync)(descriptor)
+                datasync(descriptor)
                 self._synced[name] = stamp
             except OSError:
                 log.exception(
@@ -61,6 +70,8 @@ class FolderSync:
             finally:
                 os.close(descriptor)
         self._synced = {name: stamp for name, stamp in self._synced.items() if name in live}
+        if live and live == self._synced:
+            self._newest = max(live)
 
     def _live(self) -> dict[str, int]:
         try:
@@ -68,8 +79,12 @@ class FolderSync:
                 names = sorted(e.name for e in entries if e.name.endswith(".seg"))
         except FileNotFoundError:
             return {}
+        live = names[-_LIVE:]
+        if live and self._newest and self._newest < live[0]:
+            # Large records begin segments of their own: there may have been several since.
+            live = [name for name in names if name >= self._newest]
         out = {}
-        for name in names[-_LIVE:]:
+        for name in live:
             try:
                 out[name] = os.stat(self._folder / name).st_mtime_ns  # noqa: PTH116 - ten times a second
             except FileNotFoundError:

@@ -8,13 +8,11 @@ bounded by `sync` (every 100 ms). Space is reserved before it is needed, so that
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
 import logging
 import os
-import struct
 import threading
 import time
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ import msgspec
 
 from aforo.errors import Conflict, Invalid, Unavailable
 from aforo.spool import frame
+from aforo.spool.aside import SUFFIX, Aside
 from aforo.spool.records import (
     KIND_AMEND,
     KIND_BEGIN,
@@ -36,16 +35,14 @@ from aforo.spool.records import (
     RowsRecord,
 )
 from aforo.spool.recover import lock_folder, recover, save_identity
-from aforo.spool.sync import sync_folder
+from aforo.spool.space import Space, write_all
+from aforo.spool.sync import datasync, sync_folder
 
 log = logging.getLogger("aforo.spool")
 
 _SPARE = "next.spare"
 _BUFFER_BYTES = 64 * 1024
 _RETRY_S = 0.05
-# What stays free on the disk behind a new segment (or two of its size): who takes records out of the spool must write
-# them down first, often on the same disk. Without it a full spool could never be emptied again.
-_KEPT_FREE_BYTES = 64 * 1024 * 1024
 # What a larger record made of the buffer goes with it: it may have been the only one of its kind.
 _LARGE_RECORD_BYTES = 512 * 1024
 
@@ -72,7 +69,7 @@ class SpoolWriter:
         folder.chmod(0o700)
         self.folder = folder
         self._segment_bytes = segment_bytes
-        self._max_bytes = max_bytes
+        self._space = Space(folder, max_bytes)
         self._reserve = min(reserve_bytes, segment_bytes // 2)
         self._clock_ns = clock_ns
         lock = lock_folder(folder, patience_s=0.5)
@@ -84,6 +81,8 @@ class SpoolWriter:
         self._encode = msgspec.msgpack.Encoder().encode
         self._guard = threading.Lock()  # between rotation and sync; never taken by an append within a segment
         self._retired: list[int] = []  # descriptors of sealed segments that are not yet synced
+        self._asides: set[Aside] = set()  # frames that are being written beside the segments
+        self._named = 0  # how many there were
         self._fd = -1
         self._size = 0  # of the current segment's file; the next frame stands at _size - _left
         self._left = 0
@@ -94,6 +93,9 @@ class SpoolWriter:
         self._renamed = False  # a segment has a name that the disk may not have
         self._closed = False
         try:
+            for left in folder.glob("*" + SUFFIX):
+                # Frames that a kill cut off: their calls were never told that they had ended.
+                left.unlink()
             state = recover(folder)
             self._id = state.spool
             self._contexts: dict[int, ContextRecord] = state.contexts
@@ -159,6 +161,85 @@ class SpoolWriter:
         self._frames += 1
         self._dirty = True
         return sequence
+
+    def append_parts(self, kind: int, parts: list[bytes]) -> int:
+        """`append` of a payload in parts, which are not put together (spool/parts.py)."""
+        total = frame.HEAD_SIZE + sum(map(len, parts))
+        if total > self._left:
+            self._rotate(total)
+        sequence = self._sequence + 1
+        crc = 0
+        for part in parts:
+            crc = zlib.crc32(part, crc)
+        head = frame.head_of_checked(sequence, kind, total - frame.HEAD_SIZE, crc)
+        try:
+            written = os.writev(self._fd, (head, *parts))
+        except OSError as error:
+            raise self._torn(error) from error
+        if written != total:
+            self._finish(head + b"".join(parts), written)
+        self._left -= total
+        self._sequence = sequence
+        self._frames += 1
+        self._dirty = True
+        return sequence
+
+    def begin_aside(self, kind: int, parts: list[bytes]) -> Aside:
+        """Begin a large frame beside the segments: who appends small ones meanwhile does not wait for it.
+
+        Unavailable: no space is left for a segment that begins with it; `append_parts` may find room yet.
+        """
+        total = frame.HEAD_SIZE + sum(map(len, parts))
+        if total > frame.MAX_PAYLOAD:
+            raise Invalid(f"a record of {total} bytes is larger than a frame may be")
+        with self._guard:
+            if self._closed:
+                raise Unavailable(f"spool {self.folder} is closed")
+            start = len(self._start()[0])
+            size = max(self._segment_bytes, start + total)
+            self._named += 1
+            path = self._space.reserve(f"{self._named}{SUFFIX}", size)
+            try:
+                fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+            except OSError as error:
+                path.unlink(missing_ok=True)
+                raise self._space.full(error) from error
+            aside = Aside(path, fd, size, start, kind, parts)
+            self._asides.add(aside)
+            return aside
+
+    def publish(self, aside: Aside) -> int:
+        """Make a whole one the first frame of a new segment, in which the next frames follow; return its sequence.
+
+        Unavailable: it could not be, or was dropped before; nothing of it is in the spool.
+        """
+        if aside.sequence:
+            return aside.sequence
+        self._asides.discard(aside)
+        if aside.fd < 0:
+            raise Unavailable(f"spool {self.folder} could not keep a large record", code="SpoolFull")
+        with self._guard:
+            if self._closed:
+                aside.drop()
+                raise Unavailable(f"spool {self.folder} is closed")
+            start, sequence = self._start()
+            path = self.folder / f"{self._sequence + 1:020d}.seg"
+            # Where a context came meanwhile it has no room before the frame; a name is taken by a segment without any.
+            if len(start) == aside.start and not path.exists():
+                sequence += 1
+                start += frame.head_of_checked(sequence, aside.kind, aside.size, aside.crc)
+                try:
+                    os.pwrite(aside.fd, start, 0)
+                    aside.path.rename(path)
+                except OSError as error:
+                    aside.drop()
+                    raise self._space.full(error) from error
+                self._go_on(aside.fd, aside.file_size, len(start) + aside.size, sequence)
+                aside.placed(sequence)
+                return sequence
+        parts = aside.parts
+        aside.drop()
+        return self.append_parts(aside.kind, parts)
 
     def append_rows(self, record: RowsRecord) -> int:
         return self.append(KIND_ROWS, self._encode(record))
@@ -242,7 +323,7 @@ class SpoolWriter:
             for fd in retired:
                 os.fsync(fd)
             if current >= 0:
-                _datasync(current)
+                datasync(current)
         except OSError:
             self._dirty = True
             log.exception("spool %s: the disk refuses to sync; a power cut may take records", self.folder)
@@ -268,12 +349,19 @@ class SpoolWriter:
             self._make_spare()
 
     def close(self) -> None:
-        """Sync, give back reserved space, release the folder."""
+        """Finish what is being written, sync, give back reserved space, release the folder."""
         if self._closed:
             return
         if self._thread is not None:
             self._stop.set()
             self._thread.join()
+        for aside in list(self._asides):
+            try:
+                while not aside.step():
+                    pass
+                self.publish(aside)
+            except Unavailable as refusal:
+                log.error("spool %s: a large record is lost at the end: %s", self.folder, refusal)
         self.sync()
         with self._guard:
             self._closed = True
@@ -309,37 +397,46 @@ class SpoolWriter:
             if self._closed:
                 raise Unavailable(f"spool {self.folder} is closed")
             first = self._sequence + 1
-            head = frame.SegmentHead(self._id, self._session, first, self._frames, self._clock_ns())
-            start = bytearray(frame.encode_segment_head(head))
-            sequence = self._sequence
-            for context in self._contexts.values():
-                sequence += 1
-                payload = self._encode(context)
-                start += frame.encode_head(sequence, KIND_CONTEXT, payload) + payload
+            start, sequence = self._start()
             size = max(self._segment_bytes, len(start) + total)
             path = self._take_spare(size)
             fd = -1
             try:
                 fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-                _write_all(fd, start)
+                write_all(fd, start)
                 path.rename(self.folder / f"{first:020d}.seg")
             except OSError as error:
                 if fd >= 0:
                     os.close(fd)
                 path.unlink(missing_ok=True)
-                raise self._full(error) from error
-            # Its name comes to the disk with its frames, with the next sync: this is the path of a call, and a slow
-            # disk takes a quarter of a second for it.
-            self._renamed = True
-            if self._fd >= 0:
-                self._seal_current()
-                self._retired.append(self._fd)
-            self._fd = fd
-            self._frames += sequence - self._sequence
-            self._sequence = sequence
-            self._size = size
-            self._left = size - len(start)
-            self._dirty = True
+                raise self._space.full(error) from error
+            self._go_on(fd, size, len(start), sequence)
+
+    def _start(self) -> tuple[bytearray, int]:
+        """What a segment that follows now begins with, and the sequence of the last frame in that."""
+        sequence = self._sequence
+        head = frame.SegmentHead(self._id, self._session, sequence + 1, self._frames, self._clock_ns())
+        start = bytearray(frame.encode_segment_head(head))
+        for context in self._contexts.values():
+            sequence += 1
+            payload = self._encode(context)
+            start += frame.encode_head(sequence, KIND_CONTEXT, payload) + payload
+        return start, sequence
+
+    def _go_on(self, fd: int, size: int, used: int, sequence: int) -> None:
+        """In a segment that has its name by now: a file of `size` bytes of which so many are written."""
+        # Its name comes to the disk with its frames, with the next sync: this is the path of a call, and a slow
+        # disk takes a quarter of a second for it.
+        self._renamed = True
+        if self._fd >= 0:
+            self._seal_current()
+            self._retired.append(self._fd)
+        self._fd = fd
+        self._frames += sequence - self._sequence
+        self._sequence = sequence
+        self._size = size
+        self._left = size - used
+        self._dirty = True
 
     def _seal_current(self) -> None:
         """Cut the reserved zeros off the current segment."""
@@ -353,45 +450,19 @@ class SpoolWriter:
         if self._exhausted and time.monotonic() < self._retry_at:
             # Where lost records are counted each call comes here; asking the disk each time would cost it dearly.
             raise Unavailable(f"spool {self.folder} had no room a moment ago", code="SpoolFull")
-        return self._allocate(size)
+        return self._space.reserve(_SPARE, size)
 
     def _make_spare(self) -> None:
         if self._spare is None and self._left < self._segment_bytes // 2:
             with contextlib.suppress(Unavailable):
-                self._spare = self._allocate(self._segment_bytes)
+                self._spare = self._space.reserve(_SPARE, self._segment_bytes)
             self._exhausted = self._spare is None
             self._retry_at = time.monotonic() + _RETRY_S
-
-    def _allocate(self, size: int) -> Path:
-        """A file of `size` zero bytes whose blocks exist. Unavailable: the disk or `max_bytes` says no."""
-        used = sum(e.stat().st_size for e in os.scandir(self.folder) if e.name.endswith(".seg"))
-        if used + size > self._max_bytes:
-            raise Unavailable(
-                f"spool {self.folder} is full: {used} bytes wait to be stored, {self._max_bytes} are allowed",
-                code="SpoolFull",
-            )
-        path = self.folder / _SPARE
-        path.unlink(missing_ok=True)
-        try:
-            if _free(self.folder) < size + min(2 * size, _KEPT_FREE_BYTES):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            try:
-                _reserve(fd, size)
-            finally:
-                os.close(fd)
-        except OSError as error:
-            path.unlink(missing_ok=True)
-            raise self._full(error) from error
-        return path
-
-    def _full(self, error: OSError) -> Unavailable:
-        return Unavailable(f"spool {self.folder} cannot be written: {error.strerror}", code="SpoolFull")
 
     def _finish(self, data: bytes, done: int) -> None:
         """The kernel took a part (a signal, or the last bytes of a disk without reservation): write the rest."""
         try:
-            _write_all(self._fd, memoryview(data)[done:])
+            write_all(self._fd, memoryview(data)[done:])
         except OSError as error:
             raise self._torn(error) from error
 
@@ -405,34 +476,4 @@ class SpoolWriter:
             log.exception("spool %s: a torn write could not be taken back", self.folder)
         # The reservation went with the truncation: what follows goes into a new segment or is refused.
         self._size, self._left = offset, 0
-        return self._full(error)
-
-
-def _write_all(fd: int, data: bytes | bytearray | memoryview) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
-def _free(folder: Path) -> int:
-    """Bytes that may still be written to its disk."""
-    disk = os.statvfs(folder)
-    return disk.f_bavail * disk.f_frsize
-
-
-def _reserve(fd: int, size: int) -> None:
-    """Make the file `size` zero bytes long, with its blocks where the platform can promise them."""
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(fd, 0, size)
-        return
-    if hasattr(fcntl, "F_PREALLOCATE"):
-        # macOS: fstore_t {flags F_ALLOCATEALL, position mode F_PEOFPOSMODE, offset, length, bytes allocated}
-        fcntl.fcntl(fd, fcntl.F_PREALLOCATE, struct.pack("=IiqqQ", 4, 3, 0, size, 0))
-    os.ftruncate(fd, size)
-
-
-def _datasync(fd: int) -> None:
-    if hasattr(os, "fdatasync"):
-        os.fdatasync(fd)
-    else:
-        os.fsync(fd)
+        return self._space.full(error)

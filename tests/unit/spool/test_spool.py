@@ -14,7 +14,7 @@ import pytest
 
 from aforo.errors import Conflict, Invalid, Unavailable
 from aforo.spool import frame
-from aforo.spool import writer as writer_module
+from aforo.spool import space as space_module
 from aforo.spool.reader import SpoolReader
 from aforo.spool.records import KIND_CONTEXT, KIND_ROWS, CallRecord, Message, RowsRecord
 from aforo.spool.sync import FolderSync
@@ -187,8 +187,10 @@ def test_a_full_spool_is_not_tried_again_by_every_call(
         while writer.has_room():
             writer.append(KIND_ROWS, b"l" * 3500)
         tries: list[int] = []
-        allocate = writer._allocate
-        monkeypatch.setattr(writer, "_allocate", lambda size: (tries.append(size), allocate(size))[1])
+        allocate = writer._space.reserve
+        monkeypatch.setattr(
+            writer._space, "reserve", lambda name, size: (tries.append(size), allocate(name, size))[1]
+        )
         assert not any(writer.has_room() for _ in range(20))
         assert tries == []
         writer.prepare()
@@ -335,7 +337,7 @@ def test_the_disk_is_left_room_for_who_empties_the_spool(
 ) -> None:
     """Records leave the spool by being written down elsewhere, often on the same disk."""
     size, free = 64 * 1024, 1 << 40
-    monkeypatch.setattr(writer_module, "_free", lambda _: free)
+    monkeypatch.setattr(space_module, "_free", lambda _: free)
     with SpoolWriter(tmp_path, segment_bytes=size) as writer:
         free = 3 * size - 1
         written = 0
