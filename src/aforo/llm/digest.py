@@ -15,7 +15,7 @@ from aforo.llm.usage import Usage, estimated, raw_usage, read_usage
 from aforo.llm.wire import Json, Wire, text_bytes
 
 
-class Digest(msgspec.Struct, frozen=True):
+class Digest(msgspec.Struct, frozen=True, gc=False):
     """What an exchange said. `answer_text` is the assembled answer of a stream, None for other answers."""
 
     request: Json
@@ -64,7 +64,8 @@ def _read(wire: Wire, request_body: bytes, answer_body: bytes, stream: bool, suc
         text = orjson.dumps(answer) if answer else None
     else:
         answer = read_object(answer_body)
-    usage = read_usage(answer)
+    raw = raw_usage(answer)
+    usage = read_usage(answer) if raw is not None else None
     if usage is None and succeeded and (answer or stream) and wire.name not in UNCOUNTABLE:
         said = sum(map(text_bytes, wire.response_messages(answer)))
         usage = estimated(sum(map(text_bytes, wire.request_messages(request))), said)
@@ -79,7 +80,7 @@ def _read(wire: Wire, request_body: bytes, answer_body: bytes, stream: bool, suc
         _text(request, "user"),
         finish_reason(answer),
         content_filter_results(answer) if b"content_filter" in answer_body else None,
-        raw_usage(answer),
+        raw,
         _text(answer, "service_tier"),
     )
 

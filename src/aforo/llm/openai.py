@@ -89,10 +89,11 @@ class EmbeddingsWire:
 
 def finish_reason(answer: Json) -> str:
     """Why the first choice ended; "" when it does not say."""
-    for choice in objects(answer.get("choices"))[:1]:
-        reason = choice.get("finish_reason")
-        if isinstance(reason, str):
-            return reason
+    choices = answer.get("choices")
+    first = next((c for c in choices if isinstance(c, dict)), None) if isinstance(choices, list) else None
+    reason = first.get("finish_reason") if first is not None else None
+    if isinstance(reason, str):
+        return reason
     status = answer.get("status")  # the Responses API
     return status if isinstance(status, str) else ""
 

@@ -136,6 +136,7 @@ class PriceList:
         self._deployments = deployments or {}
         self._names: dict[tuple[str, str, str], tuple[str, ...]] = {}
         self._found: dict[tuple[tuple[str, ...], int, str], _Rate | None] = {}
+        self._rates: dict[tuple[str, str, str, int, str], _Rate | None] = {}
 
     def models(self, answered: str, asked: str, backend_id: str) -> tuple[str, ...]:
         """What the model may be called, the surest name first.
@@ -154,6 +155,21 @@ class PriceList:
         """What that usage cost at that time; None where no price of any of the names is known."""
         key = tuple(models), at_ns // _DAY_NS, tier
         rate = self._found[key] if key in self._found else _remember(self._found, key, self._find(*key))
+        if rate is None:
+            return None
+        pico = rate.reckon(usage)
+        return None if pico is None else Cost(pico, rate.currency, rate.basis)
+
+    def cost_of(
+        self, answered: str, asked: str, backend_id: str, usage: Usage, at_ns: int, tier: str = ""
+    ) -> Cost | None:
+        """The same by the names that `models` takes."""
+        key = answered, asked, backend_id, at_ns // _DAY_NS, tier
+        try:
+            rate = self._rates[key]
+        except KeyError:
+            names = self.models(answered, asked, backend_id)
+            rate = _remember(self._rates, key, self._find(names, key[3], tier))
         if rate is None:
             return None
         pico = rate.reckon(usage)

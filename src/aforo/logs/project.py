@@ -7,7 +7,7 @@ crash is the same batch.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from aforo.llm.catalog import WIRES
 from aforo.llm.digest import Digest, digest
@@ -65,15 +65,12 @@ class Context:
         )
 
 
-class Answer(NamedTuple):
-    """One side's response: its text as the column has it, and the promoted values."""
+# One side's response: its text as the column has it, and the promoted values.
+Answer = tuple[str, Promoted]
 
-    text: str
-    promoted: Promoted
-
-
-_NO_ANSWER = Answer("", _RESPONSE.nothing)
+_NO_ANSWER: Answer = ("", _RESPONSE.nothing)
 _NO_COUNTS = (None, None, None, None, None, "")
+_LLM_OPERATION = "Microsoft.ApiManagement/GatewayLlmLogs"
 _NO_ERRORS: tuple[Any, ...] = (None, "", "", "", "", "", None)
 
 
@@ -120,6 +117,8 @@ def gateway_row(call: CallRecord, context: Context, read: Digest | None, size_by
             answer = _NO_ANSWER
         if withheld & WITHHOLD_BACKEND_RESPONSE:
             backend_answer = _NO_ANSWER
+    text, promoted = answer
+    backend_text, backend_promoted = backend_answer
     flags = call.trace_flags
     stream = response.stream
     usage = read.usage if read is not None else None
@@ -134,10 +133,10 @@ def gateway_row(call: CallRecord, context: Context, read: Digest | None, size_by
         "GatewayLogs",
         context.record.region,
         200 <= status < 400,
-        _milliseconds((call.ended_ns - call.started_ns) // 1_000),
-        _milliseconds(call.client_us) if call.client_us else None,
-        _milliseconds(call.backend_us),
-        _milliseconds(call.cache_us) if call.cache_us else None,
+        ((call.ended_ns - call.started_ns) // 1_000 + 500) // 1_000,
+        (call.client_us + 500) // 1_000 if call.client_us else None,
+        (call.backend_us + 500) // 1_000,
+        (call.cache_us + 500) // 1_000 if call.cache_us else None,
         call.peer_ip,
         call.method,
         call.url,
@@ -159,14 +158,14 @@ def gateway_row(call: CallRecord, context: Context, read: Digest | None, size_by
         call.user_id,
         call.subscription_id,
         "",
-        _headers(request),
-        _headers(response),
-        _headers(sent),
-        _headers(got),
+        _headers(request) if request.headers else None,
+        _headers(response) if response.headers else None,
+        _headers(sent) if sent.headers else None,
+        _headers(got) if got.headers else None,
         request_text,
-        answer.text,
+        text,
         sent_text,
-        backend_answer.text,
+        backend_text,
     )
     traced = (
         json_text([_traced(r) for r in call.trace_records]) if call.trace_records else None,
@@ -215,8 +214,8 @@ def gateway_row(call: CallRecord, context: Context, read: Digest | None, size_by
         + counts
         + rest
         + spending_cells(call, read, context.prices)
-        + answer.promoted
-        + backend_answer.promoted
+        + promoted
+        + backend_promoted
     )
 
 
@@ -288,67 +287,67 @@ def llm_rows(call: CallRecord, context: Context, read: Digest, size_bytes: int) 
         said, said_cut = chunks(wire.response_messages(read.answer), context.record.llm_response_bytes)
         said_cut = said_cut or call.response.cut
     stream = call.response.stream
-    start = (
-        call.started_ns // 1_000,
-        correlation_id(call.call_id),
-        "Microsoft.ApiManagement/GatewayLlmLogs",
-        context.record.region,
-        read.request_id,
-    )
+    started_us, correlation = call.started_ns // 1_000, correlation_id(call.call_id)
+    region, request_id, version = context.record.region, read.request_id, call.api_version
+    resource, subscription = context.resource_id, context.subscription_id
     whose = (call.api_id, call.product_id, call.subscription_id)
     usage = read.usage
     # The header is found by its DeploymentName; a wire without deployments names the model there.
     asked_model = read.request.get("model")
     deployment = call.deployment or (asked_model if isinstance(asked_model, str) else "")
-    rows: list[Row] = [
-        (
-            *start,
-            deployment,
-            read.model,
-            call.api_version,
-            clamp_int(usage.prompt) if usage is not None else None,
-            clamp_int(usage.completion) if usage is not None else None,
-            clamp_int(usage.total) if usage is not None else None,
-            stream,
-            0,
-            None,
-            None,
-            context.resource_id,
-            context.subscription_id,
-            float(size_bytes),
-            "true",
-            usage.source if usage is not None else "",
-            asked_cut,
-            said_cut,
-            *whose,
-        )
-    ]
+    header = (
+        started_us,
+        correlation,
+        _LLM_OPERATION,
+        region,
+        request_id,
+        deployment,
+        read.model,
+        version,
+        clamp_int(usage.prompt) if usage is not None else None,
+        clamp_int(usage.completion) if usage is not None else None,
+        clamp_int(usage.total) if usage is not None else None,
+        stream,
+        0,
+        None,
+        None,
+        resource,
+        subscription,
+        float(size_bytes),
+        "true",
+        usage.source if usage is not None else "",
+        asked_cut,
+        said_cut,
+    )
+    rows: list[Row] = [header + whose]
     for number in range(max(len(asked), len(said))):
         prompt = asked[number] if number < len(asked) else None
         answer = said[number] if number < len(said) else None
-        rows.append(
-            (
-                *start,
-                "",
-                "",
-                call.api_version,
-                None,
-                None,
-                None,
-                stream,
-                number + 1,
-                prompt,
-                answer,
-                context.resource_id,
-                context.subscription_id,
-                float(len(prompt or "") + len(answer or "")),
-                "true",
-                "",
-                None,
-                None,
-                *whose,
-            )
+        message = (
+            started_us,
+            correlation,
+            _LLM_OPERATION,
+            region,
+            request_id,
+            "",
+            "",
+            version,
+            None,
+            None,
+            None,
+            stream,
+            number + 1,
+            prompt,
+            answer,
+            resource,
+            subscription,
+            float(len(prompt or "") + len(answer or "")),
+            "true",
+            "",
+            None,
+            None,
         )
+        rows.append(message + whose)
     return rows
 
 
@@ -365,31 +364,28 @@ def _read_backend(call: CallRecord) -> Digest | None:
 def _answer(message: Message, read: Digest | None, promoter: Promoter) -> Answer:
     body = message.body
     if not body:
-        return Answer("", promoter.nothing)
-    if read is None:
-        return Answer(_text(body), promoter.of_text(body))
-    if read.answer_text is not None:
-        return Answer(read.answer_text.decode(), promoter.of_object(read.answer))
-    if read.answer:
-        return Answer(_text(body), promoter.of_object(read.answer))
-    return Answer(_text(body), promoter.of_text(body))
+        return "", promoter.nothing
+    if read is not None:
+        if read.answer_text is not None:
+            return read.answer_text.decode(), promoter.of_object(read.answer)
+        if read.answer:
+            return _text(body), promoter.of_object(read.answer)
+    return _text(body), promoter.of_text(body)
 
 
 def _text(body: bytes) -> str:
-    return body.decode("utf-8", "replace")
+    return str(body, "utf-8", "replace")
 
 
 def _milliseconds(microseconds: int) -> int:
     return (microseconds + 500) // 1_000
 
 
-def _headers(message: Message) -> str | None:
+def _headers(message: Message) -> str:
     """Headers as a JSON object; a header that comes several times has its values joined."""
-    if not message.headers:
-        return None
     out: dict[str, str] = {}
     for raw_name, raw_value in message.headers:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        name, value = str(raw_name, "latin-1"), str(raw_value, "latin-1")
         out[name] = f"{out[name]}, {value}" if name in out else value
     return json_text(out)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
 
 from aforo.tables.schema import ColumnType, Promotion
@@ -17,7 +18,12 @@ class Promoter:
     """Reads the promoted paths of one body column."""
 
     def __init__(self, promotions: tuple[Promotion, ...]) -> None:
-        self._paths = tuple((p.path, _TYPES[p.type]) for p in promotions)
+        paths = tuple((p.path, _TYPES[p.type]) for p in promotions)
+        # Paths with the same way are neighbours: it is gone once.
+        self._groups = tuple(
+            (way, tuple((path[-1], path, kind) for path, kind in group))
+            for way, group in groupby(paths, key=lambda each: each[0][:-1])
+        )
         self.nothing: Promoted = (*(None for _ in promotions), False)
         self._unread: Promoted = (*(None for _ in promotions), True)
         # A text can be indexed too: a path that ends in a number would take a letter for its value.
@@ -29,19 +35,24 @@ class Promoter:
         """The values of a body that was parsed."""
         out: list[Any] = []
         odd = False
-        for path, kind in self._paths:
-            at: Any = value
+        for way, leaves in self._groups:
+            parent: Any = value
+            at: Any
             try:
-                for step in path:
-                    at = at[step]
+                for step in way:
+                    parent = parent[step]
             except (KeyError, IndexError, TypeError):
-                at, crossed = _walk(value, path)
-                odd |= crossed
-            if at is not None and (
-                type(at) is not kind or (isinstance(at, int) and not -_INT64 <= at < _INT64)
-            ):
-                odd, at = True, None
-            out.append(at)
+                parent = None
+            known = type(parent) is dict
+            for name, path, kind in leaves:
+                if known:
+                    at = parent.get(name)
+                else:
+                    at, crossed = _walk(value, path)
+                    odd |= crossed
+                if at is not None and (type(at) is not kind or (kind is int and not -_INT64 <= at < _INT64)):
+                    odd, at = True, None
+                out.append(at)
         out.append(odd)
         return tuple(out)
 

@@ -22,6 +22,7 @@ from aforo.spool.records import (
 
 # Cells of a call of which there is nothing to say: of its usage, of filters, of who it was.
 _NO_PARTS = (None, None, None, None, None, None, "", "")
+_NO_OTHERS: tuple[int | None, ...] = (None, None, None, None)
 _NO_FILTERS = (None, None, "")
 _NOBODY = ("", "", "", "")
 
@@ -37,8 +38,8 @@ def cost_of(call: CallRecord, read: Digest | None, prices: PriceList) -> Cost | 
         return None
     cached = call.cache == "hit" and not call.backend_status
     asked = call.deployment or read.request.get("model")
-    names = prices.models(read.model, asked if isinstance(asked, str) else "", call.backend_id)
-    cost = prices.cost(names, read.usage, call.started_ns, read.service_tier)
+    asked = asked if isinstance(asked, str) else ""
+    cost = prices.cost_of(read.model, asked, call.backend_id, read.usage, call.started_ns, read.service_tier)
     return cost._replace(pico=0) if cached and cost is not None else cost
 
 
@@ -74,12 +75,10 @@ def spending_cells(call: CallRecord, read: Digest | None, prices: PriceList) -> 
 
 def _parts(usage: Usage | None, raw: Json | None, cost: Cost | None) -> tuple[Any, ...]:
     """Tokens of other kinds than text, the usage as it was written, and its cost."""
-    return (
-        *(
-            (usage.prompt_audio, usage.completion_audio, usage.prompt_image, usage.completion_image)
-            if usage is not None
-            else (None, None, None, None)
-        ),
-        json_text(raw) if raw is not None else None,
-        *((cost.amount, cost.currency, cost.basis) if cost is not None else (None, "", "")),
+    others = _NO_OTHERS
+    if usage is not None:
+        others = (usage.prompt_audio, usage.completion_audio, usage.prompt_image, usage.completion_image)
+    said = json_text(raw) if raw is not None else None
+    return others + (
+        (said, cost.amount, cost.currency, cost.basis) if cost is not None else (said, None, "", "")
     )
