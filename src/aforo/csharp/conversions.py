@@ -108,6 +108,10 @@ class Conversions:
             low, high = rn.RANGES[target.name]
             if isinstance(expr.value, int) and low <= expr.value <= high:
                 return Conversion(3, lambda e: retype(e, target))
+        if isinstance(expr, b.Const) and source == INT and expr.value == 0 and self.is_enum(target):
+            # The constant 0 is every enum's: `token.ToString(0)` is `Formatting.None`.
+            make = _enum_of(self.python(target))
+            return Conversion(3, lambda e: b.Const(make(0), target, e.span))
         if target == OBJECT:
             return Conversion(20, self.box)
         return self.reference(source, target)

@@ -17,6 +17,8 @@ def _ends(node: b.Stmt) -> bool:
     match node:
         case b.Return() | b.Throw() | b.Jump():
             return True
+        case b.If(b.Const(bool(value))):
+            return ends(node.then if value else node.otherwise)
         case b.If():
             return ends(node.then) and ends(node.otherwise)
         case b.Loop():

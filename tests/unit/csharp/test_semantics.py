@@ -253,7 +253,8 @@ REFUSED = [
 ]
 
 REFUSED_BLOCKS = [
-    ("if (true) { return 1; }", "CS0105"),
+    ('if (context.Request.Method == "GET") { return 1; }', "CS0105"),
+    ("if (false) { return 1; }", "CS0105"),
     ("while (true) { break; }", "CS0105"),
     ("return x; var x = 1;", "CS0201"),
     ("var x = 1; var x = 2; return x;", "CS0210"),

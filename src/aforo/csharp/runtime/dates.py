@@ -312,7 +312,9 @@ def read_date(text: str | None) -> tuple[int, int | None]:
             raise wrong
         mo = str(month_at + 1)
     else:
-        raise wrong
+        from aforo.csharp.runtime import date_words
+
+        return date_words.read(text)
     try:
         ticks = make_date(int(y), int(mo), int(d), int(h or 0), int(mi or 0), int(s or 0)).ticks
     except ArgumentOutOfRangeException:

@@ -261,7 +261,7 @@ def write(token: JToken, *, indented: bool) -> str:
     return write_plain(token, indented=indented)
 
 
-def write_plain(value: Any, *, indented: bool) -> str:
+def write_plain(value: Any, *, indented: bool, again: bool = False) -> str:
     options = orjson.OPT_INDENT_2 if indented else 0
     try:
         text = orjson.dumps(value, default=_plain, option=options).decode()
@@ -277,8 +277,13 @@ def write_plain(value: Any, *, indented: bool) -> str:
             )  # fmt: skip
         except RecursionError:
             raise LimitExceeded("an expression wrote JSON that is nested too deeply") from None
-    if "null" in text and json_special.there(value, _plain):
-        return write_plain(json_special.named(value, _plain), indented=indented)
+    # NaN reads `null` by now, and exponents are not written as .NET does. Most texts have neither.
+    exponents = "e+" in text or "e-" in text or "0.0000" in text
+    if not again and (
+        ("null" in text and json_special.there(value, _plain))
+        or (exponents and json_special.small_or_large(text))
+    ):
+        return write_plain(json_special.named(value, _plain), indented=indented, again=True)
     return made(json_special.escaped(text.replace("\n", "\r\n") if indented else text))
 
 

@@ -1,16 +1,26 @@
 """NaN and the infinities in JSON that is written: Newtonsoft gives their names as texts (`FloatFormatHandling.String`, its
-default), `orjson` null. And the ends of lines that Newtonsoft escapes. It knows no tree: it is told what becomes of a node.
+default), `orjson` null. Exponents as .NET writes them (`1E-05`). And the ends of lines that Newtonsoft escapes. It knows no
+tree: it is told what becomes of a node.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from math import isfinite, isnan
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
+from aforo.csharp.runtime.formatting import double_text
+
 _SIMPLE = frozenset((str, int, bool, orjson.Fragment))
+_EXPONENT: Final = re.compile(r"[0-9]e[+-]|\b0\.0000[0-9]")
+
+
+def small_or_large(text: str) -> bool:
+    """Whether it may have numbers that .NET writes with an exponent."""
+    return _EXPONENT.search(text) is not None
 
 
 def there(value: Any, plain: Callable[[Any], Any]) -> bool:
@@ -38,12 +48,15 @@ def named(value: Any, plain: Callable[[Any], Any]) -> Any:
     """The same with their names."""
     if isinstance(value, float):
         if isfinite(value):
-            return float(value)
+            written = double_text(value)
+            return orjson.Fragment(written if "." in written or "E" in written else written + ".0")
         return "NaN" if isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, dict):
         return {name: named(each, plain) for name, each in value.items()}
     if isinstance(value, list):
         return [named(each, plain) for each in value]
+    if type(value) is int and not -(2**63) <= value < 2**64:
+        return orjson.Fragment(str(value))  # beyond orjson; what would write it instead knows no fragments
     if value is None or type(value) in _SIMPLE:
         return value
     return named(plain(value), plain)

@@ -9,6 +9,7 @@ from aforo.csharp.runtime import json as j
 from aforo.csharp.runtime import json_around as w
 from aforo.csharp.runtime import json_build as b
 from aforo.csharp.runtime import json_convert as v
+from aforo.csharp.runtime import json_many as m
 from aforo.csharp.runtime import json_merge as g
 from aforo.csharp.runtime import json_parse as r
 from aforo.csharp.runtime import json_paths as p
@@ -91,11 +92,11 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member(
             "IEnumerable<JToken> SelectTokens(string path, bool errorWhenNoMatch)", p.select_tokens_or_fail
         ),
-        member("IEnumerable<JToken> Children()", j.children),
-        member("IEnumerable<T> Children<T>()", j.children_of, typed=True),
+        member("JEnumerable<JToken> Children()", j.children),
+        member("JEnumerable<T> Children<T>()", j.children_of, typed=True),
         member("IEnumerable<T> Values<T>()", v.values_of, typed=True),
-        member("IEnumerable<JToken> Values()", w.values),
-        member("IEnumerable<JToken> Values(object key)", w.values_at),
+        member("JEnumerable<JToken> Values()", w.values),
+        member("JEnumerable<JToken> Values(object key)", w.values_at),
         member("IEnumerable<T> Values<T>(object key)", w.values_as, typed=True),
         member("JToken DeepClone()", j.deep_clone),
         member("void Remove()", b.remove_self),
@@ -103,6 +104,15 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         namespace=_LINQ,
         bases=("IEnumerable<JToken>",),
         python=j.JToken,
+    ),
+    declare(
+        "JEnumerable<T>",
+        member("JEnumerable<JToken> this[object key]", m.at),
+        namespace=_LINQ,
+        kind="interface",
+        bases=("IEnumerable<T>",),
+        python=list,
+        aliases=("IJEnumerable",),
     ),
     declare(
         "JContainer",
@@ -139,7 +149,7 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         ),
         member("JProperty? Property(string name)", j.object_property),
         member("JProperty? Property(string name, StringComparison comparison)", w.property_with),
-        member("IEnumerable<JToken> PropertyValues()", w.property_values),
+        member("JEnumerable<JToken> PropertyValues()", w.property_values),
         member("IEnumerable<JProperty> Properties()", j.properties),
         namespace=_LINQ,
         bases=("JContainer", "IEnumerable<KeyValuePair<string, JToken>>"),
@@ -230,6 +240,19 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     declare(
         "JTokens",
         member("static U? Value<U>(this JToken value)", v.value_of, typed=True),
+        member("static JEnumerable<JToken> Values(this IEnumerable<JToken> source)", m.values_of_each),
+        member("static JEnumerable<JToken> Values(this IEnumerable<JToken> source, object key)", m.at),
+        member("static IEnumerable<U> Values<U>(this IEnumerable<JToken> source)", m.values_as, typed=True),
+        member(
+            "static IEnumerable<U> Values<U>(this IEnumerable<JToken> source, object key)",
+            m.at_as,
+            typed=True,
+        ),
+        member("static JEnumerable<JToken> Children(this IEnumerable<JToken> source)", m.children_of_each),
+        member(
+            "static JEnumerable<JProperty> Properties(this IEnumerable<JObject> source)", m.children_of_each
+        ),
+        member("static JEnumerable<JToken> AsJEnumerable(this IEnumerable<JToken> source)", m.same),
         namespace=_LINQ,
         kind="static",
         aliases=("Extensions",),

@@ -133,6 +133,7 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         "StringSplitOptions",
         member("static StringSplitOptions None", const=s.StringSplitOptions.Nothing),
         member("static StringSplitOptions RemoveEmptyEntries", const=s.StringSplitOptions.RemoveEmptyEntries),
+        member("static StringSplitOptions TrimEntries", const=s.StringSplitOptions.TrimEntries),
         kind="enum",
         python=s.StringSplitOptions,
         default=s.StringSplitOptions.Nothing,

@@ -34,6 +34,7 @@ class StringSplitOptions(IntEnum):
     # `None` cannot be an attribute name in Python; the declaration gives it its C# name.
     Nothing = 0
     RemoveEmptyEntries = 1
+    TrimEntries = 2
 
 
 def _ignores(comparison: int) -> bool:
@@ -332,7 +333,7 @@ def split_chars_options(text: str, separators: list[str] | None, options: int) -
 
 def split_string(text: str, separator: str | None, options: int = 0) -> list[str]:
     if not separator:
-        return [text] if text or not options else []
+        return _pieces([text], "", 1, options)
     _split_size(text, [separator])
     return _pieces(text.split(separator), separator, 2**31 - 1, options)
 
@@ -358,13 +359,21 @@ def split_strings_limit(text: str, separators: list[str] | None, limit: int, opt
         out.append(text[start:at])
         at += len(hit)
         start = at
-    pieces = [*out, text[start:]]
+    pieces = _trimmed([*out, text[start:]], options)
     return [p for p in pieces if p] if options & 1 else pieces
+
+
+def _trimmed(pieces: list[str], options: int) -> list[str]:
+    return [p.strip(_SPACE) for p in pieces] if options & 2 else pieces
 
 
 def _pieces(pieces: list[str], separator: str, limit: int, options: int) -> list[str]:
     if limit < 0:
         raise ArgumentOutOfRangeException("Count cannot be less than zero.\r\nParameter name: count")
+    if options & 2:
+        if len(pieces) > limit:
+            pieces = _pieces(pieces, separator, limit, 0)
+        pieces = _trimmed(pieces, options)
     if options & 1:
         kept = [p for p in pieces if p]
         return (
@@ -378,6 +387,8 @@ def _pieces(pieces: list[str], separator: str, limit: int, options: int) -> list
 
 
 def _limited(text: str, pieces: list[str], limit: int, options: int) -> list[str]:
+    if len(pieces) <= limit:
+        pieces = _trimmed(pieces, options)
     if options & 1:
         pieces = [p for p in pieces if p]
     if len(pieces) <= limit:

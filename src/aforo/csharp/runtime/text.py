@@ -16,7 +16,8 @@ def url_encode(text: str | None) -> str | None:
         return None
     fits(len(text) * 3)
     room(len(text))
-    return quote_plus(well_formed(text), safe="-_.!*()")
+    # What RFC 1738 has without need of it; `~`, which Python leaves too, is not there.
+    return quote_plus(well_formed(text), safe="-_.!*()").replace("~", "%7E")
 
 
 def url_decode(text: str | None) -> str | None:
@@ -48,7 +49,7 @@ def url_encode_bytes(data: bytearray | None, at: int, size: int) -> bytearray | 
     piece = part(data, at, size)
     fits(size * 3)
     room(size * 3)
-    return bytearray(quote_from_bytes(piece, safe="-_.!*() ").replace(" ", "+").encode())
+    return bytearray(quote_from_bytes(piece, safe="-_.!*() ").replace(" ", "+").replace("~", "%7E").encode())
 
 
 def url_decode_bytes(data: bytearray | None, at: int, size: int) -> bytearray | None:
