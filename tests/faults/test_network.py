@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.support.certificates import certificate, server_context
 from tests.support.counting_client import PATH, PLAIN, CountingClient, every_finished_call_has_one_row
 from tests.support.cutting_proxy import CuttingProxy
 from tests.support.fault_lab import lab_file
+from tests.support.holding_backend import HoldingBackend
 from tests.support.system import Reply, System, call, eventually, running_system
 
 CUT = "ApiManagementGatewayLogs | where Aborted == 'backend' | summarize n = count()"
@@ -39,6 +41,28 @@ class Lab:
         )
         done = system.admin("PUT", path, {"properties": {"displayName": "openai-endpoint", "value": address}})
         assert done.status in (200, 201), done.body
+
+    @contextlib.contextmanager
+    def policy(self, backend: str) -> Iterator[None]:
+        """The API's policy has that in its backend section, as long as this lasts."""
+        system = self.system
+        path = (
+            f"/subscriptions/{system['subscription_id']}/resourceGroups/{system['resource_group']}"
+            f"/providers/Microsoft.ApiManagement/service/{system['service']}/apis/azure-openai/policies/policy"
+            "?api-version=2024-05-01"
+        )
+        before = system.admin("GET", f"{path}&format=rawxml").json()["properties"]["value"]
+        text = before.replace("</inbound>", f"</inbound><backend>{backend}</backend>")
+
+        def put(value: str) -> None:
+            done = system.admin("PUT", path, {"properties": {"format": "rawxml", "value": value}})
+            assert done.status in (200, 201), done.body
+
+        put(text)
+        try:
+            yield
+        finally:
+            put(before)
 
     def cut(self) -> int:
         """How many rows are there of calls that their backend has cut."""
@@ -101,6 +125,34 @@ def test_a_backend_that_stalls_keeps_its_callers_waiting_and_no_more(lab: Lab) -
         clients.wait_for(20)
     assert (clients.seen.broken, clients.seen.statuses) == (0, {})
     every_finished_call_has_one_row(lab.system, clients.seen)
+
+
+WAITS = '<forward-request timeout="60" idle-timeout="1" buffer-request-body="true" />'
+READS = "@(context.Response.StatusCode &gt;= 500 || context.Response.Body.As&lt;string&gt;(true).Length == 0)"
+
+
+def test_a_backend_that_stalls_within_a_body_is_left_in_the_time_that_the_policy_says(lab: Lab) -> None:
+    with HoldingBackend() as backend:
+        lab.use(f"http://127.0.0.1:{backend.port}")
+        try:
+            with lab.policy(WAITS):
+                cut = lab.chat("stalled")
+            twice = f'<retry condition="{READS}" count="1" interval="0">{WAITS}</retry>'
+            with lab.policy(twice), ThreadPoolExecutor(1) as threads:
+                answered = threads.submit(lab.chat, "again")
+                eventually("another attempt", lambda: backend.asked == 3)
+                backend.release.set()
+                again = answered.result()
+        finally:
+            lab.use(f"http://127.0.0.1:{lab.proxy.port}")
+    # Without `retry` the client has had the beginning.
+    assert cut.status == 200
+    assert b"Good " in cut.body
+    assert b'"code":"BackendConnectionFailure"' in cut.body
+    assert lab.reason("stalled")[:2] == (200, "Timeout")
+    assert (again.status, again.body.endswith(b"data: [DONE]\n\n")) == (200, True)
+    assert lab.reason("again")[0] == 200
+    lab.cut_before = lab.cut()
 
 
 def test_a_backend_that_refuses_connections_and_comes_back(lab: Lab) -> None:

@@ -17,9 +17,6 @@ from aforo.policy.exchange import LastError, PolicyFailure, ResponseState
 MAX_BUFFERED_ANSWER = 64 * 1024 * 1024
 # What an answer may have before it takes of the room that all share.
 FREE_BYTES = 256 * 1024
-# A backend that sends nothing of a body that it has begun for so long is given up, like one that sends no head within
-# the default time of `forward-request`.
-BODY_IDLE_S = 300.0
 
 
 class Client(Protocol):
@@ -54,6 +51,7 @@ class Arrival(Signal):
         "collected",
         "connection",
         "deadline",
+        "idle_s",
         "patience_s",
         "relay",
         "response",
@@ -65,6 +63,7 @@ class Arrival(Signal):
     )
 
     seen: int  # `size` when it was last looked at (`is_over`)
+    idle_s: float  # so long may the backend send nothing of a body that it has begun
 
     def __init__(
         self, connection: ClientConnection, client: Client, length_known: bool, patience_s: float
@@ -208,6 +207,12 @@ class Arrival(Signal):
             self.connection.failure.__cause__ = TimeoutError()
             self.set()
 
+    def watch(self, watched: set[Arrival], idle_s: float) -> None:
+        """From now on whoever sweeps `watched` asks now and then whether it is over."""
+        self.seen = -1
+        self.idle_s = idle_s
+        watched.add(self)
+
     def is_over(self, now: float) -> bool:
         """To be asked now and then from the head on: whether the answer needs no more watching. Gives it up when the
         backend has sent nothing for too long."""
@@ -218,9 +223,9 @@ class Arrival(Signal):
         if connection.paused or uploading or self.size != self.seen:
             # Something came, or who is slow is the client (server.WRITE_TIMEOUT_S, BODY_TIMEOUT_S) or a policy.
             self.seen = self.size
-            self.deadline = now + BODY_IDLE_S
+            self.deadline = now + self.idle_s
         elif self.deadline < now:
-            connection.fail_idle(BODY_IDLE_S)
+            connection.fail_idle(self.idle_s)
             self.progress()
             return True
         return False

@@ -25,15 +25,14 @@ class _First(Signal):
             self.set()
 
 
-async def begun(arrival: Arrival, watched: set[Arrival]) -> WireError | None:
+async def begun(arrival: Arrival, watched: set[Arrival], idle_s: float) -> WireError | None:
     """Wait for the first byte of a good answer: what it failed of before that. An answer that tells of an error is told
-    from its head. `watched` are the arrivals that are given up when nothing comes for too long."""
+    from its head. `watched` are the arrivals that are given up when nothing comes for `idle_s`."""
     connection = arrival.connection
     if connection.ended or connection.chunks or connection.status >= 400:
         return None
     first = arrival.relay = _First(connection)
-    arrival.seen = -1
-    watched.add(arrival)
+    arrival.watch(watched, idle_s)
     try:
         await first
     finally:

@@ -77,7 +77,8 @@ def again(call: Call) -> None:
     """Another attempt begins: nobody wants the rest of the last answer."""
     arrival = call.arrival
     if arrival is not None:
-        _note(call, arrival.connection.status, "", arrival.sent_at)
+        failure = arrival.connection.failure
+        _note(call, arrival.connection.status, broken(failure).reason if failure else "", arrival.sent_at)
         arrival.release()
         arrival.response = None  # they hold each other
         call.arrival = None

@@ -12,7 +12,7 @@ from aforo.egress.pool import Pool, Way
 from aforo.errors import Refusal, Timeout
 from aforo.errors import Upstream as UpstreamRefusal
 from aforo.gateway import redirects, route
-from aforo.gateway.arrival import Arrival
+from aforo.gateway.arrival import Arrival, broken
 from aforo.gateway.backends import Backend, Backends
 from aforo.gateway.breakers import Guards
 from aforo.gateway.call import Call
@@ -119,7 +119,7 @@ class Upstream:
                     self.waiting.discard(arrival)
                 failure = connection.failure
                 if failure is None and options.retried and body is not None:
-                    failure = await begun(arrival, self.arriving)
+                    failure = await begun(arrival, self.arriving, options.idle_s)
                 if failure is None:
                     if not options.follow_redirects or hops == redirects.MOST or body is None:
                         break
@@ -149,16 +149,15 @@ class Upstream:
                 if failure.reused and not failure.answered and body is not None:
                     connection = None
                     continue
-                if isinstance(failure.__cause__, TimeoutError) and not connection.status:
-                    message = f"the backend did not answer within {options.timeout_s:g} s"
-                    raise _failure("Timeout", message) from failure
-                raise _failure("BackendConnectionFailure", str(failure)) from failure
+                error = broken(failure)
+                if error.reason == "Timeout" and not connection.status:
+                    error.message = f"the backend did not answer within {options.timeout_s:g} s"
+                raise PolicyFailure(error) from failure
         except PolicyFailure as missed:
             route.missed(call, guard, missed.error, began or time.perf_counter())
             raise
         if not connection.ended:
-            arrival.seen = -1
-            self.arriving.add(arrival)
+            arrival.watch(self.arriving, options.idle_s)
         status = connection.status
         call.response = arrival.response = ResponseState(
             status,

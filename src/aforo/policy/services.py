@@ -15,14 +15,16 @@ import msgspec
 
 @dataclass(frozen=True, slots=True)
 class ForwardOptions:
-    """The attributes of `forward-request`; `timeout_s` runs until the response head is there. `retried`: it stands in a
-    `retry`, so that an answer that breaks off before its first byte is worth another try."""
+    """The attributes of `forward-request`; `timeout_s` runs until the response head is there, `idle_s` from then on while
+    nothing of the body comes. `retried`: it stands in a `retry`, so that an answer that breaks off before its first byte
+    is worth another try."""
 
     timeout_s: float = 300.0
     buffer_request_body: bool = False
     fail_on_error_status_code: bool = False
     follow_redirects: bool = False
     retried: bool = False
+    idle_s: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)

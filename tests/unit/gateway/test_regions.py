@@ -21,7 +21,7 @@ from aforo.policy.pipeline import Pipeline
 from aforo.policy.services import OutboundRequest
 from aforo.snapshot.snapshot import BreakerRule
 from aforo.spool.records import BackendRoute
-from tests.support.gateway import Gate, NoTokens, story
+from tests.support.gateway import Gate, NoTokens, story, until
 from tests.support.regions import FORWARD, THROTTLED, TWICE, answer, policy, regions
 from tests.support.scripted_backend import CLOSE
 
@@ -190,6 +190,79 @@ async def test_a_region_that_ends_behind_its_head_is_left_too(head: bytes, pipel
         route = await last_way(r.gate)
         assert ways(route) == [("east", 0, "BackendConnectionFailure"), ("west", 200, "")]
         assert (await r.gate.call(POST)).body == b"west"
+
+
+def idle(inside: str, condition: str = "@(context.Response.StatusCode &gt;= 500)") -> Pipeline:
+    """Two attempts; a body that does not go on for 7 s ends one."""
+    forward = '<forward-request buffer-request-body="true" idle-timeout="7" />'
+    return policy(backend=f'<retry condition="{condition}" count="1" interval="0">{forward}{inside}</retry>')
+
+
+def gives_up(g: Gate) -> None:
+    """The time of the answer that is on its way has passed."""
+    (waiting,) = g.upstream.arriving
+    assert waiting.idle_s == 7.0
+    waiting.idle_s = -1.0
+    for _ in range(2):
+        g.upstream.sweep_arriving()
+
+
+READS = "@(context.Response.StatusCode &gt;= 500 || context.Response.Body.As&lt;string&gt;(true) == &quot;busy&quot;)"
+BEGUN = answer(200, b"123456789")[:-4]
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "begun"),
+    [
+        (idle(""), STREAM),
+        (idle(""), answer(200, b"123456789")[:-9]),
+        # Where a policy within `retry` has read the answer, nothing of it has gone on either.
+        (idle('<set-variable name="said" value="@(context.Response.Body.As&lt;string&gt;(true))" />'), BEGUN),
+        (idle("", READS), BEGUN),
+    ],
+)
+@story
+async def test_a_region_that_stalls_behind_its_head_is_left_too(pipeline: Pipeline, begun: bytes) -> None:
+    async with regions(pipeline, rules=(THROTTLED, AT_THE_THIRD)) as r:
+        r.east.plays(begun, asyncio.Event())
+        client = await r.gate.connect()
+        await client.send(POST)
+        await until(lambda: r.gate.upstream.arriving)
+        await asyncio.sleep(0.05)
+        assert r.west.heard == []
+        gives_up(r.gate)
+        assert (await client.answer()).body == b"west"
+        (attempt, other) = (await last_way(r.gate)).attempts
+        assert (attempt.backend, attempt.reason, other.backend, other.status) == (
+            "east",
+            "Timeout",
+            "west",
+            200,
+        )
+        (error,) = r.gate.records[0].errors
+        assert (error.reason, error.recovered) == ("Timeout", True)
+        assert "sent nothing more of its answer" in error.message
+        await until(lambda: r.east.open == 0)
+
+
+@story
+async def test_a_condition_that_cannot_read_the_answer_is_asked_of_the_failure() -> None:
+    """As many attempts as there may be, then the failure of the last one; what is read whole is judged by what it says."""
+    async with regions(idle("", READS), rules=()) as r:
+        r.east.plays(BEGUN, CLOSE)
+        assert (await r.gate.call(POST)).body == b"west"
+        r.east.plays(answer(200, b"busy"))
+        assert (await r.gate.call(POST)).body == b"west"
+        for region in (r.east, r.west):
+            region.plays(BEGUN, CLOSE)
+        got = await r.gate.call(POST)
+        assert (got.status, b"1234" in got.body) == (500, False)
+        await r.gate.settled()
+        record = r.gate.records[-1]
+        failed = ("forward-request", "BackendConnectionFailure", False)
+        assert [(e.source, e.reason, e.recovered) for e in record.errors] == [failed, failed]
+        assert [name for name, _, _ in ways(record.route)] == ["east", "west"]
+        assert (await r.gate.call(POST)).body == b"east"
 
 
 @story

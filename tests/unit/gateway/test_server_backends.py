@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from aforo.gateway import arrival, server
+from aforo.gateway import server
 from aforo.policy.exchange import Exchange
 from aforo.policy.pipeline import Pipeline
 from aforo.policy.services import ForwardOptions
@@ -315,53 +315,45 @@ EVENT = b"data: 1\n\n"
 )
 @story
 async def test_a_backend_that_stalls_within_a_body_is_given_up(begun: bytes, came: bytes) -> None:
-    arrival.BODY_IDLE_S, usual = -1.0, arrival.BODY_IDLE_S
-    try:
-        async with gate() as g:
-            g.backend.plays(begun, asyncio.Event())
-            client = await g.connect()
-            await client.send(GET)
-            head = await client.reader.readuntil(came)
-            g.upstream.sweep_arriving()  # something has come since the last look
-            assert len(g.upstream.arriving) == 1
-            g.upstream.sweep_arriving()
-            rest = await client.rest()
-            await g.settled()
-            (record,) = g.records
-            assert (record.aborted, record.response.body[: len(came)]) == ("backend", came)
-            assert [(e.reason, e.section) for e in record.errors] == [("Timeout", "backend")]
-            assert "sent nothing more of its answer" in record.errors[0].message
-            if came == EVENT:
-                # Between two events it can still be said; nobody may take silence for the end.
-                assert b'"code":"BackendConnectionFailure"' in rest
-            else:
-                assert (head[-3:], rest) == (came, b"")
-            await until(lambda: g.backend.open == 0)
-            assert not g.upstream.arriving
-    finally:
-        arrival.BODY_IDLE_S = usual
+    async with gate(Pipeline(plain_forward=ForwardOptions(idle_s=-1.0))) as g:
+        g.backend.plays(begun, asyncio.Event())
+        client = await g.connect()
+        await client.send(GET)
+        head = await client.reader.readuntil(came)
+        g.upstream.sweep_arriving()  # something has come since the last look
+        assert len(g.upstream.arriving) == 1
+        g.upstream.sweep_arriving()
+        rest = await client.rest()
+        await g.settled()
+        (record,) = g.records
+        assert (record.aborted, record.response.body[: len(came)]) == ("backend", came)
+        assert [(e.reason, e.section) for e in record.errors] == [("Timeout", "backend")]
+        assert "sent nothing more of its answer" in record.errors[0].message
+        if came == EVENT:
+            # Between two events it can still be said; nobody may take silence for the end.
+            assert b'"code":"BackendConnectionFailure"' in rest
+        else:
+            assert (head[-3:], rest) == (came, b"")
+        await until(lambda: g.backend.open == 0)
+        assert not g.upstream.arriving
 
 
 @story
 async def test_a_stall_that_is_not_the_backends_is_not_its_end() -> None:
-    arrival.BODY_IDLE_S, usual = -1.0, arrival.BODY_IDLE_S
-    try:
-        async with gate() as g:
-            more = asyncio.Event()
-            g.backend.plays(STREAM + chunk(EVENT), more, chunk(EVENT) + b"0\r\n\r\n")
-            client = await g.connect()
-            await client.send(GET)
-            await client.reader.readuntil(EVENT)
-            (waiting,) = g.upstream.arriving
-            waiting.connection.pause()  # as for a client that does not read
-            for _ in range(3):
-                g.upstream.sweep_arriving()
-            waiting.connection.resume()
-            more.set()
-            assert (await client.reader.readuntil(b"0\r\n\r\n")).count(EVENT) == 1
+    async with gate(Pipeline(plain_forward=ForwardOptions(idle_s=-1.0))) as g:
+        more = asyncio.Event()
+        g.backend.plays(STREAM + chunk(EVENT), more, chunk(EVENT) + b"0\r\n\r\n")
+        client = await g.connect()
+        await client.send(GET)
+        await client.reader.readuntil(EVENT)
+        (waiting,) = g.upstream.arriving
+        waiting.connection.pause()  # as for a client that does not read
+        for _ in range(3):
             g.upstream.sweep_arriving()
-            assert not g.upstream.arriving
-            await g.settled()
-            assert [(r.aborted, r.errors) for r in g.records] == [("", [])]
-    finally:
-        arrival.BODY_IDLE_S = usual
+        waiting.connection.resume()
+        more.set()
+        assert (await client.reader.readuntil(b"0\r\n\r\n")).count(EVENT) == 1
+        g.upstream.sweep_arriving()
+        assert not g.upstream.arriving
+        await g.settled()
+        assert [(r.aborted, r.errors) for r in g.records] == [("", [])]

@@ -53,6 +53,28 @@ def test_plain_forward_is_seen_through_base() -> None:
     assert compile_document(Source("a", wrapped), Scope.API, NOTHING).document is None
 
 
+@pytest.mark.parametrize(
+    ("attributes", "options"),
+    [
+        ("idle-timeout='20'", ForwardOptions(idle_s=20.0)),
+        ("timeout-ms='500' idle-timeout='86400'", ForwardOptions(timeout_s=0.5, idle_s=86_400.0)),
+        ("idle-timeout='0'", "`idle-timeout` must be between 1 and 86400 seconds"),
+        ("idle-timeout='86401'", "`idle-timeout` must be between 1 and 86400 seconds"),
+        ("idle-timeout='-1'", "`idle-timeout` must be a number of seconds"),
+        ("idle-timeout='PT5M'", "`idle-timeout` must be a whole number"),
+        ("timeout='0'", "`timeout` must be between 1 and 86400 seconds"),
+        ("timeout-ms='86400001'", "`timeout-ms` must be between 1 and 86400 seconds"),
+    ],
+)
+def test_times_of_a_forward(attributes: str, options: ForwardOptions | str) -> None:
+    text = f"<policies><backend><forward-request {attributes}/></backend></policies>"
+    made = compile_document(Source("a", text), Scope.API, NOTHING)
+    if isinstance(options, ForwardOptions):
+        assert pipeline(text).plain_forward == options
+    else:
+        assert [d.message for d in made.diagnostics] == [options]
+
+
 def test_bare_sections_are_a_document() -> None:
     made = pipeline(
         "<inbound><base/><set-variable name='a' value='1'/></inbound><outbound><base/></outbound>"

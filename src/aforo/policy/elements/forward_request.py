@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import ast
+
 from aforo.policy import diagnostics as say
-from aforo.policy.emit import Emitter, Use
+from aforo.policy.emit import Emitter, Use, Value
 from aforo.policy.scopes import Section
 from aforo.policy.services import ForwardOptions
 from aforo.policy.spec import Attribute, Element
 
 _LONGEST_S = 86_400
-
-
+_USUAL_S = 300.0
 _FLAGS = ("buffer-request-body", "fail-on-error-status-code", "follow-redirects")
 
 
 def options(
-    timeout_s: float, buffer_request_body: bool, fail: bool, follow: bool, retried: bool
+    timeout_s: float, idle_s: float, buffer_request_body: bool, fail: bool, follow: bool, retried: bool
 ) -> ForwardOptions:
     """Options that are known only in the call."""
-    return ForwardOptions(timeout_s, buffer_request_body, fail, follow, retried)
+    return ForwardOptions(timeout_s, buffer_request_body, fail, follow, retried, idle_s)
 
 
 def write(use: Use, emit: Emitter) -> None:
@@ -29,41 +30,45 @@ def write(use: Use, emit: Emitter) -> None:
     version = emit.value(use, "http-version")
     if version is not None and version.const is not None and version.const.strip() == "2":
         emit.report(say.http_version(version.span))
+    idle = emit.value(use, "idle-timeout")
     switches = [emit.value(use, n) for n in (*_FLAGS, "continue-timeout", "buffer-response")]
-    emit.site(use, seconds, millis, *switches)
-    given = millis if millis is not None else seconds
+    emit.site(use, seconds, millis, idle, *switches)
+    timeout = _time(emit, seconds, "timeout") if millis is None else _time(emit, millis, "timeout-ms", 1000)
+    idling = _time(emit, idle, "idle-timeout")
+    if timeout is None or idling is None:
+        return
     flags = [emit.flag(use, n) for n in _FLAGS]
     retried = emit.unit.retries > 0
-    known = given is None or given.const is not None
-    if "timeout" not in use.attributes and "timeout-ms" not in use.attributes:
-        timeout = 300.0
-    elif given is not None and given.const is not None:
-        timeout = int(given.const) / (1000 if millis is not None else 1)
-        if not 0 < timeout <= _LONGEST_S:
-            emit.report(say.bad_value(given.span, "timeout", f"between 1 and {_LONGEST_S} seconds"))
-            return
-    else:
-        timeout = 300.0
-    if known and all(isinstance(f, bool) for f in flags):
+    if isinstance(timeout, float) and isinstance(idling, float) and all(isinstance(f, bool) for f in flags):
         buffered, failing, following = (bool(f) for f in flags)
-        made = ForwardOptions(timeout, buffered, failing, following, retried)
+        made = ForwardOptions(timeout, buffered, failing, following, retried, idling)
         emit.facts.forward = made
         emit.do("await x.services.forward(x, OPTIONS)", OPTIONS=made)
         return
-    seconds_code = emit.expr("T", T=timeout)
-    if given is not None and given.const is None:
-        number = emit.number(given, "timeout", 1, _LONGEST_S * 1000)
-        seconds_code = emit.expr("N / D", N=number, D=1000 if millis is not None else 1)
     request_code, fail_code, follow_code = flags
     emit.do(
-        "await x.services.forward(x, MAKE(SECONDS, REQUEST, FAIL, FOLLOW, RETRIED))",
+        "await x.services.forward(x, MAKE(SECONDS, IDLE, REQUEST, FAIL, FOLLOW, RETRIED))",
         MAKE=options,
-        SECONDS=seconds_code,
+        SECONDS=timeout,
+        IDLE=idling,
         REQUEST=request_code,
         FAIL=fail_code,
         FOLLOW=follow_code,
         RETRIED=retried,
     )
+
+
+def _time(emit: Emitter, given: Value | None, name: str, parts: int = 1) -> float | ast.expr | None:
+    """An attribute, in parts of a second, as seconds: known now or computed in the call; None for a mistake."""
+    if given is None:
+        return _USUAL_S
+    if given.const is None:
+        return emit.expr("N / D", N=emit.number(given, name, 1, _LONGEST_S * parts), D=parts)
+    seconds = int(given.const) / parts
+    if not 0 < seconds <= _LONGEST_S:
+        emit.report(say.bad_value(given.span, name, f"between 1 and {_LONGEST_S} seconds"))
+        return None
+    return seconds
 
 
 ELEMENT = Element(
@@ -76,6 +81,15 @@ ELEMENT = Element(
             "timeout", "Seconds until the response's headers must be there; 300 without it.", "seconds"
         ),
         Attribute("timeout-ms", "The same in milliseconds; one of the two.", "milliseconds"),
+        Attribute(
+            "idle-timeout",
+            "An extension: seconds for which a backend that has sent the head of its response may send nothing of the body, "
+            "before and between its bytes. Within `retry` another attempt follows where nothing of it has gone on. Time in "
+            "which the client does not read does not count. Keep it long for models that think: their streams are silent "
+            "meanwhile. Azure does not know the attribute.",
+            "seconds",
+            default="300",
+        ),
         Attribute(
             "continue-timeout",
             "Accepted for compatibility: bodies are sent at once, no backend is asked for a 100 Continue.",

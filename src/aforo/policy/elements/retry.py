@@ -141,7 +141,10 @@ def write(use: Use, emit: Emitter) -> None:
     fast = emit.value(use, "first-fast-retry")
     if condition is None:
         return
+    read = len(inner.body)
     inner.site(use, condition, interval, most, delta, fast)
+    if any(v is not None and v.effects.reads_response_body for v in (condition, interval, most, delta, fast)):
+        _guard_reading(inner, read, failure)
     waits = ast.Tuple(
         [first, second, third, inner.expr("F", F=emit.flag(use, "first-fast-retry")), inner.expr(failure)],
         ast.Load(),
@@ -176,10 +179,25 @@ def _guard(inner: Emitter) -> str:
     return failure
 
 
+def _guard_reading(inner: Emitter, start: int, failure: str) -> None:
+    """What is written from there on reads the answer for the condition: where that does not come whole it is a failed
+    attempt too, for nobody has had any of it."""
+    reading = inner.body[start:]
+    del inner.body[start:]
+    inner.do(
+        f"try:\n    pass\nexcept PolicyFailure as error:\n    {failure} = MISSED(x, error, sites[at])",
+        MISSED=missed,
+    )
+    guarded = inner.body[-1]
+    assert isinstance(guarded, ast.Try)
+    guarded.body = reading
+
+
 ELEMENT = Element(
     "retry",
     "Runs the policies inside once, and again while the condition is true. A `forward-request` that fails is looked at "
-    "as the answer that the client would get (500, 503); any other failure inside ends it. A request whose body went on "
+    "as the answer that the client would get (500, 503), and so is one whose answer the condition reads and which does not "
+    "come whole; any other failure inside ends it. A request whose body went on "
     "as it came (`buffer-request-body` keeps it) is not sent again: what its only attempt brought is the answer.",
     write,
     attributes=(
