@@ -68,7 +68,7 @@ class Case:
     """The parts of a case.
 
     Parts begin with `=== name`: `policy SCOPE` (broad ones first), `fragment NAME`, `values` (`name = value`, with
-    `secret` in front), `tokens` (`resource = token`), `request`, `backend` and the expected parts `result` and, where the
+    `secret` in front), `tokens` (`resource = token`, `resource client-id = token`), `request`, `backend` and the expected parts `result` and, where the
     case has one, `trace`: what a traced call shows.
 
     `request` may stand several times: the calls are made one after the other, on the same services. `backend` too: each
@@ -165,8 +165,9 @@ def run(case: Case, traces: list[str] | None = None) -> str:
 def scripted(case: Case) -> ScriptedServices:
     """The services as the case's parts script them."""
     services = ScriptedServices()
-    for resource, token in settings(case.one("tokens")):
-        services.tokens.put(resource, token)
+    for named, token in settings(case.one("tokens")):
+        resource, _, client_id = named.partition(" ")
+        services.tokens.put(resource, token, client_id or None)
     backends = [(how, text) for how, text in case.all("backend")] or [("", "200 OK\n\n{}")]
 
     def backend(_exchange: Exchange) -> ResponseState:

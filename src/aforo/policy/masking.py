@@ -54,6 +54,8 @@ _SHORTEST_LEAF: Final = 8
 _MOST_PARTS: Final = 200
 _LARGEST_BODY: Final = 4096
 _SCHEME: Final = re.compile(r"^[A-Za-z][A-Za-z0-9-]*\s+")
+# A signed or an encrypted token (JWS, JWE), whatever the header or parameter is called that brings it.
+_TOKEN: Final = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]* +)?(ey[JA-I][\w-]{8,}(?:\.[\w-]*){2,4})\s*", re.ASCII)
 
 
 class Secrets:
@@ -131,9 +133,12 @@ def gather(exchange: Exchange, into: Secrets) -> None:
             name = field.decode("latin-1")
             if is_credential(exchange, name) or f"header:{name}" in tainted:
                 into.add(value.decode("utf-8", "replace"))
+            elif b"ey" in value and (token := _TOKEN.fullmatch(value.decode("utf-8", "replace"))):
+                into.add(token[1])
     for parameter, values in request.url.query_values().items():
-        if is_credential_parameter(exchange, parameter):
-            for text in values:
+        credential = is_credential_parameter(exchange, parameter)
+        for text in values:
+            if credential or _TOKEN.fullmatch(text):
                 into.add(text)
     for name in tainted:
         if name in exchange.variables:

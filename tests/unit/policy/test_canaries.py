@@ -9,6 +9,7 @@ import json
 import pytest
 
 from aforo.messages import Headers, parse_url
+from aforo.policy import masking
 from aforo.policy.compile import CompileContext, CompileResult, compile_document
 from aforo.policy.exchange import Body, Exchange, RequestState, ResponseState
 from aforo.policy.named_values import NamedValue
@@ -190,3 +191,24 @@ def test_no_diagnostic_shows_it(text: str) -> None:
         assert len(CANARY) < 5 or not any(
             CANARY[i : i + 6].lower() in diagnostic.message.lower() for i in range(len(CANARY) - 5)
         )
+
+
+@pytest.mark.parametrize("parts", [3, 5])
+@pytest.mark.parametrize("scheme", ["", "Bearer "])
+def test_a_token_is_known_by_its_form_in_whatever_field_it_comes(parts: int, scheme: str) -> None:
+    token = ".".join(["eyJhbGciOiJub25lIn0", *(["", "c2VjcmV0"] * 2)][:parts])
+    url = parse_url(f"https://gate/a?t={token}x&plain=ey.b.c")
+    request = RequestState(
+        "GET",
+        url,
+        Headers.of([(b"x-user-token", f"{scheme}{token}".encode()), (b"x-note", b"eyes only. really.")]),
+        Body(b""),
+        "10.0.0.1",
+        "/a",
+        url.query,
+    )
+    exchange = Exchange("0" * 32, request, ScriptedServices(), started_ns=1)
+    secrets = masking.Secrets()
+    masking.gather(exchange, secrets)
+    assert secrets.mask(f"<{token}> <{token}x>") == "<*****> <*****>"
+    assert secrets.mask("ey.b.c and eyes only. really.") == "ey.b.c and eyes only. really."
