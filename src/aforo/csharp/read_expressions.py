@@ -147,14 +147,14 @@ class ExpressionReader(Reader):
         parts: list[str | s.Hole] = []
         for child in node.children:
             if child.type == "interpolation":
-                parts.append(self.hole(child))
+                parts.append(self.hole(child, verbatim=verbatim))
             elif child.type in ("string_content", "escape_sequence", "interpolation_quote_escape"):
                 text = self.raw(child).replace(BRACES, "{").replace("}}", "}")
                 text = text.replace(QUOTES, '"') if verbatim else decode_string(text, self.span(child))
                 parts.append(text)
         return s.Interpolated(tuple(parts), self.is_secret(node), self.span(node))
 
-    def hole(self, node: Node) -> s.Hole:
+    def hole(self, node: Node, *, verbatim: bool) -> s.Hole:
         value: s.Expr | None = None
         alignment, spec = 0, ""
         for child in named(node):
@@ -165,6 +165,8 @@ class ExpressionReader(Reader):
                 alignment = int(text)
             elif child.type == "interpolation_format_clause":
                 spec = self.raw(child)[1:]
+                # `{time:hh\\:mm}`: escapes stand for characters in a format too.
+                spec = spec.replace(QUOTES, '"') if verbatim else decode_string(spec, self.span(child))
             elif child.type != "interpolation_brace" and value is None:
                 value = self.expr(child)
         if value is None:
