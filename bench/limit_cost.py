@@ -1,14 +1,13 @@
 """What limits cost on counters in memory, with a journal, and on a Valkey server: `python -m bench.limit_cost [operations]`.
 
-Prints (`--write`: puts into RESULTS.md) microseconds per operation, of this process's CPU and of the clock (what a call waits), in sequence and with many
-calls at once, and the server's own CPU; each is the best of three rounds.
+Prints (`--write`: puts into RESULTS.md) microseconds per operation, of this process's CPU and of the clock (what a call waits),
+in sequence and with many calls at once, and the server's own CPU; five runs, the limits and their places taking turns.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import resource
 import shutil
 import subprocess
@@ -16,7 +15,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,11 +34,17 @@ from aforo.gateway.signal import driven
 from aforo.gateway.valkey_counters import ValkeyCounters
 from aforo.gateway.valkey_leases import ValkeyLeases
 from aforo.model.valkey_address import ValkeyAddress
+from aforo.policy.services import Counter
 from bench import sections
+from bench.figures import header, row, spread
+from bench.processes import exact_cpu_s
 
 LIMIT = 1 << 40
+_MINUTE = Counter("k", LIMIT, 60, "sliding")
+_DAY = Counter("k", LIMIT, 86_400)
+_BUCKET = Counter("k", LIMIT, 60, "bucket")
 AT_ONCE = 64
-ROUNDS = 3
+RUNS = 5
 Operation = Callable[[Any], Awaitable[Any]]
 
 
@@ -50,25 +56,25 @@ class Cost(NamedTuple):
 
 
 async def _rate(counters: Any) -> None:
-    await counters.reserve("k", 1, LIMIT, 60, sliding=True)
+    await counters.reserve(_MINUTE, 1)
 
 
 async def _quota(counters: Any) -> None:
-    await counters.reserve("k", 1, LIMIT, 86_400, sliding=False)
+    await counters.reserve(_DAY, 1)
 
 
 async def _bandwidth(counters: Any) -> None:
-    await counters.peek("k", LIMIT, 86_400, sliding=False)
-    await counters.charge("k", 700, LIMIT, 86_400, sliding=False)
+    await counters.peek(_DAY)
+    await counters.charge(_DAY, 700)
 
 
 async def _tokens(counters: Any) -> None:
-    await counters.peek("k", LIMIT, 60, sliding=False, bucket=True)
-    await counters.charge("k", 700, LIMIT, 60, sliding=False, bucket=True)
+    await counters.peek(_BUCKET)
+    await counters.charge(_BUCKET, 700)
 
 
 async def _reserved(counters: Any) -> None:
-    state = await counters.reserve("k", 700, LIMIT, 60, sliding=False, bucket=True, held_s=3600.0)
+    state = await counters.reserve(_BUCKET, 700, held_s=3600.0)
     await counters.settle(state.reservation, 300)
 
 
@@ -82,30 +88,21 @@ OPERATIONS: tuple[tuple[str, Operation], ...] = (
 
 
 async def measured(operation: Operation, counters: Any, times: int, at_once: int) -> Cost:
-    """The best of some rounds."""
-    best = Cost(1e9, 1e9)
+    """One run."""
 
     async def several() -> None:
         for _ in range(times // at_once):
             await operation(counters)
 
-    for _ in range(ROUNDS):
-        cpu, wall = _cpu_s(), time.perf_counter()
-        await asyncio.gather(*(driven(several()) for _ in range(at_once)))
-        done = times // at_once * at_once
-        cost = Cost((_cpu_s() - cpu) / done * 1e6, (time.perf_counter() - wall) / done * 1e6)
-        best = min(best, cost)
-    return best
+    cpu, wall = _cpu_s(), time.perf_counter()
+    await asyncio.gather(*(driven(several()) for _ in range(at_once)))
+    done = times // at_once * at_once
+    return Cost((_cpu_s() - cpu) / done * 1e6, (time.perf_counter() - wall) / done * 1e6)
 
 
 def _cpu_s() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
-
-
-def _server_cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -124,100 +121,119 @@ def served(folder: Path) -> Iterator[tuple[str, int]]:
         process.wait()
 
 
-class Limit(NamedTuple):
-    """One limit in all its places; None where it has none. `server_us` is the server's CPU per operation."""
+@dataclass(slots=True)
+class Limit:
+    """One limit in all its places, run by run; empty where it has none. `server_us` is the server's CPU per operation."""
 
     name: str
-    memory: Cost | None
-    journal: Cost | None
-    alone: Cost | None
-    many: Cost | None
-    server_us: float | None
+    memory: list[Cost] = field(default_factory=list)
+    journal: list[Cost] = field(default_factory=list)
+    alone: list[Cost] = field(default_factory=list)
+    many: list[Cost] = field(default_factory=list)
+    server_us: list[float] = field(default_factory=list)
 
 
-async def limits(times: int) -> list[Limit]:
+async def limits(times: int, runs: int = RUNS) -> list[Limit]:
     """Measures all of them; without a server on this machine, what needs none."""
     folder = Path(tempfile.mkdtemp(prefix="limit-cost-"))
+    found = {name: Limit(name) for name, _ in OPERATIONS}
     try:
-        in_process = [(name, *await _in_process(folder, operation, times)) for name, operation in OPERATIONS]
-        try:
-            program()
-        except Invalid:
-            return [Limit(name, memory, journal, None, None, None) for name, memory, journal in in_process]
-        with served(folder) as (path, pid):
-            server = Valkey(ValkeyAddress(path=path), AnyAddress)
-            shared = ValkeyCounters(server, "bench")
-            leases = ValkeyLeases(server, "bench")
-
-            async def place(_: Any) -> None:
-                leave = await leases.enter("k", 1 << 30)
-                assert leave is not None
-                leave()
-
-            found = []
-            for (name, memory, journal), (_, operation) in zip(in_process, OPERATIONS, strict=True):
-                found.append(Limit(name, memory, journal, *await _on_server(operation, shared, times, pid)))
-            found.append(Limit("limit-concurrency", None, None, *await _on_server(place, None, times, pid)))
-            await shared.close()
-            return found
+        with ExitStack() as stack:
+            server = None
+            try:
+                program()
+            except Invalid:
+                pass
+            else:
+                path, pid = stack.enter_context(served(folder))
+                server = Valkey(ValkeyAddress(path=path), AnyAddress)
+                shared = ValkeyCounters(server, "bench")
+                place = _place(ValkeyLeases(server, "bench"))
+                found["limit-concurrency"] = Limit("limit-concurrency")
+            # The first run makes what is made on first use, and is no figure.
+            for run in range(runs + 1):
+                now = times if run else min(times, 10 * AT_ONCE)
+                for name, operation in OPERATIONS:
+                    await _in_process(folder / f"journal-{run}-{name[:12]}", operation, now, found[name])
+                    if server is not None:
+                        await _on_server(operation, shared, now, pid, found[name])
+                if server is not None:
+                    await _on_server(place, None, now, pid, found["limit-concurrency"])
+                if not run:
+                    found = {name: Limit(name) for name in found}
+            if server is not None:
+                await shared.close()
+        return list(found.values())
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _in_process(folder: Path, operation: Operation, times: int) -> tuple[Cost, Cost]:
-    """(in memory, in memory with a journal)"""
+def _place(leases: ValkeyLeases) -> Operation:
+    async def place(_: Any) -> None:
+        leave = await leases.enter("k", 1 << 30)
+        assert leave is not None
+        leave()
+
+    return place
+
+
+async def _in_process(journal_folder: Path, operation: Operation, times: int, limit: Limit) -> None:
+    """In memory, and in memory with a journal."""
     memory, journaled = MemoryCounters(), MemoryCounters()
-    journal = CounterJournal(folder / "journal")
+    journal = CounterJournal(journal_folder)
     journal.restore(journaled)
-    plain = await measured(operation, memory, times, 1)
-    kept = await measured(operation, journaled, times, 1)
+    limit.memory.append(await measured(operation, memory, times, 1))
+    limit.journal.append(await measured(operation, journaled, times, 1))
     journal.close()
-    return plain, kept
 
 
-async def _on_server(operation: Operation, port: Any, times: int, pid: int) -> tuple[Cost, Cost, float]:
-    """(one by one, many at once, CPU of the server for each of the many)"""
-    alone = await measured(operation, port, times // 4, 1)
-    before = _server_cpu_s(pid)
-    many = await measured(operation, port, times, AT_ONCE)
-    own = (_server_cpu_s(pid) - before) / (ROUNDS * (times // AT_ONCE * AT_ONCE)) * 1e6
-    return alone, many, own
+async def _on_server(operation: Operation, port: Any, times: int, pid: int, limit: Limit) -> None:
+    """One by one, and many at once, with the CPU of the server for each of the many."""
+    limit.alone.append(await measured(operation, port, times // 4, 1))
+    before = exact_cpu_s(pid)
+    limit.many.append(await measured(operation, port, times, AT_ONCE))
+    limit.server_us.append((exact_cpu_s(pid) - before) / (times // AT_ONCE * AT_ONCE) * 1e6)
 
 
 def markdown(found: list[Limit], times: int) -> list[str]:
     """The section of RESULTS.md."""
+    runs = max((len(limit.memory) for limit in found), default=0)
     out = [
         "",
         "## Limits",
         "",
-        f"What a limit costs a call, in microseconds: {times:,} operations, the best of {ROUNDS} rounds. In memory and with "
-        "the journal of counters nothing is waited for; on a Valkey server (Unix socket, append-only file) a call waits as "
-        f"long as stands there. `limit-concurrency` without a server is a number in the process. With {AT_ONCE} at once, "
-        "what goes to the server shares its way.",
+        f"What a limit costs a call, in microseconds: {runs} runs of {times:,} operations, in which limits and places take turns; "
+        "medians, and least to greatest in parentheses. In memory and with the journal of counters nothing is waited for; on a "
+        "Valkey server (Unix socket, append-only file) a call waits as long as stands there. `limit-concurrency` without a "
+        f"server is a number in the process. With {AT_ONCE} at once, what goes to the server shares its way.",
         "",
-        "| | memory: CPU | with the journal: CPU | Valkey, one by one: CPU | waits | "
-        f"{AT_ONCE} at once: CPU | time | CPU of the server |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        *header(
+            "",
+            "memory: CPU",
+            "with the journal: CPU",
+            "Valkey, one by one: CPU",
+            "waits",
+            f"{AT_ONCE} at once: CPU",
+            "time",
+            "CPU of the server",
+        ),
     ]
-    for limit in found:
-        cells = [
+    out += [
+        row(
             limit.name,
-            _shown(limit.memory and limit.memory.cpu_us),
-            _shown(limit.journal and limit.journal.cpu_us),
-            _shown(limit.alone and limit.alone.cpu_us),
-            _shown(limit.alone and limit.alone.wall_us),
-            _shown(limit.many and limit.many.cpu_us),
-            _shown(limit.many and limit.many.wall_us),
-            _shown(limit.server_us),
-        ]
-        out.append(f"| {' | '.join(cells)} |")
-    if all(limit.many is None for limit in found):
+            spread([cost.cpu_us for cost in limit.memory], 1),
+            spread([cost.cpu_us for cost in limit.journal], 1),
+            spread([cost.cpu_us for cost in limit.alone], 1),
+            spread([cost.wall_us for cost in limit.alone], 1),
+            spread([cost.cpu_us for cost in limit.many], 1),
+            spread([cost.wall_us for cost in limit.many], 1),
+            spread(limit.server_us, 1),
+        )
+        for limit in found
+    ]
+    if not any(limit.many for limit in found):
         out += ["", "- left out: Valkey (there is no server on this machine)"]
     return out
-
-
-def _shown(value: float | None) -> str:
-    return "" if value is None else f"{value:.1f}"
 
 
 def main() -> None:

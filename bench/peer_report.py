@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from statistics import median, quantiles
+from statistics import median
 
+from bench.figures import difference, header, late, number, ratio, row, spread
 from bench.load import Load
 from bench.processes import ROOT
 
@@ -17,14 +17,17 @@ _PIN = re.compile(r"^([\w.-]+)(?:\[[\w,-]+\])?==(\S+)", re.MULTILINE)
 
 @dataclass(slots=True)
 class Seen:
-    """Everything that was seen of one gateway. CPU in microseconds per call, times in milliseconds, memory in MB."""
+    """Everything that was seen of one gateway. CPU in microseconds per call, times in milliseconds, memory in MB.
+
+    Lists have an entry for each round; of first bytes a round has several.
+    """
 
     log: str = "none"
     ready_s: float | None = None
     loads: list[Load] = field(default_factory=list)
     cpu_us: list[float] = field(default_factory=list)
     whole_cpu_us: list[float] = field(default_factory=list)
-    first_byte_ms: list[float] = field(default_factory=list)
+    first_byte_ms: list[list[float]] = field(default_factory=list)
     mb: float = 0.0
     whole_mb: float = 0.0
     # Calls of the counting client that were answered, and the rows that the log has of them.
@@ -62,25 +65,38 @@ def markdown(found: PeerFindings) -> list[str]:
         "## Peers",
         "",
         f"The same scripted fast upstream behind each, 32 connections, {found.seconds:g} s per round, {rounds} alternating "
-        "rounds; medians, and least to greatest in parentheses. Each gateway has one worker. "
-        f"{', '.join(versions())}; nginx and Envoy pass on and do nothing else.",
+        "rounds; medians, and least to greatest in parentheses; memory and start once. Each gateway has one worker. "
+        f"{', '.join(versions())}. Bare nginx and Envoy pass on and do nothing else; with log and limit they have a limit that "
+        "is never reached and a log of bodies, as far as they can.",
         "",
         *(f"- left out: {line}" for line in found.absent),
         *([""] if found.absent else []),
-        "| | calls/s | CPU of the gateway per call (µs) | against Aforo | with all that it needs (µs) | p50 (ms) | p99 (ms) "
-        "| memory (MB) | with all that it needs (MB) | first byte of a stream, added (ms) | the slowest tenth (ms) | ready after (s) |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        *header(
+            "",
+            "calls/s",
+            "CPU of the gateway per call (µs)",
+            "against Aforo",
+            "with all that it needs (µs)",
+            "p50 (ms)",
+            "p99 (ms)",
+            "memory (MB)",
+            "with all that it needs (MB)",
+            "first byte of a stream, added (ms)",
+            "the slowest tenth (ms)",
+            "ready after (s)",
+        ),
     ]
     direct = found.seen.get("direct")
     aforo = found.seen.get("Aforo")
     for name, seen in found.seen.items():
         if seen.loads:
-            out.append(_line(name, seen, direct if name != "direct" else None, aforo))
+            out.append(_line(name, seen, direct, aforo))
     failed = [f"- {name}: {why}" for name, seen in found.seen.items() if (why := _failures(seen))]
     out += ["", *failed, *([""] if failed else [])]
     out += [
         "`direct` is the upstream itself. What a gateway needs besides its own processes is the database of its log and "
-        "configuration; for Aforo it is the whole system, until the last row can be queried.",
+        "configuration; for Aforo it is the whole system, until the last row can be queried. The first byte is the median "
+        "of a round's streams less that of `direct`; the slowest tenth, where it begins, is of the streams of all rounds together.",
         "",
         "**Rows of the log against calls answered**, counted by a client at 32 connections that waits for each answer:",
         "",
@@ -92,28 +108,27 @@ def markdown(found: PeerFindings) -> list[str]:
 
 
 def _line(name: str, seen: Seen, direct: Seen | None, aforo: Seen | None) -> str:
-    cpu = median(seen.cpu_us)
-    ratio = cpu / median(aforo.cpu_us) if aforo and aforo.cpu_us and name != "direct" else None
+    added = slowest = ""
+    if direct is not None and direct is not seen:
+        ours, bare = ([median(run) for run in one.first_byte_ms if run] for one in (seen, direct))
+        added = difference(ours, bare)
+        ours, bare = ([took for run in one.first_byte_ms for took in run] for one in (seen, direct))
+        slowest = number(late(ours) - late(bare)) if ours and bare else ""
     whole = bool(seen.whole_cpu_us)  # only of those that need more than their own processes
-    added = late = ""
-    if direct and direct.first_byte_ms and seen.first_byte_ms:
-        added = f"{median(seen.first_byte_ms) - median(direct.first_byte_ms):.2f}"
-        late = f"{_late(seen.first_byte_ms) - _late(direct.first_byte_ms):.2f}"
-    cells = [
+    return row(
         name,
-        _spread([load.rate for load in seen.loads], lambda v: f"{v:,.0f}"),
-        _spread(seen.cpu_us, _short),
-        f"{ratio:,.2f}" if ratio is not None else "",
-        _spread(seen.whole_cpu_us, _short) if whole else "",
-        _short(median(load.p50_ms for load in seen.loads)),
-        _short(median(load.p99_ms for load in seen.loads)),
-        f"{seen.mb:,.0f}",
-        f"{seen.whole_mb:,.0f}" if whole else "",
+        spread([load.rate for load in seen.loads], 0),
+        spread(seen.cpu_us),
+        ratio(seen.cpu_us, aforo.cpu_us) if aforo and direct is not seen else "",
+        spread(seen.whole_cpu_us),
+        spread([load.p50_ms for load in seen.loads]),
+        spread([load.p99_ms for load in seen.loads]),
+        number(seen.mb, 0),
+        number(seen.whole_mb, 0) if whole else "",
         added,
-        late,
+        slowest,
         f"{seen.ready_s:.1f}" if seen.ready_s is not None else "",
-    ]
-    return f"| {' | '.join(cells)} |"
+    )
 
 
 def _rows(name: str, seen: Seen) -> str:
@@ -132,17 +147,3 @@ def _failures(seen: Seen) -> str:
             f"{failed:,} answers were no success, {broken:,} connections broke or had no answer within 10 s"
         )
     return "; ".join(said)
-
-
-def _spread(values: Sequence[float], shown: Callable[[float], str]) -> str:
-    if len(values) == 1:
-        return shown(values[0])
-    return f"{shown(median(values))} ({shown(min(values))} to {shown(max(values))})"
-
-
-def _short(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-
-
-def _late(values: Sequence[float]) -> float:
-    return quantiles(values, n=10)[-1] if len(values) > 1 else values[0]

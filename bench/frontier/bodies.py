@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from statistics import median
 
 from bench import load
+from bench.figures import header, number, ratio, row, size, spread
 from bench.frontier import sides
-from bench.frontier.sides import Place
-from bench.frontier.tables import Scale, header, number, ratio, row, size, spread
+from bench.frontier.sides import Place, Scale
 from bench.frontier.throughput import warm
 from bench.load import BODY, Load
 from bench.neighbours import ANSWER
@@ -17,6 +16,7 @@ from bench.open_loop import padded
 SIZES = (1 << 10, *sides.SIZES)
 # Connections by size: enough that nobody waits for the load, few enough that it is not memory that is measured.
 CONNECTIONS = {1 << 10: 32, 32 << 10: 32, 256 << 10: 16, 5 << 20: 4}
+SECONDS = 1.0
 SHOWN = (sides.DIRECT, sides.NGINX, sides.NGINX_LOG, sides.ENVOY, sides.ENVOY_LOG, sides.AFORO)
 
 
@@ -39,13 +39,13 @@ def measure(place: Place, scale: Scale, found: Bodies) -> None:
         for side in started:
             warm(side)
         for count in (SIZES[0], SIZES[-1]) if scale.quick else SIZES:
-            for _ in range(1 if scale.quick else 2):
+            for _ in range(scale.runs):
                 for side in started:
                     before = side.cpu_s()
                     seen = load.run(
                         place.folder,
                         side.port,
-                        1.0,
+                        SECONDS,
                         key=side.key,
                         path=path_for(count),
                         body=padded(count),
@@ -61,9 +61,11 @@ def measure(place: Place, scale: Scale, found: Bodies) -> None:
 def markdown(found: Bodies) -> list[str]:
     """The table."""
     smallest = len(BODY) + len(ANSWER)
+    runs = max((len(got) for got in found.runs.values()), default=0)
     out = [
         f"Request and answer of that size each (1 KB: the usual call of {smallest:,} bytes together), as fast as it goes with "
-        f"{', '.join(f'{number(c, 0)} connections at {size(s)}' for s, c in CONNECTIONS.items())}. MB/s: both directions.",
+        f"{', '.join(f'{number(c, 0)} connections at {size(s)}' for s, c in CONNECTIONS.items())}; {runs} runs of {SECONDS:g} s "
+        "of each. MB/s: both directions.",
         "",
         *header(
             "",
@@ -91,7 +93,7 @@ def markdown(found: Bodies) -> list[str]:
                     name,
                     size(count),
                     spread(rates, 1),
-                    number(median(rates) * both / 1e6, 0),
+                    spread([rate * both / 1e6 for rate in rates], 0),
                     spread([seen.p50_ms for seen, _ in got]),
                     spread([seen.p99_ms for seen, _ in got]),
                     spread(cpu, 0),
@@ -100,9 +102,9 @@ def markdown(found: Bodies) -> list[str]:
                 )
             )
     if found.behind_s:
-        behind = ", ".join(f"{number(max(v), 1)} s at {size(s)}" for s, v in found.behind_s.items())
+        behind = ", ".join(f"{spread(v, 1)} s at {size(s)}" for s, v in found.behind_s.items())
         out += [
             "",
-            f"Aforo's last row could be queried after the run: {behind} at most. It keeps 4 MB of a body and says so in the row.",
+            f"Aforo's last row could be queried after a run: {behind}. It keeps 4 MB of a body and says so in the row.",
         ]
     return out

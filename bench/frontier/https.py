@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from statistics import median
 
 from bench import load, open_loop
+from bench.figures import difference, header, row, spread
 from bench.frontier import sides
-from bench.frontier.sides import Place, Side
-from bench.frontier.tables import Scale, header, number, row, spread
+from bench.frontier.sides import Place, Scale, Side
 from bench.frontier.throughput import warm
 from bench.load import Load
-from bench.open_loop import Seen, quantile_ms
+from bench.open_loop import Seen
 
 RATE = 1000.0
+FAST_S = 1.0
 SHOWN = (sides.NGINX_LOG, sides.ENVOY_LOG, sides.AFORO)
 SCHEMES = ("http", "https")
 
@@ -24,6 +24,7 @@ class Encrypted:
 
     fast: dict[tuple[str, str], list[tuple[Load, float]]] = field(default_factory=dict)
     paced: dict[tuple[str, str], list[Seen]] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 def measure(place: Place, scale: Scale, found: Encrypted) -> None:
@@ -31,7 +32,8 @@ def measure(place: Place, scale: Scale, found: Encrypted) -> None:
     with place.sides(SHOWN) as started:
         for side in started:
             warm(side)
-        for turn in range(1 if scale.quick else 3):
+        found.seconds = scale.seconds
+        for turn in range(scale.runs):
             for side in started:
                 for scheme in SCHEMES:
                     _once(place, side, scheme, scale, turn, found)
@@ -40,7 +42,7 @@ def measure(place: Place, scale: Scale, found: Encrypted) -> None:
 def _once(place: Place, side: Side, scheme: str, scale: Scale, turn: int, found: Encrypted) -> None:
     port = side.tls_port if scheme == "https" else side.port
     before = side.cpu_s()
-    seen = load.run(place.folder, port, 1.0, key=side.key, scheme=scheme)
+    seen = load.run(place.folder, port, FAST_S, key=side.key, scheme=scheme)
     found.fast.setdefault((side.name, scheme), []).append(
         (seen, (side.cpu_s() - before) / max(1, seen.calls) * 1e6)
     )
@@ -53,8 +55,10 @@ def _once(place: Place, side: Side, scheme: str, scale: Scale, turn: int, found:
 
 def markdown(found: Encrypted) -> list[str]:
     """The table."""
+    runs = max((len(got) for got in found.fast.values()), default=0)
     out = [
-        f"As fast as it goes ({load.CONNECTIONS} connections, no handshake in the figures), and p50 and p99 at {RATE:,.0f} calls/s.",
+        f"As fast as it goes ({load.CONNECTIONS} connections, no handshake in the figures), {runs} runs of {FAST_S:g} s; p50 and "
+        f"p99 of as many runs of {found.seconds:g} s at {RATE:,.0f} calls/s.",
         "",
         *header("", "", "CPU per call (µs)", "TLS adds (µs)", "calls/s", "p50 (ms)", "p99 (ms)", "failed"),
     ]
@@ -63,20 +67,19 @@ def markdown(found: Encrypted) -> list[str]:
             got, paced = found.fast.get((name, scheme)), found.paced.get((name, scheme))
             if not got or not paced:
                 continue
-            pooled = [took for seen in paced for took in seen.took_us]
-            plain = [cpu for _, cpu in found.fast.get((name, "http"), [])]
-            added = median(cpu for _, cpu in got) - median(plain) if plain else None
+            cpu = [cpu_us for _, cpu_us in got]
+            plain = [cpu_us for _, cpu_us in found.fast.get((name, "http"), [])]
             failed = sum(seen.failed + seen.broken for seen, _ in got)
             failed += sum(seen.failed + seen.broken + seen.unanswered for seen in paced)
             out.append(
                 row(
                     name,
                     scheme,
-                    spread([cpu for _, cpu in got], 1),
-                    f"{added:.1f}" if added is not None and scheme == "https" else "",
+                    spread(cpu, 1),
+                    difference(cpu, plain, 1) if scheme == "https" else "",
                     spread([seen.rate for seen, _ in got], 0),
-                    number(quantile_ms(pooled, 0.5)),
-                    number(quantile_ms(pooled, 0.99)),
+                    spread([seen.ms(0.5) for seen in paced]),
+                    spread([seen.ms(0.99) for seen in paced]),
                     str(failed),
                 )
             )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bench import load, open_loop
+from bench.figures import header, number, row, spread
 from bench.frontier import sides
 from bench.frontier.bodies import path_for
-from bench.frontier.sides import Place, Side
-from bench.frontier.tables import Scale, header, number, row
+from bench.frontier.sides import Place, Scale, Side
 from bench.frontier.throughput import warm
 from bench.open_loop import Seen, padded, quantile_ms
 
@@ -24,6 +24,7 @@ class Mixed:
 
     runs: dict[tuple[str, bool], list[Seen]] = field(default_factory=dict)
     large: dict[str, list[Seen]] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 def measure(place: Place, scale: Scale, found: Mixed) -> None:
@@ -31,10 +32,11 @@ def measure(place: Place, scale: Scale, found: Mixed) -> None:
     with place.sides(SHOWN) as started:
         for side in started:
             warm(side)
-        for turn in range(1 if scale.quick else 2):
+        found.seconds = scale.seconds * 3
+        for turn in range(scale.runs):
             for beside in (False, True):
                 for side in started:
-                    _once(side, scale.seconds * 3, turn, found, beside=beside)
+                    _once(side, found.seconds, turn, found, beside=beside)
 
 
 def _once(side: Side, seconds: float, turn: int, found: Mixed, *, beside: bool) -> None:
@@ -68,9 +70,11 @@ def _once(side: Side, seconds: float, turn: int, found: Mixed, *, beside: bool) 
 
 def markdown(found: Mixed) -> list[str]:
     """The table."""
+    runs = max((len(got) for got in found.runs.values()), default=0)
     out = [
         f"{RATE:g} streams per second of five events (10 ms long, one event at once), and 5 MB there and back in one call of "
-        "a hundred, made by another process. Milliseconds, over all streams of the runs; from the moment that was meant.",
+        f"a hundred, made by another process; {runs} runs of {found.seconds:g} s. Milliseconds from the moment that was meant; "
+        "p99.9 over all streams of the runs together.",
         "",
         *header(
             "",
@@ -91,14 +95,14 @@ def markdown(found: Mixed) -> list[str]:
             first = [value for seen in got for value in seen.first_us]
             whole = [value for seen in got for value in seen.took_us]
             others = found.large.get(name, []) if beside else []
-            large = [value for seen in others for value in seen.took_us]
             out.append(
                 row(
                     name,
                     "one in a hundred" if beside else "none",
-                    *(number(quantile_ms(first, share)) for share in (0.5, 0.99, 0.999)),
+                    *(spread([quantile_ms(seen.first_us, share) for seen in got]) for share in (0.5, 0.99)),
+                    number(quantile_ms(first, 0.999)),
                     number(quantile_ms(whole, 0.999)),
-                    number(quantile_ms(large, 0.5)) if large else "",
+                    spread([seen.ms(0.5) for seen in others if seen.took_us]),
                     str(sum(seen.failed + seen.broken + seen.unanswered for seen in [*got, *others])),
                 )
             )

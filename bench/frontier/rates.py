@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bench import open_loop
+from bench.figures import header, number, row, spread
 from bench.frontier import sides
-from bench.frontier.sides import Place
-from bench.frontier.tables import Scale, header, number, row, spread
+from bench.frontier.sides import Place, Scale
 from bench.frontier.throughput import warm
 from bench.open_loop import Seen, quantile_ms
 
@@ -42,7 +42,7 @@ def markdown(found: Rates) -> list[str]:
     """The table."""
     runs = max((len(r) for r in found.runs.values()), default=0)
     out = [
-        f"{runs} runs of {found.seconds:g} s at each rate: medians of the runs, least and greatest in parentheses; "
+        f"{runs} runs of {found.seconds:g} s at each rate; "
         "p99.9 and the longest over all calls of a rate together.",
         "",
         *header(

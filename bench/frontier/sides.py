@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
 
-from bench.frontier import proxies
+from bench import proxies
+from bench.frontier import upstreams
 from bench.processes import exact_cpu_s
 from bench.system import configuration
 from tests.support.certificates import certificate
 from tests.support.system import System, running_system
 
-DIRECT, NGINX, NGINX_LOG = "direct", "nginx", "nginx, log and limit"
-ENVOY, ENVOY_LOG = "Envoy", "Envoy, log and limit"
-AFORO, AFORO_2 = "Aforo", "Aforo, 2 workers"
+DIRECT, AFORO, AFORO_2 = "direct", "Aforo", "Aforo, 2 workers"
+NGINX, NGINX_LOG = proxies.NGINX, proxies.NGINX_LOG
+ENVOY, ENVOY_LOG = proxies.ENVOY, proxies.ENVOY_LOG
 ALL = (DIRECT, NGINX, NGINX_LOG, ENVOY, ENVOY_LOG, AFORO, AFORO_2)
 RECORDING = (DIRECT, NGINX_LOG, ENVOY_LOG, AFORO)
 SIZES = (32 << 10, 256 << 10, 5 << 20)
@@ -29,6 +29,15 @@ _ROWS_S = 60.0
 
 
 FAILED = (RuntimeError, OSError, AssertionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How long a run of the whole is: seconds of one load (of most parts), runs of the same load."""
+
+    seconds: float
+    runs: int
+    quick: bool = False
 
 
 class AbsentError(Exception):
@@ -116,9 +125,8 @@ class Place:
         """Those of them that can be started, in that order; what cannot is named in `absent`."""
         with ExitStack() as stack:
             files = certificate(self.folder, "neighbour", ip="127.0.0.1")
-            program = [sys.executable, "-m", "bench.frontier.scripted_upstream"]
-            scripted = stack.enter_context(proxies.scripted_upstream(self.folder, program))
-            upstream = stack.enter_context(proxies.upstream(self.folder, scripted.port, SIZES))
+            scripted = stack.enter_context(upstreams.scripted(self.folder))
+            upstream = stack.enter_context(upstreams.fast(self.folder, scripted.port, SIZES))
             started: list[Side] = []
             for name in wanted:
                 for attempt in (1, 2):
@@ -153,14 +161,8 @@ class Place:
             # A folder of its own for each start: a system goes on with what it finds, also with an upstream that is gone.
             place = Path(mkdtemp(prefix=f"aforo-{workers}-", dir=self.folder))
             return AforoSide(name, stack.enter_context(aforo(place, upstream_port, workers)))
-        make: Callable[..., proxies.Proxy] = proxies.nginx if name in (NGINX, NGINX_LOG) else proxies.envoy
-        proxy = make(
-            self.folder,
-            name.replace(", ", "-").replace(" ", "-"),
-            upstream_port,
-            files,
-            records=name in (NGINX_LOG, ENVOY_LOG),
-        )
+        make = proxies.nginx if name in (NGINX, NGINX_LOG) else proxies.envoy
+        proxy = make(self.folder, upstream_port, records=name in (NGINX_LOG, ENVOY_LOG), files=files)
         stack.enter_context(proxy.process)
         return Side(name, proxy.process.port, [proxy.process.pid], tls_port=proxy.tls_port, ca=str(files[0]))
 

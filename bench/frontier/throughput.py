@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from bench import open_loop
+from bench.figures import header, number, ratio, row
 from bench.frontier import sides
 from bench.frontier.search import HIGHEST, LOWEST, Search
-from bench.frontier.sides import Place, Side
-from bench.frontier.tables import Scale, header, number, ratio, row, spread
+from bench.frontier.sides import Place, Scale, Side
 from bench.open_loop import Seen
 
 LIMITS_MS = (1.0, 5.0, 10.0, 50.0)
@@ -22,7 +22,7 @@ LATE_MS = 0.5
 TRIES = 3
 DISTURBED = 20
 # Another search is not begun when it would end later than this.
-ENOUGH_S = 360.0
+ENOUGH_S = 510.0
 
 
 @dataclass(slots=True)
@@ -45,12 +45,13 @@ def measure(place: Place, scale: Scale, found: Throughput) -> None:
             warm(side)
         tries = 6 if scale.quick else 16
         searching = {side.name: Search(LIMITS_MS, tries=tries) for side in started}
-        began = time.monotonic()
-        for turn in range(scale.searches):
+        began = last = time.monotonic()
+        for turn in range(scale.runs):
             if turn:
                 # On a machine that others use too, one search may take the time of three.
-                took_s = (time.monotonic() - began) / turn
-                if time.monotonic() - began + took_s > ENOUGH_S:
+                now = time.monotonic()
+                took_s, last = now - last, now
+                if now - began + took_s > ENOUGH_S:
                     break
                 searching = {name: search.again() for name, search in searching.items()}
             if not turn:
@@ -101,12 +102,23 @@ def _undisturbed(side: Side, rate: float, found: Throughput, seed: int) -> Seen:
     return seen
 
 
+def _held(values: list[float]) -> str:
+    """The rates of some searches; 0 stands for one in which no rate held."""
+
+    def shown(value: float) -> str:
+        return number(value, 0) if value else f"below {LOWEST:g}"
+
+    if len(values) < 2 or not any(values):
+        return shown(values[0] if values else 0.0)
+    return f"{shown(median(values))} ({shown(min(values))} to {shown(max(values))})"
+
+
 def markdown(found: Throughput) -> list[str]:
     """The table."""
     out = [
-        f"Highest calls per second whose p99 stayed under a limit, runs of {found.seconds:g} s at random moments (Poisson) "
-        "over 64 kept connections; latency counts from the moment at which a call was meant. Medians of "
-        f"{max((len(s) for s in found.searches.values()), default=0)} searches, least and greatest in parentheses.",
+        f"Highest calls per second whose p99 stayed under a limit, loads of {found.seconds:g} s at random moments (Poisson) "
+        "over 64 kept connections; latency counts from the moment at which a call was meant. Here a run is a search of its own: "
+        f"{max((len(s) for s in found.searches.values()), default=0)} of them, the systems taking turns rate by rate.",
         "",
         *header("", *(f"p99 under {limit:g} ms" for limit in LIMITS_MS)),
     ]
@@ -121,7 +133,7 @@ def markdown(found: Throughput) -> list[str]:
                 search.is_open(limit) or (search.broken(limit) or 0.0) in found.own_end.get(name, ())
                 for search in found.searches[name]
             )
-            text = spread(values, 0) if median(values or [0.0]) else f"below {LOWEST:g}"
+            text = _held(values)
             cells.append(("at least " if own else "") + text)
         out.append(row(name, *cells))
     if sides.AFORO in rates:

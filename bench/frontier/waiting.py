@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from statistics import median
 
 from bench import load, open_loop
+from bench.figures import difference, header, number, row, spread
 from bench.frontier import sides
-from bench.frontier.sides import Place
-from bench.frontier.tables import Scale, header, number, row, spread
+from bench.frontier.sides import Place, Scale
 from bench.frontier.throughput import warm
 from bench.open_loop import Seen, quantile_ms
 
@@ -22,6 +21,7 @@ class Waiting:
     """Runs by system and delay, with the CPU of the process per call in microseconds."""
 
     runs: dict[tuple[str, int], list[tuple[Seen, float]]] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 def measure(place: Place, scale: Scale, found: Waiting) -> None:
@@ -29,14 +29,15 @@ def measure(place: Place, scale: Scale, found: Waiting) -> None:
     with place.sides(sides.RECORDING) as started:
         for side in started:
             warm(side)
-        for turn in range(1 if scale.quick else 2):
+        found.seconds = scale.seconds * 2
+        for turn in range(scale.runs):
             for delay in DELAYS_MS:
                 for side in started:
                     before = side.cpu_s()
                     seen = open_loop.run(
                         side.port,
                         RATE,
-                        scale.seconds * 2,
+                        found.seconds,
                         key=side.key,
                         path=load.PATH.replace("gpt-35-turbo", f"delay-{delay}"),
                         connections=CONNECTIONS,
@@ -49,9 +50,10 @@ def measure(place: Place, scale: Scale, found: Waiting) -> None:
 
 def markdown(found: Waiting) -> list[str]:
     """The table."""
+    runs = max((len(got) for got in found.runs.values()), default=0)
     out = [
-        f"{RATE:g} calls per second over {CONNECTIONS} connections; milliseconds, over all calls of the runs. Added: median "
-        "against `direct`. `direct` here is nginx in front of the scripted upstream, which the others go through too.",
+        f"{RATE:g} calls per second over {CONNECTIONS} connections, {runs} runs of {found.seconds:g} s; milliseconds, p99.9 over "
+        "all calls of the runs together. Added: to the median of `direct`. `direct` here is nginx in front of the scripted upstream, which the others go through too.",
         "",
         *header("", "upstream waits (ms)", "p50", "p99", "p99.9", "added", "CPU per call (µs)", "failed"),
     ]
@@ -61,14 +63,16 @@ def markdown(found: Waiting) -> list[str]:
             if not got:
                 continue
             pooled = [took for seen, _ in got for took in seen.took_us]
+            middle = [seen.ms(0.5) for seen, _ in got]
             base = [seen.ms(0.5) for seen, _ in found.runs.get((sides.DIRECT, delay), [])]
-            added = median(seen.ms(0.5) for seen, _ in got) - median(base) if base else None
             out.append(
                 row(
                     name,
                     str(delay),
-                    *(number(quantile_ms(pooled, share)) for share in (0.5, 0.99, 0.999)),
-                    f"{added:.2f}" if added is not None and name != sides.DIRECT else "",
+                    spread(middle),
+                    spread([seen.ms(0.99) for seen, _ in got]),
+                    number(quantile_ms(pooled, 0.999)),
+                    difference(middle, base) if name != sides.DIRECT else "",
                     spread([cpu for _, cpu in got], 0),
                     str(sum(seen.failed + seen.broken + seen.unanswered for seen, _ in got)),
                 )

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from bench import open_loop
+from bench import figures, load, open_loop, proxies
 from bench.frontier import __main__ as frontier
-from bench.frontier import bodies, mixed, proxies, rates, sides, slow_disk, tables, throughput, waiting
+from bench.frontier import bodies, https, mixed, rates, sides, slow_disk, throughput, waiting
 from bench.frontier.search import HIGHEST, LOWEST, Search
-from bench.frontier.tables import Scale
+from bench.frontier.sides import Scale
 from bench.load import Load
 from bench.neighbours import ANSWER
 from bench.processes import ROOT
@@ -159,11 +159,32 @@ def test_bodies_are_chat_calls_of_the_size_that_is_said(size: int) -> None:
 
 def test_envoy_that_records_has_a_limit_and_both_bodies_and_a_bare_one_has_neither(tmp_path: Path) -> None:
     files = (tmp_path / "chain", tmp_path / "key")
-    bare = json.dumps(proxies.envoy_configuration(1, 2, 3, files, None))
-    recording = json.dumps(proxies.envoy_configuration(1, 2, 3, files, tmp_path / "calls.log"))
-    for word in ("local_ratelimit", "envoy_on_response", "DYNAMIC_METADATA(bodies:answer)"):
+    bare = json.dumps(proxies.envoy_configuration(1, 2))
+    recording = json.dumps(
+        proxies.envoy_configuration(1, 2, log=tmp_path / "calls.log", tls_port=3, files=files)
+    )
+    for word in (
+        "local_ratelimit",
+        "envoy_on_response",
+        "DYNAMIC_METADATA(bodies:answer)",
+        "DownstreamTlsContext",
+    ):
         assert word in recording
         assert word not in bare
+
+
+def test_a_line_of_a_proxys_log_counts_once_when_it_is_whole(tmp_path: Path) -> None:
+    said = json.loads(load.BODY)["messages"][1]["content"]
+    line = json.dumps({"status": 200, "request": load.BODY}, separators=(",", ":")).encode()
+    log = proxies.CallLog(tmp_path / "calls.log", said.encode())
+    assert log.count() == 0
+    with log.path.open("wb") as file:
+        file.write(line + b"\n" + line.replace(b"200", b"429") + b"\n" + b'{"status":200,"request":"-"}\n')
+        file.write(line[:40])
+        file.flush()
+        assert log.count() == 1
+        file.write(line[40:] + b"\n" + line + b"\n")
+    assert [log.count(), log.count()] == [3, 3]
 
 
 def test_what_was_not_measured_leaves_no_rows() -> None:
@@ -173,6 +194,7 @@ def test_what_was_not_measured_leaves_no_rows() -> None:
         (bodies.Bodies(), bodies.markdown),
         (mixed.Mixed(), mixed.markdown),
         (waiting.Waiting(), waiting.markdown),
+        (https.Encrypted(), https.markdown),
         (slow_disk.SlowDisk(), slow_disk.markdown),
     ):
         text = "\n".join(markdown(found))  # type: ignore[operator]
@@ -199,15 +221,75 @@ def test_tables_have_medians_their_spread_and_what_failed() -> None:
     assert line == "| Aforo | 5 MB | 20.0 | 210 | 5.00 | 9.00 | 30,000 | 1.50 | 1 |"
 
 
+def lines(name: str, text: list[str]) -> list[list[str]]:
+    """Cells of the rows of that system."""
+    return [
+        [cell.strip() for cell in line.split("|")[2:-1]] for line in text if line.startswith(f"| {name} |")
+    ]
+
+
+def test_every_figure_has_its_runs_and_what_is_added_has_them_turn_by_turn() -> None:
+    runs = [[1_000] * 99 + [3_000], [1_200] * 100, [1_100] * 98 + [9_000] * 2]
+    slow = waiting.Waiting(seconds=2.0)
+    slow.runs[sides.DIRECT, 50] = [(seen([took] * 100), 10.0) for took in (900, 1_000, 950)]
+    slow.runs[sides.AFORO, 50] = [(seen(run), 10.0) for run in runs]
+    (cells,) = lines(sides.AFORO, waiting.markdown(slow))
+    assert cells[1:5] == ["1.10 (1.00 to 1.20)", "3.00 (1.20 to 9.00)", "9.00", "0.15 (0.10 to 0.20)"]
+    assert "3 runs of 2 s" in "\n".join(waiting.markdown(slow))
+    beside = mixed.Mixed(
+        {(sides.AFORO, True): [seen(run) for run in runs]}, {sides.AFORO: [seen([]), seen([40_000])]}
+    )
+    (cells,) = lines(sides.AFORO, mixed.markdown(beside))
+    assert cells[1:6] == ["1.10 (1.00 to 1.20)", "3.00 (1.20 to 9.00)", "9.00", "9.00", "40.0"]
+    tls = https.Encrypted()
+    for scheme, cpu_us in (("http", (50.0, 60.0, 55.0)), ("https", (65.0, 70.0, 69.0))):
+        tls.fast[sides.AFORO, scheme] = [(Load(10, 1.0, 0, 0, 5.0, 9.0), cpu) for cpu in cpu_us]
+        tls.paced[sides.AFORO, scheme] = [seen(run) for run in runs]
+    plain, secret = lines(sides.AFORO, https.markdown(tls))
+    assert plain[2] == ""
+    assert secret[2] == "14.0 (10.0 to 15.0)"
+    assert secret[5] == "3.00 (1.20 to 9.00)"
+    disk = slow_disk.SlowDisk({"as it is": [(seen(run), 0.5) for run in runs]}, 8.0)
+    (cells,) = lines("as it is", slow_disk.markdown(disk))
+    assert cells == [
+        "1.10 (1.00 to 1.20)",
+        "3.00 (1.20 to 9.00)",
+        "9.00",
+        "9.00",
+        "300",
+        "0",
+        "0.5 (0.5 to 0.5)",
+    ]
+
+
+def test_a_whole_measurement_has_five_runs_of_everything_and_each_part_its_time() -> None:
+    assert frontier.FULL.runs == 5
+    assert frontier.QUICK.runs == 1
+    (searches,) = [part for part in frontier.PARTS if part.name == "throughput"]
+    assert searches.limit_s > throughput.ENOUGH_S
+
+
 def test_a_rate_that_the_generator_could_not_exceed_is_said_to_be_at_least() -> None:
     found = throughput.Throughput(seconds=1.0)
     search = Search(throughput.LIMITS_MS, points={1_000.0: 0.5, 2_000.0: float("inf")})
     found.searches[sides.NGINX] = [search]
     found.searches[sides.AFORO] = [Search(throughput.LIMITS_MS, points={500.0: 0.5, 600.0: float("inf")})]
     found.own_end[sides.NGINX] = {2_000.0}
-    lines = throughput.markdown(found)
-    assert "| nginx |" + " at least 1,000 |" * 4 in lines
-    assert "| Aforo |" + " 500 |" * 4 in lines
+    text = throughput.markdown(found)
+    assert "| nginx |" + " at least 1,000 |" * 4 in text
+    assert "| Aforo |" + " 500 |" * 4 in text
+
+
+def test_searches_in_which_no_rate_held_are_told() -> None:
+    found = throughput.Throughput(seconds=1.0)
+    slow = Search(throughput.LIMITS_MS, points={50.0: 7.0})
+    fast = Search(throughput.LIMITS_MS, points={50.0: 0.5, 60.0: float("inf")})
+    found.searches[sides.AFORO] = [slow, fast, slow]
+    (line,) = [line for line in throughput.markdown(found) if line.startswith("| Aforo |")]
+    assert "| Aforo | below 50 (below 50 to 50) |" in line
+    assert line.endswith("| 50 (50 to 50) |")
+    found.searches[sides.AFORO] = [slow, slow]
+    assert "| Aforo | below 50 | below 50 |" in "\n".join(throughput.markdown(found))
 
 
 def test_a_part_that_fails_or_takes_too_long_says_so_and_leaves_what_it_had() -> None:
@@ -229,13 +311,19 @@ def test_a_part_that_fails_or_takes_too_long_says_so_and_leaves_what_it_had() ->
 
 
 def test_figures_are_written_with_the_digits_that_they_deserve() -> None:
-    assert tables.number(12_345.6) == "12,346"
-    assert tables.number(12.345) == "12.3"
-    assert tables.number(0.123) == "0.12"
-    assert tables.number(float("inf")) == "none"
-    assert tables.spread([3.0, 1.0, 2.0]) == "2.00 (1.00 to 3.00)"
-    assert tables.spread([]) == ""
-    assert tables.ratio([2.0], [4.0]) == "0.50"
-    assert tables.ratio([], [4.0]) == ""
-    assert tables.size(5 << 20) == "5 MB"
-    assert tables.size(32 << 10) == "32 KB"
+    assert figures.number(12_345.6) == "12,346"
+    assert figures.number(12.345) == "12.3"
+    assert figures.number(0.123) == "0.12"
+    assert figures.number(float("inf")) == "none"
+    assert figures.spread([3.0, 1.0, 2.0]) == "2.00 (1.00 to 3.00)"
+    assert figures.spread([]) == ""
+    assert figures.number(-0.001) == "0.00"
+    assert figures.ratio([2.0], [4.0]) == "0.50"
+    assert figures.ratio([2.0, 6.0, 4.0], [4.0, 4.0, 4.0]) == "1.00 (0.50 to 1.50)"
+    assert figures.ratio([2.0, 6.0], [2.0, 6.0]) == "1.00"
+    assert figures.ratio([], [4.0]) == ""
+    assert figures.ratio([1.0], [0.0]) == ""
+    # A turn that one side has not counts on neither.
+    assert figures.difference([2.0, 6.0, 900.0], [1.0, 3.0]) == "2.00 (1.00 to 3.00)"
+    assert figures.size(5 << 20) == "5 MB"
+    assert figures.size(32 << 10) == "32 KB"

