@@ -10,8 +10,9 @@ from aforo.app.spec import Said, Spec, say, stop_event
 from aforo.identity.keys import Secrets
 from aforo.logs.delivery.delivering import Delivering
 from aforo.logs.otlp import OtlpExporter, settings_of
+from aforo.logs.projection import Watcher
 from aforo.logs.retention import Maintenance
-from aforo.logs.shipper import Shipper, Watcher
+from aforo.logs.shipper import Shipper
 from aforo.logs.tally_file import TallyFile
 from aforo.model import deliveries_file
 from aforo.model.retention_file import RetentionFile

@@ -10,13 +10,16 @@ from __future__ import annotations
 import contextlib
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import orjson
 from arro3.core import DataType, RecordBatch, RecordBatchReader
+from arro3.core import Table as ArrowTable
 from deltalake.transaction import AddAction, RemoveAction
 
 from aforo.logs.columns import DAY, DayRows
@@ -46,11 +49,14 @@ def write(root: Path, parts: Sequence[DayRows], unlike: Sequence[str]) -> list[A
 
     OSError, or what the Parquet library raises: nothing is left but files that no commit names.
     """
-    return [_write(root, part, unlike) for part in parts]
+    days: dict[date, list[DayRows]] = defaultdict(list)
+    for part in parts:
+        days[part.day].append(part)
+    return [_write(root, together, unlike) for together in days.values()]
 
 
-def _write(root: Path, part: DayRows, unlike: Sequence[str]) -> AddAction:
-    day = part.day.isoformat()
+def _write(root: Path, parts: Sequence[DayRows], unlike: Sequence[str]) -> AddAction:
+    day = parts[0].day.isoformat()
     name = f"{DAY}={day}/part-00000-{uuid.uuid4()}-c000.zstd.parquet"
     path = root / name
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -58,9 +64,11 @@ def _write(root: Path, part: DayRows, unlike: Sequence[str]) -> AddAction:
     try:
         with _panics_as_errors():
             parquet(
-                part.columns,
+                ArrowTable.from_batches([part.columns for part in parts])
+                if len(parts) > 1
+                else parts[0].columns,
                 path,
-                column_compression=dict.fromkeys(part.varied, _COMPRESSION),
+                column_compression=dict.fromkeys(chain(*(part.varied for part in parts)), _COMPRESSION),
                 column_dictionary_enabled=dict.fromkeys(unlike, False),
                 max_row_group_size=ROW_GROUP_ROWS,
                 # Parquet's own types say all: Arrow's schema would be 9 KB of each file.
@@ -77,7 +85,11 @@ def _write(root: Path, part: DayRows, unlike: Sequence[str]) -> AddAction:
         {DAY: day},
         int(time.time() * 1_000),
         data_change=True,
-        stats=statistics(part.columns.num_rows, part.first_us, part.last_us),
+        stats=statistics(
+            sum(part.columns.num_rows for part in parts),
+            min(part.first_us for part in parts),
+            max(part.last_us for part in parts),
+        ),
     )
 
 

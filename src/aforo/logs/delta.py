@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -102,8 +103,34 @@ class TableWriter:
         TypeError, ValueError, OverflowError: a value does not fit its column, nothing was written. Anything
         else leaves it open whether the commit was made: ask `position` again before another try.
         """
-        parts = self._columns.by_day(rows, int(self._clock() * 1e6))
-        adds: list[AddAction | RemoveAction] | None = None
+        self.commit(self.columns_of(rows, int(self._clock() * 1e6)), None, positions)
+
+    def columns_of(self, rows: Sequence[Row], at_us: int) -> list[DayRows]:
+        """The rows as files take them, written at that time (unix microseconds).
+
+        TypeError, ValueError, OverflowError: a value does not fit its column.
+        """
+        return self._columns.by_day(rows, at_us)
+
+    def files_ahead(self) -> Callable[[Sequence[DayRows]], list[AddAction | RemoveAction]] | None:
+        """What writes files of rows that are to be committed later, and may be called in any thread; None where files
+        and commit are one."""
+        if not isinstance(self.path, Path) or not day_files.can_write():
+            return None
+        if self._opened() is None:
+            self._create()
+        return partial(day_files.write, self.path, unlike=self._columns.unlike)
+
+    def commit(
+        self,
+        parts: Sequence[DayRows],
+        adds: list[AddAction | RemoveAction] | None,
+        positions: Mapping[str, int],
+    ) -> None:
+        """Commit rows, or the files that they are in already, together with the positions that they reach.
+
+        Whatever is raised leaves it open whether the commit was made: ask `position` again before another try.
+        """
         for left in reversed(range(_TRIES)):
             delta = self._opened() or self._create()
             try:

@@ -98,6 +98,7 @@ class Taking:
     """What one look into a spool gave: `frames` of all kinds, in which `items` are to become rows."""
 
     frames: int
+    size_bytes: int
     items: list[Taken]
     unreadable: list[tuple[Frame, str]]
 
@@ -135,9 +136,10 @@ class Intake:
         """The sequence of the oldest call that was begun and of which no more is known yet."""
         return min((b.sequence for b in self._begun.values()), default=None)
 
-    def take(self, limit: int) -> Taking:
-        """Up to `limit` further frames. Contexts and begun calls are kept here."""
-        frames = self.reader.read(limit)
+    def take(self, limit: int, limit_bytes: int = 16 * 1024 * 1024) -> Taking:
+        """Up to `limit` further frames, no more of them once they have that many bytes. Contexts and begun calls are
+        kept here."""
+        frames = self.reader.read(limit, limit_bytes)
         items: list[Taken] = []
         unreadable: list[tuple[Frame, str]] = []
         for found in frames:
@@ -148,7 +150,7 @@ class Intake:
                 continue
             if taken is not None:
                 items.append(taken)
-        return Taking(len(frames), items, unreadable)
+        return Taking(len(frames), sum(len(f.payload) for f in frames), items, unreadable)
 
     def ended(self, *, gone: bool) -> list[TakenCall]:
         """Begun calls of sessions that are over: their process died before it could write the record.

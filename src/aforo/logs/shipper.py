@@ -2,6 +2,7 @@
 
 A batch is a range of frames of each spool. Its rows for one table are committed together with the positions
 that they reach; a table that has a frame already (the shipper died between two commits) is not given it again.
+Frames are taken some at a time, so that a batch of large bodies needs no more memory than its rows in files.
 """
 
 from __future__ import annotations
@@ -15,65 +16,44 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
 from aforo.errors import Conflict
-from aforo.llm.digest import Digest
 from aforo.logs.batch import Batch, Part, TableKey
 from aforo.logs.custom_tables import CustomTables
 from aforo.logs.delta import TableWriter
-from aforo.logs.intake import Intake, Taken, TakenAmend, TakenCall, TakenRows
+from aforo.logs.intake import Intake, Taken, TakenAmend, TakenCall, TakenRows, Taking
 from aforo.logs.minutes import Minutes, Sums, metric_rows
-from aforo.logs.project import (
-    Context,
-    correlation_id,
-    gateway_row,
-    llm_rows,
-    read_call,
-    trace_rows,
-)
+from aforo.logs.project import correlation_id
+from aforo.logs.projection import Projection, Watcher
 from aforo.logs.rows import Row, RowMaker
 from aforo.logs.status import SpoolStatus, status_of
 from aforo.spool.frame import Frame
-from aforo.spool.records import (
-    KIND_ROWS,
-    LOG_GATEWAY,
-    LOG_LLM_REQUESTS,
-    LOG_LLM_RESPONSES,
-    LOG_METRICS,
-    LOG_TRACES,
-    CallRecord,
-)
+from aforo.spool.records import KIND_ROWS, LOG_METRICS
 from aforo.spool.recover import lock_folder
-from aforo.tables.app_traces import APP_TRACES
 from aforo.tables.azure_metrics import AZURE_METRICS
 from aforo.tables.catalog import TABLES
 from aforo.tables.custom import custom_table
 from aforo.tables.gateway_logs import GATEWAY_LOGS
-from aforo.tables.llm_logs import LLM_LOGS
 
 log = logging.getLogger("aforo.logs")
 
-_LLM = LOG_LLM_REQUESTS | LOG_LLM_RESPONSES
 # A row that is amended began at most this long before.
 _LONGEST_CALL_US = 24 * 3_600 * 1_000_000
 _SMALL_BATCH = 64
+# So much is taken and made into rows at once: objects in memory are many times their bytes in the spool. So much of
+# columns goes into one file, and so much is committed together; of that much, the files of two tables are written at the
+# same time.
+_SLICE_FRAMES, _SLICE_BYTES = 2_000, 4 * 1024 * 1024
+_FILE_BYTES, _BATCH_BYTES = 16 * 1024 * 1024, 64 * 1024 * 1024
+_LARGE_BYTES = 2 * 1024 * 1024
 _IDLE_SHARE = 5.0
 # A row may wait for a commit that has begun, for this, and for its own commit: together well below a second.
 _LONGEST_WAIT_S = 0.35
 _BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-
-
-class Watcher(Protocol):
-    """Who hears of each call once, on its way to the tables: metrics, traces. It never fails and never waits."""
-
-    def saw(self, call: CallRecord, context: Context, read: Digest | None) -> None: ...
-
-    def tick(self, now_s: float) -> None:
-        """A batch is stored, or there was none."""
 
 
 class Shipper:
@@ -89,7 +69,7 @@ class Shipper:
         *,
         clock: Callable[[], float] = time.time,
         interval_s: float = 0.25,
-        batch_frames: int = 2_000,
+        batch_frames: int = 4_000,
         watchers: Sequence[Watcher] = (),
         before_discard: Callable[[Path, str], None] | None = None,
     ) -> None:
@@ -105,7 +85,11 @@ class Shipper:
         self._custom = CustomTables(tables_root)
         self._minutes = Minutes()
         self._watchers = watchers
-        self._watched: dict[str, int] = {}  # up to which frame of each spool the watchers have seen the calls
+        self._projection = Projection(watchers)
+        self._files = ThreadPoolExecutor(1, "files")  # writes files while more is taken
+        self._more = self._small = (
+            False  # the last batch: whether it left some behind, whether it was hardly any
+        )
         self._turn = 0  # whose spool comes first; each in its turn, so that none waits behind a busy one
         spool_root.mkdir(mode=0o700, parents=True, exist_ok=True)
         tables_root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -122,7 +106,7 @@ class Shipper:
         while not stop.is_set():
             started = time.monotonic()
             try:
-                taken = self.run_once()
+                self.run_once()
             except (KeyboardInterrupt, SystemExit):
                 raise
             except BaseException:  # a panic of a library (a full disk makes some) is no Exception
@@ -132,15 +116,15 @@ class Shipper:
                 stop.wait(wait_s)
                 continue
             failures = 0
-            if taken < self._batch_frames:
+            if not self._more:
                 spent_s = time.monotonic() - started
                 wait_s = self._interval_s - spent_s
-                if taken < _SMALL_BATCH:
+                if self._small:
                     # A commit costs the same for one row as for many: where it takes long, wait for more.
                     wait_s = min(max(wait_s, _IDLE_SHARE * spent_s), _LONGEST_WAIT_S)
                 stop.wait(max(0.0, wait_s))
         try:
-            while self.run_once() >= self._batch_frames:
+            while self.run_once() and self._more:
                 pass
         except BaseException:  # as above
             log.exception("the last records wait in the spool")
@@ -162,9 +146,15 @@ class Shipper:
     def _round(self, *, gone: bool) -> int:
         try:
             with _uncollected():
-                batch = self._take(gone=gone)
-                self._store(batch)
-                frames = batch.frames
+                batch = Batch(int(self._clock() * 1e6))
+                try:
+                    self._take(batch, gone=gone)
+                    self._store(batch)
+                except BaseException:
+                    batch.forget_files(self._tables_root)
+                    raise
+                frames, self._more = batch.frames, batch.more
+                self._small = frames < _SMALL_BATCH and batch.size_bytes < _LARGE_BYTES
                 del batch
             self._store_minutes(everything=gone)
             self._note()
@@ -190,6 +180,7 @@ class Shipper:
 
     def close(self) -> None:
         self._start_over()
+        self._files.shutdown()
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
@@ -215,42 +206,60 @@ class Shipper:
                 self._intakes[folder] = Intake(folder)
         return [i for f in folders if (i := self._intakes[f]).id]
 
-    def _take(self, *, gone: bool) -> Batch:
-        batch = Batch()
+    def _take(self, batch: Batch, *, gone: bool) -> None:
         intakes = self._discover()
         self._turn += 1
         for number in range(len(intakes)):
             intake = intakes[(self._turn + number) % len(intakes)]
             # Asked before reading: what was written until then is seen.
             over = (gone or intake.oldest_begun is not None) and _is_gone(intake)
-            taken = intake.take(self._batch_frames - batch.frames)
-            batch.frames += taken.frames
-            batch.refused += [(intake, found, reason) for found, reason in taken.unreadable]
-            self._project(batch, intake, taken.items)
-            self._break_off(batch, intake, gone=over and not taken.frames)
-            if batch.frames >= self._batch_frames:
+            frames = batch.frames
+            while not batch.more and (taken := intake.take(self._room(batch), _SLICE_BYTES)).frames:
+                self._add(batch, intake, taken)
+            batch.reaches[intake.id] = intake.position
+            self._break_off(batch, intake, gone=over and frames == batch.frames)
+            self._make(batch)
+            if batch.more:
                 break
-        return batch
+
+    def _room(self, batch: Batch) -> int:
+        """How many frames may be taken at once."""
+        return min(_SLICE_FRAMES, self._batch_frames - batch.frames)
+
+    def _add(self, batch: Batch, intake: Intake, taken: Taking) -> None:
+        """Put a slice of the frames of a batch into columns, and what is enough for files into files."""
+        batch.frames += taken.frames
+        batch.size_bytes += taken.size_bytes
+        batch.waiting_bytes += taken.size_bytes
+        batch.more = batch.frames >= self._batch_frames or batch.size_bytes >= _BATCH_BYTES
+        batch.refused += [(intake, found, reason) for found, reason in taken.unreadable]
+        self._project(batch, intake, taken.items)
+        self._make(batch)
+        if batch.waiting_bytes >= _FILE_BYTES and not batch.more:
+            if any(part.of for part in batch.parts.values()):
+                batch.more = True  # of a custom table: what waits takes memory
+            else:
+                self._write(batch)
 
     def _project(self, batch: Batch, intake: Intake, taken: list[Taken]) -> None:
-        spool, counted = intake.id, _Counted(self._writer, _minutes_of(intake.id))
+        spool = intake.id
+        self._measure(intake, [t for t in taken if isinstance(t, TakenCall)])
         amends = {t.record.call_id: t for t in taken if isinstance(t, TakenAmend)}
+        calls: list[TakenCall] = []
         for item in taken:
-            stored = item.sequence <= intake.stored
+            if item.sequence <= intake.stored:
+                continue
             match item:
                 case TakenCall():
-                    self._measure(intake, item, counted)
-                    if stored:
-                        continue
                     amend = amends.get(item.call.call_id) if amends else None
                     if amend is not None and not self._has(item, spool):
                         item = item.aborted(amend.record.aborted)
                         del amends[item.call.call_id]
-                    self._project_call(batch, item, spool)
-                case TakenRows() if not stored:
+                    calls.append(item)
+                case TakenRows():
                     self._project_rows(batch, intake, item)
+        self._projection.add(batch, calls, spool)
         batch.amends += [a for a in amends.values() if a.sequence > intake.stored]
-        batch.reaches[spool] = intake.position
 
     def _has(self, item: TakenCall, spool: str) -> bool:
         """Whether a table has the row of this call already, without what an amendment says."""
@@ -258,41 +267,6 @@ class Shipper:
             self._writer((w, GATEWAY_LOGS.name)).position(spool) >= item.sequence
             for w in item.context.gateway
         )
-
-    def _project_call(self, batch: Batch, item: TakenCall, application: str) -> None:
-        call, context = item.call, item.context
-        flags = call.log_flags
-        read = read_call(call)
-        if item.sequence > self._watched.get(application, 0):
-            # What is read again after a failure was seen before it.
-            self._watched[application] = item.sequence
-            for watcher in self._watchers:
-                try:
-                    watcher.saw(call, context, read)
-                except Exception:
-                    # A bug of ours; no row may wait for it.
-                    log.exception("bug: call %s was not counted", call.call_id)
-        if flags & LOG_GATEWAY and context.gateway:
-            row = gateway_row(call, context, read, item.size_bytes)
-            for workspace in context.gateway:
-                batch.parts[workspace, GATEWAY_LOGS.name].add(row, application, item.sequence)
-        if flags & LOG_TRACES and context.gateway:
-            self._project_traces(batch, item, application)
-        if flags & _LLM and read is not None and context.llm:
-            rows = llm_rows(call, context, read, item.size_bytes)
-            for workspace in context.llm:
-                part = batch.parts[workspace, LLM_LOGS.name]
-                for row in rows:
-                    part.add(row, application, item.sequence)
-
-    def _project_traces(self, batch: Batch, item: TakenCall, application: str) -> None:
-        call = item.call
-        for record, values in zip(call.trace_records, trace_rows(call, item.context), strict=True):
-            row = self._makers[APP_TRACES.name].make(
-                values, time_us=call.started_ns // 1_000, size_bytes=len(record.message)
-            )
-            for workspace in item.context.gateway:
-                batch.parts[workspace, APP_TRACES.name].add(row, application, item.sequence)
 
     def _project_rows(self, batch: Batch, intake: Intake, item: TakenRows) -> None:
         record = item.record
@@ -322,12 +296,13 @@ class Shipper:
                 row = maker.make(values, time_us=int(self._clock() * 1e6), size_bytes=share)
                 part.add(row, intake.id, item.sequence)
 
-    def _measure(self, intake: Intake, item: TakenCall, counted: _Counted) -> None:
-        if not item.call.log_flags & LOG_METRICS or item.sequence <= intake.minutes:
-            return
-        wanted = [w for w in item.context.metrics if counted[w] < item.sequence]
-        if wanted:
-            self._minutes.add(intake.id, item.sequence, item.call, item.context.resource_id, wanted)
+    def _measure(self, intake: Intake, items: list[TakenCall]) -> None:
+        counted = _Counted(self._writer, _minutes_of(intake.id))
+        for item in items:
+            if item.call.log_flags & LOG_METRICS and item.sequence > intake.minutes:
+                wanted = [w for w in item.context.metrics if counted[w] < item.sequence]
+                if wanted:
+                    self._minutes.add(intake.id, item.sequence, item.call, item.context.resource_id, wanted)
 
     def _break_off(self, batch: Batch, intake: Intake, *, gone: bool) -> None:
         """Rows for calls that were begun by a process that died before their end."""
@@ -335,14 +310,16 @@ class Shipper:
         if not over:
             return
         application = f"{intake.id}/begun"
-        for item in over:
-            self._project_call(batch, item.aborted("gateway"), application)
+        self._projection.add(batch, [item.aborted("gateway") for item in over], application)
         batch.reaches[application] = over[-1].sequence
         batch.begun.append((intake, over))
 
     # -- storing ---------------------------------------------------------------------------------------
 
     def _store(self, batch: Batch) -> None:
+        self._make(batch, all_of_it=True)
+        if batch.waiting_bytes >= _LARGE_BYTES:
+            self._write(batch)
         for key, part in batch.parts.items():
             self._store_part(key, part, batch)
         self._amend(batch.amends)
@@ -354,15 +331,21 @@ class Shipper:
             if intake.id in batch.reaches:
                 intake.save(batch.reaches[intake.id], intake.minutes)
 
-    def _store_part(self, key: TableKey, part: Part, batch: Batch) -> None:
+    def _make(self, batch: Batch, *, all_of_it: bool = False) -> None:
+        """Rows become columns, those that a table has already left out."""
+        for key, part in batch.parts.items():
+            # A custom table may grow while the batch does: its rows wait for the last of its columns.
+            if part.of and (all_of_it or key not in self._custom):
+                self._make_part(key, part, batch.at_us)
+
+    def _make_part(self, key: TableKey, part: Part, at_us: int) -> None:
         writer = self._writer(key)
         known = {a: writer.position(a) for a in part.of}
+        part.known.update(known)
         rows = self._custom.widened(key, part.behind(known))
-        if not rows:
-            return
-        positions = {a: r for a, after in known.items() if (r := batch.reaches[a]) > after}
+        part.of.clear()
         try:
-            writer.append(rows, positions)
+            part.made += writer.columns_of(rows, at_us)
         except (TypeError, ValueError, OverflowError):
             # A value that its column cannot hold. The rest must not wait for a row that can never be written.
             fitting = [r for r in rows if writer.fits(r)]
@@ -370,7 +353,27 @@ class Shipper:
                 raise
             log.exception("table %s/%s: %d rows cannot be written", *key, len(rows) - len(fitting))
             self._set_aside(key, [r for r in rows if not writer.fits(r)])
-            writer.append(fitting, positions)
+            part.made += writer.columns_of(fitting, at_us)
+            part.refused = True
+
+    def _write(self, batch: Batch) -> None:
+        """What is in columns goes into files that the commit will name, in a thread of its own: meanwhile more is taken,
+        but no more than will be written next."""
+        wait([future for part in batch.parts.values() for future in part.files])
+        for key, part in batch.parts.items():
+            write = self._writer(key).files_ahead() if part.made else None
+            if write is not None:
+                part.files.append(self._files.submit(write, part.made))
+                part.made = []
+        batch.waiting_bytes = 0
+
+    def _store_part(self, key: TableKey, part: Part, batch: Batch) -> None:
+        if not (part.made or part.files or part.refused):
+            return
+        positions = {a: r for a, after in part.known.items() if (r := batch.reaches[a]) > after}
+        adds = [add for future in part.files for add in future.result()] if part.files else None
+        part.files = []  # from here on a commit may name them
+        self._writer(key).commit(part.made, adds, positions)
 
     def _set_aside(self, key: TableKey, rows: list[Row]) -> None:
         path = self._tables_root / key[0] / f"{key[1]}.refused.txt"
