@@ -308,6 +308,9 @@ class Overloads:
             "R",
         )
         call = b.Invoke(member.run, tuple(args), returns, span, may_be_null)
+        if returns == array(Type("byte")) and member.returns != returns:
+            # `numbers.ToArray()`: what is made is a list, unless what it is made of was bytes.
+            call = b.Invoke(bytes_of, (call,), returns, span, False)
         if not outs:
             return call
         return self.with_outs(call, outs, binding, span)
