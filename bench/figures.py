@@ -35,9 +35,11 @@ def number(value: float, digits: int = 2) -> str:
 
 def ratio(ours: Sequence[float], other: Sequence[float]) -> str:
     """Median against median, and the least and greatest of the ratios turn by turn; nothing where one is missing."""
+    if not all(other):
+        return ""
     if ours and list(ours) == list(other):
         return number(1.0)
-    return _against(ours, other, lambda a, b: a / b) if all(other) else ""
+    return _against(ours, other, lambda a, b: a / b)
 
 
 def difference(ours: Sequence[float], other: Sequence[float], digits: int = 2) -> str:

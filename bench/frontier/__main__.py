@@ -42,7 +42,7 @@ PARTS = (
     Part(
         "throughput",
         "Throughput frontier",
-        600,
+        740,
         throughput.Throughput,
         throughput.measure,
         throughput.markdown,

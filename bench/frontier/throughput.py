@@ -22,7 +22,7 @@ LATE_MS = 0.5
 TRIES = 3
 DISTURBED = 20
 # Another search is not begun when it would end later than this.
-ENOUGH_S = 510.0
+ENOUGH_S = 660.0
 
 
 @dataclass(slots=True)
@@ -106,7 +106,7 @@ def _held(values: list[float]) -> str:
     """The rates of some searches; 0 stands for one in which no rate held."""
 
     def shown(value: float) -> str:
-        return number(value, 0) if value else f"below {LOWEST:g}"
+        return number(value, 0) if value >= LOWEST else f"below {LOWEST:g}"
 
     if len(values) < 2 or not any(values):
         return shown(values[0] if values else 0.0)

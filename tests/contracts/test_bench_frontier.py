@@ -323,6 +323,7 @@ def test_figures_are_written_with_the_digits_that_they_deserve() -> None:
     assert figures.ratio([2.0, 6.0], [2.0, 6.0]) == "1.00"
     assert figures.ratio([], [4.0]) == ""
     assert figures.ratio([1.0], [0.0]) == ""
+    assert figures.ratio([0.0, 0.0], [0.0, 0.0]) == ""
     # A turn that one side has not counts on neither.
     assert figures.difference([2.0, 6.0, 900.0], [1.0, 3.0]) == "2.00 (1.00 to 3.00)"
     assert figures.size(5 << 20) == "5 MB"
