@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import uvloop
 
 from aforo.egress.policy import parse
@@ -34,7 +35,7 @@ from aforo.policy.services import ForwardOptions
 from aforo.snapshot.routes import Router
 from aforo.snapshot.runtime import ApiRuntime, KeyHolder, LogNames, OperationRuntime, Runtime
 from aforo.snapshot.snapshot import ApiEntry, BackendEntry, Bundle, LogPlan, MessageLog, SubscriptionEntry
-from aforo.spool.records import AmendRecord, BeginRecord, CallRecord
+from aforo.spool.records import KIND_BEGIN, AmendRecord, BeginRecord, CallRecord
 from tests.support.scripted_backend import ScriptedBackend
 from tests.support.snapshots import DEPLOYMENT, api_subject, operation, subscription
 from tests.support.valkey_server import close_all
@@ -78,6 +79,7 @@ class ListSpool:
         self.records: list[CallRecord] = []
         self.amends: list[AmendRecord] = []
         self.begins: list[CallRecord] = []
+        self.asides: list[ListedAside] = []
         self.full = self.broken = False
         self.on_append: Callable[[CallRecord], None] = lambda record: None
 
@@ -98,8 +100,35 @@ class ListSpool:
         self.on_append(record)
         return len(self.records)
 
+    def append_parts(self, kind: int, parts: list[bytes]) -> int:
+        data = b"".join(parts)
+        if kind == KIND_BEGIN:
+            return self.append_begin(msgspec.msgpack.decode(data, type=BeginRecord))
+        return self.append_call(msgspec.msgpack.decode(data, type=CallRecord))
+
+    def begin_aside(self, kind: int, parts: list[bytes]) -> ListedAside:
+        self.asides.append(ListedAside(kind, parts))
+        return self.asides[-1]
+
+    def publish(self, aside: ListedAside) -> int:
+        return self.append_parts(aside.kind, aside.parts)
+
     def has_room(self) -> bool:
         return not self.full
+
+
+class ListedAside:
+    """A large frame under way: a part of it a step, as long as `held` lets it."""
+
+    def __init__(self, kind: int, parts: list[bytes]) -> None:
+        self.kind = kind
+        self.parts = parts
+        self.steps = 0
+        self.held = False
+
+    def step(self) -> bool:
+        self.steps += 1
+        return self.steps > len(self.parts) and not self.held
 
 
 @dataclass

@@ -18,6 +18,7 @@ from aforo.gateway.keys import presented
 from aforo.gateway.known import Admission, Target
 from aforo.gateway.signal import Signal, Steps
 from aforo.gateway.tried import Route
+from aforo.gateway.writing import Writing
 from aforo.messages import Headers, Url, split_authority
 from aforo.policy.exchange import (
     Body,
@@ -92,11 +93,17 @@ class Answering(Protocol):
 class Records(Protocol):
     """Where the record of a call is written."""
 
-    def record(self, call: Call) -> bool:
-        """Write it. False: it is lost, and this API wants no call without its record to end well."""
+    @property
+    def large(self) -> Records:
+        """The same for calls with large bodies."""
 
-    def begin(self, call: Call) -> None:
-        """Audit mode: the call is about to be forwarded. PolicyFailure where that cannot be written and must be."""
+    def record(self, call: Call) -> bool:
+        """Write it. False: it takes a while, and `call.writing` tells its end; or it is lost, and this API wants no call
+        without its record to end well."""
+
+    def begin(self, call: Call) -> Writing | None:
+        """Audit mode: the call is about to be forwarded. PolicyFailure where that cannot be written and must be. It takes a
+        while where something is returned."""
 
     def unfinished(self, call: Call) -> None:
         """A call has ended by a mistake of ours, without its record."""
@@ -163,6 +170,7 @@ class Call(Exchange):
         "unkept_bytes",
         "version",
         "whole",
+        "writing",
     )
 
     runtime: Runtime  # from `open` on
@@ -172,6 +180,7 @@ class Call(Exchange):
     log: LogPlan  # from the first look at it on
     most_bytes: int  # of a body that is collected
     unkept_bytes: int  # of one that is kept for another try alone: how large it may be without (0: no limit)
+    writing: Writing  # of its record, where that takes a while
     debug_header: tuple[bytes, bytes]  # where `trace_flags` say that a trace was asked for
 
     def __init__(
@@ -255,6 +264,10 @@ class Call(Exchange):
         self.product = admission.product
         self.subscription = admission.subscription
         self.user = admission.user
+
+    def grown(self) -> None:
+        """Its bodies are large: its record must not hold up other calls."""
+        self.recorder = self.recorder.large
 
     @property
     def shown_key(self) -> tuple[bytes, tuple[bytes, ...]] | None:

@@ -7,7 +7,7 @@ from aforo.errors import Refusal
 from aforo.gateway import encoding
 from aforo.gateway.arrival import Arrival
 from aforo.gateway.call import Call, Records
-from aforo.gateway.streaming import Relay, hand_over, hides_usage
+from aforo.gateway.streaming import Later, Relay, hand_over, hides_usage
 from aforo.policy.exchange import Keeper, ResponseState
 
 # Of an answer that is larger nobody keeps anything.
@@ -20,7 +20,7 @@ def hand_over_kept(
     arrival: Arrival | None,
     recorder: Records | None,
     keepers: list[Keeper],
-) -> Relay | None:
+) -> Relay | Later | None:
     """`streaming.hand_over`, with the whole body for those of the keepers who wait for this answer's."""
     keepers = [keeper for keeper in keepers if keeper.response is answer]
     if call.caching is not None:

@@ -17,12 +17,13 @@ from aforo.gateway.beforehand import prepared
 from aforo.gateway.call import WHOLE_BODY_BYTES, Call
 from aforo.gateway.keeping import hand_over_kept
 from aforo.gateway.known import OWN_PATHS, Admission, Known, Target
+from aforo.gateway.large_records import LargeRecorder
 from aforo.gateway.logged_messages import BODY_CAP, body_limit
 from aforo.gateway.record import Recorder
 from aforo.gateway.released import Release, prepare
 from aforo.gateway.services import GatewayServices
-from aforo.gateway.signal import Steps
-from aforo.gateway.streaming import Relay, UsageFilter, hand_over, hides_usage
+from aforo.gateway.signal import Signal, Steps
+from aforo.gateway.streaming import UsageFilter, hand_over, hides_usage
 from aforo.gateway.traces import DEBUG_HEADER, Traces, tell
 from aforo.gateway.usage import splice_usage
 from aforo.llm.catalog import TEXTS, UPLOADS, wire_of
@@ -64,6 +65,7 @@ class Proxy:
         """Another configuration is in force from the next call on."""
         self.runtime = runtime
         self.recorder = recorder
+        recorder.large = LargeRecorder(recorder)
         self._known = Known(runtime, recorder, prepared)
         self._services.use(runtime)
 
@@ -176,7 +178,7 @@ class Proxy:
             raise
         if call.owed is not None or call.meters is not None:
             await metering.close(call, operation.wire, self._gave_up)
-        relay: Relay | None = release.end() if release is not None else None
+        relay: Signal | None = release.end() if release is not None else None
         if relay is None:
             relay = self._send(call, operation)
         if relay is not None and not relay.is_set:
@@ -217,11 +219,12 @@ class Proxy:
             return
         content_type = call.headers.get(b"content-type")
         call.keep_bytes = body_limit(call.log, call.log.frontend_request, content_type, "")
+        call.grown()
 
     # sections.Stage
 
     def prepare(self, call: Call, pipeline: Pipeline) -> Release | None:
-        return prepare(call, pipeline, self.recorder)
+        return prepare(call, pipeline, call.recorder)
 
     async def answered(self, call: Call) -> None:
         operation = call.operation_runtime
@@ -236,7 +239,7 @@ class Proxy:
     def bug(self, call: Call, error: Exception) -> None:
         log.error("bug %s: a section raised", call.call_id, exc_info=error)
 
-    def _send(self, call: Call, operation: OperationRuntime) -> Relay | None:
+    def _send(self, call: Call, operation: OperationRuntime) -> Signal | None:
         response = call.response
         if response is None:
             response = call.response = ResponseState.empty()

@@ -34,6 +34,7 @@ from aforo.gateway.logged_messages import (
 from aforo.gateway.masking.marks import Marks
 from aforo.gateway.refused_record import error_entry as _error
 from aforo.gateway.refused_record import record_of_refused
+from aforo.gateway.writing import Writing
 from aforo.llm.catalog import TEXTS
 from aforo.messages import Headers, is_event_stream
 from aforo.policy.exchange import Body, LastError, PolicyFailure
@@ -47,6 +48,7 @@ from aforo.policy.sealed_address import PLACES, without_sealed
 from aforo.policy.tracing import records as trace_records
 from aforo.snapshot.runtime import ApiRuntime, LogNames, OperationRuntime
 from aforo.snapshot.snapshot import LogPlan, MaskPlan
+from aforo.spool.aside import Aside
 from aforo.spool.records import (
     LOG_GATEWAY,
     LOG_METRICS,
@@ -88,6 +90,16 @@ class CallSpool(Protocol):
     def has_room(self) -> bool: ...
 
 
+class LargeSpool(CallSpool, Protocol):
+    """The part of it that records with large bodies are written through."""
+
+    def append_parts(self, kind: int, parts: list[bytes]) -> int: ...
+
+    def begin_aside(self, kind: int, parts: list[bytes]) -> Aside: ...
+
+    def publish(self, aside: Aside) -> int: ...
+
+
 class Lost(Protocol):
     """Who counts the records that the spool did not take."""
 
@@ -97,7 +109,8 @@ class Lost(Protocol):
 
 
 class Recorder:
-    """Writes calls to the spool. `context` is the spool's index of what this configuration's calls share."""
+    """Writes calls to the spool. `context` is the spool's index of what this configuration's calls share, `large` who writes
+    the calls with large bodies (set by the proxy)."""
 
     __slots__ = (
         "_keys",
@@ -110,15 +123,17 @@ class Recorder:
         "_urls",
         "context",
         "dropped",
+        "large",
         "metrics",
         "proxies",
+        "segments",
         "spool",
         "written",
     )
 
     def __init__(
         self,
-        spool: CallSpool,
+        spool: LargeSpool,
         context: int,
         proxies: TrustedProxies,
         *,
@@ -134,13 +149,15 @@ class Recorder:
         self._secrets = Secrets(secrets)  # of the configuration
         self._keys = keys  # digests of all subscription keys: none of them stands in a URL, whatever its name
         self._urls: dict[tuple[str, str], str] = {}  # backends' URLs as they may be written down
-        self.spool = spool
+        self.spool: CallSpool = spool
+        self.segments = spool
         self.context = context
         self.metrics = LOG_METRICS if metrics else 0
         self.written = 0
         self.dropped = 0
         self.proxies = proxies
         self._proxied = proxies.any
+        self.large: Recorder = self
         self._random = random.Random()  # noqa: S311 - which calls a sample keeps is no secret
 
     def record(self, call: Call) -> bool:
@@ -182,7 +199,7 @@ class Recorder:
             self.written += 1
         return True
 
-    def begin(self, call: Call) -> None:
+    def begin(self, call: Call) -> Writing | None:
         """See `call.Records`. What the gateway knows until then stands in the frame: the request, and where it goes."""
         api, operation = call.api_runtime, call.operation_runtime
         assert api is not None
@@ -196,10 +213,8 @@ class Recorder:
         except Refusal as refusal:
             log.error("the begin of a call could not be written: %s", refusal)
             if call.log.on_full != "count":
-                message = "that this call begins could not be written down, which this API wants first"
-                raise PolicyFailure(
-                    LastError("forward-request", "RecordNotKept", message, http_status=503)
-                ) from refusal
+                raise not_begun() from refusal
+        return None
 
     def _masked(self, plan: MaskPlan, record: CallRecord) -> CallRecord:
         """What may be written down of a record by its API's data masking."""
@@ -422,6 +437,12 @@ class Recorder:
         if coding is not None and body:
             body = plain(body, coding)
         return Message(listed, body[:limit], arrival.size, len(body) > limit)
+
+
+def not_begun() -> PolicyFailure:
+    """A call whose begin is not in the spool, and must be."""
+    message = "that this call begins could not be written down, which this API wants first"
+    return PolicyFailure(LastError("forward-request", "RecordNotKept", message, http_status=503))
 
 
 def _credentials(call: Call, api: ApiRuntime) -> frozenset[bytes]:

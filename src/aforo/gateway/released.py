@@ -245,9 +245,6 @@ class ReleasedRelay(Relay):
         elif not call.client.writable():
             connection.pause()
 
-    def _framed(self, data: bytes) -> bytes:
-        return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked and data else data
-
     def _parted(self, data: bytes, over: bool) -> tuple[bytes, bytes]:
         """What may leave now, and what waits for the policies: the last event, or what comes with the end of a stream
         that has none."""

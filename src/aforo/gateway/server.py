@@ -249,6 +249,7 @@ class ServerConnection(asyncio.Protocol):
         if call is None or not room.take(size):
             return False
         call.lent.append(partial(room.give_back, size))
+        call.grown()
         return True
 
     def abort(self) -> None:

@@ -18,6 +18,7 @@ from aforo.gateway import route
 from aforo.gateway.arrival import Arrival, broken
 from aforo.gateway.call import Call, Records
 from aforo.gateway.signal import Signal
+from aforo.gateway.writing import Writing
 from aforo.messages import HOP_BY_HOP, is_event_stream
 from aforo.policy import answers
 from aforo.policy.exchange import ResponseState
@@ -32,13 +33,15 @@ TAIL = 48  # longer than the longest match
 _WITH_BLANK_LINE = re.compile(rb"(?s:.+?)\n\r?\n")
 BLANK_LINE = re.compile(rb"\n\r?\n|\r\r")
 MAX_HELD = 1024 * 1024
+# From an answer of that size on the record is written as those with large bodies are.
+LARGE_BYTES = 256 * 1024
 _DROPPED = HOP_BY_HOP | {b"content-length"}
 _NO_BODY = (204, 304)
 
 
 def hand_over(
     call: Call, answer: ResponseState, arrival: Arrival | None, recorder: Records | None
-) -> Relay | None:
+) -> Relay | Later | None:
     """Send what is there of an answer, from a backend or our own. What is still to come, its relay sends."""
     call.answer = answer
     if arrival is None:
@@ -62,10 +65,14 @@ def hand_over(
         size = len(body)
     framing = b"content-length: %d" % size
     if call.method == "HEAD" or answer.status in _NO_BODY:
-        framing, body = _without_body(answer, arrival, framing), b""
-    call.sent = len(body)
+        framing, body, size = _without_body(answer, arrival, framing), b"", 0
+    call.sent = size
     data = _head(call, answer, framing, body)
     if recorder is not None and not recorder.record(call):
+        writing = getattr(call, "writing", None)
+        if writing is not None:
+            later = call.relay = Later(call, data, writing)
+            return later
         data = _unrecorded(call)
     client = call.client
     client.write(data)
@@ -128,6 +135,33 @@ def hides_usage(answer: ResponseState) -> bool:
     return is_event_stream(answer.headers) and b"content-encoding" not in answer.headers.fields
 
 
+class Later(Signal):
+    """An answer that is all here, and waits for its record; set when it has been handed over."""
+
+    __slots__ = ("_call", "_data", "_writing")
+
+    def __init__(self, call: Call, data: bytes, writing: Writing) -> None:
+        super().__init__()
+        self._call = call
+        self._data = data
+        self._writing = writing
+        writing.on_set(self._go_on)
+
+    def client_lost(self) -> None:
+        """The record is written all the same, and amended."""
+        self._writing.abandoned = True
+
+    def given_up(self) -> None:
+        self.client_lost()
+
+    def _go_on(self) -> None:
+        writing, call = self._writing, self._call
+        if not writing.abandoned:
+            call.client.write(self._data if writing.taken else _unrecorded(call))
+            call.client.done(call)
+        self.set()
+
+
 class Relay(Signal):
     """Hands an answer that is still arriving to its client; set at its end. The record is written once, before the
     last bytes."""
@@ -158,13 +192,15 @@ class Relay(Signal):
         *,
         hide_usage: bool,
     ) -> None:
-        super().__init__()
+        self.is_set = False
+        self._wake = None
         self._call = call
         self._answer = answer
         self._arrival = arrival
         self._recorder = recorder
         self._recorded = False
-        self._lost = False  # the record, and with it the end of the answer
+        # The record, and with it the end of the answer; or it is still being written.
+        self._lost: bool | Writing = False
         self._kept: list[bytes] = []
         self._kept_size = 0  # with what is not kept
         self._tail = b"\n"
@@ -202,6 +238,8 @@ class Relay(Signal):
             return
         self._call.aborted = self._call.aborted or "client"
         self._write_record()
+        if isinstance(self._lost, Writing):
+            self._lost.abandoned = True
         self._arrival.relay = None
         self._arrival.connection.close()
         self.set()
@@ -239,6 +277,9 @@ class Relay(Signal):
         elif self._events and self._plain and came:
             self._look_for_end(came)
         if self._lost:
+            if isinstance(self._lost, Writing):
+                self._put_off(self._lost, head + self._framed(data))
+                return
             # The client must not see a call finish that has no record.
             arrival.relay = None
             connection.close()
@@ -267,6 +308,27 @@ class Relay(Signal):
                 self.set()
         elif not call.client.writable():
             connection.pause()
+
+    def _framed(self, data: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked and data else data
+
+    def _put_off(self, writing: Writing, data: bytes) -> None:
+        """What is next of the answer leaves when the record is written. What comes meanwhile waits where it is."""
+        arrival = self._arrival
+        arrival.relay = None
+        if not arrival.connection.ended:
+            arrival.connection.pause()
+
+        def go_on() -> None:
+            self._lost = not writing.taken
+            if self.is_set:
+                return  # the client has left
+            arrival.relay = self
+            if not arrival.connection.ended:
+                arrival.connection.resume()
+            self._forward(arrival.take(), data)
+
+        writing.on_set(go_on)
 
     def _broke(self, failure: WireError) -> None:
         error = broken(failure)
@@ -311,12 +373,25 @@ class Relay(Signal):
             return
         self._recorded = True
         call = self._call
+        size = self._kept_size
         call.kept = b"".join(self._kept)
-        call.cut = self._kept_size > len(call.kept)
-        if self._recorder is not None:
-            self._lost = not self._recorder.record(call)
+        call.cut = size > call.kept_limit
+        recorder = self._recorder
+        if recorder is not None:
+            if size > LARGE_BYTES:
+                recorder = recorder.large
+            self._lost = not recorder.record(call)
+            if self._lost:
+                self._look_whether_lost()
         if call.produced is not None:
             call.produced.complete()
+
+    def _look_whether_lost(self) -> None:
+        """A record that takes a while is waited for where the client would see the call end well."""
+        writing = getattr(self._call, "writing", None)
+        if writing is not None:
+            over = self._call.aborted or self._arrival.connection.failure is not None
+            self._lost = False if over else writing
 
     def _end(self) -> None:
         self._call.client.done(self._call)

@@ -20,6 +20,7 @@ from aforo.gateway.certificates import HeldCertificates
 from aforo.gateway.credentials import add_headers, add_query, way_of
 from aforo.gateway.first_byte import begun
 from aforo.gateway.known import MAX_REMEMBERED, MAX_REMEMBERED_LENGTH
+from aforo.gateway.record import not_begun
 from aforo.messages import HOP_BY_HOP, Headers, is_token
 from aforo.policy.exchange import Body, LastError, PolicyFailure, ResponseState
 from aforo.policy.services import ForwardOptions
@@ -93,7 +94,11 @@ class Upstream:
         data = _head(call, method, line, headers, backend, body)
         call.backend_request = (method, url, headers, content)
         if call.log.audit and not call.attempts:
-            call.recorder.begin(call)
+            beginning = call.recorder.begin(call)
+            if beginning is not None:
+                await beginning
+                if not beginning.taken:
+                    raise not_begun()
         call.attempts += 1
         # A body that streams through cannot be sent twice: no connection that may be stale.
         connection = self.pool.take(backend.origin) if body is not None else None
