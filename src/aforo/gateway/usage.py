@@ -7,6 +7,9 @@ which has `stream_options` from 2024-09-01-preview on.
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import orjson
 
 from aforo.policy.exchange import Body
@@ -15,29 +18,41 @@ _FIRST_VERSION = "2024-09-01-preview"
 _SPLICE = b',"stream_options":{"include_usage":true}}'
 
 
+class _Asked(msgspec.Struct):
+    """What of a request tells whether it has to be asked for more. The rest is stepped over: quicker than to look whether a
+    word occurs in it."""
+
+    stream: Any = None
+    stream_options: Any = msgspec.UNSET
+
+
+_asked = msgspec.json.Decoder(_Asked).decode
+
+
 def splice_usage(body: Body, wire: str, query: str) -> bool:
     """Ask for usage if this is a stream that would not tell it; whether the answer must be hidden."""
     data = body.data
     if not data or wire not in ("chat", "completions"):
         return False
-    if data.find(b'"stream"') < 0 and data.find(b"\\u00") < 0:
+    try:
+        asked = _asked(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
-    if not _knows_usage(api_version_of(query)):
+    if asked.stream is not True or not _knows_usage(api_version_of(query)):
+        return False
+    options = asked.stream_options
+    if options is msgspec.UNSET:
+        # A large body is copied once.
+        body.replace(b"".join((memoryview(data.rstrip())[:-1], _SPLICE)))
+        return True
+    if isinstance(options, dict) and options.get("include_usage") is True:
         return False
     try:
         request = orjson.loads(data)
     except orjson.JSONDecodeError:
         return False
-    if not isinstance(request, dict) or request.get("stream") is not True:
-        return False
-    options = request.get("stream_options")
-    if isinstance(options, dict) and options.get("include_usage") is True:
-        return False
-    if "stream_options" in request:
-        request["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
-        body.replace(orjson.dumps(request))
-    else:
-        body.replace(data.rstrip()[:-1] + _SPLICE)
+    request["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
+    body.replace(orjson.dumps(request))
     return True
 
 

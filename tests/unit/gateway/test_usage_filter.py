@@ -54,3 +54,53 @@ def test_a_stream_is_seen_however_its_name_is_written() -> None:
     assert body.data is not None
     assert body.data.endswith(b'"stream_options":{"include_usage":true}}')
     assert not splice_usage(Body(rb'{"messages": ["\u00e9 stream"]}'), "chat", "")
+
+
+@pytest.mark.parametrize(
+    "request_body",
+    [
+        b'["stream", true]',
+        b'{"stream": 1}',
+        b'{"stream": "true"}',
+        b'{"messages": [{"stream": true}]}',
+        b'{"stream": true, "stream": false}',
+        b'{"stream": true',
+        b'{"stream": true} {}',
+        b'{"stream": true, "stream_options": {"include_usage": true}}',
+        b'{"stream": true, "stream_options": {"a": "\xff"}}',
+        b'{"stream": true, "n": 1e999, "stream_options": {}}',
+        b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b', "stream": true}',
+        b"",
+    ],
+)
+def test_what_asks_for_no_stream_or_cannot_be_read_is_left_alone(request_body: bytes) -> None:
+    body = Body(request_body)
+    assert not splice_usage(body, "chat", "")
+    assert body.data is request_body
+    assert not body.changed
+
+
+@pytest.mark.parametrize(
+    ("request_body", "asked"),
+    [
+        (b'{"stream": true} \n', b'{"stream": true,"stream_options":{"include_usage":true}}'),
+        (
+            b'{"stream":false,"stream":true}',
+            b'{"stream":false,"stream":true,"stream_options":{"include_usage":true}}',
+        ),
+        (
+            b'{"stream":true,"stream_options":{"a":1}}',
+            b'{"stream":true,"stream_options":{"a":1,"include_usage":true}}',
+        ),
+        (
+            b'{"stream":true,"stream_options":null}',
+            b'{"stream":true,"stream_options":{"include_usage":true}}',
+        ),
+        (b'{"stream":true,"stream_options":[]}', b'{"stream":true,"stream_options":{"include_usage":true}}'),
+    ],
+)
+def test_usage_is_asked_for(request_body: bytes, asked: bytes) -> None:
+    body = Body(request_body)
+    assert splice_usage(body, "chat", "")
+    assert body.data == asked
+    assert body.changed
