@@ -19,7 +19,7 @@ from aforo.llm.usage import Usage as Counts
 from aforo.policy.counting.token_admission import window_of
 from aforo.policy.exchange import Exchange, LastError, PolicyFailure
 from aforo.policy.owing import MeteredUsage, owed
-from aforo.policy.services import Usage
+from aforo.policy.services import Counter, Usage
 from aforo.policy.tracing import records
 from aforo.snapshot.snapshot import Budget
 
@@ -33,31 +33,22 @@ def nano_of(pico: int) -> int:
     return -(-pico // _PICO_PER_NANO)
 
 
-class Counter:
+def counter_of(budget: Budget, at_ns: int) -> Counter:
     """The counter of a budget in the period that a moment is in."""
-
-    __slots__ = ("budget", "length_s", "name", "start_s")
-
-    def __init__(self, budget: Budget, at_ns: int) -> None:
-        self.budget = budget
-        # A total is never over: its window has no end.
-        self.start_s, self.length_s = (
-            (0, 0) if budget.period == "total" else window_of(budget.period, at_ns // _NANO)
-        )
-        self.name = f"budget:{budget.owner}:{budget.currency}:{budget.period}:{self.start_s}"
+    # A total is never over: its window has no end.
+    start_s, length_s = (0, 0) if budget.period == "total" else window_of(budget.period, at_ns // _NANO)
+    name = f"budget:{budget.owner}:{budget.currency}:{budget.period}:{start_s}"
+    return Counter(name, budget.nano, length_s, "fixed", start_s)
 
 
 async def admit(call: Call, budgets: Sequence[Budget], prices: PriceList, asked: str) -> None:
     """PolicyFailure with 403 where a budget is used up. `asked` is the deployment that the path names."""
     counters = call.services.counters
-    counted = [Counter(budget, call.started_ns) for budget in budgets]
-    for each in counted:
-        budget = each.budget
-        state = await counters.peek(
-            each.name, budget.nano, each.length_s, sliding=False, epoch_s=each.start_s
-        )
+    counted = [(budget, counter_of(budget, call.started_ns)) for budget in budgets]
+    for budget, counter in counted:
+        state = await counters.peek(counter)
         if not state.admitted and budget.refuse:
-            raise _refused(call, budget, state.retry_after_s if each.length_s else 0.0)
+            raise _refused(call, budget, state.retry_after_s if counter.window_s else 0.0)
         percent = (budget.nano - state.remaining) * 100 // budget.nano
         if percent >= budget.warn_percent:
             _warn(call, budget, percent)
@@ -72,19 +63,11 @@ async def admit(call: Call, budgets: Sequence[Budget], prices: PriceList, asked:
         counts, tier = _counts(usage)
         names = prices.models(usage.model, asked or _model_of(x), x.backend_used)
         cost = prices.cost(names, counts, x.started_ns, tier)
-        for each in counted:
-            budget = each.budget
+        for budget, counter in counted:
             if cost is None or cost.currency != budget.currency:
                 x.services.metrics.emit(NAMESPACE, "Budget Unpriced Calls", 1.0, {"Budget": budget.owner})
             elif cost.pico:
-                await x.services.counters.charge(
-                    each.name,
-                    nano_of(cost.pico),
-                    budget.nano,
-                    each.length_s,
-                    sliding=False,
-                    epoch_s=each.start_s,
-                )
+                await x.services.counters.charge(counter, nano_of(cost.pico))
 
     if call.meters is None:
         call.meters = [charge]

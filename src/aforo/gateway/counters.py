@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from aforo.gateway.windows import Bucket, Hold, Name, Slice, Window, is_over, keep, left, name_of, over
-from aforo.policy.services import CounterState, Reservation
+from aforo.policy.services import Counter, CounterState, Reservation
 
 # Keys may be anything that a caller sends: windows that are over are looked for when there are so many.
 _MANY = 1024
@@ -44,8 +44,6 @@ class _Held(Reservation, frozen=True, eq=False):
     """A reservation that knows where it was taken."""
 
     name: Name
-    epoch_s: int
-    limit: int
     hold: Hold
 
 
@@ -72,24 +70,13 @@ class MemoryCounters:
         """The key of a window that a journal names: those that were written in clear are hidden from now on."""
         return key if self._hide is None or key.startswith(_HIDDEN) else self._hide(key)
 
-    async def reserve(
-        self,
-        key: str,
-        amount: int,
-        limit: int,
-        window_s: int,
-        *,
-        sliding: bool,
-        epoch_s: int = 0,
-        bucket: bool = False,
-        held_s: float = 0.0,
-    ) -> CounterState:
+    async def reserve(self, counter: Counter, amount: int, held_s: float = 0.0) -> CounterState:
         now = self._clock()
-        name = name_of(self._hide(key) if self._hide else key, window_s, sliding, bucket)
-        window = self._window(name, epoch_s, limit, now)
-        free = left(limit, window)
+        name = name_of(counter, self._hide(counter.key) if self._hide else counter.key)
+        window = self._window(name, counter, now)
+        free = left(counter.limit, window)
         if amount > free:
-            return CounterState(False, max(0, free), window.wait(amount, limit, now))
+            return CounterState(False, max(0, free), window.wait(amount, counter.limit, now))
         part = window.take(amount, now)
         self._next += 1
         hold = Hold(str(self._next), amount, now + held_s if held_s else 0.0, part)
@@ -97,31 +84,21 @@ class MemoryCounters:
             keep(hold, window)
         if self.journal is not None and (lasts(name) or self.journal.everything):
             self.journal.took(name, window, amount, now, hold if held_s else None)
-        reservation = _Held(hold.id, key, amount, name, epoch_s, limit, hold)
+        reservation = _Held(hold.id, counter, amount, name, hold)
         return CounterState(True, free - amount, 0.0, reservation)
 
-    async def charge(
-        self,
-        key: str,
-        amount: int,
-        limit: int,
-        window_s: int,
-        *,
-        sliding: bool,
-        epoch_s: int = 0,
-        bucket: bool = False,
-    ) -> CounterState:
+    async def charge(self, counter: Counter, amount: int) -> CounterState:
         now = self._clock()
-        name = name_of(self._hide(key) if self._hide else key, window_s, sliding, bucket)
-        window = self._window(name, epoch_s, limit, now)
+        name = name_of(counter, self._hide(counter.key) if self._hide else counter.key)
+        window = self._window(name, counter, now)
         self._take(name, window, amount, now)
-        return CounterState(True, max(0, left(limit, window)), 0.0)
+        return CounterState(True, max(0, left(counter.limit, window)), 0.0)
 
     async def settle(self, reservation: Reservation, amount: int) -> CounterState:
         assert isinstance(reservation, _Held)
         now = self._clock()
         name, hold = reservation.name, reservation.hold
-        window = self._window(name, reservation.epoch_s, reservation.limit, now)
+        window = self._window(name, reservation.counter, now)
         if not hold.ended:
             hold.ended = True
             part = hold.part
@@ -133,34 +110,25 @@ class MemoryCounters:
                 self._end(name, window, hold, part, max(0, hold.amount - amount))
                 if amount > hold.amount:
                     self._take(name, window, amount - hold.amount, now)
-        return CounterState(True, max(0, left(reservation.limit, window)), 0.0)
+        return CounterState(True, max(0, left(reservation.counter.limit, window)), 0.0)
 
     async def release(self, reservation: Reservation) -> None:
         assert isinstance(reservation, _Held)
         hold = reservation.hold
         now = self._clock()
-        window = self._window(reservation.name, reservation.epoch_s, reservation.limit, now)
+        window = self._window(reservation.name, reservation.counter, now)
         if not hold.ended:
             hold.ended = True
             part = hold.part
             if part is not None and not is_over(hold, now):
                 self._end(reservation.name, window, hold, part, hold.amount)
 
-    async def peek(
-        self,
-        key: str,
-        limit: int,
-        window_s: int,
-        *,
-        sliding: bool,
-        epoch_s: int = 0,
-        bucket: bool = False,
-    ) -> CounterState:
+    async def peek(self, counter: Counter) -> CounterState:
         now = self._clock()
-        name = name_of(self._hide(key) if self._hide else key, window_s, sliding, bucket)
-        window = self._window(name, epoch_s, limit, now)
-        free = left(limit, window)
-        wait = 0.0 if free > 0 else window.wait(1, limit, now)
+        name = name_of(counter, self._hide(counter.key) if self._hide else counter.key)
+        window = self._window(name, counter, now)
+        free = left(counter.limit, window)
+        wait = 0.0 if free > 0 else window.wait(1, counter.limit, now)
         return CounterState(free > 0, max(0, free), wait)
 
     def _take(self, name: Name, window: Window | Bucket, amount: int, now: float) -> None:
@@ -176,7 +144,7 @@ class MemoryCounters:
         if self.journal is not None and (lasts(name) or self.journal.everything):
             self.journal.gave_back(name, window, amount, part, hold.id)
 
-    def _window(self, name: Name, epoch_s: int, limit: int, now: float) -> Window | Bucket:
+    def _window(self, name: Name, counter: Counter, now: float) -> Window | Bucket:
         window = self.windows.get(name)
         if window is None:
             if len(self.windows) >= self._look_at:
@@ -186,13 +154,13 @@ class MemoryCounters:
                 window = Bucket(length_s)
                 window.rolled = now
             else:
-                window = Window(length_s, epoch_s, sliding=form == "sliding")
+                window = Window(length_s, counter.epoch_s, sliding=form == "sliding")
             self.windows[name] = window
         window.roll(now)
         if type(window) is Bucket:
-            window.limit = limit
+            window.limit = counter.limit
         else:
-            window.epoch_s = epoch_s  # type: ignore[union-attr] # from the next window on
+            window.epoch_s = counter.epoch_s  # type: ignore[union-attr] # from the next window on
         if window.holds:
             for hold in over(window, now):
                 part, hold.part = hold.part, None

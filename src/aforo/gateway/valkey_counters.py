@@ -14,13 +14,15 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from aforo.egress.valkey import Script, Valkey, moved_on
 from aforo.errors import Refusal, Unavailable, Upstream
 from aforo.gateway import valkey_scripts as scripts
 from aforo.gateway.counters import MemoryCounters
 from aforo.gateway.signal import Reply
-from aforo.gateway.windows import Form, Name
-from aforo.policy.services import CounterState, Reservation
+from aforo.gateway.windows import Name, name_of
+from aforo.policy.services import Counter, CounterState, Reservation
 
 log = logging.getLogger("aforo.gateway")
 
@@ -35,9 +37,6 @@ _TOLD_EVERY_S: Final = 60.0
 class _Shared(Reservation, frozen=True, eq=False):
     """A reservation on the server: where it was taken (us), and till when it is held (us; 0: for good)."""
 
-    name: Name
-    epoch_s: int
-    limit: int
     part_us: int
     till_us: int
     open: list[bool]  # empty when it is settled or released
@@ -46,9 +45,6 @@ class _Shared(Reservation, frozen=True, eq=False):
 class _Local(Reservation, frozen=True, eq=False):
     """A reservation of the time when the server was away."""
 
-    name: Name
-    epoch_s: int
-    limit: int
     of: MemoryCounters
     reservation: list[Reservation]
 
@@ -59,54 +55,54 @@ class LocalShare:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self.counters = MemoryCounters(clock)
-        self.known: dict[Name, tuple[int, int]] = {}  # (limit, epoch) of what was counted meanwhile
+        self.known: dict[Name, Counter] = {}  # what was counted meanwhile
         self._seen: dict[Name, tuple[int, float]] = {}
         self._look_at = MOST_SEEN
 
-    def saw(self, name: Name, used: int) -> None:
-        """The server said that so much is taken."""
-        seen = self._seen
+    def saw(self, counter: Counter, left: int) -> None:
+        """The server said that so much is left."""
+        seen, name = self._seen, name_of(counter, counter.key)
         if len(seen) >= MOST_SEEN and name not in seen:
             # The oldest half goes; what is called often is soon here again.
             self._seen = seen = dict(itertools.islice(seen.items(), MOST_SEEN // 2, None))
-        seen[name] = used, self._clock()
+        seen[name] = counter.limit - left, self._clock()
 
-    def used(self, name: Name, epoch_s: int, limit: int) -> int:
+    def used(self, counter: Counter) -> int:
         """What the server would still say, as far as was seen."""
-        found = self._seen.get(name)
+        found = self._seen.get(name_of(counter, counter.key))
         if found is None:
             return 0
         used, at = found
-        now, length_s = self._clock(), name.length_s
-        if name.form == "bucket":
-            return max(0, used - int((now - at) * limit / length_s))
-        if name.form == "sliding":
+        now, length_s, epoch_s = self._clock(), counter.window_s, counter.epoch_s
+        if counter.form == "bucket":
+            return max(0, used - int((now - at) * counter.limit / length_s))
+        if counter.form == "sliding":
             return used if now - at < length_s else 0
         same = not length_s or (now - epoch_s) // length_s == (at - epoch_s) // length_s
         return used if same else 0
 
-    def counts(self, name: Name, limit: int, epoch_s: int) -> None:
+    def counts(self, counter: Counter) -> None:
         """From here on this process counts it."""
         if len(self.known) >= self._look_at:
             # Callers may make any number of keys; the counters forget those that are over.
             windows = self.counters.windows
             self.known = {n: said for n, said in self.known.items() if n in windows}
             self._look_at = max(MOST_SEEN, 2 * len(self.known))
-        self.known[name] = limit, epoch_s
+        self.known[name_of(counter, counter.key)] = counter
 
-    def counted(self) -> list[tuple[Name, int, int, int]]:
-        """(counter, what counts of the time away, limit, epoch), and a new beginning. What is reserved still is not
-        among it: it counts when it is settled."""
+    def counted(self) -> list[tuple[Counter, int]]:
+        """What counts of the time away, and a new beginning. What is reserved still is not among it: it counts when it
+        is settled."""
         now = self._clock()
-        out: list[tuple[Name, int, int, int]] = []
-        for name, (limit, epoch_s) in self.known.items():
+        out: list[tuple[Counter, int]] = []
+        for name, counter in self.known.items():
             window = self.counters.windows.get(name)
             if window is None:
                 continue
             window.roll(now)
             taken = window.taken - sum(h.amount for h in (window.holds or {}).values())
             if taken >= 1:
-                out.append((name, int(taken), limit, epoch_s))
+                out.append((counter, int(taken)))
         self.counters, self.known, self._look_at = MemoryCounters(self._clock), {}, MOST_SEEN
         return out
 
@@ -131,81 +127,54 @@ class ValkeyCounters:
         self._ids = f"{os.getpid():x}-{os.urandom(6).hex()}-"
         self._next = 0
         self._away = False
-        self._later: list[tuple[Script, Name, int, int, tuple[int | str, ...]]] = []
+        self._later: list[tuple[Script, Counter, tuple[int | str, ...]]] = []
         self._told: dict[str, float] = {}
 
-    async def reserve(
-        self,
-        key: str,
-        amount: int,
-        limit: int,
-        window_s: int,
-        *,
-        sliding: bool,
-        epoch_s: int = 0,
-        bucket: bool = False,
-        held_s: float = 0.0,
-    ) -> CounterState:
-        name = self._name(key, window_s, sliding, bucket)
+    async def reserve(self, counter: Counter, amount: int, held_s: float = 0.0) -> CounterState:
+        counter = self._hidden(counter)
         self._next += 1
         hold = f"{self._ids}{self._next:x}"
         try:
-            said = await self._ask(scripts.RESERVE, name, epoch_s, limit, amount, int(held_s * _US), hold)
+            said = await self._ask(scripts.RESERVE, counter, amount, int(held_s * _US), hold)
         except BaseException:
             if held_s:
                 # The call was given up while it waited: nobody else can end what it may have got.
-                self._send(scripts.SETTLE, name, epoch_s, limit, (0, amount, 0, _FAR_US, hold))
+                self._send(scripts.SETTLE, counter, (0, amount, 0, _FAR_US, hold))
             raise
         if said is None:
             self._let_pass()
-            return await self._reserve_here(name, amount, limit, epoch_s, held_s)
+            return await self._reserve_here(counter, amount, held_s)
         admitted, left, wait, part, till = said
-        self._share.saw(name, limit - left)
+        self._share.saw(counter, left)
         if not admitted:
             return CounterState(False, left, wait / _US)
-        reservation = _Shared(hold, key, amount, name, epoch_s, limit, part, till, [True])
-        return CounterState(True, left, 0.0, reservation)
+        return CounterState(True, left, 0.0, _Shared(hold, counter, amount, part, till, [True]))
 
-    async def charge(
-        self,
-        key: str,
-        amount: int,
-        limit: int,
-        window_s: int,
-        *,
-        sliding: bool,
-        epoch_s: int = 0,
-        bucket: bool = False,
-    ) -> CounterState:
-        return await self._charge(self._name(key, window_s, sliding, bucket), amount, limit, epoch_s)
+    async def charge(self, counter: Counter, amount: int) -> CounterState:
+        return await self._charge(self._hidden(counter), amount)
 
     async def settle(self, reservation: Reservation, amount: int) -> CounterState:
+        counter = reservation.counter
         if isinstance(reservation, _Local):
             if not reservation.reservation:
                 return CounterState(True, 0, 0.0)
             held = reservation.reservation.pop()
             if reservation.of is self._share.counters:
-                return self._less(
-                    await reservation.of.settle(held, amount),
-                    reservation.name,
-                    reservation.epoch_s,
-                    reservation.limit,
-                )
+                return self._less(await reservation.of.settle(held, amount), counter)
             # The server came back meanwhile, and did not hear of what was reserved.
-            return await self._charge(reservation.name, amount, reservation.limit, reservation.epoch_s)
+            return await self._charge(counter, amount)
         assert isinstance(reservation, _Shared)
-        limit = reservation.limit
         if not reservation.open:
             return CounterState(True, 0, 0.0)
         reservation.open.pop()
         arguments = _end(reservation, amount)
-        left = await self._ask(scripts.SETTLE, reservation.name, reservation.epoch_s, limit, *arguments)
+        left = await self._ask(scripts.SETTLE, counter, *arguments)
         if left is None:
             if reservation.till_us:
-                self._put_off(scripts.SETTLE, reservation.name, reservation.epoch_s, limit, arguments)
-            left = max(0, limit - self._share.used(reservation.name, reservation.epoch_s, limit))
+                self._put_off(scripts.SETTLE, counter, arguments)
+            left = max(0, counter.limit - self._share.used(counter))
         else:
-            self._share.saw(reservation.name, limit - left)
+            self._share.saw(counter, left)
         return CounterState(True, left, 0.0)
 
     async def release(self, reservation: Reservation) -> None:
@@ -218,36 +187,19 @@ class ValkeyCounters:
         if not reservation.open:
             return
         reservation.open.pop()
-        name, epoch_s, limit = reservation.name, reservation.epoch_s, reservation.limit
         # What is held for good would be given back twice where only the reply was lost.
-        self._send(scripts.SETTLE, name, epoch_s, limit, _end(reservation, 0), again=reservation.till_us > 0)
+        again = reservation.till_us > 0
+        self._send(scripts.SETTLE, reservation.counter, _end(reservation, 0), again=again)
 
-    async def peek(
-        self,
-        key: str,
-        limit: int,
-        window_s: int,
-        *,
-        sliding: bool,
-        epoch_s: int = 0,
-        bucket: bool = False,
-    ) -> CounterState:
-        name = self._name(key, window_s, sliding, bucket)
-        said = await self._ask(scripts.PEEK, name, epoch_s, limit)
+    async def peek(self, counter: Counter) -> CounterState:
+        counter = self._hidden(counter)
+        said = await self._ask(scripts.PEEK, counter)
         if said is None:
             self._let_pass()
-            here = await self._share.counters.peek(
-                name.key,
-                limit,
-                window_s,
-                sliding=name.form == "sliding",
-                epoch_s=epoch_s,
-                bucket=bucket,
-            )
-            here = self._less(here, name, epoch_s, limit)
+            here = self._less(await self._share.counters.peek(counter), counter)
             return CounterState(here.remaining > 0, here.remaining, here.retry_after_s or 1.0)
         admitted, left, wait = said
-        self._share.saw(name, limit - left)
+        self._share.saw(counter, left)
         return CounterState(bool(admitted), left, wait / _US)
 
     def beat(self) -> None:
@@ -265,10 +217,10 @@ class ValkeyCounters:
 
     # --- the server -------------------------------------------------------------------------------------------------------
 
-    async def _ask(self, script: Script, name: Name, epoch_s: int, limit: int, *more: int | str) -> Any:
+    async def _ask(self, script: Script, counter: Counter, *more: int | str) -> Any:
         """What the script says; None when the server is away."""
         reply = Reply()
-        self._run(script, name, epoch_s, limit, more, reply.take)
+        self._run(script, counter, more, reply.take)
         await reply
         value = reply.value
         if isinstance(value, Refusal):
@@ -279,55 +231,42 @@ class ValkeyCounters:
         return value
 
     def _run(
-        self,
-        script: Script,
-        name: Name,
-        epoch_s: int,
-        limit: int,
-        more: tuple[int | str, ...],
-        then: Callable[[Any], None],
+        self, script: Script, counter: Counter, more: tuple[int | str, ...], then: Callable[[Any], None]
     ) -> None:
         now = -1 if self._clock is None else self._now_us()
-        arguments = (now, name.form, name.length_s * _US, epoch_s * _US, limit, *more)
-        self._server.run(script, ("aforo:count:" + name.key,), arguments, then)
+        of = counter.form, counter.window_s * _US, counter.epoch_s * _US, counter.limit
+        self._server.run(script, ("aforo:count:" + counter.key,), (now, *of, *more), then)
 
-    def _name(self, key: str, window_s: int, sliding: bool, bucket: bool) -> Name:
-        """The counter, by a digest: keys are as long as callers make them, and are nobody's business on the server."""
-        form: Form = "bucket" if bucket else "sliding" if sliding and window_s else "fixed"
-        said = f"{form}:{window_s}:{key}".encode("utf-8", "surrogatepass")
-        return Name(hashlib.blake2b(said, digest_size=16, key=self._namespace).hexdigest(), window_s, form)
+    def _hidden(self, counter: Counter) -> Counter:
+        """The counter under a digest: keys are as long as callers make them, and are nobody's business on the server."""
+        window_s = counter.window_s
+        form = counter.form if window_s else "fixed"
+        said = f"{form}:{window_s}:{counter.key}".encode("utf-8", "surrogatepass")
+        key = hashlib.blake2b(said, digest_size=16, key=self._namespace).hexdigest()
+        return Counter(key, counter.limit, window_s, form, counter.epoch_s)
 
     def _send(
-        self,
-        script: Script,
-        name: Name,
-        epoch_s: int,
-        limit: int,
-        more: tuple[int | str, ...],
-        *,
-        again: bool = True,
+        self, script: Script, counter: Counter, more: tuple[int | str, ...], *, again: bool = True
     ) -> None:
         def then(value: Any) -> None:
             if isinstance(value, Refusal):
                 self._failed(value)
                 if again:
-                    self._put_off(script, name, epoch_s, limit, more)
+                    self._put_off(script, counter, more)
 
-        self._run(script, name, epoch_s, limit, more, then)
+        self._run(script, counter, more, then)
 
-    def _put_off(
-        self, script: Script, name: Name, epoch_s: int, limit: int, more: tuple[int | str, ...]
-    ) -> None:
+    def _put_off(self, script: Script, counter: Counter, more: tuple[int | str, ...]) -> None:
         if len(self._later) < MOST_LATER:
-            self._later.append((script, name, epoch_s, limit, more))
+            self._later.append((script, counter, more))
 
     def _catch_up(self) -> None:
         self._away = False
         later, self._later = self._later, []
         for entry in later:
             self._send(*entry)
-        for name, taken, limit, epoch_s in self._share.counted():
-            self._send(scripts.CHARGE, name, epoch_s, limit, (taken,))
+        for counter, taken in self._share.counted():
+            self._send(scripts.CHARGE, counter, (taken,))
 
     def _failed(self, refusal: Refusal) -> None:
         self._away = True
@@ -353,62 +292,37 @@ class ValkeyCounters:
         if self._closed:
             raise unchecked()
 
-    async def _charge(self, name: Name, amount: int, limit: int, epoch_s: int) -> CounterState:
-        left = await self._ask(scripts.CHARGE, name, epoch_s, limit, amount)
+    async def _charge(self, counter: Counter, amount: int) -> CounterState:
+        left = await self._ask(scripts.CHARGE, counter, amount)
         if left is not None:
-            self._share.saw(name, limit - left)
+            self._share.saw(counter, left)
             return CounterState(True, left, 0.0)
         # What has been spent counts, also where nobody passes.
-        share = self._share
-        share.counts(name, limit, epoch_s)
-        state = await share.counters.charge(
-            name.key,
-            amount,
-            limit,
-            name.length_s,
-            sliding=name.form == "sliding",
-            epoch_s=epoch_s,
-            bucket=name.form == "bucket",
-        )
-        return self._less(state, name, epoch_s, limit)
+        self._share.counts(counter)
+        return self._less(await self._share.counters.charge(counter, amount), counter)
 
-    async def _reserve_here(
-        self, name: Name, amount: int, limit: int, epoch_s: int, held_s: float
-    ) -> CounterState:
+    async def _reserve_here(self, counter: Counter, amount: int, held_s: float) -> CounterState:
         share = self._share
-        share.counts(name, limit, epoch_s)
-        used = share.used(name, epoch_s, limit)
-        counters, own = share.counters, limit
-        if name.form == "bucket":
+        share.counts(counter)
+        counters, used, own = share.counters, share.used(counter), counter
+        if counter.form == "bucket":
             # Its limit is also how fast it drains: what was seen is held against this call alone.
-            state = await counters.peek(name.key, limit, name.length_s, sliding=False, bucket=True)
+            state = await counters.peek(counter)
             if amount > state.remaining - used:
                 excess = amount + used - state.remaining
-                return CounterState(
-                    False, max(0, state.remaining - used), max(1.0, excess * name.length_s / max(1, limit))
-                )
+                wait_s = excess * counter.window_s / max(1, counter.limit)
+                return CounterState(False, max(0, state.remaining - used), max(1.0, wait_s))
         else:
-            own = max(0, limit - used)
-        state = await counters.reserve(
-            name.key,
-            amount,
-            own,
-            name.length_s,
-            sliding=name.form == "sliding",
-            epoch_s=epoch_s,
-            bucket=name.form == "bucket",
-            held_s=held_s,
-        )
+            own = msgspec.structs.replace(counter, limit=max(0, counter.limit - used))
+        state = await counters.reserve(own, amount, held_s)
         if state.reservation is None:
             return CounterState(False, state.remaining, state.retry_after_s or 1.0)
-        held = _Local(
-            state.reservation.id, name.key, amount, name, epoch_s, limit, counters, [state.reservation]
-        )
+        held = _Local(state.reservation.id, counter, amount, counters, [state.reservation])
         return CounterState(True, state.remaining, 0.0, held)
 
-    def _less(self, state: CounterState, name: Name, epoch_s: int, limit: int) -> CounterState:
+    def _less(self, state: CounterState, counter: Counter) -> CounterState:
         """A local state, with what was seen of the server."""
-        left = max(0, state.remaining - self._share.used(name, epoch_s, limit))
+        left = max(0, state.remaining - self._share.used(counter))
         return CounterState(state.admitted, left, state.retry_after_s)
 
 

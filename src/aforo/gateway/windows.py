@@ -6,13 +6,13 @@ Times are unix seconds, given by the caller. It knows no key and no port; `valke
 from __future__ import annotations
 
 import math
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
-SLICES: Final = 50
+from aforo.policy.services import Counter, Form
 
-Form = Literal["sliding", "fixed", "bucket"]
+SLICES: Final = 50
 
 
 class Name(NamedTuple):
@@ -168,9 +168,10 @@ def left(limit: int, window: Window | Bucket) -> int:
     return limit - math.ceil(window.taken - 1e-6)
 
 
-def name_of(key: str, window_s: int, sliding: bool, bucket: bool) -> Name:
+def name_of(counter: Counter, key: str) -> Name:
+    """Under which a counter is kept whose key is held as that one."""
     # As `Name(...)`, in a third of its time.
-    return _new(Name, (key, window_s, "bucket" if bucket else "sliding" if sliding else "fixed"))
+    return _new(Name, (key, counter.window_s, counter.form))
 
 
 _new: Final = tuple.__new__

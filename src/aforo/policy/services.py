@@ -63,11 +63,30 @@ class OutboundRequest:
     proxy: Proxy | None = None
 
 
+# A window that slides, one from `epoch_s` on, or a bucket.
+Form = Literal["sliding", "fixed", "bucket"]
+
+
+class Counter(msgspec.Struct, frozen=True, gc=False):
+    """At most `limit` under a key within a window of `window_s` seconds, 0: for ever. The same key counts apart in windows
+    of another length or form. Keys are short: of what callers send, `counting.admission.counter_name` makes them.
+
+    A `bucket` is no window: what was taken drains evenly, `limit` of it in `window_s` (which is not 0 then), and
+    what was taken beyond the limit is debt that drains first.
+    """
+
+    key: str
+    limit: int
+    window_s: int
+    form: Form = "fixed"
+    epoch_s: int = 0
+
+
 class Reservation(msgspec.Struct, frozen=True):
-    """What was taken from a counter: hand it back to `settle` or `release`. `id` is the counter's own."""
+    """What was taken from a counter: hand it back to `settle` or `release`. `id` is given by who keeps the counter."""
 
     id: str
-    key: str
+    counter: Counter
     amount: int
 
 
@@ -81,39 +100,13 @@ class CounterState(msgspec.Struct, frozen=True):
 
 
 class Counters(Protocol):
-    """Atomic counters over windows. `window_s` 0 means for ever; `sliding` or fixed from `epoch_s`. Keys are short: of
-    what callers send, `counting.admission.counter_name` makes them.
+    """Atomic operations on counters."""
 
-    A `bucket` is no window: what was taken drains evenly, `limit` of it in `window_s` (which is not 0 then), and
-    what was taken beyond the limit is debt that drains first.
-    """
+    async def reserve(self, counter: Counter, amount: int, held_s: float = 0.0) -> CounterState:
+        """Take `amount` if the limit allows it. With `held_s` it is given back after so many seconds, unless it was
+        settled or released before: whoever took it may have died."""
 
-    async def reserve(
-        self,
-        key: str,
-        amount: int,
-        limit: int,
-        window_s: int,
-        *,
-        sliding: bool,
-        epoch_s: int = 0,
-        bucket: bool = False,
-        held_s: float = 0.0,
-    ) -> CounterState:
-        """Take `amount` if `limit` allows it within the window. With `held_s` it is given back after so many seconds,
-        unless it was settled or released before: whoever took it may have died."""
-
-    async def charge(
-        self,
-        key: str,
-        amount: int,
-        limit: int,
-        window_s: int,
-        *,
-        sliding: bool,
-        epoch_s: int = 0,
-        bucket: bool = False,
-    ) -> CounterState:
+    async def charge(self, counter: Counter, amount: int) -> CounterState:
         """Take `amount` whatever the limit says; `remaining` is what is left then, and never below 0."""
 
     async def settle(self, reservation: Reservation, amount: int) -> CounterState:
@@ -123,16 +116,7 @@ class Counters(Protocol):
     async def release(self, reservation: Reservation) -> None:
         """The call failed: give everything back. A second time does nothing."""
 
-    async def peek(
-        self,
-        key: str,
-        limit: int,
-        window_s: int,
-        *,
-        sliding: bool,
-        epoch_s: int = 0,
-        bucket: bool = False,
-    ) -> CounterState:
+    async def peek(self, counter: Counter) -> CounterState:
         """The state, with nothing taken; admitted while anything is left."""
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from aforo.gateway import counters as counters_module
 from aforo.gateway import windows
 from aforo.gateway.counters import MemoryCounters
-from aforo.policy.services import CounterState, Reservation
+from aforo.policy.services import Counter, CounterState, Reservation
 from tests.support.gateway import story
 
 WINDOW_S = 100
@@ -65,7 +65,9 @@ async def compare(steps: list[tuple[str, int, int, int]], sliding: bool) -> None
     for what, amount, passed, which in steps:
         now += passed
         if what == "reserve":
-            state = await counters.reserve("k", amount, LIMIT, WINDOW_S, sliding=sliding)
+            state = await counters.reserve(
+                Counter("k", LIMIT, WINDOW_S, "sliding" if sliding else "fixed"), amount
+            )
             fits = naive.used(now) + amount <= LIMIT
             surely = naive.used(now, slack_s) + amount <= LIMIT
             assert state.admitted == fits or (fits and not surely)
@@ -78,7 +80,7 @@ async def compare(steps: list[tuple[str, int, int, int]], sliding: bool) -> None
             else:
                 assert 0 <= state.retry_after_s <= WINDOW_S
         elif what == "peek":
-            state = await counters.peek("k", LIMIT, WINDOW_S, sliding=sliding)
+            state = await counters.peek(Counter("k", LIMIT, WINDOW_S, "sliding" if sliding else "fixed"))
             assert LIMIT - naive.used(now, slack_s) <= state.remaining <= max(0, LIMIT - naive.used(now))
         elif held:
             reservation, taking = held.pop(which % len(held))
@@ -100,16 +102,28 @@ def test_what_is_given_back_late_opens_nothing(sliding: bool) -> None:
     async def tell() -> None:
         now = 1_000_000.0
         counters = MemoryCounters(lambda: now)
-        first = await counters.reserve("k", LIMIT, LIMIT, WINDOW_S, sliding=sliding)
-        second = await counters.reserve("l", LIMIT, LIMIT, WINDOW_S, sliding=sliding)
+        first = await counters.reserve(
+            Counter("k", LIMIT, WINDOW_S, "sliding" if sliding else "fixed"), LIMIT
+        )
+        second = await counters.reserve(
+            Counter("l", LIMIT, WINDOW_S, "sliding" if sliding else "fixed"), LIMIT
+        )
         now += WINDOW_S + 1
         assert first.reservation is not None
         assert second.reservation is not None
         await counters.settle(first.reservation, 0)
         await counters.release(second.reservation)
         for key in "kl":
-            assert not (await counters.reserve(key, LIMIT + 1, LIMIT, WINDOW_S, sliding=sliding)).admitted
-            assert (await counters.reserve(key, LIMIT, LIMIT, WINDOW_S, sliding=sliding)).admitted
+            assert not (
+                await counters.reserve(
+                    Counter(key, LIMIT, WINDOW_S, "sliding" if sliding else "fixed"), LIMIT + 1
+                )
+            ).admitted
+            assert (
+                await counters.reserve(
+                    Counter(key, LIMIT, WINDOW_S, "sliding" if sliding else "fixed"), LIMIT
+                )
+            ).admitted
 
     asyncio.run(tell())
 
@@ -118,14 +132,14 @@ def test_debt_is_carried() -> None:
     async def tell() -> None:
         now = 1_000_000.0
         counters = MemoryCounters(lambda: now)
-        state = await counters.reserve("k", 1, LIMIT, WINDOW_S, sliding=True)
+        state = await counters.reserve(Counter("k", LIMIT, WINDOW_S, "sliding"), 1)
         assert state.reservation is not None
         now += WINDOW_S / 2
         assert (await counters.settle(state.reservation, 5 * LIMIT)).remaining == 0
-        refused = await counters.peek("k", LIMIT, WINDOW_S, sliding=True)
+        refused = await counters.peek(Counter("k", LIMIT, WINDOW_S, "sliding"))
         assert (refused.admitted, refused.retry_after_s) == (False, WINDOW_S)
         now += WINDOW_S
-        assert (await counters.peek("k", LIMIT, WINDOW_S, sliding=True)).remaining == LIMIT
+        assert (await counters.peek(Counter("k", LIMIT, WINDOW_S, "sliding"))).remaining == LIMIT
 
     asyncio.run(tell())
 
@@ -133,7 +147,9 @@ def test_debt_is_carried() -> None:
 def test_many_at_once_never_overshoot() -> None:
     async def tell() -> None:
         counters = MemoryCounters(lambda: 1_000_000.0)
-        states = await asyncio.gather(*(counters.reserve("k", 1, 50, 60, sliding=True) for _ in range(500)))
+        states = await asyncio.gather(
+            *(counters.reserve(Counter("k", 50, 60, "sliding"), 1) for _ in range(500))
+        )
         assert sum(s.admitted for s in states) == 50
 
     asyncio.run(tell())
@@ -143,9 +159,9 @@ def test_a_window_for_ever() -> None:
     async def tell() -> None:
         now = 1_000_000.0
         counters = MemoryCounters(lambda: now)
-        assert (await counters.reserve("k", LIMIT, LIMIT, 0, sliding=False)).admitted
+        assert (await counters.reserve(Counter("k", LIMIT, 0), LIMIT)).admitted
         now += 10**9
-        assert not (await counters.reserve("k", 1, LIMIT, 0, sliding=False)).admitted
+        assert not (await counters.reserve(Counter("k", LIMIT, 0), 1)).admitted
 
     asyncio.run(tell())
 
@@ -154,13 +170,13 @@ def test_a_release_counts_once_and_a_fixed_window_starts_at_its_epoch() -> None:
     async def tell() -> None:
         now = 1_000_030.0
         counters = MemoryCounters(lambda: now)
-        state = await counters.reserve("k", LIMIT, LIMIT, 60, sliding=False, epoch_s=1_000_000)
-        refused = await counters.reserve("k", 1, LIMIT, 60, sliding=False, epoch_s=1_000_000)
+        state = await counters.reserve(Counter("k", LIMIT, 60, epoch_s=1_000_000), LIMIT)
+        refused = await counters.reserve(Counter("k", LIMIT, 60, epoch_s=1_000_000), 1)
         assert refused.retry_after_s == 30
         assert state.reservation is not None
         await counters.release(state.reservation)
         await counters.release(state.reservation)
-        assert (await counters.peek("k", LIMIT, 60, sliding=False, epoch_s=1_000_000)).remaining == LIMIT
+        assert (await counters.peek(Counter("k", LIMIT, 60, epoch_s=1_000_000))).remaining == LIMIT
 
     asyncio.run(tell())
 
@@ -169,10 +185,12 @@ def test_keys_that_are_over_are_forgotten() -> None:
     async def tell() -> None:
         now = 1_000_000.0
         counters = MemoryCounters(lambda: now)
-        kept = await counters.reserve("held", 5, LIMIT, 10, sliding=True)
+        kept = await counters.reserve(Counter("held", LIMIT, 10, "sliding"), 5)
         for n in range(20 * counters_module._MANY):
             now += 0.1
-            await counters.reserve(f"caller {n}", 1, LIMIT, 10, sliding=bool(n % 2))
+            await counters.reserve(
+                Counter(f"caller {n}", LIMIT, 10, "sliding" if bool(n % 2) else "fixed"), 1
+            )
         assert len(counters.windows) <= counters_module._MANY
         assert kept.reservation is not None
         assert (await counters.settle(kept.reservation, 7)).remaining == LIMIT - 2
@@ -188,11 +206,11 @@ def test_a_bucket_drains_evenly_and_carries_its_debt() -> None:
         counters = MemoryCounters(lambda: now)
 
         async def left() -> tuple[bool, int, float]:
-            state = await counters.peek("k", 10, 60, sliding=False, bucket=True)
+            state = await counters.peek(Counter("k", 10, 60, "bucket"))
             return state.admitted, state.remaining, round(state.retry_after_s, 6)
 
         assert await left() == (True, 10, 0.0)
-        assert (await counters.charge("k", 57, 10, 60, sliding=False, bucket=True)).remaining == 0
+        assert (await counters.charge(Counter("k", 10, 60, "bucket"), 57)).remaining == 0
         assert await left() == (False, 0, 288.0)
         now += 280
         assert await left() == (False, 0, 8.0)
@@ -221,7 +239,7 @@ def test_a_bucket_admits_no_more_than_drains(steps: list[tuple[str, int, int]]) 
         for what, amount, passed in steps:
             now += passed
             if what == "reserve":
-                state = await counters.reserve("k", amount, LIMIT, WINDOW_S, sliding=False, bucket=True)
+                state = await counters.reserve(Counter("k", LIMIT, WINDOW_S, "bucket"), amount)
                 if state.reservation is not None:
                     held.append(state.reservation)
                     spent += amount
@@ -244,12 +262,12 @@ async def test_ever_new_keys_do_not_push_out_who_counts(monkeypatch: pytest.Monk
     monkeypatch.setattr(counters_module, "MAX_WINDOWS", 4000)
     counters = MemoryCounters(lambda: 1000.0)
     for number in range(20):
-        await counters.charge(f"regular {number}", 7, 10, 0, sliding=False)
+        await counters.charge(Counter(f"regular {number}", 10, 0), 7)
     for number in range(20_000):
-        await counters.reserve(f"new {number}", 1, 10, 0, sliding=False)
+        await counters.reserve(Counter(f"new {number}", 10, 0), 1)
     assert len(counters.windows) <= 4000
     for number in range(20):
-        assert (await counters.peek(f"regular {number}", 10, 0, sliding=False)).remaining == 3
+        assert (await counters.peek(Counter(f"regular {number}", 10, 0))).remaining == 3
 
 
 @story
@@ -267,7 +285,7 @@ async def test_what_is_held_is_looked_through_only_when_something_of_it_ends(
     monkeypatch.setattr(windows, "is_over", counted)
 
     async def reserve(amount: int, held_s: float) -> CounterState:
-        return await counters.reserve("k", amount, 100, 3600, sliding=True, held_s=held_s)
+        return await counters.reserve(Counter("k", 100, 3600, "sliding"), amount, held_s=held_s)
 
     assert all([(await reserve(1, held_s)).admitted for held_s in (30.0, *[20.0] * 49, *[10.0] * 50)])
     assert not (await reserve(1, 1.0)).admitted

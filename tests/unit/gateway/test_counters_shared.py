@@ -18,7 +18,7 @@ from aforo.errors import Unavailable
 from aforo.gateway import valkey_counters
 from aforo.gateway.counters import MemoryCounters
 from aforo.gateway.signal import driven
-from aforo.policy.services import CounterState, Reservation
+from aforo.policy.services import Counter, CounterState, Form, Reservation
 from tests.support.gateway import story, until
 from tests.support.valkey_server import ValkeyServer, client
 
@@ -85,7 +85,7 @@ steps = st.lists(
 def test_memory_and_valkey_agree(
     server: ValkeyServer,
     steps: list[tuple[str, int, int, int]],
-    form: str,
+    form: Form,
     length: int,
     epoch: int,
     held: float,
@@ -99,23 +99,20 @@ def test_memory_and_valkey_agree(
         valkey = client(f"unix://{server.path}")
         shared = ValkeyCounters(valkey, os.urandom(8).hex(), closed=True, clock=clock)
         kept: list[tuple[Reservation, Reservation]] = []
-        where = {"sliding": form == "sliding", "epoch_s": epoch, "bucket": form == "bucket"}
+        counter = Counter("k", LIMIT, length, form, epoch)
         try:
             for what, amount, passed, which in steps:
                 clock.now += passed / 16
                 if what in ("reserve", "hold"):
                     for_s = held if what == "hold" else 0.0
-                    a, b = [
-                        await c.reserve("k", amount, LIMIT, length, held_s=for_s, **where)  # type: ignore[arg-type]
-                        for c in (memory, shared)
-                    ]
+                    a, b = [await c.reserve(counter, amount, for_s) for c in (memory, shared)]
                     same(a, b)
                     if a.reservation is not None and b.reservation is not None:
                         kept.append((a.reservation, b.reservation))
                 elif what == "charge":
-                    same(*[await c.charge("k", amount, LIMIT, length, **where) for c in (memory, shared)])  # type: ignore[arg-type]
+                    same(*[await c.charge(counter, amount) for c in (memory, shared)])
                 elif what == "peek":
-                    same(*[await c.peek("k", LIMIT, length, **where) for c in (memory, shared)])  # type: ignore[arg-type]
+                    same(*[await c.peek(counter) for c in (memory, shared)])
                 elif kept:
                     left, right = kept.pop(which % len(kept))
                     if what == "settle":
@@ -124,7 +121,7 @@ def test_memory_and_valkey_agree(
                         for _ in range(2):
                             await memory.release(left)
                             await shared.release(right)
-            same(*[await c.peek("k", LIMIT, length, **where) for c in (memory, shared)])  # type: ignore[arg-type]
+            same(*[await c.peek(counter) for c in (memory, shared)])
         finally:
             await valkey.close()
 
@@ -147,7 +144,9 @@ async def test_no_overshoot_for_many_clients_of_many_workers(server: ValkeyServe
         counters = workers[n % 4]
         admitted = 0
         for _ in range(10):
-            state = await counters.reserve("calls", 1, limit, 3600, sliding=bool(n % 1) or True)
+            state = await counters.reserve(
+                Counter("calls", limit, 3600, "sliding" if bool(n % 1) or True else "fixed"), 1
+            )
             admitted += state.admitted
         return admitted
 
@@ -167,7 +166,7 @@ async def test_no_overshoot_of_tokens_under_reservation(server: ValkeyServer) ->
         counters = workers[n % 3]
         for _ in range(15):
             most = rng.randint(50, 400)
-            state = await counters.reserve("k", most, limit, 3600, sliding=False, held_s=600)
+            state = await counters.reserve(Counter("k", limit, 3600), most, held_s=600)
             if state.reservation is None:
                 continue
             reserved += most
@@ -182,7 +181,7 @@ async def test_no_overshoot_of_tokens_under_reservation(server: ValkeyServer) ->
                 await counters.settle(state.reservation, truth)
 
     await asyncio.gather(*(caller(n) for n in range(24)))
-    left = (await workers[0].peek("k", limit, 3600, sliding=False)).remaining
+    left = (await workers[0].peek(Counter("k", limit, 3600))).remaining
     assert left == limit - spent
     assert left < 400, "so many callers use it up"
 
@@ -190,11 +189,11 @@ async def test_no_overshoot_of_tokens_under_reservation(server: ValkeyServer) ->
 @story
 async def test_what_is_held_comes_back_when_a_worker_dies(server: ValkeyServer) -> None:
     died, lives = (ValkeyCounters(client(f"unix://{server.path}"), "dies") for _ in range(2))
-    held = await died.reserve("k", LIMIT, LIMIT, 3600, sliding=False, held_s=0.2)
+    held = await died.reserve(Counter("k", LIMIT, 3600), LIMIT, held_s=0.2)
     assert held.admitted
-    assert not (await lives.reserve("k", 1, LIMIT, 3600, sliding=False)).admitted
+    assert not (await lives.reserve(Counter("k", LIMIT, 3600), 1)).admitted
     await asyncio.sleep(0.25)
-    assert (await lives.reserve("k", 1, LIMIT, 3600, sliding=False)).remaining == LIMIT - 1
+    assert (await lives.reserve(Counter("k", LIMIT, 3600), 1)).remaining == LIMIT - 1
     # It had only been slow: what it spent counts all the same.
     assert held.reservation is not None
     assert (await died.settle(held.reservation, 7)).remaining == LIMIT - 8
@@ -205,10 +204,10 @@ async def test_keys_die_and_say_nothing(server: ValkeyServer) -> None:
     counters = ValkeyCounters(client(f"unix://{server.path}"), "dying")
     admin = client(f"unix://{server.path}")
     await admin.query("FLUSHALL")
-    await counters.reserve("caller-4711", 1, LIMIT, 60, sliding=True)
-    await counters.reserve("caller-4711", 1, LIMIT, 60, sliding=False)
-    await counters.reserve("caller-4711", LIMIT, LIMIT, 60, sliding=False, bucket=True)
-    await counters.reserve("caller-4711", 1, LIMIT, 0, sliding=False)
+    await counters.reserve(Counter("caller-4711", LIMIT, 60, "sliding"), 1)
+    await counters.reserve(Counter("caller-4711", LIMIT, 60), 1)
+    await counters.reserve(Counter("caller-4711", LIMIT, 60, "bucket"), LIMIT)
+    await counters.reserve(Counter("caller-4711", LIMIT, 0), 1)
     keys = await admin.query("KEYS", "*")
     assert len(keys) == 4
     assert not any(b"4711" in key for key in keys)
@@ -221,7 +220,7 @@ async def test_keys_die_and_say_nothing(server: ValkeyServer) -> None:
 async def test_one_round_trip_each_and_in_pipelines(server: ValkeyServer) -> None:
     counters = ValkeyCounters(client(f"unix://{server.path}"), "trips")
     admin = client(f"unix://{server.path}")
-    await counters.reserve("k", 1, 1000, 60, sliding=True)
+    await counters.reserve(Counter("k", 1000, 60, "sliding"), 1)
 
     async def processed() -> int:
         info = (await admin.query("INFO", "commandstats")).decode()
@@ -229,7 +228,7 @@ async def test_one_round_trip_each_and_in_pipelines(server: ValkeyServer) -> Non
         return int(line.split("calls=")[1].split(",")[0])
 
     before = await processed() if "evalsha" in (await admin.query("INFO", "commandstats")).decode() else 0
-    await asyncio.gather(*(counters.reserve("k", 1, 1000, 60, sliding=True) for _ in range(50)))
+    await asyncio.gather(*(counters.reserve(Counter("k", 1000, 60, "sliding"), 1) for _ in range(50)))
     assert await processed() - before == 50
 
 
@@ -237,9 +236,9 @@ async def test_one_round_trip_each_and_in_pipelines(server: ValkeyServer) -> Non
 async def test_scripts_that_the_server_has_forgotten_are_sent_again(server: ValkeyServer) -> None:
     counters = ValkeyCounters(client(f"unix://{server.path}"), "forgotten")
     admin = client(f"unix://{server.path}")
-    assert (await counters.reserve("k", 1, LIMIT, 60, sliding=True)).remaining == LIMIT - 1
+    assert (await counters.reserve(Counter("k", LIMIT, 60, "sliding"), 1)).remaining == LIMIT - 1
     await admin.query("SCRIPT", "FLUSH")
-    assert (await counters.reserve("k", 1, LIMIT, 60, sliding=True)).remaining == LIMIT - 2
+    assert (await counters.reserve(Counter("k", LIMIT, 60, "sliding"), 1)).remaining == LIMIT - 2
 
 
 @story
@@ -251,21 +250,19 @@ async def test_away_and_open(tmp_path: Path) -> None:
     try:
         one, two = (ValkeyCounters(client(f"unix://{server.path}", timeout_s=0.3), "open") for _ in range(2))
         for _ in range(15):
-            assert (await one.reserve("k", 1, LIMIT, 3600, sliding=False)).admitted
-        held = await one.reserve("tokens", 10, LIMIT, 3600, sliding=False, held_s=60)
+            assert (await one.reserve(Counter("k", LIMIT, 3600), 1)).admitted
+        held = await one.reserve(Counter("tokens", LIMIT, 3600), 10, held_s=60)
         server.stop()
-        admitted = [(await one.reserve("k", 1, LIMIT, 3600, sliding=False)).admitted for _ in range(8)]
+        admitted = [(await one.reserve(Counter("k", LIMIT, 3600), 1)).admitted for _ in range(8)]
         assert admitted == [True] * 5 + [False] * 3, "what was seen before counts"
         assert held.reservation is not None
         await one.settle(held.reservation, 4)
-        local = await one.reserve("tokens", 3, LIMIT, 3600, sliding=False, held_s=60)
-        await one.charge("tokens", 2, LIMIT, 3600, sliding=False)
+        local = await one.reserve(Counter("tokens", LIMIT, 3600), 3, held_s=60)
+        await one.charge(Counter("tokens", LIMIT, 3600), 2)
         server.start()
         await until(lambda: one._server.is_up)
         one.beat()
-        assert not (await two.reserve("k", 1, LIMIT, 3600, sliding=False)).admitted, (
-            "what was local is shared now"
-        )
+        assert not (await two.reserve(Counter("k", LIMIT, 3600), 1)).admitted, "what was local is shared now"
         assert local.reservation is not None
         assert (await one.settle(local.reservation, 1)).remaining == LIMIT - 4 - 2 - 1
     finally:
@@ -279,11 +276,11 @@ async def test_away_and_closed(tmp_path: Path) -> None:
     try:
         valkey = client(f"unix://{server.path}", timeout_s=0.3)
         counters = ValkeyCounters(valkey, "closed", closed=True)
-        held = await counters.reserve("k", 5, LIMIT, 3600, sliding=False, held_s=60)
+        held = await counters.reserve(Counter("k", LIMIT, 3600), 5, held_s=60)
         server.stop()
         for ask in (
-            counters.reserve("k", 1, LIMIT, 3600, sliding=False),
-            counters.peek("k", LIMIT, 3600, sliding=False),
+            counters.reserve(Counter("k", LIMIT, 3600), 1),
+            counters.peek(Counter("k", LIMIT, 3600)),
         ):
             with pytest.raises(Unavailable) as caught:
                 await ask
@@ -291,12 +288,12 @@ async def test_away_and_closed(tmp_path: Path) -> None:
         # The end of a call that had passed is no reason to fail it.
         assert held.reservation is not None
         await counters.settle(held.reservation, 2)
-        await counters.charge("k", 3, LIMIT, 3600, sliding=False)
+        await counters.charge(Counter("k", LIMIT, 3600), 3)
         server.start()
         await until(lambda: valkey.is_up)
         counters.beat()
         # Its data was gone, as it kept none; what was charged meanwhile is not.
-        assert (await counters.peek("k", LIMIT, 3600, sliding=False)).remaining == LIMIT - 3
+        assert (await counters.peek(Counter("k", LIMIT, 3600))).remaining == LIMIT - 3
     finally:
         server.__exit__()
 
@@ -304,13 +301,13 @@ async def test_away_and_closed(tmp_path: Path) -> None:
 @story
 async def test_a_call_that_is_given_up_while_it_waits_holds_nothing(server: ValkeyServer) -> None:
     counters = ValkeyCounters(client(f"unix://{server.path}"), "given up")
-    assert (await counters.peek("k", LIMIT, 3600, sliding=False)).remaining == LIMIT
-    asking = asyncio.create_task(counters.reserve("k", 9, LIMIT, 3600, sliding=False, held_s=600))
+    assert (await counters.peek(Counter("k", LIMIT, 3600))).remaining == LIMIT
+    asking = asyncio.create_task(counters.reserve(Counter("k", LIMIT, 3600), 9, held_s=600))
     await asyncio.sleep(0)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    assert (await counters.peek("k", LIMIT, 3600, sliding=False)).remaining == LIMIT
+    assert (await counters.peek(Counter("k", LIMIT, 3600))).remaining == LIMIT
 
 
 @story
@@ -324,8 +321,10 @@ async def test_ever_new_keys_while_it_is_away_stay_digests_and_are_forgotten(
     for number in range(5_000):
         clock.now += 0.1
         key = f"{number} {'of a caller ' * 1000}"
-        assert (await counters.reserve(key, 1, LIMIT, 10, sliding=bool(number % 2))).admitted
-    assert (await counters.peek(key, LIMIT, 10, sliding=True)).remaining == LIMIT - 1
+        assert (
+            await counters.reserve(Counter(key, LIMIT, 10, "sliding" if bool(number % 2) else "fixed"), 1)
+        ).admitted
+    assert (await counters.peek(Counter(key, LIMIT, 10, "sliding"))).remaining == LIMIT - 1
     assert len(share.known) < 3_000, "as many as the counters hold, which look for old ones from 1,024 on"
     assert all(len(name.key) == 32 for name in share.known)
     assert {name.key for name in share.counters.windows} >= {next(reversed(share.known)).key}

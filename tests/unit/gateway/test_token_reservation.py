@@ -11,7 +11,7 @@ import pytest
 from aforo.errors import Unavailable
 from aforo.gateway.counters import MemoryCounters
 from aforo.llm.asked import completion_bound
-from aforo.policy.services import CounterState
+from aforo.policy.services import Counter, CounterState
 from tests.support.gateway import gate, story, until
 from tests.support.metered import STREAM_HEAD, TEXT, chunk, plain, policy, said, told
 
@@ -78,13 +78,13 @@ class HeldUp(MemoryCounters):
     asked = 0
     is_away = False
 
-    async def reserve(self, key: str, *amounts: Any, **how: Any) -> CounterState:
-        if key.endswith(":minute"):
+    async def reserve(self, counter: Counter, amount: int, held_s: float = 0.0) -> CounterState:
+        if counter.key.endswith(":minute"):
             self.asked += 1
             if self.is_away:
                 raise Unavailable("Limits cannot be checked at the moment.", code="CountersUnavailable")
             await asyncio.Event().wait()
-        return await super().reserve(key, *amounts, **how)
+        return await super().reserve(counter, amount, held_s)
 
 
 @pytest.mark.parametrize("is_away", [True, False])

@@ -7,16 +7,18 @@ without asking again: the caller after it is the one who is refused.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
+
+from msgspec import structs
 
 from aforo.policy import running
 from aforo.policy.answers import answer
 from aforo.policy.exchange import Exchange, LastError, PolicyFailure
 from aforo.policy.owing import owed
-from aforo.policy.services import CounterState, Reservation
+from aforo.policy.services import Counter, CounterState, Form, Reservation
 
 _LONGEST_KEY = 128
 KILOBYTE: Final = 1024
@@ -121,49 +123,35 @@ def span(seconds: int) -> str:
     return f"{days}.{clock}" if days else clock
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """A rate limit on one counter."""
-
-    name: str
-    calls: int
-    period_s: int
-
-
-async def admit_rates(exchange: Exchange, source: str, rates: list[Rate], told: Told) -> None:
+async def admit_rates(exchange: Exchange, source: str, rates: list[Counter], told: Told) -> None:
     """Count the call on each of them, or on none where one refuses it."""
     counters = exchange.services.counters
     held: list[Reservation] = []
-    remaining = rates[0].calls
+    remaining = rates[0].limit
     for rate in rates:
-        state = await counters.reserve(rate.name, 1, rate.calls, rate.period_s, sliding=True)
+        state = await counters.reserve(rate, 1)
         if state.reservation is None:
             for reservation in held:
                 await counters.release(reservation)
-            tell(exchange, told, 0, rates[0].calls)
+            tell(exchange, told, 0, rates[0].limit)
             raise too_many(exchange, source, told, state.retry_after_s)
         held.append(state.reservation)
         remaining = min(remaining, state.remaining)
-    tell(exchange, told, remaining, rates[0].calls)
+    tell(exchange, told, remaining, rates[0].limit)
 
 
-async def admit_rate(exchange: Exchange, source: str, rate: Rate, count: int | Later, told: Told) -> None:
+async def admit_rate(exchange: Exchange, source: str, rate: Counter, count: int | Later, told: Told) -> None:
     """Count the call now, or later by what its answer says."""
     counters = exchange.services.counters
-    name, calls, period_s = rate.name, rate.calls, rate.period_s
     if isinstance(count, Later) or not count:
-        state = await counters.peek(name, calls, period_s, sliding=True)
+        state = await counters.peek(rate)
     else:
-        state = await counters.reserve(name, count, calls, period_s, sliding=True)
-    tell(exchange, told, state.remaining, calls)
+        state = await counters.reserve(rate, count)
+    tell(exchange, told, state.remaining, rate.limit)
     if not state.admitted:
         raise too_many(exchange, source, told, state.retry_after_s)
     if isinstance(count, Later):
-
-        async def charge(amount: int) -> None:
-            await counters.charge(name, amount, calls, period_s, sliding=True)
-
-        _when_over(exchange, count, charge)
+        _when_over(exchange, count, rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,64 +170,57 @@ async def admit_quotas(exchange: Exchange, source: str, quotas: list[Quota], cou
     counters = exchange.services.counters
     held: list[Reservation] = []
     due = owed(exchange)
-    new: dict[str, tuple[Quota, int]] = {}
+    new: dict[str, Counter] = {}
     now = 0 if isinstance(count, Later) else count
     for quota in quotas:
-        for name, limit, amount, what in _limits_of(quota, now):
-            state = await _take(exchange, quota, name, limit, amount)
+        for counter, amount, what in _counters_of(quota, now):
+            state = await _take(exchange, counter, amount)
             if not state.admitted:
                 for reservation in held:
                     await counters.release(reservation)
                 raise used_up(exchange, source, what, state.retry_after_s)
             if state.reservation is not None:
                 held.append(state.reservation)
-            if name not in due.counted:
-                new[name] = quota, limit
-    for name, (quota, limit) in new.items():
+            if counter.key not in due.counted:
+                new[counter.key] = counter
+    for name, counter in new.items():
         is_calls = name.endswith(":calls")
         due.counted[name] = now if is_calls else 0
         if not is_calls:
-            exchange.lent.append(_weighing(exchange, _charging(exchange, quota, name, limit)))
+            exchange.lent.append(_weighing(exchange, counter))
         elif isinstance(count, Later):
-            _when_over(exchange, count, _charging(exchange, quota, name, limit))
+            _when_over(exchange, count, counter)
 
 
-def _limits_of(quota: Quota, count: int) -> Iterator[tuple[str, int, int, str]]:
-    """(counter, limit, what to take now, what it is called)."""
+def _counters_of(quota: Quota, count: int) -> Iterator[tuple[Counter, int, str]]:
+    """(counter, what to take now, what it is called)."""
+    period: tuple[int, Form, int] = quota.period_s, "fixed", quota.epoch_s
     if quota.calls is not None:
-        yield f"{quota.name}:calls", quota.calls, count, "call volume"
+        yield Counter(f"{quota.name}:calls", quota.calls, *period), count, "call volume"
     if quota.bandwidth is not None:
-        yield f"{quota.name}:bandwidth", quota.bandwidth * KILOBYTE, 0, "bandwidth"
+        limit = quota.bandwidth * KILOBYTE
+        yield Counter(f"{quota.name}:bandwidth", limit, *period), 0, "bandwidth"
 
 
-async def _take(exchange: Exchange, quota: Quota, name: str, limit: int, amount: int) -> CounterState:
+async def _take(exchange: Exchange, counter: Counter, amount: int) -> CounterState:
     counters = exchange.services.counters
-    own = exchange.owed.counted.get(name) if exchange.owed is not None else None
+    own = exchange.owed.counted.get(counter.key) if exchange.owed is not None else None
     if amount and own is None:
-        return await counters.reserve(
-            name, amount, limit, quota.period_s, sliding=False, epoch_s=quota.epoch_s
-        )
+        return await counters.reserve(counter, amount)
     # What this call has counted already is not held against it.
-    return await counters.peek(name, limit + (own or 0), quota.period_s, sliding=False, epoch_s=quota.epoch_s)
+    return await counters.peek(structs.replace(counter, limit=counter.limit + own) if own else counter)
 
 
-def _charging(
-    exchange: Exchange, quota: Quota, name: str, limit: int
-) -> Callable[[int], Coroutine[Any, Any, None]]:
-    async def charge(amount: int) -> None:
-        await exchange.services.counters.charge(
-            name, amount, limit, quota.period_s, sliding=False, epoch_s=quota.epoch_s
-        )
-
-    return charge
-
-
-def _weighing(exchange: Exchange, charge: Callable[[int], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+def _weighing(exchange: Exchange, counter: Counter) -> Callable[[], None]:
     """Charges the bytes of the call at its very end, when they are known."""
+
+    async def charge(size: int) -> None:
+        await exchange.services.counters.charge(counter, size)
+
     return lambda: exchange.services.spawn(charge(exchange.transferred))
 
 
-def _when_over(exchange: Exchange, later: Later, charge: Callable[[int], Coroutine[Any, Any, None]]) -> None:
+def _when_over(exchange: Exchange, later: Later, counter: Counter) -> None:
     async def count(x: Exchange) -> None:
         response = x.response
         if later.reads_response and response is not None and response.body.data is None:
@@ -249,6 +230,6 @@ def _when_over(exchange: Exchange, later: Later, charge: Callable[[int], Corouti
         except Exception as error:
             raise running.failed(error, later.site, x) from error
         if amount > 0:
-            await charge(amount)
+            await x.services.counters.charge(counter, amount)
 
     owed(exchange).ends.append(count)

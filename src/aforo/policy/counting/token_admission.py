@@ -19,7 +19,7 @@ from aforo.policy.counting.admission import Told, counter_name, in_seconds, refu
 from aforo.policy.exchange import Exchange, PolicyFailure
 from aforo.policy.owing import owed
 from aforo.policy.running import word
-from aforo.policy.services import Counters, CounterState, Reservation, Usage
+from aforo.policy.services import Counter, Counters, CounterState, Reservation, Usage
 
 PERIODS = frozenset(("hourly", "daily", "weekly", "monthly", "yearly"))
 MINUTE_S = 60
@@ -46,28 +46,12 @@ class TokenNames:
 
 
 class _Limit:
-    """One counter of a call: a minute's bucket, or a period's window."""
+    """One limit of a call, a minute's bucket or a period's window, and how it stands."""
 
-    __slots__ = (
-        "bucket",
-        "epoch_s",
-        "header",
-        "limit",
-        "name",
-        "remaining",
-        "reservation",
-        "variable",
-        "window_s",
-    )
+    __slots__ = ("counter", "header", "remaining", "reservation", "variable")
 
-    def __init__(
-        self, name: str, limit: int, window_s: int, epoch_s: int | None, header: bytes, variable: str
-    ) -> None:
-        self.name = name
-        self.limit = limit
-        self.window_s = window_s
-        self.bucket = epoch_s is None
-        self.epoch_s = epoch_s or 0
+    def __init__(self, counter: Counter, header: bytes, variable: str) -> None:
+        self.counter = counter
         self.header = header
         self.variable = variable
         self.remaining = 0
@@ -83,21 +67,11 @@ class _Limit:
         if reservation is not None:
             state = await counters.settle(reservation, tokens)
         else:
-            state = await counters.charge(
-                self.name,
-                tokens,
-                self.limit,
-                self.window_s,
-                sliding=False,
-                epoch_s=self.epoch_s,
-                bucket=self.bucket,
-            )
+            state = await counters.charge(self.counter, tokens)
         self.remaining = state.remaining
 
     async def look(self, counters: Counters) -> CounterState:
-        state = await counters.peek(
-            self.name, self.limit, self.window_s, sliding=False, epoch_s=self.epoch_s, bucket=self.bucket
-        )
+        state = await counters.peek(self.counter)
         self.remaining = state.remaining
         return state
 
@@ -127,25 +101,17 @@ async def admit_tokens(
             answer = completion_bound(asked_for, reserve, exchange.request.path)
     elif estimate or asks_for_stream(body):
         prompt = prompt_tokens(read_object(body))
-    counter = counter_name(source, key)
+    name = counter_name(source, key)
     counters = exchange.services.counters
     limits: list[_Limit] = []
     if quota is not None:
         unit = word(period, "token-quota-period", PERIODS)
         start_s, length_s = window_of(unit, exchange.started_ns // 10**9)
-        name = f"{counter}:{unit}:{start_s}"
-        limits.append(_Limit(name, quota, length_s, start_s, names.quota_header, names.quota_variable))
+        window = Counter(f"{name}:{unit}:{start_s}", quota, length_s, "fixed", start_s)
+        limits.append(_Limit(window, names.quota_header, names.quota_variable))
     if per_minute is not None:
-        limits.append(
-            _Limit(
-                counter + ":minute",
-                per_minute,
-                MINUTE_S,
-                None,
-                names.remaining_header,
-                names.remaining_variable,
-            )
-        )
+        bucket = Counter(name + ":minute", per_minute, MINUTE_S, "bucket")
+        limits.append(_Limit(bucket, names.remaining_header, names.remaining_variable))
     asked: list[_Limit] = []
     meter = _Meter(asked, names, prompt)
     if names.in_head:
@@ -154,23 +120,16 @@ async def admit_tokens(
         for limit in limits:
             asked.append(limit)
             if prompt + answer:
-                state = await counters.reserve(
-                    limit.name,
-                    prompt + answer,
-                    limit.limit,
-                    limit.window_s,
-                    sliding=False,
-                    epoch_s=limit.epoch_s,
-                    bucket=limit.bucket,
-                    held_s=HELD_S,
-                )
+                state = await counters.reserve(limit.counter, prompt + answer, HELD_S)
                 limit.remaining, limit.reservation = state.remaining, state.reservation
             else:
                 state = await limit.look(counters)
             if limit.variable:
                 exchange.variables[limit.variable] = limit.remaining
             if not state.admitted:
-                too_much = prompt + answer if reserve is not None and prompt + answer > limit.limit else 0
+                too_much = (
+                    prompt + answer if reserve is not None and prompt + answer > limit.counter.limit else 0
+                )
                 raise _refused(exchange, source, limit, state.retry_after_s, names, too_much)
     except BaseException:
         # Refused, given up while it waited, or the counters are away: what the other limit has taken goes back.
@@ -191,10 +150,10 @@ def _refused(
     """`too_much`: what a call may spend that no waiting makes fit."""
     if names.consumed_variable:
         exchange.variables[names.consumed_variable] = 0
-    what, status = ("limit", 429) if limit.bucket else ("quota", 403)
+    what, status = ("limit", 429) if limit.counter.form == "bucket" else ("quota", 403)
     message = f"Token {what} is exceeded. Try again in {in_seconds(wait_s)} seconds."
     if too_much:
-        message = f"Token {what} is exceeded. The call may spend {too_much} tokens, and {limit.limit} are all there are."
+        message = f"Token {what} is exceeded. The call may spend {too_much} tokens, and {limit.counter.limit} are all there are."
         wait_s = 0.0
     error = (source, f"Token{what.capitalize()}Exceeded", message)
     return refusal(exchange, status, error, message, wait_s, names.told)

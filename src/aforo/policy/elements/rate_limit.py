@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from aforo.policy import diagnostics as say
-from aforo.policy.counting.admission import Rate, Told, admit_rates, counter_name
+from aforo.policy.counting.admission import Told, admit_rates, counter_name
 from aforo.policy.counting.subscribed import IDENTITY, Part, matching, parts, place, rules
 from aforo.policy.counting.telling import CALLS, LONGEST_S, MOST, number, told
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.exchange import Exchange
 from aforo.policy.scopes import INBOUND, Scope
+from aforo.policy.services import Counter
 from aforo.policy.spec import Attribute, Child, Element
 
 NAME = "rate-limit"
@@ -23,9 +24,9 @@ async def admit(
     if subscription is None:
         return
     name = counter_name(NAME, f"{subscription.id}@{place(exchange, scope)}")
-    rates = [Rate(name, calls, period_s)]
+    rates = [Counter(name, calls, period_s, "sliding")]
     rates += [
-        Rate(f"{name}{where}", rule_calls, rule_period)
+        Counter(f"{name}{where}", rule_calls, rule_period, "sliding")
         for where, (rule_calls, rule_period) in matching(exchange, part_rules)
     ]
     await admit_rates(exchange, NAME, rates, names)

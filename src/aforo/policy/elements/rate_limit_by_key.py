@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from aforo.policy import diagnostics as say
-from aforo.policy.counting.admission import Later, Rate, Told, admit_rate, counter_name
+from aforo.policy.counting.admission import Later, Told, admit_rate, counter_name
 from aforo.policy.counting.telling import (
     AFTER,
     CALLS,
@@ -18,6 +18,7 @@ from aforo.policy.counting.telling import (
 from aforo.policy.emit import Emitter, Use
 from aforo.policy.exchange import Exchange
 from aforo.policy.scopes import INBOUND
+from aforo.policy.services import Counter
 from aforo.policy.spec import Attribute, Element
 
 NAME = "rate-limit-by-key"
@@ -28,7 +29,7 @@ async def admit(
     exchange: Exchange, key: str | None, calls: int, period_s: int, count: int | Later, names: Told
 ) -> None:
     """One counter for a key and a length of window, wherever the policy stands."""
-    rate = Rate(f"{counter_name(NAME, key)}:{period_s}", calls, period_s)
+    rate = Counter(f"{counter_name(NAME, key)}:{period_s}", calls, period_s, "sliding")
     await admit_rate(exchange, NAME, rate, count, names)
 
 

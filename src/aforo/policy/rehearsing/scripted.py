@@ -16,6 +16,7 @@ from aforo.policy.exchange import Body, Exchange, LastError, PolicyFailure, Resp
 from aforo.policy.services import (
     Authorization,
     Certificate,
+    Counter,
     CounterState,
     ForwardOptions,
     Leases,
@@ -56,71 +57,40 @@ class ScriptedCounters:
 
     taken: dict[str, int] = field(default_factory=dict)
 
-    async def reserve(
-        self,
-        key: str,
-        amount: int,
-        limit: int,
-        window_s: int,
-        *,
-        sliding: bool,
-        epoch_s: int = 0,
-        bucket: bool = False,
-        held_s: float = 0.0,
-    ) -> CounterState:
-        del sliding, epoch_s, held_s
-        used = self.taken.get(key, 0)
-        if used + amount > limit:
-            wait = _wait(used + amount - limit, limit, window_s, bucket)
-            return CounterState(False, max(0, limit - used), wait)
-        self.taken[key] = used + amount
-        return CounterState(True, limit - used - amount, 0.0, _Reserved(key, key, amount, limit))
+    async def reserve(self, counter: Counter, amount: int, held_s: float = 0.0) -> CounterState:
+        del held_s
+        excess = self.taken.get(counter.key, 0) + amount - counter.limit
+        if excess > 0:
+            return CounterState(False, self._left(counter), _wait(counter, excess))
+        self._take(counter, amount)
+        return CounterState(True, -excess, 0.0, Reservation(counter.key, counter, amount))
 
-    async def charge(
-        self,
-        key: str,
-        amount: int,
-        limit: int,
-        window_s: int,
-        *,
-        sliding: bool,
-        epoch_s: int = 0,
-        bucket: bool = False,
-    ) -> CounterState:
-        del window_s, sliding, epoch_s, bucket
-        self.taken[key] = self.taken.get(key, 0) + amount
-        return CounterState(True, max(0, limit - self.taken[key]), 0.0)
+    async def charge(self, counter: Counter, amount: int) -> CounterState:
+        self._take(counter, amount)
+        return CounterState(True, self._left(counter), 0.0)
 
     async def settle(self, reservation: Reservation, amount: int) -> CounterState:
-        assert isinstance(reservation, _Reserved)
-        self.taken[reservation.key] += amount - reservation.amount
-        return CounterState(True, max(0, reservation.limit - self.taken[reservation.key]), 0.0)
+        return await self.charge(reservation.counter, amount - reservation.amount)
 
     async def release(self, reservation: Reservation) -> None:
-        self.taken[reservation.key] -= reservation.amount
+        self._take(reservation.counter, -reservation.amount)
 
-    async def peek(
-        self,
-        key: str,
-        limit: int,
-        window_s: int,
-        *,
-        sliding: bool,
-        epoch_s: int = 0,
-        bucket: bool = False,
-    ) -> CounterState:
-        del sliding, epoch_s
-        used = self.taken.get(key, 0)
-        wait = 0.0 if used < limit else _wait(used + 1 - limit, limit, window_s, bucket)
-        return CounterState(used < limit, max(0, limit - used), wait)
+    async def peek(self, counter: Counter) -> CounterState:
+        excess = self.taken.get(counter.key, 0) - counter.limit
+        wait = 0.0 if excess < 0 else _wait(counter, excess + 1)
+        return CounterState(excess < 0, self._left(counter), wait)
+
+    def _take(self, counter: Counter, amount: int) -> None:
+        self.taken[counter.key] = self.taken.get(counter.key, 0) + amount
+
+    def _left(self, counter: Counter) -> int:
+        return max(0, counter.limit - self.taken.get(counter.key, 0))
 
 
-class _Reserved(Reservation, frozen=True):
-    limit: int
-
-
-def _wait(excess: int, limit: int, window_s: int, bucket: bool) -> float:
-    return excess * window_s / max(limit, 1) if bucket else float(window_s)
+def _wait(counter: Counter, excess: int) -> float:
+    if counter.form == "bucket":
+        return excess * counter.window_s / max(counter.limit, 1)
+    return float(counter.window_s)
 
 
 @dataclass(slots=True)

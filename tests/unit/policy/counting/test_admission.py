@@ -16,7 +16,6 @@ from aforo.policy import owing
 from aforo.policy.counting.admission import (
     KILOBYTE,
     Quota,
-    Rate,
     Told,
     admit_quotas,
     admit_rate,
@@ -28,7 +27,7 @@ from aforo.policy.counting.token_admission import TokenNames, admit_tokens, wind
 from aforo.policy.elements import quota, rate_limit
 from aforo.policy.exchange import Body, Exchange, PolicyFailure, RequestState, ResponseState
 from aforo.policy.rehearsing.scripted import ScriptedCounters, ScriptedServices
-from aforo.policy.services import CounterState, Reservation, Usage
+from aforo.policy.services import Counter, CounterState, Reservation, Usage
 
 NOBODY = Told()
 PROMPT = b'{"messages":[{"role":"user","content":"' + b"x" * 40 + b'"}]}'
@@ -86,7 +85,7 @@ async def admitted(*work: object) -> int:
 def test_calls_at_once_never_overshoot_a_rate(calls: int, callers: int, count: int, seed: int) -> None:
     async def tell() -> None:
         world = World(shuffled=random.Random(seed))
-        rate = Rate("k", calls, 60)
+        rate = Counter("k", calls, 60, "sliding")
         work = [admit_rate(world.call(), "rate-limit-by-key", rate, count, NOBODY) for _ in range(callers)]
         assert await admitted(*work) == min(callers, calls // count)
 
@@ -107,13 +106,13 @@ def test_a_call_that_one_of_several_limits_refuses_is_counted_by_none(
         world = World(shuffled=random.Random(seed))
 
         async def call(which: int) -> None:
-            rates = [Rate("all", whole, 60), Rate(f"part {which}", part, 60)]
+            rates = [Counter("all", whole, 60, "sliding"), Counter(f"part {which}", part, 60, "sliding")]
             await admit_rates(world.call(), "rate-limit", rates, NOBODY)
 
         count = await admitted(*(call(p) for p in parts))
         assert count <= min(whole, sum(min(part, parts.count(p)) for p in set(parts)))
         # Afterwards there is as much room as the admitted ones left.
-        left = await world.counters.peek("all", whole, 60, sliding=True)  # type: ignore[operator]
+        left = await world.counters.peek(Counter("all", whole, 60, "sliding"))  # type: ignore[operator]
         assert left.remaining == whole - count
 
     asyncio.run(tell())
@@ -133,7 +132,7 @@ def test_calls_at_once_never_overshoot_a_quota(calls: int, callers: int, seed: i
             await admit_quotas(exchange, "quota-by-key", [limit], 1)
 
         assert await admitted(*(call() for _ in range(callers))) == min(calls, callers)
-        state = await world.counters.peek("k:calls", calls, 3600, sliding=False)  # type: ignore[operator]
+        state = await world.counters.peek(Counter("k:calls", calls, 3600))  # type: ignore[operator]
         assert state.remaining == max(0, calls - callers)
 
     asyncio.run(tell())
@@ -159,7 +158,7 @@ def test_prompts_at_once_never_overshoot_a_minute(limit: int, callers: int, seed
 def test_a_rate_slides() -> None:
     async def tell() -> None:
         world = World()
-        rate = Rate("k", 2, 60)
+        rate = Counter("k", 2, 60, "sliding")
 
         async def call() -> int:
             """Seconds to wait, 0 when it was admitted."""
@@ -300,7 +299,7 @@ def test_the_port_is_what_policies_hand_back() -> None:
 
     async def tell() -> None:
         counters = ScriptedCounters()
-        state: CounterState = await counters.reserve("k", 3, 5, 60, sliding=True)
+        state: CounterState = await counters.reserve(Counter("k", 5, 60, "sliding"), 3)
         assert isinstance(state.reservation, Reservation)
         await counters.release(state.reservation)
         assert counters.taken == {"k": 0}
