@@ -42,6 +42,21 @@ def test_greedy(text: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert USED.work <= WORK_LIMIT // 8
 
 
+# Calls that look at each character for longer than a text is made in: they are work, by their length.
+SLOW = [
+    "1.5.ToString({0}).Length", "DateTime.MinValue.ToString({0}).Length", "Regex.Escape({0}).Length", "Uri.UnescapeDataString({0}).Length",
+    "WebUtility.UrlDecode({0}).Length", "WebUtility.HtmlEncode({0}).Length", 'JToken.Parse("1").SelectToken({0})',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", SLOW)
+def test_long_texts_are_work(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "perf_counter", lambda: 0.0)
+    with pytest.raises(LimitExceeded, match=WORK):
+        evaluate(text.replace("{0}", "new string('0', 9000000)"))
+    assert evaluate("1.ToString(new string('0', 1000)).Length") == "1000"
+
+
 def test_each_evaluation_has_its_own_budget() -> None:
     for text in ("new string('a', 40000000).Length", "{return new string('a', 40000000).Length;}"):
         assert [evaluate(text) for _ in range(3)] == ["40000000"] * 3

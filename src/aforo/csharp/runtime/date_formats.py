@@ -6,6 +6,7 @@ from datetime import date
 from typing import Final
 
 from aforo.csharp.runtime.exceptions import FormatException
+from aforo.csharp.runtime.limits import work
 from aforo.csharp.runtime.spans import DAY, SECOND
 
 MONTHS: Final = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")  # fmt: skip
@@ -40,6 +41,8 @@ def write_date(ticks: int, zone: int, kind: int, spec: str, *, offset: bool) -> 
         if offset and spec in "rRu":
             ticks -= zone
         spec = known
+    if len(spec) > 255:
+        work(len(spec))
     day = ymd(ticks)
     rest = ticks % DAY
     seconds, fraction = divmod(rest, SECOND)

@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any, Final
 
 from aforo.csharp.runtime.exceptions import FormatException
-from aforo.csharp.runtime.limits import room
+from aforo.csharp.runtime.limits import room, work
 
 _STANDARD: Final = re.compile(r"([A-Za-z])([0-9]{0,9})\Z")
 
@@ -162,6 +162,8 @@ _FORMS: Final[dict[str, Callable[[Any, int | None, str], str]]] = {
 
 def _custom(value: Any, spec: str) -> str:
     """A custom format: `0`, `#`, `.`, `,` between digits, `%`, quoted text, sections for negative and zero."""
+    if len(spec) > 255:
+        work(len(spec))  # each of its characters is looked at several times
     sections = _split_sections(spec)
     exact = _shortest(value)
     section, negative = sections[0], exact < 0

@@ -247,18 +247,28 @@ class _Reader:
             raise JsonException(f"Could not read query value: {literal[0]}") from None
 
 
-@lru_cache(maxsize=256)
+# A longer path is read anew each time: what is kept has a bound.
+_CACHED: Final = 1024
+
+
 def _parsed(expression: str) -> Path:
+    return _kept(expression) if len(expression) <= _CACHED else _read(expression)
+
+
+def _read(expression: str) -> Path:
     reader = _Reader(expression)
     if reader.take("$") and reader.peek() not in ("", ".", "["):
         reader.at = 0
     return Path(reader.path())
 
 
+_kept: Final = lru_cache(maxsize=256)(_read)
+
+
 def select_tokens(token: JToken, expression: str | None) -> list[JToken]:
     if expression is None:
         raise ArgumentNullException("Value cannot be null.\r\nParameter name: path")
-    work(len(expression) >> 6)
+    work(len(expression))
     return _follow(_parsed(expression), token, token)
 
 

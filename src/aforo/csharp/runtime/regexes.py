@@ -14,7 +14,7 @@ from aforo.csharp.runtime.exceptions import (
     RegexMatchTimeoutException,
     given,
 )
-from aforo.csharp.runtime.limits import REGEX_TIMEOUT_S, count, look_at_clock, made, nodes, read, room
+from aforo.csharp.runtime.limits import REGEX_TIMEOUT_S, count, look_at_clock, made, nodes, read, room, work
 from aforo.csharp.runtime.objects import Obj
 from aforo.csharp.runtime.regex_syntax import Numbering, translated
 from aforo.csharp.runtime.spans import SECOND, TimeSpan
@@ -253,7 +253,8 @@ _ESCAPES: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f"}
 def regex_escape(text: str | None) -> str:
     if text is None:
         raise ArgumentNullException("Value cannot be null.\r\nParameter name: str")
-    room(2 * len(read(text)))
+    work(len(text) >> 2)
+    room(2 * len(text))
     return re.sub(r"[\\*+?|{\[()^$.# \n\r\t\f]", lambda m: _ESCAPES.get(m[0], "\\" + m[0]), text)
 
 

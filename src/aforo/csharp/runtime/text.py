@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import quote_from_bytes, quote_plus, unquote_plus, unquote_to_bytes
 
 from aforo.csharp.runtime.encodings import well_formed
-from aforo.csharp.runtime.limits import fits, made, room
+from aforo.csharp.runtime.limits import fits, made, room, work
 from aforo.csharp.runtime.objects import format_value
 from aforo.csharp.types import TypeDecl, declare, member
 
@@ -21,13 +21,17 @@ def url_encode(text: str | None) -> str | None:
 
 
 def url_decode(text: str | None) -> str | None:
-    return None if text is None else unquote_plus(made(text))
+    if text is None:
+        return None
+    work(len(text) >> 1)
+    return unquote_plus(made(text))
 
 
 def html_encode(text: str | None) -> str | None:
     if text is None:
         return None
     fits(len(text) * 6)
+    work(len(text) >> 2)
     room(len(text))
     import html
 

@@ -17,7 +17,7 @@ from aforo.csharp.runtime.exceptions import (
     UriFormatException,
     given,
 )
-from aforo.csharp.runtime.limits import fits, made, room
+from aforo.csharp.runtime.limits import fits, made, room, work
 from aforo.csharp.runtime.objects import Obj
 from aforo.csharp.types import TypeDecl, declare, enumeration, member
 
@@ -389,6 +389,7 @@ def escape_uri(text: str | None) -> str:
 def unescape_data(text: str | None) -> str:
     if text is None:
         raise ArgumentNullException("Value cannot be null.\r\nParameter name: stringToUnescape")
+    work(len(text) >> 1)
     return unquote(made(text))
 
 
