@@ -46,6 +46,8 @@ def hand_over(
     call.answer = answer
     if arrival is None:
         body = answer.body.data or b""
+        # A policy has held the stream back, or a cache has given it.
+        hide_usage = call.hide_usage and hides_usage(answer)
     else:
         hide_usage = call.hide_usage and hides_usage(answer)
         if hide_usage or not arrival.connection.ended:
@@ -58,8 +60,9 @@ def hand_over(
         call.kept = body
     else:
         call.kept, call.cut = body[: call.kept_limit], True
-    if call.hide_usage and hides_usage(answer):
-        # A policy has held the stream back, or a cache has given it.
+    if size > LARGE_BYTES and recorder is not None:
+        recorder = recorder.large
+    if hide_usage:
         seen = UsageFilter()
         body = seen.feed(body) + seen.rest()
         size = len(body)
