@@ -23,7 +23,6 @@ def main(spec: Spec) -> None:
     layout = spec.layout
     stop = stop_event()
     retention = RetentionFile(layout.snapshots / "retention.json")
-    maintenance = Maintenance(layout.tables, retention_days=retention.days)
     otlp = settings_of(os.environ)
     exporter = OtlpExporter(otlp, frozenset((spec.control_port, spec.control_tls_port))) if otlp else None
     watchers: list[Watcher] = [TallyFile(layout.metrics), *((exporter,) if exporter is not None else ())]
@@ -38,6 +37,7 @@ def main(spec: Spec) -> None:
     with Shipper(layout.spool, layout.tables, watchers=watchers, before_discard=delivering.keep) as shipper:
         if exporter is not None:
             exporter.start()
+        maintenance = Maintenance(layout.tables, retention_days=retention.days, busy=lambda: shipper.behind)
         caring = threading.Thread(target=maintenance.run, args=(stop,), name="maintenance")
         caring.start()
         delivering.start()

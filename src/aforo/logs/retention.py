@@ -30,6 +30,7 @@ _SMALL_BYTES = 4 * 1024 * 1024
 _LARGE_BYTES = 128 * 1024 * 1024
 _SMALL_FILES = 24
 _MIDDLE_FILES = 12
+_BUSY_TIMES = 8
 
 _VACUUM_EVERY_S = 120.0
 _GIVE_BACK_EVERY_S = 60.0
@@ -39,7 +40,8 @@ class Maintenance:
     """Looks after all tables below `tables_root/<workspace>/<table>/`.
 
     `retention_days(workspace, table)`: how many days back rows are kept; 0 keeps them for ever. `clock` gives
-    unix seconds.
+    unix seconds. While rows wait to be stored (`busy`) files are left as they are, until there are very many: who asks
+    for the newest rows waits for both.
     """
 
     def __init__(
@@ -48,10 +50,12 @@ class Maintenance:
         *,
         retention_days: Callable[[str, str], int],
         clock: Callable[[], float] = time.time,
+        busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self._root = tables_root
         self._retention_days = retention_days
         self._clock = clock
+        self._busy = busy
         self._tables: dict[Path, DeltaTable] = {}
         self._vacuumed_s: dict[Path, float] = {}
         self._given_back_s = 0.0
@@ -110,10 +114,11 @@ class Maintenance:
         days = list(files.column(f"partition.{DAY}").to_pylist())
         small = Counter(d for d, s in zip(days, sizes, strict=True) if s < _SMALL_BYTES)
         middle = Counter(d for d, s in zip(days, sizes, strict=True) if _SMALL_BYTES <= s < _LARGE_BYTES)
+        most = _BUSY_TIMES if self._busy() else 1
         for day in small.keys() | middle.keys():
-            if middle[day] >= _MIDDLE_FILES:
+            if middle[day] >= _MIDDLE_FILES * most:
                 self._rewrite_beside(path, str(day), stop)
-            elif small[day] >= _SMALL_FILES:
+            elif small[day] >= _SMALL_FILES * most:
                 compact(path, str(day), _SMALL_BYTES, table)
 
     def _rewrite_beside(self, path: Path, day: str, stop: threading.Event | None) -> None:

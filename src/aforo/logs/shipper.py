@@ -47,8 +47,8 @@ _SMALL_BATCH = 64
 # So much is taken and made into rows at once: objects in memory are many times their bytes in the spool. So much of
 # columns goes into one file, and so much is committed together; of that much, the files of two tables are written at the
 # same time.
-_SLICE_FRAMES, _SLICE_BYTES = 2_000, 4 * 1024 * 1024
-_FILE_BYTES, _BATCH_BYTES = 16 * 1024 * 1024, 64 * 1024 * 1024
+_SLICE_FRAMES, _SLICE_BYTES = 500, 4 * 1024 * 1024
+_FILE_BYTES, _BATCH_BYTES = 12 * 1024 * 1024, 64 * 1024 * 1024
 _LARGE_BYTES = 2 * 1024 * 1024
 _IDLE_SHARE = 5.0
 # A row may wait for a commit that has begun, for this, and for its own commit: together well below a second.
@@ -128,6 +128,11 @@ class Shipper:
                 pass
         except BaseException:  # as above
             log.exception("the last records wait in the spool")
+
+    @property
+    def behind(self) -> bool:
+        """Whether the last batch left frames in the spools. Any thread may ask."""
+        return self._more
 
     def run_once(self) -> int:
         """Take and store one batch; how many frames it had. After a failure all is read again from the spools."""
