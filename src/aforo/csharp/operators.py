@@ -176,7 +176,8 @@ class Operators:
             )
         else:
             value = b.Operate(operator, left, right, kind, span)
-        if self.conversions.checked:
+        # The one quotient that does not fit (of the least number by -1) is an error of the processor, checked or not.
+        if self.conversions.checked or operator == "/":
             return b.Invoke(check, (value, b.Const(kind.name, STRING, span)), kind, span, False)
         return b.Invoke(rn.WRAPS[kind.name], (value,), kind, span, False)
 
