@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,6 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from bench import neighbours, queries
+from bench.figures import header, number, ratio, row, spread
 from bench.load import Load
 from bench.processes import ROOT, find
 from bench.visibility import LIMIT_S, Visible
@@ -94,10 +94,6 @@ def _read(path: str) -> str:
         return ""
 
 
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
 def markdown(found: Findings) -> str:
     """The whole of RESULTS.md."""
     out = [
@@ -111,50 +107,24 @@ def markdown(found: Findings) -> str:
         "## Proxies side by side",
         "",
         f"32 connections, {found.seconds:g} s per round, {max(len(p.loads) for p in found.proxies.values())} alternating "
-        "rounds, medians. nginx and Envoy pass calls on and do nothing else; Aforo checks the key, runs the lab's "
-        "policy (with a managed-identity token) and records each call with both bodies.",
+        "rounds: medians, and least to greatest in parentheses, of ratios round by round; of first bytes the median of all "
+        "probes. nginx and Envoy pass calls on and do nothing else; Aforo checks the key, runs the lab's policy (with a managed-identity token) "
+        "and records each call with both bodies.",
         "",
-        _row(
-            [
-                "",
-                "CPU of the process per call (µs)",
-                "against nginx",
-                "against Envoy",
-                "calls/s",
-                "p50 (ms)",
-                "p99 (ms)",
-                "memory (MB)",
-                "first byte of a stream (ms)",
-                "added to direct (ms)",
-            ]
+        *header(
+            "",
+            "CPU of the process per call (µs)",
+            "against nginx",
+            "against Envoy",
+            "calls/s",
+            "p50 (ms)",
+            "p99 (ms)",
+            "memory (MB)",
+            "first byte of a stream (ms)",
+            "added to direct (ms)",
         ),
-        _row(["---", *["---:"] * 9]),
+        *(_proxied(name, found.proxies) for name, proxy in found.proxies.items() if proxy.loads),
     ]
-    direct = found.proxies.get("direct")
-    for name, proxy in found.proxies.items():
-        if not proxy.loads:
-            continue
-        cpu = median(proxy.cpu_us)
-        first = median(proxy.first_byte_ms) if proxy.first_byte_ms else None
-        base = median(direct.first_byte_ms) if direct and direct.first_byte_ms else None
-        out.append(
-            _row(
-                [
-                    name,
-                    f"{cpu:.1f}",
-                    _ratio(cpu, found.proxies.get("nginx")) if name != "direct" else "",
-                    _ratio(cpu, found.proxies.get("Envoy")) if name != "direct" else "",
-                    f"{median(load.rate for load in proxy.loads):,.0f}",
-                    f"{median(load.p50_ms for load in proxy.loads):.2f}",
-                    f"{median(load.p99_ms for load in proxy.loads):.2f}",
-                    f"{proxy.rss_mb:.0f}",
-                    f"{first:.2f}" if first is not None else "",
-                    f"{first - base:.2f}"
-                    if first is not None and base is not None and name != "direct"
-                    else "",
-                ]
-            )
-        )
     failed = [
         f"{name}: {sum(load.failed for load in proxy.loads)} answers were no success, "
         f"{sum(load.broken for load in proxy.loads)} connections broke"
@@ -168,8 +138,23 @@ def markdown(found: Findings) -> str:
     return "\n".join(out) + "\n"
 
 
-def _ratio(cpu: float, other: Proxied | None) -> str:
-    return f"{cpu / median(other.cpu_us):.2f}" if other and other.cpu_us else ""
+def _proxied(name: str, proxies: dict[str, Proxied]) -> str:
+    proxy = proxies[name]
+    direct, nginx, envoy = (proxies.get(other, Proxied()) for other in ("direct", "nginx", "Envoy"))
+    beside = name != "direct"
+    first, base = (median(of.first_byte_ms) if of.first_byte_ms else None for of in (proxy, direct))
+    return row(
+        name,
+        spread(proxy.cpu_us, 1),
+        ratio(proxy.cpu_us, nginx.cpu_us) if beside else "",
+        ratio(proxy.cpu_us, envoy.cpu_us) if beside else "",
+        spread([load.rate for load in proxy.loads], 0),
+        spread([load.p50_ms for load in proxy.loads]),
+        spread([load.p99_ms for load in proxy.loads]),
+        f"{proxy.rss_mb:.0f}",
+        number(first) if first is not None else "",
+        number(first - base) if beside and first is not None and base is not None else "",
+    )
 
 
 def _records(found: Findings) -> list[str]:
@@ -183,14 +168,14 @@ def _records(found: Findings) -> list[str]:
         f"- {found.calls:,} calls were answered and {found.rows - found.calls:,} more were under way when a round ended; "
         f"{found.rows:,} rows can be queried, one for each.",
         f"- CPU of the whole system (gateway, shipper, query, control, supervisor) per recorded call, until the last "
-        f"row is visible: {median(found.total_cpu_us):.0f} µs.",
+        f"row is visible: {spread(found.total_cpu_us, 0)} µs.",
         f"- From the end of a response to its row in a query, no other load: median "
         f"{median(found.idle_visible_s):.2f} s, worst of {len(found.idle_visible_s)} {max(found.idle_visible_s):.2f} s.",
     ]
     if found.visible:
-        out += ["", _row(["calls/s", "probes", "median until visible (s)", "worst (s)"]), _row(["---:"] * 4)]
+        out += ["", *header("calls/s", "probes", "median until visible (s)", "worst (s)")]
         out += [
-            _row([f"{v.load.rate:,.0f}", str(len(v.probes)), f"{v.median_s:.2f}", f"{v.worst_s:.2f}"])
+            row(f"{v.load.rate:,.0f}", str(len(v.probes)), f"{v.median_s:.2f}", f"{v.worst_s:.2f}")
             for v in found.visible
         ]
         # One slow probe at a rate ends the list: what held at a higher one was luck.
@@ -204,7 +189,7 @@ def _records(found: Findings) -> list[str]:
             "",
             "## Start",
             "",
-            f"- `aforo up` until ready, empty data directory: median {median(found.start_first_s):.2f} s; "
-            f"again on the same data: median {median(found.start_again_s):.2f} s.",
+            f"- `aforo up` until ready, empty data directory: {spread(found.start_first_s)} s; "
+            f"again on the same data: {spread(found.start_again_s)} s.",
         ]
     return out
