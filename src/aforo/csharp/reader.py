@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aforo.csharp import diagnostics as say
 from aforo.csharp import syntax as s
@@ -225,11 +225,14 @@ def _marked(text: str) -> str:
     return "".join(marked)
 
 
+_SAYS_NOTHING: Final = frozenset(("comment", "preproc_region", "preproc_endregion"))
+
+
 def named(node: Node | None) -> list[Node]:
-    """Named children without comments; directives of the preprocessor do not come through the document parser."""
+    """Named children without comments and the marks of regions; other directives are refused as the statements they are not."""
     if node is None:
         return []
-    return [c for c in node.named_children if c.type != "comment"]
+    return [c for c in node.named_children if c.type not in _SAYS_NOTHING]
 
 
 def _first_error(node: Node) -> Node | None:

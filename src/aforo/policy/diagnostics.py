@@ -188,6 +188,15 @@ def restricted_header(span: Span, name: str) -> Diagnostic:
     )
 
 
+def no_header_name(span: Span, name: str) -> Diagnostic:
+    return Diagnostic(
+        "POL0532",
+        f"`{name}` cannot be the name of a header: a call fails when it comes here",
+        span,
+        Severity.WARNING,
+    )
+
+
 def one_in_backend(span: Span) -> Diagnostic:
     return Diagnostic(
         "POL0219",

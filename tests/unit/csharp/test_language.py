@@ -446,3 +446,7 @@ def test_exceptions(text: str, name: str) -> None:
 @pytest.mark.parametrize(("text", "code"), REFUSED, ids=[t for t, _ in REFUSED])
 def test_refusals(text: str, code: str) -> None:
     assert [d.code for d in mistakes(text)] == [code]
+
+
+def test_regions_say_nothing() -> None:
+    assert evaluate("{\n  #region the sum\n  var y = 1;\n  #endregion\n  return y + 1;\n}") == "2"

@@ -57,8 +57,9 @@ def write(use: Use, emit: Emitter) -> None:
         try:
             target = emit.expr("N", N=header_name(name.const.strip()))
         except Exception:  # noqa: BLE001 - .NET's own words, for a name that is written out
-            emit.report(say.bad_value(name.span, "name", "the name of a header"))
-            return
+            # API Management saves such documents, and their calls fail.
+            emit.report(say.no_header_name(name.span, name.const))
+            target = emit.expr("F(V)", F=header_name, V=name)
     else:
         target = emit.expr("F(V)", F=header_name, V=name)
     headers = emit.expr(f"{emit.message}.headers")
