@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aforo.logs import delta
+from aforo.logs import day_files, delta
+from aforo.logs import shipper as shipping
 from aforo.logs.intake import Intake
 from aforo.logs.shipper import Shipper
 from aforo.spool.reader import SpoolReader
@@ -57,6 +58,7 @@ def dying_at(step: int) -> Iterator[None]:
 
     with (
         mock.patch.object(delta, "commit_files", dying(delta.commit_files)),
+        mock.patch.object(day_files, "write", dying(day_files.write)),
         mock.patch.object(delta.TableWriter, "amend", dying(delta.TableWriter.amend)),
         mock.patch.object(Intake, "save", dying(Intake.save)),
         mock.patch.object(SpoolReader, "discard", dying(SpoolReader.discard)),
@@ -64,14 +66,27 @@ def dying_at(step: int) -> Iterator[None]:
         yield
 
 
-@settings(max_examples=examples(8), deadline=None, suppress_health_check=[HealthCheck.data_too_large])
+@contextmanager
+def in_slices(frames: int) -> Iterator[None]:
+    """As large bodies are taken: so many frames at once, their files written in another thread, several for a commit."""
+    with (
+        mock.patch.object(shipping, "_SLICE_FRAMES", frames),
+        mock.patch.object(shipping, "_FILE_BYTES", 4_000),
+        mock.patch.object(shipping, "_BATCH_BYTES", 12_000),
+        mock.patch.object(shipping, "_LARGE_BYTES", 1),
+    ):
+        yield
+
+
+@pytest.mark.parametrize("way", ["at once", "in slices"])
+@settings(max_examples=examples(6), deadline=None, suppress_health_check=[HealthCheck.data_too_large])
 @given(
     st.lists(st.integers(1, 40), min_size=1, max_size=6),
     st.integers(1, 25),
     st.randoms(use_true_random=False),
 )
-def test_a_shipper_that_dies_at_any_step(steps: list[int], batch: int, rng: random.Random) -> None:
-    with tempfile.TemporaryDirectory() as name:
+def test_a_shipper_that_dies_at_any_step(way: str, steps: list[int], batch: int, rng: random.Random) -> None:
+    with tempfile.TemporaryDirectory() as name, in_slices(2) if way == "in slices" else nullcontext():
         root = Path(name)
         writers = [open_writer(root / "spool" / spool, segment_bytes=12 * 1024) for spool in "ab"]
         calls = diagnostics = 0

@@ -153,6 +153,19 @@ def test_maintenance_has_it_done_beside(table: Path, monkeypatch: pytest.MonkeyP
     assert rows_of(table) == before
 
 
+def test_maintenance_lets_rows_go_first(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "_SMALL_BYTES", 1)
+    monkeypatch.setattr(retention, "_MIDDLE_FILES", 2)
+    busy = True
+    maintenance = Maintenance(table.parent.parent, retention_days=lambda *_: 0, busy=lambda: busy)
+    before = DeltaTable(table).version()
+    maintenance.run_once()
+    assert DeltaTable(table).version() == before
+    monkeypatch.setattr(retention, "_BUSY_TIMES", 2)  # there are very many
+    maintenance.run_once()
+    assert DeltaTable(table).version() > before
+
+
 def test_what_goes_wrong_is_told(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "aforo.logs.compacting", str(tmp_path / "none"), DAY, "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

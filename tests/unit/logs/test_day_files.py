@@ -146,6 +146,25 @@ def test_columns_of_one_value_are_kept_and_take_any_number_of_rows() -> None:
     assert part.columns.column("String").to_pylist() == ["x" * 300] * 2
 
 
+def test_columns_of_empty_texts_and_equal_columns_are_what_they_say(tmp_path: Path) -> None:
+    """Both are made in ways of their own: the empty ones as a part of something longer, the equal ones once."""
+    table = Table(
+        "T", "", (TIME, *STANDARD, *(Column(n, ColumnType.STRING, "", content=True) for n in "ABC"))
+    )
+    columns = Columns(table, "w")
+    for count in (5, 70, 2):
+        rows = [row(START_US + n, f"said {n}", f"said {n}", "") for n in range(count)]
+        parts = [*columns.by_day(rows, 1), *columns.by_day([row(START_US, "", "", "x")] * 3, 1)]
+        assert parts[0].varied == ("TimeGenerated", "A", "B")
+        (add,) = day_files.write(tmp_path, parts, columns.unlike)
+        with duckdb.connect() as connection:
+            found = connection.execute(
+                "SELECT A, B, C FROM read_parquet(?)", [str(tmp_path / add.path)]
+            ).fetchall()
+        assert found == [(f"said {n}", f"said {n}", "") for n in range(count)] + [("", "", "x")] * 3
+        assert f'"numRecords":{count + 3}' in add.stats
+
+
 @pytest.mark.parametrize("bad", [row("now", *VALUES), row(START_US, "yes", *VALUES[1:]), row(START_US)])
 def test_what_does_not_fit_is_told_before_anything_is_written(tmp_path: Path, bad: tuple[Any, ...]) -> None:
     writer = TableWriter(tmp_path / "T", TABLE, "w")

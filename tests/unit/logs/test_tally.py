@@ -42,6 +42,22 @@ def test_a_call_of_a_model() -> None:
     assert got['aforo_backend_attempts_total{backend="backend",outcome="200"}'] == 2
 
 
+def test_calls_that_are_alike_count_as_each_of_them() -> None:
+    """Whether somebody looks after each call, or after all."""
+    tally, seen = Tally(), ""
+    calls = [
+        make_call(
+            number=n, status=status, backend_us=n * 9_000, first_byte_us=n % 2, backend_status=status % 500
+        )
+        for n, status in enumerate((200, 200, 429, 500, 200, 429))
+    ]
+    for call in calls:
+        tally.saw(call, read_call(call), CONTEXT.prices)
+        seen = tally.text()
+    assert values(seen) == pytest.approx(counted(*calls))
+    assert values(seen)['aforo_backend_attempts_total{backend="backend",outcome="none"}'] == 1
+
+
 def test_what_went_wrong() -> None:
     route = BackendRoute(
         "pool",
