@@ -20,6 +20,7 @@ from aforo.spool.recover import IDENTITY, load_identity, lock_folder, segments
 log = logging.getLogger("aforo.spool")
 
 _CHUNK = 1024 * 1024
+_FRAMES, _LARGE_CHUNK = 8, 4 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -44,7 +45,8 @@ class _Cursor:
         if not wanted:
             return False
         self.offset += self.at
-        self.data = os.pread(self.fd, max(_CHUNK, wanted), self.offset)
+        # Where frames are large, several: the last one is read again when it is not whole.
+        self.data = os.pread(self.fd, max(_CHUNK, wanted, min(_FRAMES * wanted, _LARGE_CHUNK)), self.offset)
         self.at = 0
         return True
 

@@ -32,6 +32,21 @@ def test_a_message_whose_bulk_is_no_text_is_split_as_json() -> None:
     assert [p["part"] for p in pieces] == list(range(1, len(pieces) + 1))
 
 
+def test_pieces_of_plain_text_fill_their_chunks_and_say_each_thing_once() -> None:
+    text = "".join(f"{n} " for n in range(40_000))
+    got, _ = chunks([{"part": "mine", "role": "user", "content": text, "name": "ada"}], NO_LIMIT)
+    assert len(got) == -(-len(text) // (CHUNK_BYTES - 514))
+    for number, chunk in enumerate(got, 1):
+        assert chunk.count('"part"') == 1
+        ((piece),) = orjson.loads(chunk)
+        assert {k: v for k, v in piece.items() if k != "content"} == {
+            "role": "user",
+            "name": "ada",
+            "part": number,
+            "parts": len(got),
+        }
+
+
 def test_messages_of_any_shape() -> None:
     messages: list[Any] = ["text", 1, None, ["x" * 40_000], {}, {"content": None}]
     got, _ = chunks(messages, NO_LIMIT)
