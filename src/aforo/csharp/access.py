@@ -447,7 +447,7 @@ class AccessBinder(ScopeBinder):
         raise NotImplementedError
 
     def is_method_group(self, node: s.Expr) -> bool:
-        """`int.Parse` or a local function, handed over as a function."""
+        """`int.Parse`, `names.Contains` or a local function, handed over as a function."""
         if isinstance(node, s.Name):
             local = self.lookup(node.name)
             return local is not None and local.function is not None
@@ -457,9 +457,13 @@ class AccessBinder(ScopeBinder):
             target = self.any(node.target)
         except say.Mistake:
             return False
-        if not isinstance(target, TypeName):
+        if isinstance(target, Namespace):
             return False
-        return any(m.kind == "method" for m, _ in self.universe.find(target.type, node.name, static=True))
+        static = isinstance(target, TypeName)
+        kinds = {m.kind for m, _ in self.universe.find(target.type, node.name, static=static)}
+        if kinds or static:
+            return "method" in kinds
+        return any(self.fits_receiver(m, target.type) for m in self.universe.extensions.get(node.name, ()))
 
     def index(self, value: b.Expr, link: s.Index) -> b.Expr:
         given = self.given(link.arguments)
