@@ -204,7 +204,15 @@ class ExpressionReader(Reader):
         if node.type == "is_expression":
             right = self.field(node, "right")
             return s.Is(value, s.TypePattern(self.type_ref(right), "", self.span(right)), span)
-        return s.Is(value, self.pattern(self.field(node, "pattern")), span)
+        match operator.constant:
+            case []:
+                return s.Is(value, self.pattern(self.field(node, "pattern")), span)
+            case [regroup.Operand([], base, [])] if base.type == "generic_name":
+                pattern: s.Pattern = s.TypePattern(self.type_ref(base), "", self.span(base))
+            case run:
+                constant = regroup.climb(run, self.operand, self.pair, self.test)
+                pattern = s.ConstantPattern(constant, constant.span)
+        return s.Is(value, pattern, value.span.to(pattern.span))
 
     def operand(self, item: regroup.Operand) -> s.Expr:
         if len(item.links) > 200 or len(item.prefixes) > DEPTH_LIMIT:

@@ -70,10 +70,11 @@ class Operand:
 
 @dataclass(slots=True)
 class Operator:
-    """`test` is `is` or `as`: `node` holds what stands on its right."""
+    """`test` is `is` or `as`: `node` holds what stands on its right, or `constant` is it, grouped anew itself."""
 
     symbol: str
     node: Node
+    constant: list[Operand | Operator] = field(default_factory=list)
 
 
 def flatten(node: Node) -> list[Operand | Operator]:
@@ -107,7 +108,7 @@ def flatten(node: Node) -> list[Operand | Operator]:
             items.append(Operator(operator.type, each))
             items += flatten(right)
         elif kind in _TESTS:
-            items.append(Operator("test", each))
+            items += _tested(each)
         elif kind in CHAIN:
             last = items[-1]
             if isinstance(last, Operand):
@@ -117,6 +118,22 @@ def flatten(node: Node) -> list[Operand | Operator]:
             assert isinstance(first, Operand)
             first.prefixes.insert(0, each)
     return _generics([each for item in items for each in _uncast(item)])
+
+
+def _tested(node: Node) -> list[Operand | Operator]:
+    """`x is T && y` comes as a test for the constant `T && y`: what binds looser than a test goes on behind it."""
+    pattern = node.child_by_field_name("pattern")
+    inner = pattern.named_children[0] if pattern is not None and pattern.type == "constant_pattern" else None
+    if inner is None or inner.type not in ("binary_expression", *_TESTS):
+        return [Operator("test", node)]
+    run = flatten(inner)
+    ends = (
+        at
+        for at, item in enumerate(run)
+        if isinstance(item, Operator) and _LEVEL.get(item.symbol, 12) <= _LEVEL["test"]
+    )
+    end = next(ends, len(run))
+    return [Operator("test", node, run[:end]), *run[end:]]
 
 
 def _uncast(item: Operand | Operator) -> list[Operand | Operator]:
