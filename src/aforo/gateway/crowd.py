@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import heapq
 import resource
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 # A body that comes slower than this, second for second, is not worth a connection ...
@@ -62,6 +63,13 @@ class Room:
             return False
         self.left -= size
         self._least = min(self._least, self.left)
+        return True
+
+    def lend(self, size: int, lent: list[Callable[[], None]]) -> bool:
+        """`take`; how it is given back is put into `lent`."""
+        if not self.take(size):
+            return False
+        lent.append(partial(self.give_back, size))
         return True
 
     def most_held(self) -> int:

@@ -25,6 +25,7 @@ from aforo.gateway.services import GatewayServices
 from aforo.gateway.signal import Signal, Steps
 from aforo.gateway.streaming import UsageFilter, hand_over, hides_usage
 from aforo.gateway.traces import DEBUG_HEADER, Traces, tell
+from aforo.gateway.turns import next_turn
 from aforo.gateway.usage import splice_usage
 from aforo.llm.catalog import TEXTS, UPLOADS, wire_of
 from aforo.messages import Headers
@@ -214,6 +215,9 @@ class Proxy:
                 call.expects_continue = False
                 call.client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             data = await call.collect()
+            if not small:
+                # To put it together took a while, and so does what follows.
+                await next_turn()
             if b"content-encoding" not in call.headers.fields:
                 call.request.body.data = data
             return

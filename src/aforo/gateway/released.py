@@ -245,6 +245,9 @@ class ReleasedRelay(Relay):
         elif not call.client.writable():
             connection.pause()
 
+    def _takes_more(self) -> bool:
+        return (self._through or not self.come.is_set) and super()._takes_more()
+
     def _parted(self, data: bytes, over: bool) -> tuple[bytes, bytes]:
         """What may leave now, and what waits for the policies: the last event, or what comes with the end of a stream
         that has none."""

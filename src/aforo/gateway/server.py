@@ -10,7 +10,6 @@ import asyncio
 import ssl
 import time
 from collections import deque
-from functools import partial
 from typing import Any, cast
 
 import httptools
@@ -19,6 +18,7 @@ from aforo.gateway import client_certificate, draining, proxy_protocol
 from aforo.gateway.call import WHOLE_BODY_BYTES, Call, Serve
 from aforo.gateway.crowd import Crowd
 from aforo.gateway.framing import Misframed, origin_form, stated_length, upgrade_refused
+from aforo.gateway.turns import LARGE_READ_BYTES, rest
 from aforo.messages import Fields, Headers, repeat
 from aforo.policy.exchange import LastError
 
@@ -106,7 +106,6 @@ class ServerConnection(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are asyncio's in all but their bases.
         self.transport = transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         self.peer_ip = str(peer[0]) if isinstance(peer, tuple) else ""
@@ -180,6 +179,8 @@ class ServerConnection(asyncio.Protocol):
         self._body_bytes += size
         if self._body_bytes > MAX_FRAMING_BYTES + MAX_FRAMING_RATIO * call.received:
             self._refuse(Misframed(400, "Bad request: chunk sizes, extensions and trailers outgrow the body"))
+        elif size >= LARGE_READ_BYTES and not self._paused and self.transport is not None:
+            rest(self.transport, lambda: not self._paused)
 
     def _after_preamble(self, data: bytes) -> bytes:
         """What follows the PROXY preamble; nothing while it is not complete."""
@@ -245,10 +246,9 @@ class ServerConnection(asyncio.Protocol):
             self.transport.resume_reading()
 
     def hold(self, size: int) -> bool:
-        call, room = self.current, self._server.room
-        if call is None or not room.take(size):
+        call = self.current
+        if call is None or not self._server.room.lend(size, call.lent):
             return False
-        call.lent.append(partial(room.give_back, size))
         call.grown()
         return True
 

@@ -7,6 +7,7 @@ record of a call that its client saw finish.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from functools import lru_cache
@@ -18,6 +19,7 @@ from aforo.gateway import route
 from aforo.gateway.arrival import Arrival, broken
 from aforo.gateway.call import Call, Records
 from aforo.gateway.signal import Signal
+from aforo.gateway.turns import LARGE_READ_BYTES
 from aforo.gateway.writing import Writing
 from aforo.messages import HOP_BY_HOP, is_event_stream
 from aforo.policy import answers
@@ -291,7 +293,7 @@ class Relay(Signal):
             return
         if self._chunked and data:
             data = b"%x\r\n%b\r\n" % (len(data), data)
-        if self._chunked and (ended or told):
+        if (ended or told) and self._chunked:
             data += b"0\r\n\r\n"
         if head or data:
             call.client.write(head + data)
@@ -311,6 +313,21 @@ class Relay(Signal):
                 self.set()
         elif not call.client.writable():
             connection.pause()
+
+    def _let_others(self) -> None:
+        """Read nothing more in this turn."""
+        connection = self._arrival.connection
+        if not (connection.ended or connection.paused):
+            connection.pause()
+            asyncio.get_running_loop().call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        arrival = self._arrival
+        if self._takes_more() and arrival.relay is self and arrival.connection.held_by(arrival):
+            arrival.connection.resume()
+
+    def _takes_more(self) -> bool:
+        return self._call.client.writable()
 
     def _framed(self, data: bytes) -> bytes:
         return b"%x\r\n%b\r\n" % (len(data), data) if self._chunked and data else data
@@ -365,9 +382,12 @@ class Relay(Signal):
 
     def _keep(self, data: bytes) -> None:
         room = self._call.kept_limit - self._kept_size
+        size = len(data)
         if room > 0:
-            self._kept.append(data if len(data) <= room else data[:room])
-        self._kept_size += len(data)
+            self._kept.append(data if size <= room else data[:room])
+        self._kept_size += size
+        if size >= LARGE_READ_BYTES:
+            self._let_others()
         if self._call.produced is not None:
             self._call.produced.add(data)
 

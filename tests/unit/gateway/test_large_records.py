@@ -10,6 +10,7 @@ import pytest
 
 from aforo.gateway.large_records import APART_BYTES, ASIDE_BYTES
 from aforo.gateway.record import Recorder
+from aforo.gateway.turns import rest
 from aforo.messages import Headers
 from aforo.policy.exchange import Body, Exchange, ResponseState, Returned
 from aforo.policy.pipeline import Pipeline
@@ -308,3 +309,68 @@ async def test_a_spool_on_disk_has_them_in_order_with_small_ones(tmp_path: Path)
             assert len(found) == len({r.call_id for r in found}) == 24
             assert reader.damaged == 0
             assert recorder.dropped == 0
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@story
+async def test_large_bodies_come_and_go_in_turns_with_others(chunked: bool) -> None:
+    """However fast they come: of a connection no more than a read is taken in one turn of the loop."""
+    async with gate() as g:
+        body = bytes(range(256)) * 64 * 1024  # 16 MB
+        head = b"HTTP/1.1 200 OK\r\n"
+        answer = (
+            head + b"transfer-encoding: chunked\r\n\r\n" + chunk(body) + b"0\r\n\r\n" if chunked else None
+        )
+        g.backend.plays(answer or head + b"content-length: %d\r\n\r\n%b" % (len(body), body))
+        client = await g.connect()
+        asked = b"POST /echo/a HTTP/1.1\r\nHost: gate\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+        sending = asyncio.create_task(client.send(asked))
+        got = await client.answer()
+        await sending
+        assert got.body == body
+        assert g.backend.heard[0].size == len(body)
+        await g.settled()
+        (record,) = g.records
+        assert (record.request.size, record.response.size) == (len(body), len(body))
+        assert (record.request.cut, record.response.cut) == (True, True)
+        assert (await g.call(post())).status == 200
+
+
+@story
+async def test_reads_that_others_have_stopped_stay_stopped() -> None:
+    transport = Stoppable()
+    wanted = True
+    rest(transport, lambda: wanted)  # type: ignore[arg-type]
+    assert transport.told == ["stop"]
+    await next_turn_of_others()
+    assert transport.told == ["stop", "go on"]
+    wanted = False
+    rest(transport, lambda: wanted)  # type: ignore[arg-type]
+    await next_turn_of_others()
+    assert transport.told == ["stop", "go on", "stop"]
+    wanted = transport.closing = True
+    rest(transport, lambda: wanted)  # type: ignore[arg-type]
+    await next_turn_of_others()
+    assert transport.told == ["stop", "go on", "stop", "stop"]
+
+
+class Stoppable:
+    """The part of a transport that reads."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.closing = False
+
+    def pause_reading(self) -> None:
+        self.told.append("stop")
+
+    def resume_reading(self) -> None:
+        self.told.append("go on")
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+
+async def next_turn_of_others() -> None:
+    for _ in range(3):
+        await asyncio.sleep(0)
