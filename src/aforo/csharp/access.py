@@ -394,8 +394,7 @@ class AccessBinder(ScopeBinder):
         return out
 
     def fits_receiver(self, member: Member, type_: Type) -> bool:
-        names = set(member.type_params)
-        return self.overloads.infer(member.parameters[0].type, type_, {}, names)
+        return self.overloads.infer(member.parameters[0].type, type_, {}, set(member.type_params))
 
     def held_function(self, value: b.Expr, link: s.Member, call: s.Call) -> b.Expr | None:
         if link.name == "Invoke" and value.type.name == "Func":
@@ -443,8 +442,7 @@ class AccessBinder(ScopeBinder):
         return out
 
     def variable(self, node: s.Expr) -> b.Place:
-        """What `ref` can name: places.py."""
-        raise NotImplementedError
+        raise NotImplementedError  # what `ref` can name: places.py
 
     def is_method_group(self, node: s.Expr) -> bool:
         """`int.Parse`, `names.Contains` or a local function, handed over as a function."""
@@ -457,12 +455,11 @@ class AccessBinder(ScopeBinder):
             target = self.any(node.target)
         except say.Mistake:
             return False
+        static = isinstance(target, TypeName)
         if isinstance(target, Namespace):
             return False
-        static = isinstance(target, TypeName)
-        kinds = {m.kind for m, _ in self.universe.find(target.type, node.name, static=static)}
-        if kinds or static:
-            return "method" in kinds
+        if (found := self.universe.find(target.type, node.name, static=static)) or static:
+            return bool(found) and all(m.kind == "method" for m, _ in found)
         return any(self.fits_receiver(m, target.type) for m in self.universe.extensions.get(node.name, ()))
 
     def index(self, value: b.Expr, link: s.Index) -> b.Expr:
@@ -473,9 +470,8 @@ class AccessBinder(ScopeBinder):
             element = value.type.args[0]
             run = rc.array_at if len(at) == 1 else grid_at
             return b.Invoke(run, (own, *at), element, link.span, can_be_null(self.universe, element))
-        found = [
-            (m, bd) for m, bd in self.universe.find(value.type, "this", static=False) if m.kind == "index"
-        ]
+        here = self.universe.find(value.type, "this", static=False)
+        found = [(m, bd) for m, bd in here if m.kind == "index"]
         if not found:
             raise say.not_indexable(link.span, str(value.type))
         first: say.Mistake | None = None
