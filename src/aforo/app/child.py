@@ -43,6 +43,13 @@ _MEMORY = {
 # The shipper makes and frees the same columns again and again: pages that go back each time cost a quarter of what it
 # does. What it keeps is bounded by a batch, and goes back once a minute (logs/retention.py).
 _MEMORY_OF = {
+    # Bodies of some megabytes are put together for each call: with pages that go back at once a third of what such a call
+    # costs is to fetch them again. What lies free in the middle goes back every half minute (heap.py).
+    "gateway": {
+        **_MEMORY,
+        "MALLOC_MMAP_THRESHOLD_": str(16 * 1024 * 1024),
+        "MALLOC_TRIM_THRESHOLD_": str(16 * 1024 * 1024),
+    },
     "shipper": {
         **_MEMORY,
         "MALLOC_MMAP_THRESHOLD_": str(32 * 1024 * 1024),
