@@ -36,7 +36,7 @@ _WITH_BLANK_LINE = re.compile(rb"(?s:.+?)\n\r?\n")
 BLANK_LINE = re.compile(rb"\n\r?\n|\r\r")
 MAX_HELD = 1024 * 1024
 # From an answer of that size on the record is written as those with large bodies are.
-LARGE_BYTES = 256 * 1024
+LARGE_BYTES = 128 * 1024
 _DROPPED = HOP_BY_HOP | {b"content-length"}
 _NO_BODY = (204, 304)
 
