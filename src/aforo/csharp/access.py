@@ -447,20 +447,20 @@ class AccessBinder(ScopeBinder):
     def is_method_group(self, node: s.Expr) -> bool:
         """`int.Parse`, `names.Contains` or a local function, handed over as a function."""
         if isinstance(node, s.Name):
-            local = self.lookup(node.name)
-            return local is not None and local.function is not None
+            return (local := self.lookup(node.name)) is not None and local.function is not None
         if not isinstance(node, s.Member) or not isinstance(node.target, (s.Name, s.Member)):
             return False
         try:
             target = self.any(node.target)
         except say.Mistake:
             return False
-        static = isinstance(target, TypeName)
         if isinstance(target, Namespace):
             return False
+        static = isinstance(target, TypeName)
         if (found := self.universe.find(target.type, node.name, static=static)) or static:
             return bool(found) and all(m.kind == "method" for m, _ in found)
-        return any(self.fits_receiver(m, target.type) for m in self.universe.extensions.get(node.name, ()))
+        many = target.type.name == "[]" or self.universe.find(target.type, "GetEnumerator", static=False)
+        return bool(many) and node.name in self.universe.extensions
 
     def index(self, value: b.Expr, link: s.Index) -> b.Expr:
         given = self.given(link.arguments)

@@ -1,19 +1,18 @@
 """Dates and times as people write them, for `DateTime.Parse`: names of months, times without a date, other separators.
 
-The forms that machines write are in dates.py, which asks here last.
+The forms that machines write are in dates.py, which asks here last and makes a date of what was said.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from aforo.csharp.runtime.date_formats import MONTHS
-from aforo.csharp.runtime.dates import DateTime, day_of_week, make_date, today, year
-from aforo.csharp.runtime.exceptions import ArgumentOutOfRangeException, FormatException
 from aforo.csharp.runtime.spans import SECOND
 
 _LONGEST: Final = 100
+_NEVER: Final = -1
 _DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _ZONE: Final = re.compile(r"(?<=[\dm\s])\s*(z|gmt|[+-]\d{1,2}:?\d{2})\Z")
 _TIME: Final = re.compile(
@@ -29,32 +28,42 @@ _FORMS: Final = tuple(
 )
 
 
-class _Wrong(FormatException):
-    def __init__(self) -> None:
-        super().__init__("String was not recognized as a valid DateTime.")
+class Said(NamedTuple):
+    """What a text says; None where it does not. `time` and `offset` in ticks; `weekday` counts from Sunday."""
+
+    year: int | None
+    month: int | None
+    day: int | None
+    time: int | None
+    offset: int | None
+    weekday: int | None
 
 
-def read(text: str) -> tuple[int, int | None]:
-    """(local ticks, offset in ticks or None)."""
+def read(text: str) -> Said | None:
+    """None for what is no date and no time."""
     if len(text) > _LONGEST:
-        raise _Wrong
+        return None
     left, offset = text.strip().lower(), None
     if (zone := _ZONE.search(left)) and ":" in left[: zone.start()]:
         left = left[: zone.start()]
         offset = _offset(zone[1])
     left, time = _without_time(left)
-    day = _DAY.search(left)
-    if day:
-        left = left[: day.start()] + left[day.end() :]
-    try:
-        date = _date(left.strip(" ,"), has_time=time is not None)
-    except ArgumentOutOfRangeException:
-        raise _Wrong from None
-    if day and _DAYS[day_of_week(date)] != day[1]:
-        raise FormatException(
-            "String was not recognized as a valid DateTime because the day of week was incorrect."
-        )
-    return date.ticks + (time or 0), offset
+    if time == _NEVER:
+        return None
+    weekday = _DAY.search(left)
+    if weekday:
+        left = left[: weekday.start()] + left[weekday.end() :]
+    left = left.strip(" ,")
+    on = _DAYS.index(weekday[1]) if weekday else None
+    if not left and time is not None:
+        return Said(None, None, None, time, offset, on)
+    for parts, form in _FORMS:
+        if found := form.match(left):
+            said = dict(zip(parts, found.groups(), strict=True))
+            name = said.get("n")
+            month = int(said["m"]) if name is None else _month(name)
+            return Said(_year(said), month, int(said.get("d", "1")), time, offset, on)
+    return None
 
 
 def _offset(zone: str) -> int:
@@ -66,7 +75,7 @@ def _offset(zone: str) -> int:
 
 
 def _without_time(text: str) -> tuple[str, int | None]:
-    """The text without its time of day, and that in ticks."""
+    """The text without its time of day, and that in ticks; _NEVER for one that no day has."""
     for found in _TIME.finditer(text):
         hours, minutes, seconds, fraction, half = found.groups()
         if minutes is None and half is None:
@@ -74,30 +83,22 @@ def _without_time(text: str) -> tuple[str, int | None]:
         hour, minute, second = int(hours), int(minutes or 0), int(seconds or 0)
         if half is not None:
             if not 1 <= hour <= 12:
-                raise _Wrong
+                return text, _NEVER
             hour = hour % 12 + (12 if half == "pm" else 0)
         if hour > 23 or minute > 59 or second > 59:
-            raise _Wrong
+            return text, _NEVER
         ticks = (hour * 3600 + minute * 60 + second) * SECOND + int((fraction or "0").ljust(7, "0"))
         before = text[: found.start()].removesuffix("t") if found.start() else ""
         return f"{before} {text[found.end() :]}", ticks
     return text, None
 
 
-def _date(text: str, *, has_time: bool) -> DateTime:
-    """Without one it is today, where there is a time; what a date does not say is the first, or this year's."""
-    if not text and has_time:
-        return DateTime(today().ticks)
-    for parts, form in _FORMS:
-        if found := form.match(text):
-            said = dict(zip(parts, found.groups(), strict=True))
-            y = int(said.get("y") or said.get("s") or year(today()))
-            if len(said.get("s", "0000")) == 2:
-                y += 2000 if y < 50 else 1900
-            name = said.get("n")
-            month = int(said["m"]) if name is None else _month(name)
-            return make_date(y, month, int(said.get("d", "1")))
-    raise _Wrong
+def _year(said: dict[str, str]) -> int | None:
+    """Two digits are those of 1950 to 2049, as .NET's invariant calendar has them."""
+    written = said.get("y") or said.get("s")
+    if written is None:
+        return None
+    return int(written) + (0 if len(written) == 4 else 2000 if int(written) < 50 else 1900)
 
 
 def _month(name: str) -> int:

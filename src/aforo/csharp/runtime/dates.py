@@ -8,6 +8,7 @@ from datetime import date
 from enum import IntEnum
 from typing import Any, Final
 
+from aforo.csharp.runtime import date_words
 from aforo.csharp.runtime.date_formats import MONTHS, write_date, ymd, zone_text
 from aforo.csharp.runtime.exceptions import (
     ArgumentNullException,
@@ -312,9 +313,7 @@ def read_date(text: str | None) -> tuple[int, int | None]:
             raise wrong
         mo = str(month_at + 1)
     else:
-        from aforo.csharp.runtime import date_words
-
-        return date_words.read(text)
+        return _as_said(date_words.read(text), wrong)
     try:
         ticks = make_date(int(y), int(mo), int(d), int(h or 0), int(mi or 0), int(s or 0)).ticks
     except ArgumentOutOfRangeException:
@@ -327,6 +326,22 @@ def read_date(text: str | None) -> tuple[int, int | None]:
     digits = z[1:].replace(":", "")
     offset = (int(digits[:2]) * 60 + int(digits[2:])) * 60 * SECOND
     return ticks, -offset if z[0] == "-" else offset
+
+
+def _as_said(said: date_words.Said | None, wrong: FormatException) -> tuple[int, int | None]:
+    """Without a date it is today's, without a year this year's."""
+    if said is None:
+        raise wrong
+    now = today()
+    try:
+        on = make_date(said.year or year(now), said.month or month(now), said.day or day(now))
+    except ArgumentOutOfRangeException:
+        raise wrong from None
+    if said.weekday not in (None, day_of_week(on)):
+        raise FormatException(
+            "String was not recognized as a valid DateTime because the day of week was incorrect."
+        )
+    return on.ticks + (said.time or 0), said.offset
 
 
 def parse_date(text: str | None) -> DateTime:

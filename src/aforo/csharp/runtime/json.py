@@ -277,12 +277,7 @@ def write_plain(value: Any, *, indented: bool, again: bool = False) -> str:
             )  # fmt: skip
         except RecursionError:
             raise LimitExceeded("an expression wrote JSON that is nested too deeply") from None
-    # NaN reads `null` by now, and exponents are not written as .NET does. Most texts have neither.
-    exponents = "e+" in text or "e-" in text or "0.0000" in text
-    if not again and (
-        ("null" in text and json_special.there(value, _plain))
-        or (exponents and json_special.small_or_large(text))
-    ):
+    if not again and json_special.differs(text, value, _plain):
         return write_plain(json_special.named(value, _plain), indented=indented, again=True)
     return made(json_special.escaped(text.replace("\n", "\r\n") if indented else text))
 

@@ -18,9 +18,11 @@ _SIMPLE = frozenset((str, int, bool, orjson.Fragment))
 _EXPONENT: Final = re.compile(r"[0-9]e[+-]|\b0\.0000[0-9]")
 
 
-def small_or_large(text: str) -> bool:
-    """Whether it may have numbers that .NET writes with an exponent."""
-    return _EXPONENT.search(text) is not None
+def differs(text: str, value: Any, plain: Callable[[Any], Any]) -> bool:
+    """Whether .NET would write numbers of it otherwise. Most texts have no such letters and are not looked at."""
+    if "null" in text and there(value, plain):
+        return True
+    return ("e+" in text or "e-" in text or "0.0000" in text) and _EXPONENT.search(text) is not None
 
 
 def there(value: Any, plain: Callable[[Any], Any]) -> bool:

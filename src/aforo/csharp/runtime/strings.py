@@ -359,12 +359,7 @@ def split_strings_limit(text: str, separators: list[str] | None, limit: int, opt
         out.append(text[start:at])
         at += len(hit)
         start = at
-    pieces = _trimmed([*out, text[start:]], options)
-    return [p for p in pieces if p] if options & 1 else pieces
-
-
-def _trimmed(pieces: list[str], options: int) -> list[str]:
-    return [p.strip(_SPACE) for p in pieces] if options & 2 else pieces
+    return _pieces([*out, text[start:]], "", len(out) + 1, options)
 
 
 def _pieces(pieces: list[str], separator: str, limit: int, options: int) -> list[str]:
@@ -373,7 +368,7 @@ def _pieces(pieces: list[str], separator: str, limit: int, options: int) -> list
     if options & 2:
         if len(pieces) > limit:
             pieces = _pieces(pieces, separator, limit, 0)
-        pieces = _trimmed(pieces, options)
+        pieces = [p.strip(_SPACE) for p in pieces]
     if options & 1:
         kept = [p for p in pieces if p]
         return (
@@ -388,7 +383,7 @@ def _pieces(pieces: list[str], separator: str, limit: int, options: int) -> list
 
 def _limited(text: str, pieces: list[str], limit: int, options: int) -> list[str]:
     if len(pieces) <= limit:
-        pieces = _trimmed(pieces, options)
+        return _pieces(pieces, "", limit, options)
     if options & 1:
         pieces = [p for p in pieces if p]
     if len(pieces) <= limit:
