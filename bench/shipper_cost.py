@@ -1,16 +1,19 @@
 """What a recorded call costs behind the gateway: CPU of spool, projection, counting and table write.
 
-`python -m bench.shipper_cost [calls]` prints microseconds of CPU per recorded call (700-byte JSON bodies, both
-logged, with messages) and rows per second.
+`python -m bench.shipper_cost [calls [bytes]]` prints microseconds of CPU per recorded call (JSON bodies of 700 bytes, or of
+that many, both logged, with messages), rows per second and the most memory that was held.
 """
 
 from __future__ import annotations
 
+import random
+import resource
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import msgspec
 import orjson
 
 from aforo.logs.shipper import Shipper
@@ -21,6 +24,8 @@ from aforo.spool.writer import SpoolWriter
 RESOURCE = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ApiManagement/service/apim"
 WORKSPACE = "11111111-1111-1111-1111-111111111111"
 NOW_NS = 1_795_000_000_000_000_000
+# So many records are made before they are written.
+_AT_ONCE = 16
 
 
 def make_call(number: int, context: int) -> CallRecord:
@@ -92,7 +97,21 @@ def make_call(number: int, context: int) -> CallRecord:
     )
 
 
-def main(calls: int) -> None:
+def enlarged(call: CallRecord, number: int, size: int) -> CallRecord:
+    """The call with bodies of about that size, of words that come in no order."""
+    chance = random.Random(number)
+    said = " ".join(f"word{chance.randrange(5_003)}" for _ in range(size // 9))
+    request, answer = orjson.loads(call.request.body), orjson.loads(call.response.body)
+    request["messages"][0]["content"] = answer["choices"][0]["message"]["content"] = said
+    asked, answered = orjson.dumps(request), orjson.dumps(answer)
+    return msgspec.structs.replace(
+        call,
+        request=msgspec.structs.replace(call.request, body=asked, size=len(asked)),
+        response=msgspec.structs.replace(call.response, body=answered, size=len(answered)),
+    )
+
+
+def main(calls: int, size: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         with SpoolWriter(root / "spool" / "gateway-0", sync_interval_s=0) as writer:
@@ -101,11 +120,16 @@ def main(calls: int) -> None:
                 "local",
                 {"GatewayLogs": [WORKSPACE], "GatewayLlmLogs": [WORKSPACE], "AllMetrics": [WORKSPACE]},
             )
-            records = [make_call(i, context) for i in range(calls)]
-            cpu = time.process_time()
-            for record in records:
-                writer.append_call(record)
-            spool_us = (time.process_time() - cpu) / calls * 1e6
+            spool_us = 0.0
+            for first in range(0, calls, _AT_ONCE):
+                records = [make_call(i, context) for i in range(first, min(first + _AT_ONCE, calls))]
+                if size:
+                    records = [enlarged(record, first + i, size) for i, record in enumerate(records)]
+                cpu = time.process_time()
+                for record in records:
+                    writer.append_call(record)
+                spool_us += (time.process_time() - cpu) / calls * 1e6
+            del records
         tally = TallyFile(root / "metrics.prom")
         with Shipper(root / "spool", root / "tables", watchers=[tally]) as shipper:
             wall, cpu = time.perf_counter(), time.process_time()
@@ -113,13 +137,20 @@ def main(calls: int) -> None:
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
             (status,) = shipper.status()
         assert status.pending == 0
+        held_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+            1 << (20 if sys.platform == "darwin" else 10)
+        )
         files = list((root / "tables").glob("*/*/_day=*/*.parquet"))
         size = sum(f.stat().st_size for f in files)
     print(f"spool:   {spool_us:6.1f} µs of CPU per call")
     print(f"shipper: {cpu / calls * 1e6:6.1f} µs of CPU per call ({calls / wall:,.0f} calls/s)")
     print(f"rows:    {calls * 3 / wall:,.0f} per second (one gateway row and two message rows per call)")
     print(f"tables:  {size / calls:6.0f} bytes per call in {len(files)} files")
+    print(f"memory:  {held_mb:6.0f} MB at most")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000)
+    main(
+        int(sys.argv[1]) if len(sys.argv) > 1 else 20_000,
+        int(sys.argv[2]) if len(sys.argv) > 2 else 0,
+    )

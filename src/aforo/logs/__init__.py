@@ -1,9 +1,10 @@
 """The log plane, in two halves that meet in the table files.
 
-Writing: shipper -> intake (frames of the spools) -> project (records to rows; chunks, promote, backend_route, spending;
-rows: their columns) -> batch -> delta (commits; columns and day_files: what it commits). minutes makes metrics of calls,
-custom_tables what workspaces declare, retention lets go of what is old and has compacting make few files of many, status
-says how far the spools are, accounting whether they add up. What is for other places than the tables goes out by delivery.
+Writing: shipper -> intake (frames of the spools) -> projection (some calls at a time) -> project (records to rows; chunks,
+promote, backend_route, spending; rows: their columns) -> batch -> delta (commits; columns and day_files: what it commits).
+minutes makes metrics of calls, custom_tables what workspaces declare, retention lets go of what is old and has compacting
+make few files of many, status says how far the spools are, accounting whether they add up. What is for other places than
+the tables goes out by delivery.
 
 Whoever watches the shipper hears of each call once: tally_file (tally: Prometheus' metrics), otlp (spans and
 genai_metrics for OpenTelemetry).

@@ -47,9 +47,10 @@ _SMALL_BATCH = 64
 # So much is taken and made into rows at once: objects in memory are many times their bytes in the spool. So much of
 # columns goes into one file, and so much is committed together; of that much, the files of two tables are written at the
 # same time.
-_SLICE_FRAMES, _SLICE_BYTES = 500, 4 * 1024 * 1024
-_FILE_BYTES, _BATCH_BYTES = 12 * 1024 * 1024, 64 * 1024 * 1024
+_SLICE_FRAMES, _SLICE_BYTES = 500, 2 * 1024 * 1024
+_FILE_BYTES, _BATCH_BYTES = 8 * 1024 * 1024, 64 * 1024 * 1024
 _LARGE_BYTES = 2 * 1024 * 1024
+_MANY_PROCESSORS = 4
 _IDLE_SHARE = 5.0
 # A row may wait for a commit that has begun, for this, and for its own commit: together well below a second.
 _LONGEST_WAIT_S = 0.35
@@ -86,7 +87,8 @@ class Shipper:
         self._minutes = Minutes()
         self._watchers = watchers
         self._projection = Projection(watchers)
-        self._files = ThreadPoolExecutor(1, "files")  # writes files while more is taken
+        # Writes files while more is taken. Where there are two processors, the other one is the gateway's.
+        self._files = ThreadPoolExecutor(1 if (os.cpu_count() or 1) < _MANY_PROCESSORS else 2, "files")
         self._more = self._small = (
             False  # the last batch: whether it left some behind, whether it was hardly any
         )
