@@ -330,7 +330,7 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         bases=("IDisposable",),
         python=Cipher,
     ),
-    declare("Aes", member("static Aes Create()", make_aes), namespace=CRYPTO, bases=("SymmetricAlgorithm",), python=Cipher),
+    declare("Aes", member("static Aes Create()", make_aes), member("static SymmetricAlgorithm? Create(string algorithmName)", create_cipher), namespace=CRYPTO, bases=("SymmetricAlgorithm",), python=Cipher),
     *(
         declare(name, member("new()", make_aes), namespace=CRYPTO, bases=("Aes",), python=Cipher)
         for name in ("AesManaged", "AesCryptoServiceProvider", "RijndaelManaged")

@@ -54,9 +54,18 @@ def _calendar(t: str) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
+def _first_date() -> d.DateTime:
+    return d.MIN_DATE
+
+
+def _first_offset() -> d.DateTimeOffset:
+    return d.DateTimeOffset(0)
+
+
 TYPES: Final[tuple[TypeDecl, ...]] = (
     declare(
         "DateTime",
+        member("new()", _first_date),
         member("new(int year, int month, int day)", d.make_date),
         member("new(int year, int month, int day, int hour, int minute, int second)", d.make_date),
         member(
@@ -93,6 +102,7 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
     ),
     declare(
         "DateTimeOffset",
+        member("new()", _first_offset),
         member("new(DateTime dateTime)", d.offset_from_date),
         member("new(DateTime dateTime, TimeSpan offset)", m.checked_offset),
         member("implicit DateTimeOffset(DateTime dateTime)", d.offset_from_date),

@@ -130,9 +130,15 @@ def guid_text(value: Guid, spec: str | None = None) -> str:
 
 EMPTY_GUID: Final = Guid(0)
 
+
+def empty_guid() -> Guid:
+    return EMPTY_GUID
+
+
 TYPES: Final[tuple[TypeDecl, ...]] = (
     declare(
         "Guid",
+        member("new()", empty_guid),
         member("new(string g)", parse_guid),
         member("new(byte[] b)", guid_of_bytes),
         member("new(int a, short b, short c, byte[] d)", guid_of_parts),

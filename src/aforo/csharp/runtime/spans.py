@@ -118,6 +118,10 @@ def make_span(*parts: int) -> TimeSpan:
     return TimeSpan(((d * 24 + h) * 3600 + m * 60 + s) * SECOND + ms * 10_000)
 
 
+def zero_span() -> TimeSpan:
+    return ZERO_SPAN
+
+
 def span_from_ticks(ticks: int) -> TimeSpan:
     return TimeSpan(ticks)
 
@@ -284,6 +288,7 @@ _UNITS: Final = (("Days", DAY, 10**9), ("Hours", 3600 * SECOND, 24), ("Minutes",
 TYPES: Final[tuple[TypeDecl, ...]] = (
     declare(
         "TimeSpan",
+        member("new()", zero_span),
         member("new(long ticks)", span_from_ticks),
         member("new(int hours, int minutes, int seconds)", make_span),
         member("new(int days, int hours, int minutes, int seconds)", make_span),

@@ -14,16 +14,21 @@ from aforo.csharp.runtime.exceptions import (
 )
 from aforo.csharp.runtime.limits import made, read, room, work
 from aforo.csharp.runtime.strings import (
-    compare_culture,
+    compare_fold,
     concat_objects,
+    ends_with,
     from_chars,
     index_of_from,
     join,
     length,
     replace,
+    starts_with,
     substring,
     to_char_array,
 )
+
+# StringComparison.
+ORDINAL, ORDINAL_IGNORE_CASE = 4, 5
 
 
 def _range(at: int, size: int, whole: int, name: str = "startIndex") -> None:
@@ -51,14 +56,23 @@ def join_part(separator: str | None, values: list[str] | None, at: int, size: in
     return join(separator, values[at : at + size])
 
 
-def compare_part(left: str | None, at: int, right: str | None, to: int, size: int) -> int:
+def starts_folded(text: str, value: str | None, fold: bool, _culture: object = None) -> bool:
+    """With a culture behind it, which is the invariant one here."""
+    return starts_with(text, value, ORDINAL_IGNORE_CASE if fold else ORDINAL)
+
+
+def ends_folded(text: str, value: str | None, fold: bool, _culture: object = None) -> bool:
+    return ends_with(text, value, ORDINAL_IGNORE_CASE if fold else ORDINAL)
+
+
+def compare_part(left: str | None, at: int, right: str | None, to: int, size: int, fold: bool = False) -> int:
     if left is None or right is None:
         return int(left is not None) - int(right is not None)
     _range(at, 0, length(left), "indexA")
     _range(to, 0, length(right), "indexB")
-    return compare_culture(
-        substring(left, at, min(size, length(left) - at)), substring(right, to, min(size, length(right) - to))
-    )
+    one = substring(left, at, min(size, length(left) - at))
+    other = substring(right, to, min(size, length(right) - to))
+    return compare_fold(one, other, fold)
 
 
 def normalize(text: str) -> str:

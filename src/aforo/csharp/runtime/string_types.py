@@ -51,6 +51,10 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member(
             "static int Compare(string strA, int indexA, string strB, int indexB, int length)", m.compare_part
         ),
+        member(
+            "static int Compare(string strA, int indexA, string strB, int indexB, int length, bool ignoreCase)",
+            m.compare_part,
+        ),
         member("object Clone()", s.identity),
         member("string Normalize()", m.normalize),
         member("bool IsNormalized()", m.is_normalized),
@@ -79,7 +83,11 @@ TYPES: Final[tuple[TypeDecl, ...]] = (
         member("bool Contains(char value)", s.contains_char),
         member("bool StartsWith(string value)", s.starts_with),
         member("bool StartsWith(string value, StringComparison comparisonType)", s.starts_with),
+        member("bool StartsWith(string value, bool ignoreCase)", m.starts_folded),
+        member("bool StartsWith(string value, bool ignoreCase, object? culture)", m.starts_folded),
         member("bool EndsWith(string value)", s.ends_with),
+        member("bool EndsWith(string value, bool ignoreCase)", m.ends_folded),
+        member("bool EndsWith(string value, bool ignoreCase, object? culture)", m.ends_folded),
         member("bool EndsWith(string value, StringComparison comparisonType)", s.ends_with),
         member("int IndexOf(string value)", s.index_of),
         member("int IndexOf(char value)", s.index_of),
