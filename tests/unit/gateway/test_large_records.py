@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from aforo.gateway.large_records import APART_BYTES, ASIDE_BYTES
+from aforo.gateway.masking.masker import Masker
 from aforo.gateway.record import Recorder
 from aforo.gateway.turns import rest
 from aforo.messages import Headers
 from aforo.policy.exchange import Body, Exchange, ResponseState, Returned
 from aforo.policy.pipeline import Pipeline
-from aforo.snapshot.snapshot import LogPlan
+from aforo.snapshot.snapshot import LogPlan, MaskPlan, MaskRules
 from aforo.spool.reader import SpoolReader
 from aforo.spool.records import KIND_CALL, CallRecord
 from aforo.spool.writer import SpoolWriter
@@ -374,3 +376,55 @@ class Stoppable:
 async def next_turn_of_others() -> None:
     for _ in range(3):
         await asyncio.sleep(0)
+
+
+MASKED = msgspec.structs.replace(
+    LOG_ALL,
+    masking=MaskPlan(
+        MaskRules(fields=(("$.messages[0].content", "Mask"),)),
+        MaskRules(detectors=(("email", "Mask"),)),
+        (1 << 30,) * 4,
+    ),
+)
+
+
+@pytest.mark.parametrize("size", [APART_BYTES // 2, APART_BYTES, LARGE])
+@story
+async def test_large_records_are_masked_beside_the_loop(size: int, caplog: pytest.LogCaptureFixture) -> None:
+    async with gate(log=MASKED) as g:
+        threads: set[str] = set()
+        mask = Masker.mask
+
+        def spy(masker: Masker, record: CallRecord) -> CallRecord:
+            threads.add(threading.current_thread().name)
+            return mask(masker, record)
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Masker, "mask", spy)
+            text = b"w " * (size // 2) + b"ada@example.org"
+            g.backend.plays(plain(b'{"choices": [{"message": {"content": "%b"}}]}' % text))
+            answer = await g.call(upload(size))
+        assert text in answer.body
+        await g.settled()
+        (record,) = g.records
+        assert b"ppp" not in record.request.body
+        assert record.request.size > size
+        assert b"ada@example.org" not in record.response.body
+        assert record.response.body
+        assert threads == {"MainThread" if 2 * size < APART_BYTES else "masking"}
+        assert not caplog.records
+
+
+@story
+async def test_a_large_record_that_cannot_be_masked_is_not_written(caplog: pytest.LogCaptureFixture) -> None:
+    async with gate(log=MASKED) as g:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(Masker, "mask", lambda masker, record: 1 // 0)
+            assert (await g.call(upload())).status == 200
+        await g.settled()
+        assert not g.records
+        assert not g.spool.asides
+        assert "bug" in caplog.text
+        assert g.proxy.recorder.large.dropped == 1
+        assert (await g.call(upload())).status == 200
+        assert b"ppp" not in g.records[0].request.body

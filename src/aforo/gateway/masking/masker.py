@@ -6,6 +6,7 @@ header or a parameter is taken out of errors, traces and URLs too, wherever its 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote, unquote_plus
@@ -26,8 +27,8 @@ _MOST_TOLD: Final = 200  # texts of masked fields that are looked for elsewhere
 class _Direction:
     """The rules for requests or for responses."""
 
-    def __init__(self, rules: MaskRules, marks: Marks) -> None:
-        self.finder = Finder(dict(rules.detectors), marks)
+    def __init__(self, rules: MaskRules, marks: Marks, clock: Callable[[], float]) -> None:
+        self.finder = Finder(dict(rules.detectors), marks, clock)
         self.bodies = BodyRules([(read_path(path), mode) for path, mode in rules.fields], self.finder, marks)
         self.headers = {name.encode("latin-1"): mode for name, mode in rules.headers}
         self._marks = marks
@@ -61,18 +62,18 @@ class _Direction:
 
 
 class Masker:
-    """Masks records by one plan. One thread; what takes too long is masked as a whole (see written.py)."""
+    """Masks records by one plan. One thread; what takes too long by the clock is masked as a whole (see written.py)."""
 
-    def __init__(self, plan: MaskPlan, marks: Marks) -> None:
+    def __init__(self, plan: MaskPlan, marks: Marks, clock: Callable[[], float] = time.perf_counter) -> None:
         self._marks = marks
         self._limits: tuple[int | None, ...] = plan.body_bytes
         self._caller_header = plan.caller_header.encode("latin-1", "replace")
-        self._requests = _Direction(plan.requests, marks)
-        self._responses = _Direction(plan.responses, marks)
+        self._requests = _Direction(plan.requests, marks, clock)
+        self._responses = _Direction(plan.responses, marks, clock)
         modes: dict[str, str] = {}
         for name, mode in (*plan.requests.detectors, *plan.responses.detectors):
             modes[name] = stricter(mode, modes.get(name, KEEP))
-        self._finder = Finder(modes, marks)
+        self._finder = Finder(modes, marks, clock)
         self._query = {
             name.casefold(): mode for rules in (plan.responses, plan.requests) for name, mode in rules.query
         }
