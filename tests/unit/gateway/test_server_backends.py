@@ -303,6 +303,41 @@ async def test_slow_heads_slow_bodies_and_idle_connections_are_closed(
         assert len(g.backend.heard) == 1
 
 
+WAITS = ("HEAD_TIMEOUT_S", "BODY_TIMEOUT_S", "IDLE_TIMEOUT_S")
+
+
+@pytest.mark.parametrize(
+    ("own", "data"),
+    [("HEAD_TIMEOUT_S", GET[:30]), ("BODY_TIMEOUT_S", POST[:-1]), ("IDLE_TIMEOUT_S", GET)],
+    ids=["a head", "a body", "between calls"],
+)
+@story
+async def test_each_kind_of_waiting_has_its_own_bound(
+    own: str, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with gate() as g:
+        for ends in (False, True):
+            client = await g.connect()
+            await until(lambda: g.server.connections)
+            for name in WAITS:
+                # Where a connection is patient as this one has to be, nothing else about it is.
+                monkeypatch.setattr(server, name, -1.0 if (name == own) is ends else 100.0)
+            await client.send(data)
+            if data == GET:
+                await client.answer()
+            await asyncio.sleep(0.05)  # what was sent has been read
+            if data == GET[:30]:
+                for name in WAITS:
+                    monkeypatch.setattr(server, name, 100.0)
+                await client.send(GET[30:33])  # a byte more is no new beginning
+                await asyncio.sleep(0.05)
+            g.server.sweep()
+            await asyncio.sleep(0)
+            assert bool(g.server.connections) is not ends
+            client.writer.close()
+            await until(lambda: not g.server.connections)
+
+
 EVENT = b"data: 1\n\n"
 
 
