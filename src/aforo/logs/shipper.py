@@ -221,17 +221,18 @@ class Shipper:
             # Asked before reading: what was written until then is seen.
             over = (gone or intake.oldest_begun is not None) and _is_gone(intake)
             frames = batch.frames
-            while not batch.more and (taken := intake.take(self._room(batch), _SLICE_BYTES)).frames:
+            there = True
+            while there and not batch.more:
+                room = min(_SLICE_FRAMES, self._batch_frames - batch.frames)
+                taken = intake.take(room, _SLICE_BYTES)
                 self._add(batch, intake, taken)
+                # A short slice came to the end: what is written meanwhile is the next batch's.
+                there = taken.frames >= room or taken.size_bytes >= _SLICE_BYTES
             batch.reaches[intake.id] = intake.position
             self._break_off(batch, intake, gone=over and frames == batch.frames)
             self._make(batch)
             if batch.more:
                 break
-
-    def _room(self, batch: Batch) -> int:
-        """How many frames may be taken at once."""
-        return min(_SLICE_FRAMES, self._batch_frames - batch.frames)
 
     def _add(self, batch: Batch, intake: Intake, taken: Taking) -> None:
         """Put a slice of the frames of a batch into columns, and what is enough for files into files."""

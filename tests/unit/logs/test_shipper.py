@@ -12,6 +12,7 @@ from deltalake import DeltaTable
 
 from aforo.errors import Conflict
 from aforo.logs import day_files, delta
+from aforo.logs.intake import Intake, Taking
 from aforo.logs.shipper import Shipper
 from aforo.logs.status import spool_status
 from aforo.spool.records import (
@@ -527,3 +528,25 @@ def test_nobody_waits_while_more_is_there(tmp_path: Path, monkeypatch: pytest.Mo
         assert seen == 0
         assert ids(tmp_path) == list(range(20))
     assert len(waits) == 1
+
+
+def test_a_batch_ends_where_its_spool_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a writer that goes on would keep the rows that are there from being stored."""
+    writer, context = open_writer(tmp_path / "spool" / "g")
+    real, taken = Intake.take, []
+
+    def take(intake: Intake, *limits: int) -> Taking:
+        found = real(intake, *limits)
+        taken.append(found.frames)
+        writer.append_call(make_call(number=100 + len(taken), context=context))
+        return found
+
+    monkeypatch.setattr(Intake, "take", take)
+    monkeypatch.setattr("aforo.logs.shipper._SLICE_FRAMES", 4)
+    with writer, shipper_of(tmp_path) as shipper:
+        for number in range(8):
+            writer.append_call(make_call(number=number, context=context))
+        # The context and eight calls, and two that came while those were taken.
+        assert shipper.run_once() == 9 + 2
+        assert taken == [4, 4, 3]
+        assert shipper.run_once() == 1
