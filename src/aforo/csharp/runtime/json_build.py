@@ -94,7 +94,8 @@ def from_object(value: Any) -> JToken:
         pairs = getattr(value, "pairs", None)
         if pairs is not None:
             return from_object(dict(pairs()))
-        return implicit_value(value.text())
+        members = getattr(value, "json_members", None)
+        return implicit_value(value.text()) if members is None else from_object(members())
     shape = _SHAPES.get(type(value))
     if shape is not None:
         return from_object({name: getattr(value, attr) for name, attr in shape})

@@ -13,6 +13,7 @@ from aforo.csharp.runtime.dates import DateTime, DateTimeOffset
 from aforo.csharp.runtime.exceptions import ArgumentException, ArgumentNullException, XmlException
 from aforo.csharp.runtime.limits import count, nodes, room, work
 from aforo.csharp.runtime.objects import Obj, to_string
+from aforo.csharp.runtime.xml_members import of_node
 from aforo.csharp.runtime.xml_write import attribute_text, node_text
 
 _NAME: Final = re.compile(r"[^\W\d][\w.\-·]*\Z")
@@ -190,6 +191,9 @@ class XContainer(XNode):
     def __init__(self) -> None:
         self.nodes: list[XNode] = []
         self.parent = None
+
+    def json_members(self) -> Any:
+        return of_node(self)
 
 
 class XElement(XContainer):
