@@ -135,55 +135,99 @@ def same(one: CounterState, other: CounterState) -> None:
     assert (one.reservation is None) == (other.reservation is None)
 
 
-@story
-async def test_no_overshoot_for_many_clients_of_many_workers(server: ValkeyServer) -> None:
-    workers = [ValkeyCounters(client(f"unix://{server.path}"), "many") for _ in range(4)]
-    limit = 137
-
-    async def caller(n: int) -> int:
-        counters = workers[n % 4]
-        admitted = 0
-        for _ in range(10):
-            state = await counters.reserve(
-                Counter("calls", limit, 3600, "sliding" if bool(n % 1) or True else "fixed"), 1
-            )
-            admitted += state.admitted
-        return admitted
-
-    assert sum(await asyncio.gather(*(caller(n) for n in range(40)))) == limit
+FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@story
-async def test_no_overshoot_of_tokens_under_reservation(server: ValkeyServer) -> None:
+@FEW
+@given(
+    form=st.sampled_from(["sliding", "fixed"]),
+    clients=st.integers(1, 40),
+    processes=st.integers(1, 5),
+    limit=st.integers(1, 150),
+    amounts=st.lists(st.integers(1, 3), min_size=1, max_size=8),
+)
+@example(form="sliding", clients=40, processes=4, limit=137, amounts=[1] * 10)
+@example(form="fixed", clients=40, processes=4, limit=137, amounts=[1] * 10)
+def test_no_overshoot_for_many_clients_of_many_workers(
+    server: ValkeyServer, form: Form, clients: int, processes: int, limit: int, amounts: list[int]
+) -> None:
+    """However many ask at once: what is let in never passes the limit, and nobody is refused who still fits."""
+
+    async def play() -> None:
+        name = os.urandom(8).hex()
+        ports = [client(f"unix://{server.path}") for _ in range(processes)]
+        workers = [ValkeyCounters(port, name) for port in ports]
+        counter = Counter("calls", limit, 3600, form)
+
+        async def caller(n: int) -> int:
+            admitted = 0
+            for amount in amounts:
+                state = await workers[n % processes].reserve(counter, amount)
+                admitted += amount * state.admitted
+                assert state.remaining <= limit
+            return admitted
+
+        try:
+            taken = sum(await asyncio.gather(*(caller(n) for n in range(clients))))
+            assert taken <= limit
+            assert (await workers[0].peek(counter)).remaining == limit - taken
+            wanted = clients * sum(amounts)
+            assert taken == wanted if wanted <= limit else taken > limit - max(amounts)
+        finally:
+            for port in ports:
+                await port.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(play())
+
+
+@FEW
+@given(seed=st.integers(0, 1 << 32), processes=st.integers(1, 4), form=st.sampled_from(["sliding", "fixed"]))
+def test_no_overshoot_of_tokens_under_reservation(
+    server: ValkeyServer, seed: int, processes: int, form: Form
+) -> None:
     """Each caller reserves the most that it can spend, and spends less or releases: what is spent and what is reserved
     together never pass the limit."""
-    workers = [ValkeyCounters(client(f"unix://{server.path}"), "tokens") for _ in range(3)]
-    limit, rng = 5_000, random.Random(7)
-    spent = reserved = 0
+    limit, rng = 5_000, random.Random(seed)
+    counter = Counter("k", limit, 3600, form)
 
-    async def caller(n: int) -> None:
-        nonlocal spent, reserved
-        counters = workers[n % 3]
-        for _ in range(15):
-            most = rng.randint(50, 400)
-            state = await counters.reserve(Counter("k", limit, 3600), most, held_s=600)
-            if state.reservation is None:
-                continue
-            reserved += most
-            assert spent + reserved <= limit
-            await asyncio.sleep(rng.random() / 500)
-            reserved -= most
-            if rng.random() < 0.2:
-                await counters.release(state.reservation)
-            else:
-                truth = rng.randint(0, most)
-                spent += truth
-                await counters.settle(state.reservation, truth)
+    async def play() -> None:
+        name = os.urandom(8).hex()
+        ports = [client(f"unix://{server.path}") for _ in range(processes)]
+        workers = [ValkeyCounters(port, name) for port in ports]
+        spent = reserved = refused = 0
 
-    await asyncio.gather(*(caller(n) for n in range(24)))
-    left = (await workers[0].peek(Counter("k", limit, 3600))).remaining
-    assert left == limit - spent
-    assert left < 400, "so many callers use it up"
+        async def caller(n: int) -> None:
+            nonlocal spent, reserved, refused
+            counters = workers[n % processes]
+            for _ in range(15):
+                most = rng.randint(50, 400)
+                state = await counters.reserve(counter, most, held_s=600)
+                if state.reservation is None:
+                    refused += 1
+                    continue
+                reserved += most
+                assert spent + reserved <= limit
+                await asyncio.sleep(rng.random() / 500)
+                reserved -= most
+                if rng.random() < 0.2:
+                    await counters.release(state.reservation)
+                else:
+                    truth = rng.randint(0, most)
+                    spent += truth
+                    await counters.settle(state.reservation, truth)
+
+        try:
+            await asyncio.gather(*(caller(n) for n in range(24)))
+            left = (await workers[0].peek(counter)).remaining
+            assert left == limit - spent
+            assert refused, "so many callers want more than there is"
+        finally:
+            for port in ports:
+                await port.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(play())
 
 
 @story
