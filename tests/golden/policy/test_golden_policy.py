@@ -22,6 +22,8 @@ def test_case(path: Path) -> None:
     if os.environ.get("AFORO_GOLDEN") == "write":
         path.write_text(case.with_result(result, "\n".join(traces)), encoding="utf-8")
     assert case.one("result").strip("\n") == result.strip("\n")
+    # A case that runs shows its trace too: an empty part `=== trace` is filled when it is written.
+    assert case.all("trace") or "\nresponse: " not in f"\n{result}"
     if case.all("trace"):
         assert case.one("trace").strip("\n") == "\n".join(traces)
 
