@@ -319,18 +319,22 @@ async def test_each_kind_of_waiting_has_its_own_bound(
         for ends in (False, True):
             client = await g.connect()
             await until(lambda: g.server.connections)
+            (connection,) = g.server.connections
             for name in WAITS:
                 # Where a connection is patient as this one has to be, nothing else about it is.
                 monkeypatch.setattr(server, name, -1.0 if (name == own) is ends else 100.0)
             await client.send(data)
             if data == GET:
                 await client.answer()
-            await asyncio.sleep(0.05)  # what was sent has been read
-            if data == GET[:30]:
+                await until(lambda connection=connection: connection.current is None)  # type: ignore[misc]
+            elif data == GET[:30]:
+                await until(lambda connection=connection: connection._head_bytes == 30)  # type: ignore[misc]
                 for name in WAITS:
                     monkeypatch.setattr(server, name, 100.0)
                 await client.send(GET[30:33])  # a byte more is no new beginning
-                await asyncio.sleep(0.05)
+                await until(lambda connection=connection: connection._head_bytes == 33)  # type: ignore[misc]
+            else:
+                await until(lambda connection=connection: connection.current is not None)  # type: ignore[misc]
             g.server.sweep()
             await asyncio.sleep(0)
             assert bool(g.server.connections) is not ends
