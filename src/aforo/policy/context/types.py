@@ -185,6 +185,11 @@ def variable_values(variables: dict[str, Any]) -> list[Any]:
     return list(variables.values())
 
 
+def lists_or(values: Any, name: str | None, default: str | None) -> str | None:
+    found = values.get(given(name, "key"))
+    return ",".join(found) if found else default
+
+
 def variable_or(variables: dict[str, Any], info: TypeInfo, name: str | None, default: Any = MISSING) -> Any:
     """`GetValueOrDefault<T>`: absent gives the default, another type is an InvalidCastException."""
     value = variables.get(given(name, "key"), MISSING)
@@ -380,6 +385,15 @@ _TYPES: Final[tuple[TypeDecl, ...]] = (
             member(f"static string? {name}(this IDictionary<string, IList<string>> dictionary)", form_text)
             for name in ("ToQueryString", "ToFormUrlEncodedContent")
         ),
+        namespace=APIM,
+        kind="static",
+    ),
+    # Of context's dictionaries where an expression holds them by their interface.
+    declare(
+        "Dictionaries",
+        member("static string? GetValueOrDefault(this IReadOnlyDictionary<string, string[]> dictionary, string name, string defaultValue)", lists_or),
+        member("static T? GetValueOrDefault<T>(this IReadOnlyDictionary<string, object> dictionary, string name)", variable_or, typed=True),
+        member("static T? GetValueOrDefault<T>(this IReadOnlyDictionary<string, object> dictionary, string name, T defaultValue)", variable_or, typed=True),
         namespace=APIM,
         kind="static",
     ),

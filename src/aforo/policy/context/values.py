@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 from aforo.csharp.runtime.exceptions import KeyNotFoundException, given
 from aforo.csharp.runtime.objects import Obj
@@ -29,6 +30,32 @@ class Values(Obj):
     def pairs(self) -> Iterator[tuple[str, list[str]]]:
         raise NotImplementedError
 
+    # As a dictionary, for expressions that hold it as `IReadOnlyDictionary<string, string[]>`.
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.pairs())
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self.pairs())
+
+    def __contains__(self, name: str) -> bool:
+        return bool(self.all(name))
+
+    def __getitem__(self, name: str) -> list[str]:
+        found = self.all(name)
+        if not found:
+            raise KeyError(name)
+        return found
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self.all(name) or default
+
+    def values(self) -> list[list[str]]:
+        return [values for _, values in self.pairs()]
+
 
 class HeaderValues(Values):
     __slots__ = ("headers",)
@@ -51,19 +78,19 @@ class HeaderValues(Values):
 
 
 class QueryValues(Values):
-    __slots__ = ("values",)
+    __slots__ = ("parameters",)
 
     def __init__(self, values: dict[str, list[str]]) -> None:
-        self.values = values
+        self.parameters = values
 
     def all(self, name: str) -> list[str]:
-        if name in self.values:
-            return self.values[name]
+        if name in self.parameters:
+            return self.parameters[name]
         wanted = name.lower()
-        return [v for n, vs in self.values.items() if n.lower() == wanted for v in vs]
+        return [v for n, vs in self.parameters.items() if n.lower() == wanted for v in vs]
 
     def pairs(self) -> Iterator[tuple[str, list[str]]]:
-        return iter(self.values.items())
+        return iter(self.parameters.items())
 
 
 def values_at(values: Values, name: str | None) -> list[str]:
