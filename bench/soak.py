@@ -158,7 +158,9 @@ def trend(values: Sequence[float | None]) -> Trend | None:
     slope = statistics.median((low[j] - low[i]) / (j - i) for i, j in pairs)
     before = statistics.median(low) - slope * (WINDOWS - 1) / 2
     rising = sum(low[j] > low[i] for i, j in pairs)
-    return Trend(before, before + slope * (WINDOWS - 1), rising >= 0.75 * len(pairs))
+    after = before + slope * (WINDOWS - 1)
+    # The line may run below what was measured; nothing that is measured is below 0.
+    return Trend(max(0.0, before), max(0.0, after), rising >= 0.75 * len(pairs))
 
 
 def grown(run: Run) -> list[str]:
