@@ -119,3 +119,58 @@ def test_carriage_returns_and_byte_order_marks_are_no_part_of_a_document() -> No
         "byte_order_mark_and_crlf.xml", request="GET http://gate/openai/x\n\n", backend="200 OK\n\n"
     )
     assert "  x-v: 2" in lines
+
+
+CALL = f"{CHAT}\n{JSON}"
+
+
+def test_words_are_counted_and_looked_up_by_methods_as_functions() -> None:
+    lines = played(
+        "methods_as_functions.xml",
+        request=f'{CALL}{{"messages":[{{"content":"The cat, the dog"}},{{"content":"Secret! the end secret"}}]}}',
+        values="banned = secret, x",
+        backend="200 OK\n\n",
+    )
+    assert '  x-chunks: {"words":8,"est":11,"hits":["secret"],"top":"the:3 cat,:1"}' in lines
+
+
+def test_bytes_put_together_are_hashed() -> None:
+    envelope = "<e:Envelope xmlns:e='http://schemas.xmlsoap.org/soap/envelope/'><e:Body><op><a>1</a><b/></op></e:Body></e:Envelope>"
+    lines = played(
+        "soap_with_username_token.xml",
+        request=f"POST http://gate/openai/x\ncontent-type: text/xml\n\n{envelope}",
+        values="wsse-password = p\nwsse-user = u",
+        backend='200 OK\n\n<r><Item pos="2" active="true"><Id>a</Id><Price>1.50</Price></Item><Item pos="1"><Id>b</Id></Item></r>',
+    )
+    assert "<wsse:Username>u</wsse:Username>" in "\n".join(lines)
+    assert '  body: [{"id":"b","price":null,"active":false},{"id":"a","price":1.50,"active":true}]' in lines
+
+
+def test_a_table_of_text_becomes_json() -> None:
+    lines = played(
+        "csv_to_json.xml",
+        request='POST http://gate/openai/x\n\nid,name,price\n1,"Smith, J",1.50\n\n2,,',
+        backend="200 OK\n\n",
+    )
+    assert '  body: [{"id":1.0,"name":"Smith, J","price":1.50},{"id":2.0,"name":null,"price":null}]' in lines
+
+
+def test_faults_of_soap_become_json() -> None:
+    lines = played(
+        "soap_by_liquid_and_faults.xml",
+        request=f'{CALL}{{"order":{{"id":7,"customer":{{"name":"bob"}}}}}}',
+        backend='500 X\ncontent-type: text/xml\n\n<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><s:Fault><faultstring>Bad "thing"</faultstring></s:Fault></s:Body></s:Envelope>',
+    )
+    assert "      <orderId>7</orderId>" in lines
+    assert '  body: {"error":"Bad \\"thing\\""}' in lines
+
+
+def test_a_signature_over_a_chain_of_keys() -> None:
+    lines = played(
+        "signature_of_another_cloud.xml",
+        request="POST http://gate/openai/deployments/gpt-4o/chat/completions\n\n" + '{"a":1}',
+        values="ak = AK\nsk = SK",
+        backend="200 OK\n\n",
+    )
+    # Computed with Python's own hashes.
+    assert "dd11b72ae7493ec86516109e7c59279a6df9f723fdb3631e6fbfdb5ce1a90f1a" in "\n".join(lines)
