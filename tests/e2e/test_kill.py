@@ -37,6 +37,32 @@ def test_no_finished_call_is_without_its_row(tmp_path: Path, workers: int) -> No
         every_finished_call_has_one_row(system, clients.seen)
 
 
+def test_nor_a_call_with_a_large_body(tmp_path: Path) -> None:
+    """Their records are written in slices: a kill, or the end of the system, comes in the middle of some."""
+    with running_system(tmp_path) as system:
+        spool = tmp_path / "data" / "spool" / "gateway-0"
+        with CountingClient(system, clients=8, large_bytes=3_000_000) as clients:
+            for _ in range(3):
+                clients.wait_for(50)
+                eventually("a record that is being written", lambda: list(spool.glob("*.aside")), within_s=20)
+                (killed,) = system.pids("gateway")
+                system.kill("gateway")
+                eventually(
+                    "a new gateway",
+                    lambda killed=killed: set(system.pids("gateway")) - {killed},  # type: ignore[misc]
+                    within_s=30,
+                )
+                eventually("the new gateway answers", lambda: _answers(system), within_s=30)
+            clients.wait_for(50)
+            system.stop()
+        system.start()
+        every_finished_call_has_one_row(system, clients.seen)
+        assert not list(spool.glob("*.aside"))
+        assert not list(spool.glob("*.damaged"))
+        large = "ApiManagementGatewayLogs | where ResponseCode == 200 and RequestSize > 3000000 | count"
+        assert system.query(large)[0]["Count"] > 10
+
+
 def test_nor_after_a_kill_of_everything(tmp_path: Path) -> None:
     with running_system(tmp_path) as system:
         with CountingClient(system, clients=CLIENTS) as clients:

@@ -42,16 +42,25 @@ class Seen:
 
 
 class CountingClient:
-    """`clients` threads; every second one streams. `stop` ends them and asserts that none hangs."""
+    """`clients` threads; every second one streams, and of the others every second one sends `large_bytes` more. `stop`
+    ends them and asserts that none hangs."""
 
     def __init__(
-        self, system: System, *, clients: int = 4, key: str = "", path: str = PATH, timeout_s: float = 20.0
+        self,
+        system: System,
+        *,
+        clients: int = 4,
+        key: str = "",
+        path: str = PATH,
+        timeout_s: float = 20.0,
+        large_bytes: int = 0,
     ) -> None:
         self.seen = Seen()
         self._system = system
         self._key = key or system.key
         self._path = path
         self._timeout_s = timeout_s
+        self._large = PLAIN.replace(b"!", b"!" * (1 + large_bytes))
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._client, args=(i,)) for i in range(clients)]
@@ -81,7 +90,7 @@ class CountingClient:
         address = urlsplit(self._system.gateway)
         assert address.hostname
         connection: http.client.HTTPConnection | None = None
-        body = STREAM if number % 2 else PLAIN
+        body = STREAM if number % 2 else self._large if number % 4 else PLAIN
         headers = {"api-key": self._key, "Content-Type": "application/json"}
         seen = self.seen
         while not self._stop.is_set():
