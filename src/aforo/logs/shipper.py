@@ -326,7 +326,8 @@ class Shipper:
 
     def _store(self, batch: Batch) -> None:
         self._make(batch, all_of_it=True)
-        if batch.waiting_bytes >= _LARGE_BYTES:
+        # A commit names files or has rows: where files are written already, the rest of their rows goes into one too.
+        if batch.waiting_bytes >= _LARGE_BYTES or any(part.files for part in batch.parts.values()):
             self._write(batch)
         for key, part in batch.parts.items():
             self._store_part(key, part, batch)
