@@ -356,6 +356,15 @@ def says_nothing(span: Span, element: str, name: str) -> Diagnostic:
     )
 
 
+def no_values(span: Span, element: str) -> Diagnostic:
+    return Diagnostic(
+        "POL0522",
+        f"`{element}` without a `<value>` sets nothing, and with `override` removes what is there",
+        span,
+        Severity.WARNING,
+    )
+
+
 def unusable_key(span: Span, wanted: str) -> Diagnostic:
     return Diagnostic(
         "POL0506", f"`key` must be {wanted}; no token passes by this one", span, Severity.WARNING

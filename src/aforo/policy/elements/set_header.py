@@ -50,8 +50,7 @@ def write(use: Use, emit: Emitter) -> None:
         emit.report(say.restricted_header(name.span, name.const.strip()))
         return
     if action.const is not None and action.const.strip().lower() != "delete" and not values:
-        emit.report(say.missing_child(use.span, use.name, "value"))
-        return
+        emit.report(say.no_values(use.span, use.name))
     emit.site(use, name, action, *values)
     if name.const is not None:
         try:

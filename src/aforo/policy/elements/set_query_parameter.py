@@ -48,8 +48,7 @@ def write(use: Use, emit: Emitter) -> None:
         return
     act = (action.const or "").strip().lower()
     if act and act != "delete" and not values:
-        emit.report(say.missing_child(use.span, use.name, "value"))
-        return
+        emit.report(say.no_values(use.span, use.name))
     emit.site(use, name, action, *values)
     items = ast.Tuple([v.code for v in values], ast.Load())
     chosen = (
