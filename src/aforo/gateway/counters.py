@@ -161,7 +161,7 @@ class MemoryCounters:
             window.limit = counter.limit
         else:
             window.epoch_s = counter.epoch_s  # type: ignore[union-attr] # from the next window on
-        if window.holds:
+        if window.holds and now >= window.soonest:
             for hold in over(window, now):
                 part, hold.part = hold.part, None
                 assert part is not None

@@ -118,7 +118,10 @@ class Bucket:
         self.soonest = math.inf  # no hold ends before
 
     def roll(self, now: float) -> None:
-        self.taken = max(0.0, self.taken - self._drains(now - self.rolled))
+        gone_s = now - self.rolled
+        if gone_s > 0.0 and self.taken:
+            taken = self.taken - gone_s * self.limit / self.length_s
+            self.taken = taken if taken > 0.0 else 0.0
         self.rolled = now
 
     def take(self, amount: int, now: float) -> Slice:
@@ -127,7 +130,10 @@ class Bucket:
 
     def give_back(self, amount: int, taken_from: Slice) -> None:
         """Nothing is given back of what may have drained since."""
-        self.taken = max(0.0, self.taken - max(0.0, amount - self._drains(self.rolled - taken_from.began)))
+        lasted_s = self.rolled - taken_from.began
+        back = amount - (lasted_s * self.limit / self.length_s if lasted_s > 0.0 else 0.0)
+        if back > 0.0:
+            self.taken = max(0.0, self.taken - back)
 
     def wait(self, amount: int, limit: int, now: float) -> float:  # noqa: ARG002 - as a window has it
         excess = self.taken + min(amount, limit) - limit
@@ -137,16 +143,14 @@ class Bucket:
         self.roll(now)
         return not self.taken
 
-    def _drains(self, seconds: float) -> float:
-        return max(0.0, seconds) * self.limit / self.length_s
-
 
 def keep(hold: Hold, window: Window | Bucket) -> None:
     """Something of the window is held from here on."""
     if window.holds is None:
         window.holds = {}
     window.holds[hold.id] = hold
-    window.soonest = min(window.soonest, hold.until)
+    if hold.until < window.soonest:
+        window.soonest = hold.until
 
 
 def over(window: Window | Bucket, now: float) -> list[Hold]:

@@ -160,7 +160,8 @@ def _images(prompt: Any) -> int:
 
 
 def _spent(usage: Usage, said: Json) -> Spent:
-    items = tuple(i for o in objects(said.get("output"))[:_MOST_ITEMS] if (i := _text(o, "id")))
+    output = said.get("output")
+    items = tuple(i for o in objects(output)[:_MOST_ITEMS] if (i := _text(o, "id"))) if output else ()
     return Spent(usage, _text(said, "model"), _text(said, "service_tier"), _text(said, "id"), items)
 
 
