@@ -50,7 +50,8 @@ class Promoter:
                 else:
                     at, crossed = _walk(value, path)
                     odd |= crossed
-                if at is not None and (type(at) is not kind or (kind is int and not -_INT64 <= at < _INT64)):
+                other = type(at) is not kind
+                if at is not None and (other or (kind is int and not -_INT64 <= at < _INT64)):
                     odd, at = True, None
                 out.append(at)
         out.append(odd)
