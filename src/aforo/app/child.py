@@ -54,7 +54,7 @@ _MEMORY_OF = {
         **_MEMORY,
         "MALLOC_MMAP_THRESHOLD_": str(32 * 1024 * 1024),
         "MALLOC_TRIM_THRESHOLD_": str(32 * 1024 * 1024),
-    }
+    },
 }
 
 
