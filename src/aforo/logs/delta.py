@@ -131,6 +131,7 @@ class TableWriter:
 
         Whatever is raised leaves it open whether the commit was made: ask `position` again before another try.
         """
+        assert adds is None or not parts, "rows beside files would not be stored"
         for left in reversed(range(_TRIES)):
             delta = self._opened() or self._create()
             try:
