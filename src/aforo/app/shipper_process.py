@@ -17,7 +17,6 @@ from aforo.logs.tally_file import TallyFile
 from aforo.model import deliveries_file
 from aforo.model.retention_file import RetentionFile
 
-
 # From so many on a gateway finds one that is free.
 _MANY_PROCESSORS = 4
 

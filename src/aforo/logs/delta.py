@@ -194,10 +194,10 @@ class TableWriter:
         wanted |= {e.path for e in os.scandir(logs) if e.name != "_last_checkpoint"}
         for name in sorted(wanted - self._synced):
             with contextlib.suppress(FileNotFoundError):  # compacted or cleaned meanwhile
-                _fsync(name)
+                fsync(name)
         for name in {str(logs), *(os.path.dirname(n) for n in wanted - self._synced)}:  # noqa: PTH120 - of strings
             with contextlib.suppress(FileNotFoundError):
-                _fsync(name)
+                fsync(name)
         self._synced = wanted
 
     def _commit(
@@ -267,7 +267,8 @@ def _plain(text: str) -> str:
     return text
 
 
-def _fsync(name: str) -> None:
+def fsync(name: str | Path) -> None:
+    """Bring a file, or the names in a folder, onto the disk."""
     fd = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

@@ -7,6 +7,7 @@ setting.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from aforo.logs.columns import DAY
 from aforo.logs.compacting import compact, give_back
+from aforo.logs.delta import fsync
 
 log = logging.getLogger("aforo.logs")
 
@@ -58,6 +60,7 @@ class Maintenance:
         self._busy = busy
         self._tables: dict[Path, DeltaTable] = {}
         self._vacuumed_s: dict[Path, float] = {}
+        self._synced: dict[Path, set[str]] = {}
         self._given_back_s = 0.0
 
     def run(self, stop: threading.Event, interval_s: float = 5.0) -> None:
@@ -92,6 +95,7 @@ class Maintenance:
             table.update_incremental()
         self._drop_old_days(path, table)
         self._compact(path, table, stop)
+        self._sync(path, table)
         self._vacuum(path, table)
 
     def _drop_old_days(self, path: Path, table: DeltaTable) -> None:
@@ -135,6 +139,16 @@ class Maintenance:
         if process.returncode > 0:
             last = said.decode("utf-8", "replace").strip().rpartition("\n")[2]
             raise OSError(f"the files of {day} could not be made one: {last[:300]}")
+
+    def _sync(self, path: Path, table: DeltaTable) -> None:
+        """Bring new files onto the disk. The shipper does it before it gives a spool's segments back, and rows wait for that:
+        it must not be those of a whole minute, and what they became when they were compacted."""
+        table.update_incremental()
+        files = set(table.get_add_actions().column("path").to_pylist())
+        for name in sorted(files - self._synced.get(path, set())):
+            with contextlib.suppress(FileNotFoundError):  # compacted meanwhile
+                fsync(path / name)
+        self._synced[path] = files
 
     def _vacuum(self, path: Path, table: DeltaTable) -> None:
         now_s = time.monotonic()

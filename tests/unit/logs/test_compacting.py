@@ -166,6 +166,21 @@ def test_maintenance_lets_rows_go_first(table: Path, monkeypatch: pytest.MonkeyP
     assert DeltaTable(table).version() > before
 
 
+def test_maintenance_brings_each_new_file_onto_the_disk_once(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(retention, "fsync", lambda path: synced.append(str(path)))
+    maintenance = Maintenance(table.parent.parent, retention_days=lambda *_: 0)
+    maintenance.run_once()
+    assert sorted(synced) == sorted(DeltaTable(table).file_uris())
+    synced.clear()
+    TableWriter(table, NEW, "w").append([row(7, 1.5, "x")], {"a": 30})
+    maintenance.run_once()
+    assert len(synced) == 1
+    assert synced[0] in DeltaTable(table).file_uris()
+
+
 def test_what_goes_wrong_is_told(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "aforo.logs.compacting", str(tmp_path / "none"), DAY, "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
