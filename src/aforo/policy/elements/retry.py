@@ -165,13 +165,7 @@ def _guard(inner: Emitter) -> str:
     failure = inner.local("failure")
     policies, inner.body = inner.finished(), []
     inner.do(f"{failure} = None")
-    inner.do(
-        f"try:\n    pass\nexcept PolicyFailure as error:\n    {failure} = MISSED(x, error, sites[at])",
-        MISSED=missed,
-    )
-    guarded = inner.body[-1]
-    assert isinstance(guarded, ast.Try)
-    guarded.body = policies
+    guarded = _tried(inner, policies, failure)
     if inner.unit.tracing:
         told = inner.block()
         told.do("LEFT(x, STEP, error)", LEFT=trace.left, STEP=ast.Name(inner.unit.step, ast.Load()))
@@ -184,13 +178,19 @@ def _guard_reading(inner: Emitter, start: int, failure: str) -> None:
     attempt too, for nobody has had any of it."""
     reading = inner.body[start:]
     del inner.body[start:]
+    _tried(inner, reading, failure)
+
+
+def _tried(inner: Emitter, body: list[ast.stmt], failure: str) -> ast.Try:
+    """Writes that body so that what it fails with is looked at by `missed`."""
     inner.do(
         f"try:\n    pass\nexcept PolicyFailure as error:\n    {failure} = MISSED(x, error, sites[at])",
         MISSED=missed,
     )
     guarded = inner.body[-1]
     assert isinstance(guarded, ast.Try)
-    guarded.body = reading
+    guarded.body = body
+    return guarded
 
 
 ELEMENT = Element(
