@@ -148,6 +148,11 @@ class Counted:
         self.some = True
 
 
+# API, product, subscription, status, backend, its status, whether one was tried without a route, model, where its usage is
+# from, currency.
+_Likeness = tuple[str, str, str, int, str, int, bool, str, str, str]
+
+
 @dataclass(slots=True)
 class _Alike:
     """Calls that count in the same series, since somebody looked. `pico` are 10^-12 of the currency."""
@@ -169,7 +174,7 @@ class Tally:
     """All metrics of calls."""
 
     def __init__(self) -> None:
-        self._alike: dict[tuple[object, ...], _Alike] = {}
+        self._alike: dict[_Likeness, _Alike] = {}
         whose = ("api", "product", "subscription")
         self.calls = Counter(
             "aforo_calls_total", "Calls, by the status that the client got.", (*whose, "status")
@@ -277,16 +282,14 @@ class Tally:
     def _settle(self) -> None:
         """Put what was counted apart into the series."""
         for key, alike in self._alike.items():
-            api, product, subscription, status, backend, answered, tried, model, source, currency = map(
-                str, key
-            )
+            api, product, subscription, status, backend, answered, tried, model, source, currency = key
             whose = (api, product, subscription)
-            self.calls.add(alike.calls, *whose, status)
+            self.calls.add(alike.calls, *whose, str(status))
             self.duration.merge(alike.duration, api)
             self.first_byte.merge(alike.first_byte, api)
             self.backend.merge(alike.backend, backend)
-            if tried == "True":
-                self.attempts.add(alike.calls, backend, answered if answered != "0" else "none")
+            if tried:
+                self.attempts.add(alike.calls, backend, str(answered or "none"))
             for kind in ("prompt", "completion", "cached", "reasoning"):
                 if tokens := getattr(alike, kind):
                     self.tokens.add(tokens, *whose, model, kind, source)
